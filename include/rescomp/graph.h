@@ -1,0 +1,122 @@
+/**
+ * @file rescomp/graph.h
+ * Models: load from and save to ONNX, look inside, transform.
+ */
+#ifndef RESCOMP_GRAPH_H
+#define RESCOMP_GRAPH_H
+
+#include <rescomp/base.h>
+
+RC_BEGIN
+
+/** Opaque. A model: nodes, values, weights. Owned by whoever received it. */
+typedef struct rc_graph rc_graph;
+
+/**
+ * Load an ONNX file (opset 7 to 21).
+ *
+ * @param[out] out     New graph; NULL on failure. Release with rc_graph_free().
+ * @param[in]  context Must outlive the graph.
+ * @param[in]  path    A regular file of at most the context's max_file_bytes.
+ * @return RC_OK; RC_ERR_PATH, RC_ERR_IO; RC_ERR_FORMAT or RC_ERR_TRUNCATED not ONNX;
+ *         RC_ERR_UNSUPPORTED lists every operator that cannot be imported; RC_ERR_MODEL,
+ *         RC_ERR_LIMIT, RC_ERR_MEMORY.
+ * Thread safety: any thread. @since 0.1
+ */
+RC_API rc_status rc_graph_load(rc_graph **out, rc_context *context, const char *path);
+
+/** The same from memory; @p data is read during the call only. Thread safety: any thread.
+ *  @return As rc_graph_load(), without RC_ERR_PATH and RC_ERR_IO. @since 0.1 */
+RC_API rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const void *data,
+                                      size_t size);
+
+/** Write as ONNX, whole or not at all (temporary file, fsync, rename).
+ *  @return RC_OK; RC_ERR_ARG; RC_ERR_PATH, RC_ERR_IO; RC_ERR_MEMORY. @since 0.1 */
+RC_API rc_status rc_graph_save(const rc_graph *graph, const char *path);
+
+/** An independent copy. @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
+RC_API rc_status rc_graph_copy(rc_graph **out, const rc_graph *graph);
+
+/** Release; accepts NULL, sets *graph to NULL. @since 0.1 */
+RC_API void rc_graph_free(rc_graph **graph);
+
+/** Totals of a graph, at batch 1. */
+typedef struct rc_graph_info {
+    size_t size;           /**< sizeof(rc_graph_info), set by the caller. */
+    uint64_t nodes;        /**< Nodes. */
+    uint64_t parameters;   /**< Elements of all weights. */
+    uint64_t macs;         /**< Multiply-adds for one image. */
+    uint64_t weight_bytes; /**< Bytes of all weights as stored. [bytes] */
+    uint64_t inputs;       /**< Graph inputs. */
+    uint64_t outputs;      /**< Graph outputs. */
+    int64_t opset;         /**< ONNX opset version. */
+    uint64_t dynamic_batch; /**< 1 when the batch size is free, else 0. */
+} rc_graph_info;
+
+#define RC_GRAPH_INFO_INIT { sizeof(rc_graph_info), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info);
+
+/** One node, at batch 1. Strings are borrowed from the graph until it changes. */
+typedef struct rc_node_info {
+    size_t size;         /**< sizeof(rc_node_info), set by the caller. */
+    const char *name;    /**< Node name. */
+    const char *op;      /**< ONNX operator. */
+    uint64_t rank;       /**< Of the first output. */
+    int64_t shape[8];    /**< Of the first output. */
+    uint64_t parameters; /**< Weight elements. */
+    uint64_t macs;       /**< Multiply-adds. */
+    uint64_t bytes;      /**< Weight bytes. [bytes] */
+} rc_node_info;
+
+#define RC_NODE_INFO_INIT { sizeof(rc_node_info), 0, 0, 0, { 0 }, 0, 0, 0 }
+
+/** Node @p index in execution order. @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info *info);
+
+/** A constant by name: borrowed row-major data, valid until the graph changes.
+ *  @param[out] data f32 elements; NULL when the value is not a f32 constant.
+ *  @param[out] dims Room for 8 numbers. @param[out] rank Of the value.
+ *  @return RC_OK; RC_ERR_ARG no such value. @since 0.1 */
+RC_API rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, const float **data,
+                                     int64_t *dims, uint64_t *rank);
+
+/** Metadata by key; *value is NULL when absent, borrowed otherwise. @since 0.1 */
+RC_API rc_status rc_graph_get_meta(const rc_graph *graph, const char *key, const char **value);
+/** Set (or with NULL drop) metadata, written to the file's metadata_props. @since 0.1 */
+RC_API rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *value);
+
+/** Fold BatchNormalization and constants into weights and drop operators without effect.
+ *  @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
+RC_API rc_status rc_graph_fuse(rc_graph *graph);
+
+/** Options of a standard network; zero means default. */
+typedef struct rc_network_options {
+    size_t size;       /**< sizeof(rc_network_options), set by the INIT macro. */
+    uint64_t classes;  /**< 0: 10 for CIFAR networks, 1000 for ImageNet ones. */
+    uint64_t channels; /**< Input channels; 0: 3. */
+    uint64_t height;   /**< 0: 32 or 224. [pixels] */
+    uint64_t width;    /**< 0: 32 or 224. [pixels] */
+    double multiplier; /**< Channel width multiplier; 0: 1. */
+    uint64_t option_b; /**< 1: projection shortcuts in CIFAR networks; 0: option A (slice and pad). */
+    uint64_t seed;     /**< Of the fresh weights. */
+} rc_network_options;
+
+#define RC_NETWORK_OPTIONS_INIT { sizeof(rc_network_options), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A standard network with fresh weights (Kaiming-normal, fan out; BN scale 1).
+ *
+ * @param[in] architecture "resnet18" "resnet34" "resnet50" "resnet101" "resnet152" (ImageNet form),
+ *            "resnet8" "resnet20" "resnet32" "resnet44" "resnet56" "resnet110" (CIFAR form).
+ * @return RC_OK; RC_ERR_ARG unknown name (the message lists them) or value; RC_ERR_ABI;
+ *         RC_ERR_MEMORY.
+ * Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. @since 0.1
+ */
+RC_API rc_status rc_graph_create_network(rc_graph **out, rc_context *context,
+                                         const char *architecture,
+                                         const rc_network_options *options);
+
+RC_END
+#endif

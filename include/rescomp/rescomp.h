@@ -1,0 +1,12 @@
+/**
+ * @file rescomp/rescomp.h
+ * All public headers.
+ */
+#ifndef RESCOMP_RESCOMP_H
+#define RESCOMP_RESCOMP_H
+
+#include <rescomp/base.h>
+#include <rescomp/graph.h>
+#include <rescomp/session.h>
+
+#endif

@@ -1,0 +1,99 @@
+/**
+ * @file rescomp/session.h
+ * Run a graph: compiled once for a largest batch, then executed without allocating.
+ */
+#ifndef RESCOMP_SESSION_H
+#define RESCOMP_SESSION_H
+
+#include <rescomp/graph.h>
+
+RC_BEGIN
+
+/** Opaque. Independent of its graph after creation. One thread at a time per session. */
+typedef struct rc_session rc_session;
+
+/** Zero means "default" for every member. */
+typedef struct rc_session_options {
+    size_t size;      /**< sizeof(rc_session_options), set by the INIT macro. */
+    uint64_t batch;   /**< Largest batch; 0: 1. Graphs with a fixed batch accept only theirs. */
+    uint64_t threads; /**< 0: the context's. Range 1..1024. */
+    uint64_t flags;   /**< RC_SESSION_*; 0: none. */
+} rc_session_options;
+
+/** Run every operator on its plain-C reference (slow; to compare against). */
+#define RC_SESSION_REFERENCE UINT64_C(1)
+/** Collect per-step times for rc_session_step_info(). */
+#define RC_SESSION_PROFILE UINT64_C(2)
+
+#define RC_SESSION_OPTIONS_INIT { sizeof(rc_session_options), 0, 0, 0 }
+
+/**
+ * Compile @p graph.
+ *
+ * @param[out] out     New session; NULL on failure. Release with rc_session_free().
+ * @param[in]  graph   Read during the call only.
+ * @param[in]  options NULL for defaults.
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_SHAPE the batch does not fit the graph; RC_ERR_UNSUPPORTED an
+ *         operator cannot run; RC_ERR_BACKEND; RC_ERR_ABI; RC_ERR_MEMORY.
+ * Cost: creates kernels, milliseconds to a second. @since 0.1
+ */
+RC_API rc_status rc_session_new(rc_session **out, const rc_graph *graph,
+                                const rc_session_options *options);
+
+/** Release; accepts NULL, sets *session to NULL. @since 0.1 */
+RC_API void rc_session_free(rc_session **session);
+
+/**
+ * Run on @p images images.
+ *
+ * @param[in]  images  1..batch.
+ * @param[in]  inputs  One array per graph input, row-major f32 **[images, C, H, W]**. [normalised]
+ * @param[out] outputs One array per graph output, row-major **[images, ...]**; NULL entries skipped.
+ * @return RC_OK; RC_ERR_ARG images out of range or a NULL array; RC_ERR_STATE called from a forked
+ *         child; RC_ERR_BACKEND.
+ * Allocates nothing. Not thread safe per session. @since 0.1
+ */
+RC_API rc_status rc_session_run(rc_session *session, uint64_t images, const float *const *inputs,
+                                float *const *outputs);
+
+/** Number of inputs (kind 0) or outputs (kind 1). 0 for a bad argument. @since 0.1 */
+RC_API uint64_t rc_session_count(const rc_session *session, int32_t kind);
+#define RC_SESSION_INPUT 0
+#define RC_SESSION_OUTPUT 1
+
+/**
+ * Name and shape at the compiled batch of input or output @p index.
+ *
+ * @param[out] name  Borrowed from the session. May be NULL.
+ * @param[out] dims  Room for 8 numbers. May be NULL.
+ * @param[out] rank  May be NULL.
+ * @return RC_OK; RC_ERR_ARG. @since 0.1
+ */
+RC_API rc_status rc_session_io(const rc_session *session, int32_t kind, uint64_t index,
+                               const char **name, int64_t *dims, uint64_t *rank);
+
+/** One executed step, for profiles. All numbers are totals since creation. */
+typedef struct rc_session_step_info {
+    size_t size;        /**< Set by the caller. */
+    const char *name;   /**< Node name, borrowed from the session. */
+    const char *op;     /**< Operator, or "reorder". */
+    const char *kernel; /**< Implementation. */
+    const char *layout; /**< Memory layout of the output. */
+    double seconds;     /**< Total time. [s] */
+    uint64_t runs;      /**< Executions. */
+    uint64_t macs;      /**< Multiply-adds per execution. */
+    uint64_t bytes;     /**< Bytes read and written per execution. */
+} rc_session_step_info;
+
+/** Number of steps. @since 0.1 */
+RC_API uint64_t rc_session_steps(const rc_session *session);
+/** @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_session_step_at(const rc_session *session, uint64_t index,
+                                    rc_session_step_info *out);
+
+/** Bytes of activations (arena) and packed weights held. Either may be NULL. @since 0.1 */
+RC_API rc_status rc_session_memory(const rc_session *session, uint64_t *activations,
+                                   uint64_t *weights);
+
+RC_END
+#endif

@@ -1,0 +1,55 @@
+#ifndef RC_LIB_BASE_CONTEXT_H
+#define RC_LIB_BASE_CONTEXT_H
+/* The context and memory. Every block carries its context and size in a hidden
+ * 64-byte header, so releasing needs only the pointer, the cap is exact, and
+ * every block is 64-byte aligned (one cache line, one AVX-512 register). */
+#include "base/error.h"
+#include <stdatomic.h>
+
+struct rc_context {
+    uint64_t magic;
+    rc_context_options o; /* defaults filled in */
+    _Atomic uint64_t live, peak;
+};
+
+bool rc_context_valid(const struct rc_context *c);
+rc_status rc_context_create(struct rc_context **out, const rc_context_options *o);
+void rc_context_destroy(struct rc_context *c);
+
+/* NULL on failure, which rc_fail(RC_ERR_MEMORY) has already recorded. size 0 gives a valid block. */
+void *rc_alloc(struct rc_context *c, size_t size);                      /* not zeroed */
+void *rc_alloc_zero(struct rc_context *c, size_t size);                 /* zeroed */
+void *rc_alloc_array(struct rc_context *c, size_t count, size_t size);  /* zeroed, overflow checked */
+void *rc_realloc_array(struct rc_context *c, void *p, size_t count, size_t size); /* keeps contents */
+void rc_release(void *p);                                               /* accepts NULL */
+char *rc_strdup(struct rc_context *c, const char *s);
+char *rc_format(struct rc_context *c, const char *fmt, ...) RC_PRINTF(2, 3);
+
+#define RC_NEW(c, type) ((type *) rc_alloc_zero((c), sizeof(type)))
+
+/* Grow `array` (of `count` used, `capacity` allocated elements) so that one more fits. */
+rc_status rc_grow(struct rc_context *c, void *array_address, uint32_t count, uint32_t *capacity,
+                  size_t element);
+
+void rc_log(struct rc_context *c, rc_log_level level, const char *fmt, ...) RC_PRINTF(3, 4);
+
+/* RC_ERR_CANCELLED when the caller's callback says stop. Ask between steps. */
+rc_status rc_check_cancel(struct rc_context *c);
+
+/* Bracket the library's own compute: sets the thread count for OpenMP and oneDNN and flushes
+ * denormals on this thread; leave() restores what the caller had. */
+struct rc_compute { int threads; unsigned mxcsr; };
+struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads /* 0: context's */);
+void rc_compute_leave(struct rc_compute saved);
+uint32_t rc_context_threads(const struct rc_context *c);
+
+/* false on overflow */
+static inline bool rc_mul_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool rc_add_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+#endif

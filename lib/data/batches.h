@@ -1,0 +1,32 @@
+#ifndef RC_LIB_DATA_BATCHES_H
+#define RC_LIB_DATA_BATCHES_H
+/* Data sets and the batches drawn from them. Images are u8 or f32 [C,H,W]; batches are normalised
+ * f32 [N,C,H,W] plus labels. Which image comes when, and how it is augmented, depends only on
+ * (seed, epoch, position): not on threads, and a resumed run continues identically. */
+#include "tensor/tensor.h"
+#include <rescomp/dataset.h>
+
+/* Public handle rc_dataset; see data/dataset.c. */
+uint64_t rc_dataset_images(const struct rc_dataset *d);
+uint32_t rc_dataset_classes(const struct rc_dataset *d);
+void rc_dataset_image_shape(const struct rc_dataset *d, int64_t chw[3]); /* as delivered */
+const char *rc_dataset_preprocess_text(const struct rc_dataset *d); /* JSON for metadata_props */
+
+struct rc_batches;
+struct rc_batches_config {
+    uint32_t batch;
+    bool shuffle, augment; /* augment: the data set's own augmentation spec */
+    bool drop_last;        /* else the last batch may be short */
+    uint64_t seed;
+    uint64_t limit;        /* use only the first `limit` images of the split; 0: all */
+    const char *augmentation; /* "crop=4,flip" style spec, NULL: none */
+};
+rc_status rc_batches_create(struct rc_batches **out, struct rc_dataset *d,
+                            const struct rc_batches_config *o);
+void rc_batches_destroy(struct rc_batches *b);
+uint64_t rc_batches_per_epoch(const struct rc_batches *b);
+/* Batch `index` of `epoch`: x gets [n,C,H,W] f32, y n labels, id (may be NULL) the image indices.
+ * Pure function of its arguments and the configuration. */
+rc_status rc_batches_get(struct rc_batches *b, uint64_t epoch, uint64_t index, float *x, int32_t *y,
+                         uint32_t *id, uint32_t *n);
+#endif

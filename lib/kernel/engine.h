@@ -1,0 +1,47 @@
+#ifndef RC_LIB_KERNEL_ENGINE_H
+#define RC_LIB_KERNEL_ENGINE_H
+/* oneDNN behind a version-neutral face. One engine per session: owns the oneDNN engine and stream,
+ * and a pool of memory descriptors that live as long as it does. Nothing above kernel/ and op/
+ * sees a oneDNN type. */
+#include "tensor/tensor.h"
+
+struct rc_md;     /* a oneDNN memory descriptor in the engine's pool */
+struct rc_engine;
+
+rc_status rc_engine_create(struct rc_engine **out, struct rc_context *c);
+void rc_engine_destroy(struct rc_engine *e);
+
+/* Start-up self-test, once per process, result cached: reorders with channel tails, fp32 and int8
+ * convolutions against plain loops. RC_OK, or RC_ERR_BACKEND with what was wrong. Sessions fall
+ * back to the reference path when it fails; doctor prints the text. */
+rc_status rc_engine_self_test(struct rc_context *c);
+
+/* Plain row-major descriptor of a shape; two calls with equal arguments give the same pointer. */
+rc_status rc_md_plain(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                      const struct rc_md **out);
+/* Let the primitive choose. */
+rc_status rc_md_any(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                    const struct rc_md **out);
+bool rc_md_equal(const struct rc_md *a, const struct rc_md *b);
+size_t rc_md_bytes(const struct rc_md *md);
+bool rc_md_is_plain(const struct rc_md *md);
+/* Short text such as "aBcd16b" for profiles. buf >= 64 bytes. */
+const char *rc_md_text(const struct rc_md *md, char *buf);
+
+/* A prepared conversion between two layouts (or types) of one shape. */
+struct rc_reorder;
+rc_status rc_reorder_create(struct rc_reorder **out, struct rc_engine *e, const struct rc_md *from,
+                            const struct rc_md *to);
+size_t rc_reorder_scratch(const struct rc_reorder *r);
+rc_status rc_reorder_run(struct rc_reorder *r, const void *from, void *to, void *scratch);
+void rc_reorder_destroy(struct rc_reorder *r);
+
+/* What this processor and oneDNN can do. */
+struct rc_cpu_info {
+    char onednn[32];  /* "2.6.3" */
+    char isa[32];     /* effective: "AVX2", "AVX-512 VNNI", ... honours ONEDNN_MAX_CPU_ISA */
+    char model[64];   /* processor name */
+    bool vnni, bf16, avx512;
+};
+void rc_cpu_info(struct rc_cpu_info *out);
+#endif

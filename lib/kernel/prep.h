@@ -1,0 +1,61 @@
+#ifndef RC_LIB_KERNEL_PREP_H
+#define RC_LIB_KERNEL_PREP_H
+/* The fast path of an operator. op->prepare() builds oneDNN primitives (or picks a kernel of ours)
+ * once per session and says which memory layouts it wants; run/run_backward then only execute.
+ * The session inserts reorders where a producer's layout and a reader's wish differ, owns every
+ * buffer, and hands out one scratchpad. prepare may return RC_ERR_UNSUPPORTED: the session then
+ * falls back to op->forward/backward on plain layouts. */
+#include "graph/graph.h"
+#include "kernel/engine.h"
+
+/* Layouts are `const struct rc_md *` owned by the engine's pool (kernel/engine.h); NULL = plain
+ * row-major of the value's shape. */
+struct rc_step_io {
+    void *state;
+    void *const *in;      /* operands in the wanted layouts; NULL where absent */
+    void *const *out;
+    void *saved;          /* `saved` bytes, kept from forward to backward */
+    void *scratch;        /* max over all steps of `scratch`, 64-byte aligned */
+    /* backward only */
+    void *const *d_out;
+    void *const *d_in;    /* NULL where not needed; overwritten */
+};
+
+enum { RC_PREP_MAX = 16 }; /* operands of a node with a fast path */
+
+struct rc_prep {
+    /* given */
+    struct rc_engine *engine;
+    const struct rc_graph *g;
+    const struct rc_node *node;
+    const struct rc_tensor *in;            /* shapes at the session's batch; data for constants */
+    const struct rc_tensor *out;
+    const struct rc_md *const *have;       /* layout in which each operand arrives; NULL: plain.
+                                              Constants are always plain and are packed by the
+                                              session: once, or at every step in training */
+    bool training;                         /* prepare backward too and keep what it needs */
+    const bool *needs_grad;                /* [n_in] */
+
+    /* answers; all zero/NULL on entry */
+    const struct rc_md *want[RC_PREP_MAX];      /* layout needed per operand; NULL: plain */
+    const struct rc_md *out_md[RC_PREP_MAX];    /* layout of each output; NULL: plain */
+    int32_t in_place;      /* operand whose buffer out[0] overwrites, or -1 (set to -1 on entry).
+                              The session honours it only if that value dies here; otherwise it
+                              copies the operand into out[0] before run */
+    size_t scratch, saved; /* [bytes] */
+    void *state;           /* from rc_alloc; released by destroy */
+    rc_status (*run)(const struct rc_step_io *io);
+    void (*destroy)(void *state);
+
+    /* backward: layouts of the gradients. d_out arrives in d_out_md (NULL: out_md[i] when set,
+     * plain otherwise); d_in[i] is written in d_in_md[i] (NULL: want[i]). The forward operands that
+     * backward reads again, as bits (bit i = in[i], bit 16+i = out[i]): others are not kept. */
+    const struct rc_md *d_out_md[RC_PREP_MAX];
+    const struct rc_md *d_in_md[RC_PREP_MAX];
+    uint32_t backward_reads;
+    size_t backward_scratch;
+    rc_status (*run_backward)(const struct rc_step_io *io);
+    /* A second packed copy of constants for backward (convolution weights): NULL = same as want. */
+    const struct rc_md *want_backward[RC_PREP_MAX];
+};
+#endif

@@ -1,0 +1,21 @@
+#ifndef RC_LIB_PASS_PASS_H
+#define RC_LIB_PASS_PASS_H
+#include "graph/graph.h"
+/* A pass edits one graph in place and leaves it valid; the driver (rc_pass_run) re-infers shapes
+ * and runs the verifier after each. It keeps no state and calls no other pass. */
+struct rc_pass {
+    const char *name;
+    const char *summary;
+    rc_status (*run)(struct rc_graph *g, uint32_t *n_changed);
+};
+/* Run one pass by pointer, then infer and verify. n_changed may be NULL. */
+rc_status rc_pass_run(struct rc_graph *g, const struct rc_pass *p, uint32_t *n_changed);
+
+extern const struct rc_pass rc_pass_fold_const;    /* evaluate constants and shape chains, bind them */
+extern const struct rc_pass rc_pass_drop_identity; /* Identity, inference Dropout, no-op Pad/Reshape/Cast */
+extern const struct rc_pass rc_pass_fold_affine;   /* BatchNormalization into Conv/Gemm weights */
+extern const struct rc_pass rc_pass_fuse_post;     /* activation and residual Add behind a node (sessions) */
+extern const struct rc_pass rc_pass_fuse_post_training; /* BatchNormalization + Relu only */
+extern const struct rc_pass rc_pass_shortcut_conv; /* strided Slice + channel Pad -> 1x1 Conv (sessions) */
+extern const struct rc_pass rc_pass_lower_int8;    /* DQ -> op -> Q islands to integer operators (sessions) */
+#endif
