@@ -35,7 +35,7 @@ struct rc_call {
     const struct rc_tensor *d_out;
     const struct rc_tensor *d_in;
     void *saved;      /* saved_bytes() bytes kept from forward to backward, or NULL */
-    bool training;
+    bool training;    /* false in a tape with frozen BatchNormalization, also in backward */
     uint64_t seed, step; /* for Dropout: stream of this run */
 };
 
@@ -58,7 +58,9 @@ enum { /* rc_op.flags */
                               loop may run over any common memory layout, padding included */
     RC_OP_INTERNAL = 2,    /* not ONNX: made by a pass inside a session, never exported */
     RC_OP_RANDOM = 4,      /* differs from run to run in training (Dropout) */
-    RC_OP_VIEW = 8         /* out has the same bytes as in[0] (Reshape, Flatten, Identity ...) */
+    RC_OP_VIEW = 8,        /* out has the same bytes as in[0] (Reshape, Flatten, Identity ...) */
+    RC_OP_POSTS = 16       /* prepare honours node->post, so fuse_post may put work there. Operands
+                              of RC_POST_ADD start at max_in; forward() never sees posts */
 };
 enum { RC_VARIADIC = 255 };
 

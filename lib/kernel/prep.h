@@ -34,6 +34,8 @@ struct rc_prep {
                                               Constants are always plain and are packed by the
                                               session: once, or at every step in training */
     bool training;                         /* prepare backward too and keep what it needs */
+    bool frozen_stats;                     /* training, but BatchNormalization uses its running
+                                              statistics and leaves them alone */
     const bool *needs_grad;                /* [n_in] */
 
     /* answers; all zero/NULL on entry */
@@ -43,6 +45,7 @@ struct rc_prep {
                               The session honours it only if that value dies here; otherwise it
                               copies the operand into out[0] before run */
     size_t scratch, saved; /* [bytes] */
+    const char *impl;      /* implementation name for profiles; lives as long as `state`. May be NULL */
     void *state;           /* from rc_alloc; released by destroy */
     rc_status (*run)(const struct rc_step_io *io);
     void (*destroy)(void *state);
