@@ -13,8 +13,8 @@ rc_status rc_abi_read(void *dst, size_t dst_size, size_t v1, const void *src, co
 rc_status rc_abi_write(void *dst, size_t v1, const void *src, size_t src_size, const char *what);
 
 /* Tail padding would silently become a member of the next release. */
-#define RC_ABI_NO_TAIL(type, last)                                                         \
-    _Static_assert(sizeof(type) == offsetof(type, last) + sizeof(((type *) 0)->last) &&    \
-                       sizeof(((type *) 0)->last) == 8,                                    \
+#define RC_ABI_NO_TAIL(type, last)                                                      \
+    _Static_assert(sizeof(type) == offsetof(type, last) + sizeof(((type *) 0)->last) && \
+                       sizeof(((type *) 0)->last) == 8,                                 \
                    #type " must end with an 8-byte member and have no tail padding")
 #endif

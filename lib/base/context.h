@@ -16,12 +16,15 @@ bool rc_context_valid(const struct rc_context *c);
 rc_status rc_context_create(struct rc_context **out, const rc_context_options *o);
 void rc_context_destroy(struct rc_context *c);
 
-/* NULL on failure, which rc_fail(RC_ERR_MEMORY) has already recorded. size 0 gives a valid block. */
-void *rc_alloc(struct rc_context *c, size_t size);                      /* not zeroed */
-void *rc_alloc_zero(struct rc_context *c, size_t size);                 /* zeroed */
-void *rc_alloc_array(struct rc_context *c, size_t count, size_t size);  /* zeroed, overflow checked */
-void *rc_realloc_array(struct rc_context *c, void *p, size_t count, size_t size); /* keeps contents */
-void rc_release(void *p);                                               /* accepts NULL */
+/* NULL on failure, which rc_fail(RC_ERR_MEMORY) has already recorded. size 0 gives a valid block.
+ */
+void *rc_alloc(struct rc_context *c, size_t size);      /* not zeroed */
+void *rc_alloc_zero(struct rc_context *c, size_t size); /* zeroed */
+void *rc_alloc_array(struct rc_context *c, size_t count,
+                     size_t size); /* zeroed, overflow checked */
+void *rc_realloc_array(struct rc_context *c, void *p, size_t count,
+                       size_t size); /* keeps contents */
+void rc_release(void *p);            /* accepts NULL */
 char *rc_strdup(struct rc_context *c, const char *s);
 char *rc_format(struct rc_context *c, const char *fmt, ...) RC_PRINTF(2, 3);
 
@@ -38,7 +41,10 @@ rc_status rc_check_cancel(struct rc_context *c);
 
 /* Bracket the library's own compute: sets the thread count for OpenMP and oneDNN and flushes
  * denormals on this thread; leave() restores what the caller had. */
-struct rc_compute { int threads; unsigned mxcsr; };
+struct rc_compute {
+    int threads;
+    unsigned mxcsr;
+};
 struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads /* 0: context's */);
 void rc_compute_leave(struct rc_compute saved);
 uint32_t rc_context_threads(const struct rc_context *c);

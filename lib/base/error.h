@@ -23,15 +23,17 @@ void rc_fail_append(const char *fmt, ...) RC_PRINTF(1, 2);
 const char *rc_error_text(void);
 
 /* Forward a failure unchanged; the callee already said what happened. */
-#define RC_TRY(call)                          \
-    do {                                      \
-        const rc_status rc_try_ = (call);     \
-        if (rc_try_ != RC_OK) return rc_try_; \
+#define RC_TRY(call)                      \
+    do {                                  \
+        const rc_status rc_try_ = (call); \
+        if (rc_try_ != RC_OK)             \
+            return rc_try_;               \
     } while (0)
 
 /* The same for functions that hold something: jumps to the single exit label. */
-#define RC_TRY_OUT(st, call)                    \
-    do {                                        \
-        if (((st) = (call)) != RC_OK) goto out; \
+#define RC_TRY_OUT(st, call)          \
+    do {                              \
+        if (((st) = (call)) != RC_OK) \
+            goto out;                 \
     } while (0)
 #endif

@@ -3,19 +3,27 @@
 /* Whole-file reading and atomic writing. */
 #include "base/context.h"
 
-struct rc_bytes { uint8_t *data; size_t size; }; /* data from rc_alloc */
+struct rc_bytes {
+    uint8_t *data;
+    size_t size;
+}; /* data from rc_alloc */
 
 /* Read a regular file of at most `limit` bytes (0: the context's max_file_bytes). FIFOs, devices,
  * directories are refused without blocking; EINTR and short reads are handled; a file that
  * grows or shrinks meanwhile is RC_ERR_IO. Errors name the path. */
-rc_status rc_file_read(struct rc_context *c, const char *path, uint64_t limit, struct rc_bytes *out);
+rc_status rc_file_read(struct rc_context *c, const char *path, uint64_t limit,
+                       struct rc_bytes *out);
 
 /* Write to a temporary file beside `path`, fsync, rename over it, fsync the folder: readers see
  * the old or the new file, never half. The temporary file is removed on failure. */
 rc_status rc_file_write(struct rc_context *c, const char *path, const void *data, size_t size);
 
 /* For writers that produce bytes piece by piece: append to memory, then rc_file_write. */
-struct rc_buffer { struct rc_context *ctx; uint8_t *data; size_t size, capacity; };
+struct rc_buffer {
+    struct rc_context *ctx;
+    uint8_t *data;
+    size_t size, capacity;
+};
 rc_status rc_buffer_append(struct rc_buffer *b, const void *data, size_t size);
 rc_status rc_buffer_printf(struct rc_buffer *b, const char *fmt, ...) RC_PRINTF(2, 3);
 void rc_buffer_free(struct rc_buffer *b);

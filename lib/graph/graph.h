@@ -5,8 +5,10 @@
 #include "graph/op.h"
 
 enum { /* rc_value.flags */
-    RC_VALUE_DEAD = 1, RC_VALUE_INPUT = 2, RC_VALUE_OUTPUT = 4,
-    RC_VALUE_FROZEN = 8 /* a constant that training must leave alone */
+       RC_VALUE_DEAD = 1,
+       RC_VALUE_INPUT = 2,
+       RC_VALUE_OUTPUT = 4,
+       RC_VALUE_FROZEN = 8 /* a constant that training must leave alone */
 };
 
 struct rc_value {
@@ -18,8 +20,15 @@ struct rc_value {
 };
 
 /* Work fused behind a node inside a session (pass fuse_post); empty in imported graphs. */
-enum rc_post_kind { RC_POST_RELU = 1, RC_POST_CLIP, RC_POST_LEAKY, RC_POST_SIGMOID,
-                    RC_POST_HARDSIGMOID, RC_POST_HARDSWISH, RC_POST_ADD };
+enum rc_post_kind {
+    RC_POST_RELU = 1,
+    RC_POST_CLIP,
+    RC_POST_LEAKY,
+    RC_POST_SIGMOID,
+    RC_POST_HARDSIGMOID,
+    RC_POST_HARDSWISH,
+    RC_POST_ADD
+};
 struct rc_post {
     enum rc_post_kind kind;
     float alpha, beta; /* CLIP: bounds; LEAKY: slope; HARDSIGMOID: alpha*x+beta */
@@ -37,28 +46,41 @@ struct rc_node {
     struct rc_post post[RC_MAX_POST];
 };
 
-struct rc_meta { char *key, *value; };
+struct rc_meta {
+    char *key, *value;
+};
+
+/* Name -> id, open addressing. Entries of renamed or dead things stay and are skipped on lookup. */
+struct rc_name_index {
+    rc_id *slot;
+    uint32_t capacity, used;
+};
 
 struct rc_graph {
     uint64_t magic;
     struct rc_context *ctx;
     char *name;
-    struct rc_node *nodes; uint32_t n_nodes, cap_nodes;
-    struct rc_value *values; uint32_t n_values, cap_values;
-    rc_id *inputs; uint32_t n_inputs;
-    rc_id *outputs; uint32_t n_outputs;
-    struct rc_meta *meta; uint32_t n_meta, cap_meta;
+    struct rc_node *nodes;
+    uint32_t n_nodes, cap_nodes;
+    struct rc_value *values;
+    uint32_t n_values, cap_values;
+    rc_id *inputs;
+    uint32_t n_inputs;
+    rc_id *outputs;
+    uint32_t n_outputs;
+    struct rc_meta *meta;
+    uint32_t n_meta, cap_meta;
     int64_t opset, ir_version; /* as read; written back */
     bool dynamic_batch;        /* axis 0 of inputs and outputs is symbolic */
     char *batch_name;          /* its name in the file, such as "N"; NULL: "N" is written */
     int64_t batch;             /* the batch that value shapes are inferred at; 1 when dynamic */
-    bool trained_bn;           /* not used for inference decisions; see train */
+    struct rc_name_index value_names, node_names;
 };
 
 rc_status rc_graph_create(struct rc_graph **out, struct rc_context *c);
 void rc_graph_destroy(struct rc_graph *g); /* accepts NULL and half-built graphs */
 rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *g); /* ids are kept */
-bool rc_graph_valid(const struct rc_graph *g); /* magic */
+bool rc_graph_valid(const struct rc_graph *g);                             /* magic */
 
 /* --- building and editing; new ids are appended --- */
 /* name NULL: one is made up from `hint`. Duplicate names are RC_ERR_MODEL. */
@@ -87,23 +109,32 @@ rc_status rc_graph_bypass(struct rc_graph *g, rc_id node);
 /* Kill nodes and constants that reach no output; returns how many nodes went. */
 rc_status rc_graph_sweep(struct rc_graph *g, uint32_t *n_removed);
 rc_status rc_graph_rename_value(struct rc_graph *g, rc_id value, const char *name);
-rc_status rc_graph_set_meta(struct rc_graph *g, const char *key, const char *value); /* NULL: drop */
+rc_status rc_graph_set_meta(struct rc_graph *g, const char *key,
+                            const char *value);                       /* NULL: drop */
 const char *rc_graph_meta(const struct rc_graph *g, const char *key); /* NULL if absent */
 /* Fresh name that no value or node has: hint, hint_1, ... Allocated with rc_alloc. */
 char *rc_graph_fresh_name(struct rc_graph *g, const char *hint);
 
 /* --- questions --- */
-static inline bool rc_value_is_const(const struct rc_value *v) { return v->tensor.data != NULL; }
+static inline bool rc_value_is_const(const struct rc_value *v)
+{
+    return v->tensor.data != NULL;
+}
 rc_id rc_graph_find_value(const struct rc_graph *g, const char *name);
 rc_id rc_graph_find_node(const struct rc_graph *g, const char *name);
-uint32_t rc_graph_count_readers(const struct rc_graph *g, rc_id value); /* node operands + outputs */
-rc_id rc_graph_single_reader(const struct rc_graph *g, rc_id value);    /* RC_NONE unless exactly one
-                                                                           node operand, no output */
+uint32_t rc_graph_count_readers(const struct rc_graph *g,
+                                rc_id value);                        /* node operands + outputs */
+rc_id rc_graph_single_reader(const struct rc_graph *g, rc_id value); /* RC_NONE unless exactly one
+                                                                        node operand, no output */
 /* Deterministic topological order (Kahn, by node id); array from rc_alloc, *n live nodes.
  * RC_ERR_MODEL names a node on a cycle. */
 rc_status rc_graph_order(const struct rc_graph *g, rc_id **order, uint32_t *n);
 /* All readers of all values as one CSR table: readers of v are node[start[v] .. start[v+1]). */
-struct rc_readers { uint32_t *start; rc_id *node; uint32_t *operand; };
+struct rc_readers {
+    uint32_t *start;
+    rc_id *node;
+    uint32_t *operand;
+};
 rc_status rc_graph_readers(const struct rc_graph *g, struct rc_readers *out);
 void rc_readers_free(struct rc_readers *r);
 
@@ -118,7 +149,9 @@ rc_status rc_graph_infer(struct rc_graph *g);
 rc_status rc_graph_verify(const struct rc_graph *g);
 
 /* --- cost at batch 1 (graph/cost.c) --- */
-struct rc_graph_cost { uint64_t macs, parameters, weight_bytes; };
+struct rc_graph_cost {
+    uint64_t macs, parameters, weight_bytes;
+};
 rc_status rc_graph_cost(const struct rc_graph *g, struct rc_graph_cost *out);
 rc_status rc_node_cost(const struct rc_graph *g, rc_id node, struct rc_cost *macs,
                        uint64_t *parameters);

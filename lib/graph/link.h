@@ -6,9 +6,12 @@
 #include "graph/graph.h"
 
 /* One axis of one operand of the node being coupled. */
-struct rc_axis { int32_t operand; uint32_t axis; };
-#define RC_IN(i, a) ((struct rc_axis){ (int32_t) (i), (uint32_t) (a) })
-#define RC_OUT(i, a) ((struct rc_axis){ -1 - (int32_t) (i), (uint32_t) (a) })
+struct rc_axis {
+    int32_t operand;
+    uint32_t axis;
+};
+#define RC_IN(i, a) ((struct rc_axis){(int32_t) (i), (uint32_t) (a)})
+#define RC_OUT(i, a) ((struct rc_axis){-1 - (int32_t) (i), (uint32_t) (a)})
 
 /* Shape of an operand of the node (operand as in struct rc_axis: RC_IN(i, 0).operand) before any
  * cut, at the graph's batch; NULL when the optional operand is absent. For op->couple and resized. */

@@ -6,14 +6,19 @@
 enum { RC_MAX_DIMS = 8 };
 
 /* Frozen numbers: they appear in the packed file. */
-enum rc_dtype {
-    RC_F32 = 1, RC_I64 = 2, RC_I32 = 3, RC_U8 = 4, RC_S8 = 5, RC_BOOL = 6, RC_F64 = 7
+enum rc_dtype { RC_F32 = 1, RC_I64 = 2, RC_I32 = 3, RC_U8 = 4, RC_S8 = 5, RC_BOOL = 6, RC_F64 = 7 };
+
+struct rc_shape {
+    uint32_t rank;
+    int64_t dim[RC_MAX_DIMS];
 };
 
-struct rc_shape { uint32_t rank; int64_t dim[RC_MAX_DIMS]; };
-
 /* data NULL: shape and type only. Row-major, innermost axis last. */
-struct rc_tensor { enum rc_dtype dtype; struct rc_shape shape; void *data; };
+struct rc_tensor {
+    enum rc_dtype dtype;
+    struct rc_shape shape;
+    void *data;
+};
 
 size_t rc_dtype_size(enum rc_dtype t);
 const char *rc_dtype_name(enum rc_dtype t); /* "f32", "i64", ... */
@@ -31,12 +36,12 @@ static inline size_t rc_tensor_bytes(const struct rc_tensor *t)
     return (size_t) rc_shape_count(&t->shape) * rc_dtype_size(t->dtype);
 }
 bool rc_shape_equal(const struct rc_shape *a, const struct rc_shape *b);
-/* Elements as above but false when a dim is negative or the product leaves [0, 2^31-1] * 8 bytes. */
+/* Elements as above but false when a dim is negative or the product leaves [0, 2^31-1] * 8 bytes.
+ */
 bool rc_shape_count_checked(const struct rc_shape *s, int64_t *count);
 struct rc_shape rc_shape_make(uint32_t rank, const int64_t *dim);
-#define RC_SHAPE(...)                                                        \
-    rc_shape_make(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t),      \
-                  (int64_t[]){ __VA_ARGS__ })
+#define RC_SHAPE(...) \
+    rc_shape_make(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
 /* "2x3x32x32"; scalar: "scalar". buf of at least RC_SHAPE_TEXT bytes; returns buf. */
 enum { RC_SHAPE_TEXT = 176 };
 const char *rc_shape_text(const struct rc_shape *s, char *buf);

@@ -2,15 +2,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *slot(const char *root, const char *middle, const char *relative)
 {
-    static char buffer[4][1024];
+    static char buffer[8][1024];
     static unsigned next;
-    char *p = buffer[next++ % 4];
-    snprintf(p, sizeof(buffer[0]), "%s%s/%s", root, middle, relative);
-    return p;
+    char text[1024]; /* the arguments may live in `buffer` */
+    snprintf(text, sizeof(text), "%s%s/%s", root, middle, relative);
+    return memcpy(buffer[next++ % 8], text, sizeof(text));
 }
 
 const char *source_path(const char *relative)

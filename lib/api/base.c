@@ -1,0 +1,55 @@
+#include "base/abi.h"
+#include "base/context.h"
+
+RC_ABI_NO_TAIL(rc_context_options, flags);
+
+const char *rc_last_error(void)
+{
+    return rc_error_text();
+}
+
+const char *rc_version_string(void)
+{
+    return RC_VERSION;
+}
+
+const char *rc_status_name(rc_status status)
+{
+    static const char *const names[] = {
+        "RC_OK",          "RC_ERR_ARG",    "RC_ERR_MEMORY",    "RC_ERR_ABI",   "RC_ERR_UNSUPPORTED",
+        "RC_ERR_SHAPE",   "RC_ERR_FORMAT", "RC_ERR_TRUNCATED", "RC_ERR_LIMIT", "RC_ERR_MODEL",
+        "RC_ERR_IO",      "RC_ERR_PATH",   "RC_ERR_DATA",      "RC_ERR_STATE", "RC_ERR_CANCELLED",
+        "RC_ERR_BACKEND", "RC_ERR_GOAL",
+    };
+    const int64_t i = -(int64_t) status;
+    return i >= 0 && i < (int64_t) (sizeof(names) / sizeof(names[0])) ? names[i] : "RC_ERR_UNKNOWN";
+}
+
+rc_status rc_context_new(rc_context **out, const rc_context_options *options)
+{
+    rc_context_options o;
+    if (!out)
+        return rc_fail(RC_ERR_ARG, "out is NULL");
+    *out = NULL;
+    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_context_options"));
+    return rc_context_create(out, &o);
+}
+
+void rc_context_free(rc_context **context)
+{
+    if (!context)
+        return;
+    rc_context_destroy(*context);
+    *context = NULL;
+}
+
+rc_status rc_context_memory(const rc_context *context, uint64_t *live, uint64_t *peak)
+{
+    if (!rc_context_valid(context))
+        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (live)
+        *live = atomic_load(&((rc_context *) context)->live);
+    if (peak)
+        *peak = atomic_load(&((rc_context *) context)->peak);
+    return RC_OK;
+}

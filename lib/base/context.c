@@ -1,0 +1,238 @@
+/* Memory: [64-byte header: context, size][block]. The header makes the cap exact and lets
+ * rc_release() take only the pointer. */
+#include "base/context.h"
+
+#include <omp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+enum { ALIGNMENT = 64 };
+#define CONTEXT_MAGIC UINT64_C(0x7263636f6e746578) /* "rccontex" */
+
+struct header {
+    struct rc_context *ctx;
+    size_t size;
+};
+_Static_assert(sizeof(struct header) <= ALIGNMENT, "the header fits before the block");
+
+static void *default_allocate(void *user, size_t size, size_t alignment)
+{
+    (void) user;
+    void *p = NULL;
+    return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
+}
+
+static void default_release(void *user, void *memory)
+{
+    (void) user;
+    free(memory);
+}
+
+bool rc_context_valid(const struct rc_context *c)
+{
+    return c && c->magic == CONTEXT_MAGIC;
+}
+
+static rc_status resolve(rc_context_options *o)
+{
+    if (!o->allocate != !o->release)
+        return rc_fail(RC_ERR_ARG, "allocate and release must be set both or not at all");
+    if (!o->allocate) {
+        o->allocate = default_allocate;
+        o->release = default_release;
+    }
+    if (o->threads > 1024)
+        return rc_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024, or 0 for all",
+                       (unsigned long long) o->threads);
+    if (o->flags & ~RC_CONTEXT_REFERENCE)
+        return rc_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
+                       (unsigned long long) (o->flags & ~RC_CONTEXT_REFERENCE));
+    if (!o->threads)
+        o->threads = (uint64_t) omp_get_max_threads();
+    if (!o->max_file_bytes)
+        o->max_file_bytes = INT32_MAX;
+    if (!o->max_nodes)
+        o->max_nodes = 65536;
+    return RC_OK;
+}
+
+rc_status rc_context_create(struct rc_context **out, const rc_context_options *options)
+{
+    rc_context_options o = *options;
+    RC_TRY(resolve(&o));
+    struct rc_context *c = o.allocate(o.allocator_user, sizeof(*c), ALIGNMENT);
+    if (!c)
+        return rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes for the context", sizeof(*c));
+    memset(c, 0, sizeof(*c));
+    c->o = o;
+    c->magic = CONTEXT_MAGIC;
+    *out = c;
+    return RC_OK;
+}
+
+void rc_context_destroy(struct rc_context *c)
+{
+    if (!c)
+        return;
+    c->magic = 0; /* a use after free is then an error, not a crash */
+    c->o.release(c->o.allocator_user, c);
+}
+
+static bool account(struct rc_context *c, size_t size)
+{
+    const uint64_t live = atomic_fetch_add(&c->live, size) + size;
+    if (c->o.max_memory && live > c->o.max_memory) {
+        atomic_fetch_sub(&c->live, size);
+        return false;
+    }
+    uint64_t peak = atomic_load(&c->peak);
+    while (live > peak && !atomic_compare_exchange_weak(&c->peak, &peak, live))
+        ;
+    return true;
+}
+
+void *rc_alloc(struct rc_context *c, size_t size)
+{
+    size_t total;
+    if (!rc_add_size(size, ALIGNMENT, &total) || !account(c, total)) {
+        rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes beyond the cap of %llu", size,
+                (unsigned long long) c->o.max_memory);
+        return NULL;
+    }
+    char *p = c->o.allocate(c->o.allocator_user, total, ALIGNMENT);
+    if (!p) {
+        atomic_fetch_sub(&c->live, total);
+        rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes", size);
+        return NULL;
+    }
+    *(struct header *) (void *) p = (struct header){c, total};
+    return p + ALIGNMENT;
+}
+
+void *rc_alloc_zero(struct rc_context *c, size_t size)
+{
+    void *p = rc_alloc(c, size);
+    return p ? memset(p, 0, size) : NULL;
+}
+
+void *rc_alloc_array(struct rc_context *c, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!rc_mul_size(count, size, &bytes)) {
+        rc_fail(RC_ERR_MEMORY, "out of memory: %zu elements of %zu bytes", count, size);
+        return NULL;
+    }
+    return rc_alloc_zero(c, bytes);
+}
+
+void *rc_realloc_array(struct rc_context *c, void *p, size_t count, size_t size)
+{
+    void *q = rc_alloc_array(c, count, size);
+    if (!q || !p)
+        return q;
+    const struct header *h = (const struct header *) (const void *) ((char *) p - ALIGNMENT);
+    const size_t old = h->size - ALIGNMENT;
+    memcpy(q, p, old < count * size ? old : count * size);
+    rc_release(p);
+    return q;
+}
+
+void rc_release(void *p)
+{
+    if (!p)
+        return;
+    char *block = (char *) p - ALIGNMENT;
+    const struct header h = *(struct header *) (void *) block;
+    atomic_fetch_sub(&h.ctx->live, h.size);
+    h.ctx->o.release(h.ctx->o.allocator_user, block);
+}
+
+char *rc_strdup(struct rc_context *c, const char *s)
+{
+    const size_t n = strlen(s) + 1;
+    char *p = rc_alloc(c, n);
+    return p ? memcpy(p, s, n) : NULL;
+}
+
+char *rc_format(struct rc_context *c, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    const int n = vsnprintf(NULL, 0, fmt, ap);
+    char *p = n < 0 ? NULL : rc_alloc(c, (size_t) n + 1);
+    if (p)
+        vsnprintf(p, (size_t) n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    return p;
+}
+
+rc_status rc_grow(struct rc_context *c, void *array_address, uint32_t count, uint32_t *capacity,
+                  size_t element)
+{
+    if (count < *capacity)
+        return RC_OK;
+    if (*capacity > UINT32_MAX / 2)
+        return rc_fail(RC_ERR_LIMIT, "more than %u elements", *capacity);
+    const uint32_t wanted = *capacity ? *capacity * 2 : 16;
+    void *old, *grown;
+    memcpy(&old, array_address, sizeof(old));
+    grown = rc_realloc_array(c, old, wanted, element);
+    if (!grown)
+        return RC_ERR_MEMORY;
+    memcpy(array_address, &grown, sizeof(grown));
+    *capacity = wanted;
+    return RC_OK;
+}
+
+void rc_log(struct rc_context *c, rc_log_level level, const char *fmt, ...)
+{
+    if (!c->o.log)
+        return;
+    char line[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    c->o.log(c->o.log_user, (int32_t) level, line);
+}
+
+rc_status rc_check_cancel(struct rc_context *c)
+{
+    if (c->o.cancel && c->o.cancel(c->o.cancel_user))
+        return rc_fail(RC_ERR_CANCELLED, "cancelled by the caller");
+    return RC_OK;
+}
+
+uint32_t rc_context_threads(const struct rc_context *c)
+{
+    return (uint32_t) c->o.threads;
+}
+
+struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads)
+{
+    struct rc_compute saved = {omp_get_max_threads(), 0};
+    const int wanted = (int) (threads ? threads : rc_context_threads(c));
+    if (wanted != saved.threads)
+        omp_set_num_threads(wanted);
+#if defined(__SSE__)
+    saved.mxcsr = _mm_getcsr();
+    _mm_setcsr(saved.mxcsr | 0x8040); /* flush to zero, denormals are zero */
+#endif
+    return saved;
+}
+
+void rc_compute_leave(struct rc_compute saved)
+{
+#if defined(__SSE__)
+    _mm_setcsr(saved.mxcsr);
+#endif
+    if (omp_get_max_threads() != saved.threads)
+        omp_set_num_threads(saved.threads);
+}

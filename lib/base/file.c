@@ -1,0 +1,195 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static rc_status io_error(const char *path, const char *doing)
+{
+    const int e = errno;
+    const bool path_error = e == ENOENT || e == EACCES || e == ENAMETOOLONG || e == ENOTDIR ||
+                            e == ELOOP || e == EPERM || e == EROFS;
+    return rc_fail(path_error ? RC_ERR_PATH : RC_ERR_IO, "%s: cannot %s: %s", path, doing,
+                   strerror(e));
+}
+
+static ssize_t read_some(int fd, void *at, size_t n)
+{
+    ssize_t got;
+    do {
+        got = read(fd, at, n);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Memory is taken in steps as data arrives, so a lying size cannot make us allocate. */
+static rc_status read_all(struct rc_context *c, int fd, const char *path, size_t size,
+                          struct rc_bytes *out)
+{
+    out->data = rc_alloc(c, size ? size : 1);
+    if (!out->data)
+        return rc_fail_prefix(RC_ERR_MEMORY, "%s", path);
+    while (out->size < size) {
+        const ssize_t got = read_some(fd, out->data + out->size, size - out->size);
+        if (got < 0)
+            return io_error(path, "read");
+        if (got == 0)
+            return rc_fail(RC_ERR_IO, "%s: shrank to %zu bytes while reading", path, out->size);
+        out->size += (size_t) got;
+    }
+    uint8_t extra;
+    if (read_some(fd, &extra, 1) > 0)
+        return rc_fail(RC_ERR_IO, "%s: grew beyond %zu bytes while reading", path, size);
+    return RC_OK;
+}
+
+static rc_status read_open(struct rc_context *c, int fd, const char *path, uint64_t limit,
+                           struct rc_bytes *out)
+{
+    struct stat s;
+    if (fstat(fd, &s))
+        return io_error(path, "stat");
+    if (!S_ISREG(s.st_mode))
+        return rc_fail(RC_ERR_IO, "%s: not a regular file", path);
+    if ((uint64_t) s.st_size > limit)
+        return rc_fail(RC_ERR_LIMIT, "%s: %lld bytes, allowed are %llu", path,
+                       (long long) s.st_size, (unsigned long long) limit);
+    return read_all(c, fd, path, (size_t) s.st_size, out);
+}
+
+rc_status rc_file_read(struct rc_context *c, const char *path, uint64_t limit, struct rc_bytes *out)
+{
+    *out = (struct rc_bytes){NULL, 0};
+    /* O_NONBLOCK: opening a FIFO without a writer must not hang */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return io_error(path, "open");
+    const rc_status st = read_open(c, fd, path, limit ? limit : c->o.max_file_bytes, out);
+    close(fd);
+    if (st != RC_OK) {
+        rc_release(out->data);
+        *out = (struct rc_bytes){NULL, 0};
+    }
+    return st;
+}
+
+static rc_status write_all(int fd, const char *path, const uint8_t *data, size_t size)
+{
+    while (size) {
+        const ssize_t n = write(fd, data, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return io_error(path, "write");
+        data += n;
+        size -= (size_t) n;
+    }
+    return fsync(fd) ? io_error(path, "flush") : RC_OK;
+}
+
+/* The new name is on disk only after the folder is. A folder that cannot be opened for reading
+ * is no reason to fail: the file itself is complete. */
+static void sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const size_t n = slash ? (size_t) (slash - path) : 0;
+    if (n >= sizeof(folder))
+        return;
+    memcpy(folder, path, n);
+    folder[n] = '\0';
+    const int fd = open(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void) !fsync(fd);
+    close(fd);
+}
+
+/* Permissions of the file that is replaced, or what the umask leaves of rw-rw-rw-. */
+static mode_t wanted_mode(const char *path)
+{
+    struct stat s;
+    if (stat(path, &s) == 0 && S_ISREG(s.st_mode))
+        return s.st_mode & 0777;
+    const mode_t mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+}
+
+rc_status rc_file_write(struct rc_context *c, const char *path, const void *data, size_t size)
+{
+    struct stat s;
+    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode))
+        return rc_fail(RC_ERR_IO, "%s: exists and is not a regular file", path);
+    char *temporary = rc_format(c, "%s.XXXXXX", path);
+    if (!temporary)
+        return RC_ERR_MEMORY;
+    rc_status st = RC_OK;
+    const int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        st = io_error(path, "create");
+        goto out;
+    }
+    st = write_all(fd, path, data, size);
+    if (st == RC_OK && fchmod(fd, wanted_mode(path)))
+        st = io_error(path, "set the mode");
+    if (close(fd) && st == RC_OK)
+        st = io_error(path, "close");
+    if (st == RC_OK && rename(temporary, path))
+        st = io_error(path, "rename");
+    if (st == RC_OK)
+        sync_folder(path);
+    else
+        unlink(temporary);
+out:
+    rc_release(temporary);
+    return st;
+}
+
+rc_status rc_buffer_append(struct rc_buffer *b, const void *data, size_t size)
+{
+    size_t needed;
+    if (!rc_add_size(b->size, size, &needed))
+        return rc_fail(RC_ERR_MEMORY, "out of memory: buffer of %zu + %zu bytes", b->size, size);
+    if (needed > b->capacity) {
+        const size_t wanted = needed > b->capacity * 2 ? needed + 256 : b->capacity * 2;
+        uint8_t *grown = rc_realloc_array(b->ctx, b->data, wanted, 1);
+        if (!grown)
+            return RC_ERR_MEMORY;
+        b->data = grown;
+        b->capacity = wanted;
+    }
+    if (size)
+        memcpy(b->data + b->size, data, size);
+    b->size = needed;
+    return RC_OK;
+}
+
+rc_status rc_buffer_printf(struct rc_buffer *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    const int n = vsnprintf(NULL, 0, fmt, ap);
+    char *text = n < 0 ? NULL : rc_alloc(b->ctx, (size_t) n + 1);
+    if (text)
+        vsnprintf(text, (size_t) n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    const rc_status st = text ? rc_buffer_append(b, text, (size_t) n) : RC_ERR_MEMORY;
+    rc_release(text);
+    return st;
+}
+
+void rc_buffer_free(struct rc_buffer *b)
+{
+    rc_release(b->data);
+    b->data = NULL;
+    b->size = b->capacity = 0;
+}

@@ -1,0 +1,104 @@
+/* Name lookup by FNV-1a hash and linear probing; ids are stored plus one, 0 is an empty slot. */
+#include "graph/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint32_t hash(const char *s)
+{
+    uint32_t h = 2166136261u;
+    for (; *s; s++)
+        h = (h ^ (unsigned char) *s) * 16777619u;
+    return h;
+}
+
+static const char *value_name(const struct rc_graph *g, rc_id id)
+{
+    return g->values[id].name;
+}
+
+static const char *node_name(const struct rc_graph *g, rc_id id)
+{
+    return g->nodes[id].name;
+}
+
+typedef const char *(*name_fn)(const struct rc_graph *g, rc_id id);
+
+static void put(struct rc_name_index *x, const char *name, rc_id id)
+{
+    uint32_t i = hash(name) & (x->capacity - 1);
+    while (x->slot[i])
+        i = (i + 1) & (x->capacity - 1);
+    x->slot[i] = id + 1;
+    x->used++;
+}
+
+static rc_status grow(struct rc_graph *g, struct rc_name_index *x, name_fn name_of, uint32_t n)
+{
+    uint32_t wanted = 64;
+    while (wanted < n * 4)
+        wanted *= 2;
+    rc_id *slot = rc_alloc_array(g->ctx, wanted, sizeof(*slot));
+    if (!slot)
+        return RC_ERR_MEMORY;
+    rc_release(x->slot);
+    *x = (struct rc_name_index){slot, wanted, 0};
+    for (rc_id id = 0; id < n; id++)
+        if (name_of(g, id))
+            put(x, name_of(g, id), id);
+    return RC_OK;
+}
+
+static rc_status add(struct rc_graph *g, struct rc_name_index *x, name_fn name_of, rc_id id,
+                     uint32_t n)
+{
+    if (x->used * 2 >= x->capacity)
+        return grow(g, x, name_of, n); /* picks up `id` as well */
+    put(x, name_of(g, id), id);
+    return RC_OK;
+}
+
+rc_status rc_names_add_value(struct rc_graph *g, rc_id id)
+{
+    return add(g, &g->value_names, value_name, id, g->n_values);
+}
+
+rc_status rc_names_add_node(struct rc_graph *g, rc_id id)
+{
+    return add(g, &g->node_names, node_name, id, g->n_nodes);
+}
+
+static rc_id find(const struct rc_graph *g, const struct rc_name_index *x, name_fn name_of,
+                  const char *name)
+{
+    if (!x->capacity)
+        return RC_NONE;
+    for (uint32_t i = hash(name) & (x->capacity - 1); x->slot[i]; i = (i + 1) & (x->capacity - 1)) {
+        const char *have = name_of(g, x->slot[i] - 1);
+        if (have && !strcmp(have, name))
+            return x->slot[i] - 1;
+    }
+    return RC_NONE;
+}
+
+rc_id rc_graph_find_value(const struct rc_graph *g, const char *name)
+{
+    return find(g, &g->value_names, value_name, name);
+}
+
+rc_id rc_graph_find_node(const struct rc_graph *g, const char *name)
+{
+    return find(g, &g->node_names, node_name, name);
+}
+
+char *rc_graph_fresh_name(struct rc_graph *g, const char *hint)
+{
+    char *name = rc_strdup(g->ctx, hint);
+    for (uint32_t i = 1; name && (rc_graph_find_value(g, name) != RC_NONE ||
+                                  rc_graph_find_node(g, name) != RC_NONE);
+         i++) {
+        rc_release(name);
+        name = rc_format(g->ctx, "%s_%u", hint, i);
+    }
+    return name;
+}

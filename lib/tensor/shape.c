@@ -1,0 +1,87 @@
+#include "tensor/tensor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+size_t rc_dtype_size(enum rc_dtype t)
+{
+    switch (t) {
+    case RC_F32:
+    case RC_I32:
+        return 4;
+    case RC_I64:
+    case RC_F64:
+        return 8;
+    case RC_U8:
+    case RC_S8:
+    case RC_BOOL:
+        return 1;
+    }
+    return 0;
+}
+
+const char *rc_dtype_name(enum rc_dtype t)
+{
+    static const char *const names[] = {"none", "f32", "i64", "i32", "u8", "s8", "bool", "f64"};
+    return (unsigned) t < sizeof(names) / sizeof(names[0]) ? names[t] : "unknown";
+}
+
+bool rc_shape_equal(const struct rc_shape *a, const struct rc_shape *b)
+{
+    return a->rank == b->rank && !memcmp(a->dim, b->dim, a->rank * sizeof(a->dim[0]));
+}
+
+bool rc_shape_count_checked(const struct rc_shape *s, int64_t *count)
+{
+    int64_t n = 1;
+    for (uint32_t i = 0; i < s->rank; i++)
+        if (s->dim[i] < 0 || __builtin_mul_overflow(n, s->dim[i], &n) || n > INT64_C(0x7fffffff))
+            return false;
+    *count = n;
+    return true;
+}
+
+struct rc_shape rc_shape_make(uint32_t rank, const int64_t *dim)
+{
+    struct rc_shape s = {rank, {0}};
+    memcpy(s.dim, dim, rank * sizeof(dim[0]));
+    return s;
+}
+
+const char *rc_shape_text(const struct rc_shape *s, char *buf)
+{
+    size_t used = 0;
+    buf[0] = '\0';
+    for (uint32_t i = 0; i < s->rank; i++)
+        used += (size_t) snprintf(buf + used, RC_SHAPE_TEXT - used, "%s%lld", i ? "x" : "",
+                                  (long long) s->dim[i]);
+    if (!s->rank)
+        snprintf(buf, RC_SHAPE_TEXT, "scalar");
+    return buf;
+}
+
+bool rc_shape_broadcast(const struct rc_shape *a, const struct rc_shape *b, struct rc_shape *out)
+{
+    const uint32_t rank = a->rank > b->rank ? a->rank : b->rank;
+    struct rc_shape r = {rank, {0}};
+    for (uint32_t i = 0; i < rank; i++) {
+        const int64_t p = i < a->rank ? a->dim[a->rank - 1 - i] : 1;
+        const int64_t q = i < b->rank ? b->dim[b->rank - 1 - i] : 1;
+        if (p != q && p != 1 && q != 1)
+            return false;
+        r.dim[rank - 1 - i] = p == 1 ? q : p;
+    }
+    *out = r;
+    return true;
+}
+
+void rc_shape_strides(const struct rc_shape *s, const struct rc_shape *to, int64_t *stride)
+{
+    int64_t step = 1;
+    for (uint32_t i = 0; i < to->rank; i++) {
+        const uint32_t t = to->rank - 1 - i;
+        const int64_t d = i < s->rank ? s->dim[s->rank - 1 - i] : 1;
+        stride[t] = d == 1 && to->dim[t] != 1 ? 0 : step;
+        step *= d;
+    }
+}
