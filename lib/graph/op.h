@@ -59,8 +59,12 @@ enum { /* rc_op.flags */
     RC_OP_INTERNAL = 2,    /* not ONNX: made by a pass inside a session, never exported */
     RC_OP_RANDOM = 4,      /* differs from run to run in training (Dropout) */
     RC_OP_VIEW = 8,        /* out has the same bytes as in[0] (Reshape, Flatten, Identity ...) */
-    RC_OP_POSTS = 16       /* prepare honours node->post, so fuse_post may put work there. Operands
+    RC_OP_POSTS = 16,      /* prepare honours node->post, so fuse_post may put work there. Operands
                               of RC_POST_ADD start at max_in; forward() never sees posts */
+    RC_OP_SHAPE_ONLY = 32, /* out depends on the shapes of the operands alone; forward never reads
+                              their data, which may be NULL (Shape) */
+    RC_OP_NO_FOLD = 64     /* stays although its operands are constant (DequantizeLinear: the
+                              integers are the weights) */
 };
 enum { RC_VARIADIC = 255 };
 
