@@ -1,8 +1,8 @@
 #include "base/method.h"
+#include "base/number.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static size_t name_length(const char *spec)
@@ -59,7 +59,7 @@ static rc_status parse_value(const struct rc_method *m, const struct rc_param *p
         return RC_OK;
     }
     char *end;
-    *value = strtod(copy, &end);
+    *value = rc_number_parse(copy, &end);
     const bool whole = p->type == RC_PARAM_REAL || *value == floor(*value);
     if (*end || !isfinite(*value) || !whole || *value < p->min || *value > p->max)
         return rc_fail(RC_ERR_ARG, "%s:%s is \"%s\", allowed is %s in [%g, %g]", m->name, p->name,
