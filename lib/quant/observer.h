@@ -1,0 +1,53 @@
+#ifndef RC_LIB_QUANT_OBSERVER_H
+#define RC_LIB_QUANT_OBSERVER_H
+/* Observers turn what was seen of a value during calibration into the clipping threshold amax of
+ * its symmetric quantization. They see plain ranges and histograms, never the graph. */
+#include "base/method.h"
+
+enum { RC_HISTOGRAM_BINS = 2048 };
+
+/* Counts of |x| in equal bins [k*width, (k+1)*width). The first non-zero batch fixes the width at
+ * its max/2048; a larger value later appends bins of the same width. */
+struct rc_histogram {
+    struct rc_context *ctx;
+    double width; /* 0: only zeros so far, counted in `zeros` */
+    uint32_t n, capacity;
+    uint64_t *count; /* [n] */
+    uint64_t zeros;  /* exact zeros seen before the width was known */
+};
+
+/* Everything kept of one value. */
+struct rc_observation {
+    double low, high;         /* over all batches */
+    double ema_low, ema_high; /* moving averages, for observers with an update() */
+    uint64_t batches;
+    struct rc_histogram h;
+};
+
+struct rc_observer {
+    struct rc_method m;
+    bool histogram; /* needs observation.h */
+    /* Range of one batch; NULL: only the running minimum and maximum are kept. */
+    void (*update)(const void *params, struct rc_observation *o, double low, double high);
+    /* `top`: largest integer, 127 for s8 and 255 for u8. */
+    rc_status (*clip)(const void *params, const struct rc_observation *o, uint32_t top,
+                      double *amax);
+};
+
+extern const struct rc_method_kind rc_kind_observer;
+
+void rc_observation_init(struct rc_observation *o, struct rc_context *c);
+void rc_observation_free(struct rc_observation *o);
+/* One batch of a value. RC_ERR_DATA when an element is NaN or infinite. */
+rc_status rc_observation_add(struct rc_observation *o, const struct rc_observer *ob,
+                             const void *params, const float *x, size_t n);
+/* Threshold; 0 when only zeros were seen, never NaN. */
+rc_status rc_observation_clip(const struct rc_observation *o, const struct rc_observer *ob,
+                              const void *params, uint32_t top, double *amax);
+
+/* Count one batch whose largest |x| is `max`. */
+rc_status rc_histogram_add(struct rc_histogram *h, const float *x, size_t n, double max);
+
+extern const struct rc_observer rc_observer_minmax, rc_observer_ema, rc_observer_percentile,
+    rc_observer_entropy, rc_observer_mse;
+#endif
