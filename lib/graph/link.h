@@ -5,6 +5,10 @@
  * over ids then gives the pruning groups; see prune/coupling.h for the consumer. */
 #include "graph/graph.h"
 
+/* An axis of an operand that couple() says nothing about must keep its length, and so must every
+ * axis at an operator without couple(): silence is safe, never wrong. Links between axes of unequal
+ * length or out of range fix both. Naming an absent operand or a missing axis does nothing. */
+
 /* One axis of one operand of the node being coupled. */
 struct rc_axis {
     int32_t operand;
@@ -37,4 +41,40 @@ void rc_link_fixed(struct rc_links *l, struct rc_axis a);
 const int32_t *rc_links_kept(const struct rc_links *l, struct rc_axis a, uint32_t *n);
 /* Length of that axis before the cut. */
 int64_t rc_links_old_length(const struct rc_links *l, struct rc_axis a);
+
+/* --- for those who collect and cut --- */
+enum { /* which way a node uses an axis of one of its operands: bits */
+    RC_SIDE_IN = 1, /* tied to an input of the node that is not constant */
+    RC_SIDE_OUT = 2 /* tied to an output */
+};
+#define RC_LINK_INTERFACE (UINT32_MAX - 1) /* in fixed_by: the graph's inputs and outputs */
+
+/* A row is one axis of one value: row = value * RC_MAX_DIMS + axis. Its ids are base[row] + k. */
+struct rc_links {
+    const struct rc_graph *g;
+    struct rc_context *ctx;
+    uint32_t n_ids, n_rows;
+    uint32_t *base;         /* [n_rows] */
+    uint32_t *row_of;       /* [n_ids] */
+    uint32_t *parent;       /* [n_ids] union-find; the root is the smallest id */
+    uint8_t *zero;          /* [n_ids] constant zero where it was made (Pad) */
+    uint8_t *side;          /* [n_rows] RC_SIDE_* of constants at their readers */
+    rc_id *fixed_by;        /* [n_rows] node that needs this length, RC_NONE: may be cut */
+    struct rc_shape *shape; /* [n_values] before the cut */
+    int32_t **kept;         /* [n_rows] after the cut: kept indices, NULL: whole */
+    uint32_t *n_kept;       /* [n_rows] */
+    const struct rc_node *node; /* the one being coupled or resized */
+    struct rc_link_scratch *scratch;
+};
+
+/* Ask every node of a shape-inferred graph. The graph is borrowed. */
+rc_status rc_links_create(struct rc_links **out, const struct rc_graph *g);
+void rc_links_destroy(struct rc_links *l);
+/* The representative of all ids that live and die with `id`. */
+uint32_t rc_links_find(struct rc_links *l, uint32_t id);
+
+/* Remove every id with keep[id] == 0 (the same for all ids of one representative): gather the
+ * constants, let operators fix their attributes, infer and verify. `l` is spent afterwards. On
+ * failure the graph is unusable: cut a clone. */
+rc_status rc_graph_cut(struct rc_graph *g, struct rc_links *l, const uint8_t *keep);
 #endif
