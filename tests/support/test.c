@@ -1,0 +1,16 @@
+#include "test.h"
+
+struct rc_context *test_context(void)
+{
+    rc_context *c;
+    OK(rc_context_new(&c, NULL));
+    return c;
+}
+
+void test_context_done(struct rc_context *c)
+{
+    uint64_t live;
+    OK(rc_context_memory(c, &live, NULL));
+    assert_int_equal(live, 0);
+    rc_context_free(&c);
+}
