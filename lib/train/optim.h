@@ -1,0 +1,28 @@
+#ifndef RC_LIB_TRAIN_OPTIM_H
+#define RC_LIB_TRAIN_OPTIM_H
+/* An optimiser: one step on a run of consecutive elements. Every element is treated alone, so the
+ * driver may cut parameters into pieces and share them among threads without changing a bit. */
+#include "base/method.h"
+
+enum { RC_OPTIM_STATES = 2 };
+
+struct rc_optim_step {
+    float *w;                      /* [n] weights, changed */
+    const float *grad;             /* [n] */
+    float *state[RC_OPTIM_STATES]; /* [n] each, zero before the first step */
+    size_t n;
+    double rate;
+    double momentum; /* from the rate method; negative: the optimiser's own */
+    uint64_t step;   /* counts from 1 */
+    bool decays;     /* a matrix or kernel, not a bias or BatchNormalization vector */
+};
+
+struct rc_optimizer {
+    struct rc_method m;
+    uint32_t n_states;   /* arrays of state per parameter, at most RC_OPTIM_STATES */
+    double default_rate; /* when the user names none */
+    void (*step)(const void *params, const struct rc_optim_step *s);
+};
+
+extern const struct rc_method_kind rc_kind_optimizer;
+#endif
