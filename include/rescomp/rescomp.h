@@ -7,6 +7,7 @@
 
 #include <rescomp/base.h>
 #include <rescomp/graph.h>
+#include <rescomp/method.h>
 #include <rescomp/session.h>
 
 #endif
