@@ -16,13 +16,13 @@ static int load(void **state)
         logits[i] = (float) golden_logits[i];
         teacher[i] = (float) golden_teacher[i];
     }
-    *state = check_context();
+    *state = test_context();
     return 0;
 }
 
 static int unload(void **state)
 {
-    rc_context_destroy(*state);
+    test_context_done(*state);
     return 0;
 }
 

@@ -8,14 +8,14 @@ static struct rc_context *ctx;
 static int open_context(void **state)
 {
     (void) state;
-    ctx = check_context();
+    ctx = test_context();
     return 0;
 }
 
 static int close_context(void **state)
 {
     (void) state;
-    rc_context_destroy(ctx);
+    test_context_done(ctx);
     return 0;
 }
 
