@@ -1,0 +1,102 @@
+/* Bump allocation in blocks that are released together: a protobuf message is thousands of small
+ * strings and structs that live and die as one. */
+#include "wire/arena.h"
+
+#include <string.h>
+
+enum { ARENA_BLOCK = 64 * 1024, ARENA_LARGE = 16 * 1024 };
+
+struct rc_arena_block {
+    struct rc_arena_block *next;
+    size_t size; /* payload bytes */
+    uint64_t align[];
+};
+
+static unsigned char *arena_payload(struct rc_arena_block *b)
+{
+    return (unsigned char *) b + 16;
+}
+
+static void *arena_fail(struct rc_arena *a, rc_status st)
+{
+    if (a->status == RC_OK)
+        a->status = st;
+    return NULL;
+}
+
+/* A large piece gets a block of its own, linked behind the newest one so that this stays open. */
+static void *arena_large(struct rc_arena *a, size_t size)
+{
+    struct rc_arena_block *b = size > SIZE_MAX - 16 ? NULL : rc_alloc(a->ctx, size + 16);
+    if (!b)
+        return arena_fail(a, RC_ERR_MEMORY);
+    b->size = size;
+    if (a->blocks) {
+        b->next = a->blocks->next;
+        a->blocks->next = b;
+    } else {
+        b->next = NULL;
+        a->blocks = b;
+        a->left = 0;
+    }
+    return arena_payload(b);
+}
+
+void *rc_arena_alloc(struct rc_arena *a, size_t size)
+{
+    if (size > SIZE_MAX - 15) {
+        rc_fail(RC_ERR_MEMORY, "memory: %zu bytes asked for", size);
+        return arena_fail(a, RC_ERR_MEMORY);
+    }
+    size = (size + 15) & ~(size_t) 15;
+    if (a->cap && (size > a->cap || a->total > a->cap - size)) {
+        rc_fail(RC_ERR_LIMIT, "decoding needs more than %llu bytes", (unsigned long long) a->cap);
+        return arena_fail(a, RC_ERR_LIMIT);
+    }
+    a->total += size;
+    if (size > ARENA_LARGE)
+        return arena_large(a, size);
+    if (!a->blocks || a->left < size) {
+        struct rc_arena_block *b = rc_alloc(a->ctx, ARENA_BLOCK + 16);
+        if (!b)
+            return arena_fail(a, RC_ERR_MEMORY);
+        b->size = ARENA_BLOCK;
+        b->next = a->blocks;
+        a->blocks = b;
+        a->left = ARENA_BLOCK;
+    }
+    void *p = arena_payload(a->blocks) + (a->blocks->size - a->left);
+    a->left -= size;
+    return p;
+}
+
+void *rc_arena_array(struct rc_arena *a, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!rc_mul_size(count, size, &bytes))
+        bytes = SIZE_MAX;
+    void *p = rc_arena_alloc(a, bytes);
+    if (p)
+        memset(p, 0, bytes);
+    return p;
+}
+
+char *rc_arena_strdup(struct rc_arena *a, const char *s)
+{
+    const size_t n = strlen(s) + 1;
+    char *p = rc_arena_alloc(a, n);
+    if (p)
+        memcpy(p, s, n);
+    return p;
+}
+
+void rc_arena_free(struct rc_arena *a)
+{
+    while (a->blocks) {
+        struct rc_arena_block *next = a->blocks->next;
+        rc_release(a->blocks);
+        a->blocks = next;
+    }
+    a->left = 0;
+    a->total = 0;
+}

@@ -1,0 +1,78 @@
+#ifndef RC_LIB_WIRE_ONNX_H
+#define RC_LIB_WIRE_ONNX_H
+/* ONNX messages: reading a whole file safely, tensors both ways, and what attr.h hides. */
+#include "tensor/tensor.h"
+#include "wire/arena.h"
+#include "wire/attr.h"
+
+#include "onnx.pb-c.h"
+
+enum { /* TensorProto.DataType */
+       ONNX_FLOAT = 1,
+       ONNX_UINT8 = 2,
+       ONNX_INT8 = 3,
+       ONNX_INT32 = 6,
+       ONNX_INT64 = 7,
+       ONNX_BOOL = 9,
+       ONNX_DOUBLE = 11
+};
+enum { /* AttributeProto.AttributeType */
+       ONNX_ATTR_FLOAT = 1,
+       ONNX_ATTR_INT = 2,
+       ONNX_ATTR_STRING = 3,
+       ONNX_ATTR_TENSOR = 4,
+       ONNX_ATTR_GRAPH = 5,
+       ONNX_ATTR_FLOATS = 6,
+       ONNX_ATTR_INTS = 7,
+       ONNX_ATTR_GRAPHS = 10
+};
+
+/* Scan, then unpack with memory from `arena` (zeroed by the caller but for ctx), whose cap is set
+ * here. The message lives until rc_arena_free(). */
+rc_status rc_onnx_read(Onnx__ModelProto **out, struct rc_arena *arena, const uint8_t *data,
+                       size_t size);
+/* Bytes of a message; *bytes from rc_alloc. */
+rc_status rc_onnx_write(uint8_t **bytes, size_t *size, struct rc_context *c,
+                        const Onnx__ModelProto *m);
+
+static inline const char *rc_onnx_text(const char *s)
+{
+    return s ? s : "";
+}
+
+/* 0 when this library has no such type. */
+enum rc_dtype rc_onnx_dtype(int32_t onnx);
+int32_t rc_onnx_dtype_number(enum rc_dtype t);
+const char *rc_onnx_dtype_name(int32_t onnx); /* "FLOAT16", also for types that are refused */
+
+/* All checks of type, dims, lengths and values; `what` starts the messages. */
+rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
+                              const Onnx__TensorProto *t, const char *what);
+/* raw_data points at the tensor's own bytes where it can. */
+rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, const char *name,
+                               const struct rc_tensor *t);
+
+/* --- behind attr.h --- */
+struct rc_attrs {
+    const Onnx__NodeProto *node;
+    const char *name; /* node name for messages */
+    int64_t opset;
+    bool *used;             /* one per attribute */
+    struct rc_arena *arena; /* for strings */
+};
+
+struct rc_attr_operand {
+    uint32_t index;
+    Onnx__TensorProto *tensor;
+};
+enum { RC_MAX_PUT = 16 };
+struct rc_attr_write {
+    struct rc_arena *arena;
+    const char *name; /* node name */
+    int64_t opset;
+    Onnx__AttributeProto *attr[RC_MAX_PUT];
+    uint32_t n_attr;
+    struct rc_attr_operand operand[RC_MAX_PUT];
+    uint32_t n_operands;
+};
+#endif

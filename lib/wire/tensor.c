@@ -1,0 +1,232 @@
+/* TensorProto <-> row-major array. Elements come either as little-endian bytes (raw_data) or in a
+ * typed field; exactly one of them, and exactly as many as dims say. */
+#include "wire/onnx.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum rc_dtype dtype;
+} types[] = {
+    [ONNX_FLOAT] = {"FLOAT", RC_F32},
+    [ONNX_UINT8] = {"UINT8", RC_U8},
+    [ONNX_INT8] = {"INT8", RC_S8},
+    [4] = {"UINT16", 0},
+    [5] = {"INT16", 0},
+    [ONNX_INT32] = {"INT32", RC_I32},
+    [ONNX_INT64] = {"INT64", RC_I64},
+    [8] = {"STRING", 0},
+    [ONNX_BOOL] = {"BOOL", RC_BOOL},
+    [10] = {"FLOAT16", 0},
+    [ONNX_DOUBLE] = {"DOUBLE", RC_F64},
+    [12] = {"UINT32", 0},
+    [13] = {"UINT64", 0},
+    [14] = {"COMPLEX64", 0},
+    [15] = {"COMPLEX128", 0},
+    [16] = {"BFLOAT16", 0},
+    [17] = {"FLOAT8E4M3FN", 0},
+    [18] = {"FLOAT8E4M3FNUZ", 0},
+    [19] = {"FLOAT8E5M2", 0},
+    [20] = {"FLOAT8E5M2FNUZ", 0},
+    [21] = {"UINT4", 0},
+    [22] = {"INT4", 0},
+};
+enum { TYPES = sizeof(types) / sizeof(types[0]) };
+
+enum rc_dtype rc_onnx_dtype(int32_t onnx)
+{
+    return onnx > 0 && onnx < TYPES ? types[onnx].dtype : (enum rc_dtype) 0;
+}
+
+const char *rc_onnx_dtype_name(int32_t onnx)
+{
+    return onnx > 0 && onnx < TYPES ? types[onnx].name : "unknown";
+}
+
+int32_t rc_onnx_dtype_number(enum rc_dtype t)
+{
+    for (int32_t i = 1; i < TYPES; i++)
+        if (types[i].dtype == t)
+            return i;
+    return 0;
+}
+
+static rc_status tensor_shape(struct rc_tensor *out, const Onnx__TensorProto *t, const char *what)
+{
+    out->dtype = rc_onnx_dtype(t->data_type);
+    if (t->data_type == 0)
+        return rc_fail(RC_ERR_MODEL, "%s: tensor without data type", what);
+    if (!out->dtype)
+        return rc_fail(RC_ERR_UNSUPPORTED, "%s: data type %d (%s) is not supported", what,
+                       (int) t->data_type, rc_onnx_dtype_name(t->data_type));
+    if (t->n_dims > RC_MAX_DIMS)
+        return rc_fail(RC_ERR_MODEL, "%s: tensor of %zu dimensions, at most %d", what, t->n_dims,
+                       RC_MAX_DIMS);
+    out->shape = rc_shape_make((uint32_t) t->n_dims, t->dims);
+    /* an empty list of integers is how a scalar's shape is written */
+    const int64_t least = t->n_dims == 1 && out->dtype != RC_F32 && out->dtype != RC_F64 ? 0 : 1;
+    for (size_t i = 0; i < t->n_dims; i++)
+        if (t->dims[i] < least || t->dims[i] > INT32_MAX)
+            return rc_fail(RC_ERR_MODEL, "%s: tensor size: dims[%zu] is %lld, allowed %d..%d", what,
+                           i, (long long) t->dims[i], (int) least, INT32_MAX);
+    int64_t count;
+    if (!rc_shape_count_checked(&out->shape, &count) || count > INT32_MAX)
+        return rc_fail(RC_ERR_MODEL, "%s: tensor size: more than %d elements", what, INT32_MAX);
+    return RC_OK;
+}
+
+/* How many elements each typed field holds, and which one this type must use. */
+static rc_status tensor_source(const Onnx__TensorProto *t, enum rc_dtype d, const char *what,
+                               size_t *n_typed)
+{
+    const struct {
+        const char *name;
+        size_t n;
+        bool mine;
+    } field[] = {
+        {"float_data", t->n_float_data, d == RC_F32},
+        {"int32_data", t->n_int32_data, d == RC_I32 || d == RC_U8 || d == RC_S8 || d == RC_BOOL},
+        {"int64_data", t->n_int64_data, d == RC_I64},
+        {"double_data", t->n_double_data, d == RC_F64},
+        {"uint64_data", t->n_uint64_data, false},
+        {"string_data", t->n_string_data, false},
+    };
+    *n_typed = 0;
+    for (size_t i = 0; i < sizeof(field) / sizeof(field[0]); i++) {
+        if (!field[i].n)
+            continue;
+        if (t->has_raw_data)
+            return rc_fail(RC_ERR_MODEL, "%s: both raw_data and %s", what, field[i].name);
+        if (!field[i].mine)
+            return rc_fail(RC_ERR_MODEL, "%s: %s does not belong to type %s", what, field[i].name,
+                           rc_dtype_name(d));
+        *n_typed = field[i].n;
+    }
+    return RC_OK;
+}
+
+static void tensor_copy_le(void *to, const uint8_t *from, size_t count, size_t width)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    uint8_t *p = to;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < width; k++)
+            p[i * width + k] = from[i * width + width - 1 - k];
+#else
+    if (count)
+        memcpy(to, from, count * width);
+#endif
+}
+
+static rc_status tensor_copy_typed(struct rc_tensor *out, const Onnx__TensorProto *t, size_t n,
+                                   const char *what)
+{
+    if (n == 0)
+        return RC_OK;
+    if (out->dtype == RC_F32 || out->dtype == RC_I32 || out->dtype == RC_F64 ||
+        out->dtype == RC_I64) {
+        const void *from = out->dtype == RC_F32   ? (const void *) t->float_data
+                           : out->dtype == RC_I32 ? (const void *) t->int32_data
+                           : out->dtype == RC_F64 ? (const void *) t->double_data
+                                                  : (const void *) t->int64_data;
+        memcpy(out->data, from, n * rc_dtype_size(out->dtype));
+        return RC_OK;
+    }
+    const int32_t low = out->dtype == RC_S8 ? -128 : 0;
+    const int32_t high = out->dtype == RC_S8 ? 127 : out->dtype == RC_U8 ? 255 : 1;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t v = t->int32_data[i];
+        if (v < low || v > high)
+            return rc_fail(RC_ERR_MODEL, "%s: element %zu is %d, allowed %d..%d", what, i, (int) v,
+                           (int) low, (int) high);
+        ((uint8_t *) out->data)[i] = (uint8_t) v;
+    }
+    return RC_OK;
+}
+
+/* NaN is never a weight. Infinity may be a bound or a padding value, so a scalar may hold it. */
+static rc_status tensor_finite(const struct rc_tensor *t, int64_t n, const char *what)
+{
+    if (t->dtype != RC_F32 && t->dtype != RC_F64)
+        return RC_OK;
+    const bool single = t->dtype == RC_F32;
+    for (int64_t i = 0; i < n; i++) {
+        const double v = single ? ((const float *) t->data)[i] : ((const double *) t->data)[i];
+        if (isnan(v) || (isinf(v) && t->shape.rank > 0))
+            return rc_fail(RC_ERR_MODEL, "%s: element %lld is %s; weights must be finite", what,
+                           (long long) i, isnan(v) ? "NaN" : "infinite");
+    }
+    return RC_OK;
+}
+
+/* Allocates only after the file was seen to hold as many bytes as dims ask for. */
+static rc_status tensor_fill(struct rc_tensor *out, struct rc_context *c,
+                             const Onnx__TensorProto *t, int64_t count, const char *what)
+{
+    size_t typed;
+    RC_TRY(tensor_source(t, out->dtype, what, &typed));
+    const size_t width = rc_dtype_size(out->dtype);
+    if (t->has_raw_data && t->raw_data.len != (size_t) count * width)
+        return rc_fail(RC_ERR_MODEL, "%s: raw_data has %zu bytes, dims and type need %zu", what,
+                       t->raw_data.len, (size_t) count * width);
+    if (!t->has_raw_data && typed != (size_t) count)
+        return rc_fail(RC_ERR_MODEL, "%s: %zu elements given, dims need %lld", what, typed,
+                       (long long) count);
+    const struct rc_shape shape = out->shape;
+    RC_TRY(rc_tensor_new(out, c, out->dtype, &shape));
+    if (!t->has_raw_data)
+        RC_TRY(tensor_copy_typed(out, t, typed, what));
+    else
+        tensor_copy_le(out->data, t->raw_data.data, (size_t) count, width);
+    if (out->dtype == RC_BOOL)
+        for (int64_t i = 0; i < count; i++)
+            ((uint8_t *) out->data)[i] = ((uint8_t *) out->data)[i] != 0;
+    return tensor_finite(out, count, what);
+}
+
+rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
+                              const Onnx__TensorProto *t, const char *what)
+{
+    *out = (struct rc_tensor){0};
+    if (t->n_external_data || t->data_location == 1)
+        return rc_fail(RC_ERR_UNSUPPORTED,
+                       "%s: data in an external file is not supported; save the model as one file",
+                       what);
+    if (t->has_segment)
+        return rc_fail(RC_ERR_UNSUPPORTED, "%s: tensor in segments is not supported", what);
+    RC_TRY(tensor_shape(out, t, what));
+    int64_t count = rc_shape_count(&out->shape);
+    const rc_status st = tensor_fill(out, c, t, count, what);
+    if (st != RC_OK)
+        rc_tensor_free(out);
+    return st;
+}
+
+rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, const char *name,
+                               const struct rc_tensor *t)
+{
+    Onnx__TensorProto *p = rc_arena_alloc(a, sizeof(*p));
+    if (!p)
+        return a->status;
+    onnx__tensor_proto__init(p);
+    const size_t count = (size_t) rc_shape_count(&t->shape);
+    p->n_dims = t->shape.rank;
+    p->dims = rc_arena_array(a, p->n_dims, sizeof(*p->dims));
+    p->name = name ? rc_arena_strdup(a, name) : NULL;
+    if (!p->dims || (name && !p->name))
+        return a->status;
+    memcpy(p->dims, t->shape.dim, p->n_dims * sizeof(*p->dims));
+    p->has_data_type = 1;
+    p->data_type = rc_onnx_dtype_number(t->dtype);
+    p->has_raw_data = 1;
+    p->raw_data.len = count * rc_dtype_size(t->dtype);
+    p->raw_data.data = t->data;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    if (!(p->raw_data.data = rc_arena_alloc(a, p->raw_data.len)))
+        return a->status;
+    tensor_copy_le(p->raw_data.data, t->data, count, rc_dtype_size(t->dtype));
+#endif
+    *out = p;
+    return RC_OK;
+}
