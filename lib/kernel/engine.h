@@ -28,13 +28,20 @@ bool rc_md_is_plain(const struct rc_md *md);
 /* Short text such as "aBcd16b" for profiles. buf >= 64 bytes. */
 const char *rc_md_text(const struct rc_md *md, char *buf);
 
-/* A prepared conversion between two layouts (or types) of one shape. */
+/* A prepared conversion between two layouts (or types) of one shape. Where the shapes differ but
+ * hold as many elements (grouped weights have a fifth axis), the plain side is seen in the
+ * other's shape. */
 struct rc_reorder;
 rc_status rc_reorder_create(struct rc_reorder **out, struct rc_engine *e, const struct rc_md *from,
                             const struct rc_md *to);
 size_t rc_reorder_scratch(const struct rc_reorder *r);
 rc_status rc_reorder_run(struct rc_reorder *r, const void *from, void *to, void *scratch);
 void rc_reorder_destroy(struct rc_reorder *r);
+
+/* RC_ERR_STATE in a process that was forked after the first call of this function: neither OpenMP's
+ * nor oneDNN's threads survive a fork, and the next parallel loop would hang. Sessions and tapes
+ * ask when created and before every run. */
+rc_status rc_engine_check_fork(void);
 
 /* What this processor and oneDNN can do. */
 struct rc_cpu_info {

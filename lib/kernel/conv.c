@@ -1,0 +1,126 @@
+/* dst[n,o,y,x] = bias[o] + sum src[n,i,y*s+ky*d-p,x*s+kx*d-p] * weights[o,i,ky,kx], by oneDNN. */
+#include "kernel/conv.h"
+
+struct rc_shape rc_conv_src_shape(const struct rc_conv_geometry *g)
+{
+    return RC_SHAPE(g->batch, g->in_channels, g->in[0], g->in[1]);
+}
+
+struct rc_shape rc_conv_dst_shape(const struct rc_conv_geometry *g)
+{
+    return RC_SHAPE(g->batch, g->out_channels, g->out[0], g->out[1]);
+}
+
+struct rc_shape rc_conv_weights_shape(const struct rc_conv_geometry *g)
+{
+    const int64_t in = g->in_channels / g->groups;
+    if (g->groups == 1)
+        return RC_SHAPE(g->out_channels, in, g->kernel[0], g->kernel[1]);
+    return RC_SHAPE(g->groups, g->out_channels / g->groups, in, g->kernel[0], g->kernel[1]);
+}
+
+static rc_status given_or_any(struct rc_engine *e, const struct rc_md *given, enum rc_dtype type,
+                              struct rc_shape shape, rc_dmd *out)
+{
+    const struct rc_md *md = given;
+    if (!md)
+        RC_TRY(rc_md_any(e, type ? type : RC_F32, &shape, &md));
+    *out = rc_md_dnnl(md);
+    return RC_OK;
+}
+
+rc_status rc_conv_describe(dnnl_primitive_desc_t *pd, struct rc_engine *e,
+                           const struct rc_conv_request *r)
+{
+    *pd = NULL;
+    const struct rc_conv_geometry *g = r->geometry;
+    struct rc_dnnl_conv d = {.prop = r->prop, .bias = rc_md_dnnl(r->bias), .skip = r->skip};
+    RC_TRY(given_or_any(e, r->src, r->src_type, rc_conv_src_shape(g), &d.src));
+    RC_TRY(given_or_any(e, r->weights, r->weights_type, rc_conv_weights_shape(g), &d.weights));
+    RC_TRY(given_or_any(e, r->dst, r->dst_type, rc_conv_dst_shape(g), &d.dst));
+    for (int i = 0; i < 2; i++) {
+        d.strides[i] = g->stride[i];
+        d.dilates[i] = g->dilation[i] - 1;
+        d.pad_l[i] = g->pad_begin[i];
+        /* the window that the output size leaves, which may be less than the padding asked for */
+        d.pad_r[i] = (g->out[i] - 1) * g->stride[i] + (g->kernel[i] - 1) * g->dilation[i] + 1 -
+                     g->in[i] - g->pad_begin[i];
+    }
+    return rc_dnnl_conv(pd, rc_engine_handle(e), &d, r->hint, r->attr);
+}
+
+static rc_status int8_settle(struct rc_int8_conv *c, struct rc_engine *e,
+                             const struct rc_int8_conv_spec *s, const struct rc_md *bias_md)
+{
+    const_dnnl_primitive_desc_t pd = c->prim.pd;
+    RC_TRY(rc_md_query(e, pd, dnnl_query_src_md, 0, &c->src_md));
+    RC_TRY(rc_md_query(e, pd, dnnl_query_weights_md, 0, &c->weights_md));
+    RC_TRY(rc_md_query(e, pd, dnnl_query_dst_md, 0, &c->dst_md));
+    RC_TRY(rc_prim_bind(&c->prim, DNNL_ARG_SRC, c->src_md));
+    RC_TRY(rc_prim_bind(&c->prim, DNNL_ARG_WEIGHTS, c->weights_md));
+    RC_TRY(rc_prim_bind(&c->prim, DNNL_ARG_DST, c->dst_md));
+    if (bias_md)
+        RC_TRY(rc_prim_bind(&c->prim, DNNL_ARG_BIAS, bias_md));
+    return rc_prim_fix_int8(&c->prim, &s->scales);
+}
+
+rc_status rc_int8_conv_create(struct rc_int8_conv **out, struct rc_engine *e,
+                              const struct rc_int8_conv_spec *s)
+{
+    *out = NULL;
+    struct rc_context *ctx = rc_engine_context(e);
+    const int64_t channels = s->geometry->out_channels;
+    struct rc_int8_conv *c = RC_NEW(ctx, struct rc_int8_conv);
+    if (!c)
+        return RC_ERR_MEMORY;
+    struct rc_int8_conv_spec spec = *s;
+    spec.scales.grouped = s->geometry->groups > 1;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    const struct rc_md *bias_md = NULL;
+    rc_status st;
+    if (s->bias) {
+        const struct rc_shape shape = RC_SHAPE(channels);
+        RC_TRY_OUT(st, rc_md_plain(e, RC_F32, &shape, &bias_md));
+        st = RC_ERR_MEMORY;
+        if (!(c->bias = rc_alloc_array(ctx, (size_t) channels, sizeof(float))))
+            goto out;
+        rc_int8_bias(c->bias, s->bias, channels, &spec.scales);
+    }
+    RC_TRY_OUT(st, rc_attr_create(&attr));
+    RC_TRY_OUT(st, rc_attr_int8(attr, &spec.scales));
+    const struct rc_conv_request request = {.geometry = s->geometry,
+                                            .attr = attr,
+                                            .prop = dnnl_forward_inference,
+                                            .bias = bias_md,
+                                            .src_type = s->src,
+                                            .weights_type = RC_S8,
+                                            .dst_type = s->dst};
+    RC_TRY_OUT(st, rc_conv_describe(&pd, e, &request));
+    RC_TRY_OUT(st, rc_prim_init(&c->prim, e, pd));
+    st = int8_settle(c, e, &spec, bias_md);
+out:
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    if (st == RC_OK)
+        *out = c;
+    else
+        rc_int8_conv_destroy(c);
+    return st;
+}
+
+rc_status rc_int8_conv_run(struct rc_int8_conv *c, const void *src, const void *weights, void *dst,
+                           void *scratch)
+{
+    void *const handle[4] = {(void *) (uintptr_t) src, (void *) (uintptr_t) weights, dst, c->bias};
+    return rc_prim_run(&c->prim, handle, scratch);
+}
+
+void rc_int8_conv_destroy(struct rc_int8_conv *c)
+{
+    if (!c)
+        return;
+    rc_prim_clear(&c->prim);
+    rc_release(c->bias);
+    rc_release(c);
+}

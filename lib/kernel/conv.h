@@ -1,0 +1,49 @@
+#ifndef RC_LIB_KERNEL_CONV_H
+#define RC_LIB_KERNEL_CONV_H
+/* Convolution descriptors from a geometry, and a ready integer convolution. */
+#include "kernel/onednn.h"
+
+/* [0] is height, [1] width. */
+struct rc_conv_geometry {
+    int64_t batch, in_channels, out_channels, groups;
+    int64_t in[2], out[2], kernel[2], stride[2], dilation[2], pad_begin[2], pad_end[2];
+};
+
+struct rc_shape rc_conv_src_shape(const struct rc_conv_geometry *g);
+struct rc_shape rc_conv_dst_shape(const struct rc_conv_geometry *g);
+/* [O, I/g, kh, kw], or [g, O/g, I/g, kh, kw] as oneDNN wants it when grouped: the same bytes. */
+struct rc_shape rc_conv_weights_shape(const struct rc_conv_geometry *g);
+
+/* One direction. NULL descriptors mean `any` (src, weights, dst) or absent (bias). */
+struct rc_conv_request {
+    const struct rc_conv_geometry *geometry;
+    dnnl_prop_kind_t prop;
+    const struct rc_md *src, *weights, *bias, *dst;
+    enum rc_dtype src_type, weights_type, dst_type; /* of those that are NULL; 0: f32 */
+    const_dnnl_primitive_desc_t hint;
+    const_dnnl_primitive_attr_t attr;
+    uint32_t skip;
+};
+rc_status rc_conv_describe(dnnl_primitive_desc_t *pd, struct rc_engine *e,
+                           const struct rc_conv_request *r);
+
+/* Integer convolution: u8 or s8 sources, s8 weights that are already quantized (plain, packed by a
+ * reorder to weights_md), f32 bias in real units kept inside. A residual is added to what dst
+ * holds. A matrix product is the geometry with 1x1 everything. */
+struct rc_int8_conv_spec {
+    const struct rc_conv_geometry *geometry;
+    struct rc_int8_scales scales;
+    enum rc_dtype src, dst; /* dst: RC_U8, RC_S8 or RC_F32 */
+    const float *bias;      /* [out_channels] or NULL */
+};
+struct rc_int8_conv {
+    struct rc_prim prim;
+    const struct rc_md *src_md, *weights_md, *dst_md;
+    float *bias;
+};
+rc_status rc_int8_conv_create(struct rc_int8_conv **out, struct rc_engine *e,
+                              const struct rc_int8_conv_spec *s);
+rc_status rc_int8_conv_run(struct rc_int8_conv *c, const void *src, const void *weights, void *dst,
+                           void *scratch);
+void rc_int8_conv_destroy(struct rc_int8_conv *c);
+#endif

@@ -1,0 +1,77 @@
+/* What this processor and oneDNN can do, and whether this process was forked after first use. */
+#include "kernel/dnnl_compat.h"
+#include "kernel/engine.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The sets are bit masks: each contains the ones it extends. */
+static const struct {
+    dnnl_cpu_isa_t isa;
+    const char *name;
+} isa_names[] = {
+    {dnnl_cpu_isa_avx512_core_amx, "AVX-512 AMX"},
+    {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 BF16"},
+    {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 VNNI"},
+    {dnnl_cpu_isa_avx512_core, "AVX-512"},
+    {dnnl_cpu_isa_avx2_vnni, "AVX2 VNNI"},
+    {dnnl_cpu_isa_avx2, "AVX2"},
+    {dnnl_cpu_isa_avx, "AVX"},
+    {dnnl_cpu_isa_sse41, "SSE4.1"},
+};
+
+static bool isa_has(unsigned have, dnnl_cpu_isa_t want)
+{
+    return (have & (unsigned) want) == (unsigned) want;
+}
+
+static void read_model(char *model, size_t size)
+{
+    snprintf(model, size, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    char line[256];
+    while (f && fgets(line, sizeof(line), f)) {
+        if (strncmp(line, "model name", 10) != 0)
+            continue;
+        const char *text = strchr(line, ':');
+        if (text)
+            snprintf(model, size, "%.*s", (int) strcspn(text + 2, "\n"), text + 2);
+        break;
+    }
+    if (f)
+        fclose(f);
+}
+
+void rc_cpu_info(struct rc_cpu_info *out)
+{
+    memset(out, 0, sizeof(*out));
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(out->onednn, sizeof(out->onednn), "%d.%d.%d", v->major, v->minor, v->patch);
+    const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
+    snprintf(out->isa, sizeof(out->isa), "generic");
+    for (size_t i = 0; i < sizeof(isa_names) / sizeof(isa_names[0]); i++)
+        if (isa_has(isa, isa_names[i].isa)) {
+            snprintf(out->isa, sizeof(out->isa), "%s", isa_names[i].name);
+            break;
+        }
+    out->vnni = isa_has(isa, dnnl_cpu_isa_avx512_core_vnni) || isa_has(isa, dnnl_cpu_isa_avx2_vnni);
+    out->bf16 = isa_has(isa, dnnl_cpu_isa_avx512_core_bf16);
+    out->avx512 = isa_has(isa, dnnl_cpu_isa_avx512_core);
+    read_model(out->model, sizeof(out->model));
+}
+
+static _Atomic long first_pid;
+
+rc_status rc_engine_check_fork(void)
+{
+    const long me = (long) getpid();
+    long seen = 0;
+    if (atomic_compare_exchange_strong(&first_pid, &seen, me) || seen == me)
+        return RC_OK;
+    return rc_fail(RC_ERR_STATE,
+                   "process %ld was forked from %ld after the library was used; threads do not "
+                   "survive a fork: start a new process (spawn) instead",
+                   me, seen);
+}

@@ -1,0 +1,95 @@
+#ifndef RC_LIB_KERNEL_ONEDNN_H
+#define RC_LIB_KERNEL_ONEDNN_H
+/* For kernel/ and op/ only: descriptors of the engine's pool as oneDNN sees them, primitives that
+ * run without allocating, and attributes (post-ops, integer scales). */
+#include "kernel/dnnl_compat.h"
+#include "kernel/engine.h"
+#include "kernel/prep.h"
+
+struct rc_md {
+    dnnl_memory_desc_t d;
+    enum rc_dtype dtype;
+    struct rc_shape shape;
+    bool any, plain;
+    size_t bytes;
+    struct rc_md *next; /* in the pool */
+};
+
+dnnl_engine_t rc_engine_handle(const struct rc_engine *e);
+dnnl_stream_t rc_engine_stream(const struct rc_engine *e);
+struct rc_context *rc_engine_context(const struct rc_engine *e);
+
+/* NULL stays NULL. */
+static inline rc_dmd rc_md_dnnl(const struct rc_md *md)
+{
+    return md ? RC_DMD(md->d) : NULL;
+}
+
+/* Pool entry equal to `d`. */
+rc_status rc_md_intern(struct rc_engine *e, rc_dmd d, const struct rc_md **out);
+/* Pool entry of what a primitive descriptor wants (dnnl_query_src_md and so on). */
+rc_status rc_md_query(struct rc_engine *e, const_dnnl_primitive_desc_t pd, dnnl_query_t what,
+                      int index, const struct rc_md **out);
+rc_status rc_md_strided(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                        const int64_t *strides, const struct rc_md **out);
+
+/* --- primitives --- */
+enum { RC_PRIM_ARGS = 24 };
+
+/* A primitive with its argument list prebuilt. Handles are set again only when they changed: in
+ * 2.x setting one may write the zero padding, and sessions keep their buffers. Fixed arguments
+ * (scales) come after the bound ones and keep their own storage. */
+struct rc_prim {
+    struct rc_engine *engine;
+    dnnl_primitive_desc_t pd;
+    dnnl_primitive_t prim;
+    uint32_t n_bound, n_args;
+    dnnl_exec_arg_t arg[RC_PRIM_ARGS];
+    void *handle[RC_PRIM_ARGS];
+    void *owned[RC_PRIM_ARGS]; /* storage of fixed arguments */
+    dnnl_memory_t scratchpad;
+    void *scratch_handle;
+    size_t scratch; /* [bytes] */
+};
+
+/* Takes over `pd` (also on failure). `p` must be zeroed; rc_prim_clear accepts half-built ones. */
+rc_status rc_prim_init(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd);
+void rc_prim_clear(struct rc_prim *p);
+/* Append an argument; rc_prim_run() takes handles in the order of these calls. */
+rc_status rc_prim_bind(struct rc_prim *p, int arg, const struct rc_md *md);
+/* An argument with constant contents: `count` floats, copied. After all rc_prim_bind calls. */
+rc_status rc_prim_fix(struct rc_prim *p, int arg, const float *values, int64_t count);
+/* handle[n_bound]; scratch of p->scratch bytes. Allocates nothing. */
+rc_status rc_prim_run(struct rc_prim *p, void *const *handle, void *scratch);
+/* Implementation name such as "jit:avx512_core"; lives as long as `p`. */
+const char *rc_prim_name(const struct rc_prim *p);
+const char *rc_pd_name(const_dnnl_primitive_desc_t pd);
+/* True for oneDNN's own slow fallback. */
+bool rc_pd_is_reference(const_dnnl_primitive_desc_t pd);
+
+/* --- attributes --- */
+/* User scratchpad mode, deterministic where the version knows it. Destroy with
+ * dnnl_primitive_attr_destroy(). */
+rc_status rc_attr_create(dnnl_primitive_attr_t *out);
+/* node->post as post-ops. ADD becomes `sum` into the destination and its operand is put in
+ * *in_place (at most one; -1 when there is none). RC_ERR_UNSUPPORTED for what cannot be fused. */
+rc_status rc_attr_posts(dnnl_primitive_attr_t attr, const struct rc_prep *p, int32_t *in_place);
+
+/* Integer convolution and inner product, symmetric (zero points 0):
+ *     real = relu( src*wei[o] * acc + bias[o] + sum*res ),   stored = round(real / dst) */
+struct rc_int8_scales {
+    float src, dst;   /* dst 1 when the destination is f32 */
+    const float *wei; /* [n_wei] per output channel, or one */
+    int64_t n_wei;
+    bool grouped; /* weights have a leading group axis */
+    bool sum;     /* a residual is added */
+    float res;    /* its scale */
+    enum rc_dtype res_type;
+    bool relu;
+};
+rc_status rc_attr_int8(dnnl_primitive_attr_t attr, const struct rc_int8_scales *s);
+/* Scale arguments that 3.x takes at execution (nothing on 2.x). After the binds. */
+rc_status rc_prim_fix_int8(struct rc_prim *p, const struct rc_int8_scales *s);
+/* The bias as the version wants it: 2.x adds it before the output scale, 3.x after. */
+void rc_int8_bias(float *out, const float *bias, int64_t n, const struct rc_int8_scales *s);
+#endif

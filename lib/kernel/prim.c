@@ -1,0 +1,118 @@
+/* Primitives with a prebuilt argument list: create once, execute without allocating. */
+#include "kernel/onednn.h"
+
+#include <string.h>
+
+rc_status rc_prim_init(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd)
+{
+    p->engine = e;
+    p->pd = pd;
+    RC_TRY(rc_dnnl_check(dnnl_primitive_create(&p->prim, pd), "primitive"));
+    const rc_dmd d = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    p->scratch = d ? dnnl_memory_desc_get_size(d) : 0;
+    if (!p->scratch)
+        return RC_OK;
+    return rc_dnnl_check(
+        dnnl_memory_create(&p->scratchpad, d, rc_engine_handle(e), DNNL_MEMORY_NONE), "scratchpad");
+}
+
+void rc_prim_clear(struct rc_prim *p)
+{
+    for (uint32_t i = 0; i < p->n_args; i++) {
+        dnnl_memory_destroy(p->arg[i].memory);
+        rc_release(p->owned[i]);
+    }
+    if (p->scratchpad)
+        dnnl_memory_destroy(p->scratchpad);
+    if (p->prim)
+        dnnl_primitive_destroy(p->prim);
+    if (p->pd)
+        dnnl_primitive_desc_destroy(p->pd);
+    memset(p, 0, sizeof(*p));
+}
+
+/* One place stays free for the scratchpad. */
+static rc_status append(struct rc_prim *p, int arg, rc_dmd d, void *handle)
+{
+    if (p->n_args + 1 >= RC_PRIM_ARGS)
+        return rc_fail(RC_ERR_LIMIT, "oneDNN: more than %d arguments", RC_PRIM_ARGS - 1);
+    dnnl_memory_t m;
+    RC_TRY(rc_dnnl_check(dnnl_memory_create(&m, d, rc_engine_handle(p->engine), handle), "memory"));
+    p->arg[p->n_args].arg = arg;
+    p->arg[p->n_args].memory = m;
+    p->n_args++;
+    return RC_OK;
+}
+
+rc_status rc_prim_bind(struct rc_prim *p, int arg, const struct rc_md *md)
+{
+    RC_TRY(append(p, arg, RC_DMD(md->d), DNNL_MEMORY_NONE));
+    p->n_bound = p->n_args;
+    return RC_OK;
+}
+
+rc_status rc_prim_fix(struct rc_prim *p, int arg, const float *values, int64_t count)
+{
+    const dnnl_dims_t dims = {count};
+    dnnl_memory_desc_t d;
+    const size_t bytes = (size_t) count * sizeof(float);
+    float *copy = rc_alloc(rc_engine_context(p->engine), bytes);
+    if (!copy)
+        return RC_ERR_MEMORY;
+    memcpy(copy, values, bytes);
+    rc_status st = rc_dnnl_check(rc_dmd_with_tag(&d, 1, dims, dnnl_f32, dnnl_a), "descriptor");
+    if (st == RC_OK) {
+        st = append(p, arg, RC_DMD(d), copy);
+        rc_dmd_clear(&d);
+    }
+    if (st == RC_OK)
+        p->owned[p->n_args - 1] = copy;
+    else
+        rc_release(copy);
+    return st;
+}
+
+rc_status rc_prim_run(struct rc_prim *p, void *const *handle, void *scratch)
+{
+    for (uint32_t i = 0; i < p->n_bound; i++) {
+        if (p->handle[i] == handle[i])
+            continue;
+        const dnnl_status_t st = dnnl_memory_set_data_handle(p->arg[i].memory, handle[i]);
+        if (st != dnnl_success)
+            return rc_dnnl_check(st, "data handle");
+        p->handle[i] = handle[i];
+    }
+    uint32_t n = p->n_args;
+    if (p->scratchpad) {
+        if (p->scratch_handle != scratch) {
+            const dnnl_status_t st = dnnl_memory_set_data_handle(p->scratchpad, scratch);
+            if (st != dnnl_success)
+                return rc_dnnl_check(st, "scratchpad");
+            p->scratch_handle = scratch;
+        }
+        p->arg[n].arg = DNNL_ARG_SCRATCHPAD;
+        p->arg[n].memory = p->scratchpad;
+        n++;
+    }
+    const dnnl_status_t st =
+        dnnl_primitive_execute(p->prim, rc_engine_stream(p->engine), (int) n, p->arg);
+    return st == dnnl_success ? RC_OK : rc_dnnl_check(st, "execution");
+}
+
+const char *rc_pd_name(const_dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL;
+    if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *) &name) != dnnl_success)
+        return "unknown";
+    return name ? name : "unknown";
+}
+
+const char *rc_prim_name(const struct rc_prim *p)
+{
+    return rc_pd_name(p->pd);
+}
+
+bool rc_pd_is_reference(const_dnnl_primitive_desc_t pd)
+{
+    return !strncmp(rc_pd_name(pd), "ref", 3);
+}
