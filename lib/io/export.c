@@ -1,0 +1,112 @@
+/* graph -> ONNX message -> bytes. The message borrows names and weights from the graph, so only
+ * the small parts are copied. Nodes come in topological order, initializers in the order of
+ * their ids: the same graph gives the same bytes. */
+#include "io/export.h"
+
+#include "io/onnx.h"
+
+#include <string.h>
+
+static rc_status export_check(const struct rc_graph *g)
+{
+    for (rc_id i = 0; i < g->n_nodes; i++) {
+        const struct rc_node *n = &g->nodes[i];
+        if (n->op && (n->op->flags & RC_OP_INTERNAL || n->n_post || n->op->domain))
+            return rc_fail(RC_ERR_STATE, "node \"%s\" (%s) has no ONNX form", n->name, n->op->name);
+    }
+    return rc_graph_verify(g);
+}
+
+static rc_status export_initializers(struct export *e)
+{
+    for (rc_id v = 0; v < e->g->n_values; v++) {
+        const struct rc_value *x = &e->g->values[v];
+        if (!rc_value_is_const(x) || x->flags & RC_VALUE_DEAD)
+            continue;
+        Onnx__TensorProto *t = NULL;
+        RC_TRY(rc_onnx_tensor_write(&t, e->arena, x->name, &x->tensor));
+        RC_TRY(rc_export_add_initializer(e, t));
+    }
+    return RC_OK;
+}
+
+rc_status rc_export_add_initializer(struct export *e, Onnx__TensorProto *t)
+{
+    if (e->n_initializers == e->cap_initializers) {
+        const size_t cap = e->cap_initializers ? 2 * e->cap_initializers : 64;
+        Onnx__TensorProto **grown = rc_arena_array(e->arena, cap, sizeof(*grown));
+        if (!grown)
+            return e->arena->status;
+        if (e->n_initializers)
+            memcpy(grown, e->initializers, e->n_initializers * sizeof(*grown));
+        e->initializers = grown;
+        e->cap_initializers = cap;
+    }
+    e->initializers[e->n_initializers++] = t;
+    return RC_OK;
+}
+
+static rc_status export_meta(struct export *e, Onnx__ModelProto *m)
+{
+    m->n_metadata_props = e->g->n_meta;
+    m->metadata_props = rc_arena_array(e->arena, e->g->n_meta, sizeof(*m->metadata_props));
+    Onnx__StringStringEntryProto *entry = rc_arena_array(e->arena, e->g->n_meta, sizeof(*entry));
+    if (!m->metadata_props || !entry)
+        return e->arena->status;
+    for (uint32_t i = 0; i < e->g->n_meta; i++) {
+        onnx__string_string_entry_proto__init(&entry[i]);
+        entry[i].key = e->g->meta[i].key;
+        entry[i].value = e->g->meta[i].value;
+        m->metadata_props[i] = &entry[i];
+    }
+    return RC_OK;
+}
+
+static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
+{
+    onnx__graph_proto__init(to);
+    to->name = e->g->name && *e->g->name ? e->g->name : (char *) "graph";
+    RC_TRY(export_initializers(e));
+    RC_TRY(rc_export_nodes(e, to));
+    to->initializer = e->initializers;
+    to->n_initializer = e->n_initializers;
+    RC_TRY(rc_export_inputs(e, to));
+    return rc_export_outputs(e, to);
+}
+
+rc_status rc_onnx_save_memory(struct rc_bytes *out, const struct rc_graph *g)
+{
+    struct rc_arena arena = {.ctx = g->ctx};
+    struct export e = {.g = g, .arena = &arena};
+    Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
+    Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
+    Onnx__GraphProto graph;
+    *out = (struct rc_bytes){0};
+    RC_TRY(export_check(g));
+    m.has_ir_version = 1;
+    m.ir_version = g->ir_version;
+    m.producer_name = (char *) "resnetcompress";
+    m.producer_version = (char *) RC_VERSION;
+    m.graph = &graph;
+    opset.domain = (char *) "";
+    opset.has_version = 1;
+    opset.version = g->opset;
+    m.n_opset_import = 1;
+    m.opset_import = opsets;
+    rc_status st = export_graph(&e, &graph);
+    if (st == RC_OK)
+        st = export_meta(&e, &m);
+    if (st == RC_OK)
+        st = rc_onnx_write(&out->data, &out->size, g->ctx, &m);
+    rc_arena_free(&arena);
+    return st;
+}
+
+rc_status rc_onnx_save(const struct rc_graph *g, const char *path)
+{
+    struct rc_bytes file;
+    RC_TRY(rc_onnx_save_memory(&file, g));
+    const rc_status st = rc_file_write(g->ctx, path, file.data, file.size);
+    rc_release(file.data);
+    return st;
+}

@@ -1,0 +1,105 @@
+/* Nodes: operands that bind moved into attributes come back as initializers of their own. */
+#include "io/export.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "<node>_<what>", with a number behind it when a value has that name already. */
+static rc_status operand_name(struct export *e, Onnx__TensorProto *t)
+{
+    const size_t room = strlen(t->name) + 12;
+    char *name = t->name;
+    for (unsigned i = 1; rc_graph_find_value(e->g, name) != RC_NONE; i++) {
+        if (name == t->name && !(name = rc_arena_alloc(e->arena, room)))
+            return e->arena->status;
+        snprintf(name, room, "%s_%u", t->name, i);
+    }
+    t->name = name;
+    return RC_OK;
+}
+
+/* An operand takes an empty place at its index, otherwise what is there moves up. */
+static uint32_t operand_insert(char **in, uint32_t n, uint32_t index, char *name)
+{
+    while (n < index)
+        in[n++] = (char *) "";
+    if (index < n && !*in[index]) {
+        in[index] = name;
+        return n;
+    }
+    memmove(in + index + 1, in + index, (n - index) * sizeof(*in));
+    in[index] = name;
+    return n + 1;
+}
+
+static rc_status node_operands(struct export *e, const struct rc_node *n,
+                               const struct rc_attr_write *w, Onnx__NodeProto *to)
+{
+    uint32_t room = n->n_in + w->n_operands, count = 0;
+    for (uint32_t k = 0; k < w->n_operands; k++)
+        room = room > w->operand[k].index ? room : w->operand[k].index;
+    to->input = rc_arena_array(e->arena, room + w->n_operands + 1, sizeof(*to->input));
+    if (!to->input)
+        return e->arena->status;
+    for (; count < n->n_in; count++)
+        to->input[count] = n->in[count] == RC_NONE ? (char *) "" : e->g->values[n->in[count]].name;
+    for (uint32_t k = 0; k < w->n_operands; k++) {
+        RC_TRY(operand_name(e, w->operand[k].tensor));
+        RC_TRY(rc_export_add_initializer(e, w->operand[k].tensor));
+        count = operand_insert(to->input, count, w->operand[k].index, w->operand[k].tensor->name);
+    }
+    while (count && !*to->input[count - 1])
+        count--;
+    to->n_input = count;
+    return RC_OK;
+}
+
+static rc_status node_results(struct export *e, const struct rc_node *n, Onnx__NodeProto *to)
+{
+    to->output = rc_arena_array(e->arena, n->n_out, sizeof(*to->output));
+    if (!to->output)
+        return e->arena->status;
+    for (uint32_t k = 0; k < n->n_out; k++)
+        to->output[k] = n->out[k] == RC_NONE ? (char *) "" : e->g->values[n->out[k]].name;
+    to->n_output = n->n_out;
+    return RC_OK;
+}
+
+static rc_status node_write(struct export *e, const struct rc_node *n, Onnx__NodeProto **out)
+{
+    struct rc_attr_write w = {.arena = e->arena, .name = n->name, .opset = e->g->opset};
+    Onnx__NodeProto *to = rc_arena_alloc(e->arena, sizeof(*to));
+    if (!to)
+        return e->arena->status;
+    onnx__node_proto__init(to);
+    to->name = n->name;
+    to->op_type = (char *) n->op->name;
+    if (n->op->write_attrs)
+        RC_TRY(n->op->write_attrs(n, &w));
+    to->n_attribute = w.n_attr;
+    to->attribute = rc_arena_array(e->arena, w.n_attr, sizeof(*to->attribute));
+    if (!to->attribute)
+        return e->arena->status;
+    if (w.n_attr)
+        memcpy(to->attribute, w.attr, w.n_attr * sizeof(*to->attribute));
+    RC_TRY(node_operands(e, n, &w, to));
+    RC_TRY(node_results(e, n, to));
+    *out = to;
+    return RC_OK;
+}
+
+rc_status rc_export_nodes(struct export *e, Onnx__GraphProto *to)
+{
+    rc_id *order;
+    uint32_t n;
+    RC_TRY(rc_graph_order(e->g, &order, &n));
+    rc_status st = RC_OK;
+    to->node = rc_arena_array(e->arena, n, sizeof(*to->node));
+    if (!to->node)
+        st = e->arena->status;
+    for (uint32_t i = 0; i < n && st == RC_OK; i++)
+        st = node_write(e, &e->g->nodes[order[i]], &to->node[i]);
+    to->n_node = n;
+    rc_release(order);
+    return st;
+}

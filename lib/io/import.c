@@ -1,0 +1,139 @@
+/* bytes -> ONNX message -> graph. This file checks the model as a whole; values and nodes have
+ * theirs. Afterwards constants are folded and bound, so a graph never holds shape chains that the
+ * file spelled out. */
+#include "io/import.h"
+
+#include "io/onnx.h"
+#include "pass/pass.h"
+
+#include <string.h>
+
+enum { IR_FIRST = 3, IR_LAST = 13, OPSET_FIRST = 7, OPSET_LAST = 21 };
+
+/* Exporters list these whether or not a node uses them; a node that does is refused by name. */
+static bool domain_is_harmless(const char *d)
+{
+    static const char *const known[] = {"ai.onnx.ml",
+                                        "ai.onnx.training",
+                                        "ai.onnx.preview.training",
+                                        "com.microsoft",
+                                        "com.microsoft.nchwc",
+                                        "com.ms.internal.nhwc",
+                                        "com.microsoft.experimental",
+                                        "com.microsoft.dml"};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(d, known[i]))
+            return true;
+    return false;
+}
+
+static rc_status model_opset(const Onnx__ModelProto *m, int64_t *out)
+{
+    bool found = false;
+    for (size_t i = 0; i < m->n_opset_import; i++) {
+        const char *d = rc_onnx_text(m->opset_import[i]->domain);
+        const int64_t v = m->opset_import[i]->version;
+        if (*d && strcmp(d, "ai.onnx")) {
+            if (!domain_is_harmless(d))
+                return rc_fail(RC_ERR_UNSUPPORTED,
+                               "opset_import: domain \"%s\" version %lld is not supported", d,
+                               (long long) v);
+            continue;
+        }
+        if (found)
+            return rc_fail(RC_ERR_UNSUPPORTED, "opset_import: opset %lld and opset %lld both given",
+                           (long long) *out, (long long) v);
+        if (v < OPSET_FIRST || v > OPSET_LAST)
+            return rc_fail(RC_ERR_UNSUPPORTED, "opset is %lld, supported are %d..%d", (long long) v,
+                           OPSET_FIRST, OPSET_LAST);
+        found = true;
+        *out = v;
+    }
+    if (!found)
+        return rc_fail(RC_ERR_UNSUPPORTED, "opset_import is missing, supported are opsets %d..%d",
+                       OPSET_FIRST, OPSET_LAST);
+    return RC_OK;
+}
+
+static rc_status model_check(struct rc_context *c, const Onnx__ModelProto *m, int64_t *opset)
+{
+    if (!m->graph)
+        return rc_fail(RC_ERR_FORMAT, "not an ONNX model: no graph");
+    if (!m->has_ir_version)
+        return rc_fail(RC_ERR_UNSUPPORTED, "ir_version is missing, supported are %d..%d", IR_FIRST,
+                       IR_LAST);
+    if (m->ir_version < IR_FIRST || m->ir_version > IR_LAST)
+        return rc_fail(RC_ERR_UNSUPPORTED, "ir_version is %lld, supported are %d..%d",
+                       (long long) m->ir_version, IR_FIRST, IR_LAST);
+    RC_TRY(model_opset(m, opset));
+    if (m->n_functions)
+        return rc_fail(RC_ERR_UNSUPPORTED, "model with %zu functions: functions are not supported",
+                       m->n_functions);
+    if (m->graph->n_sparse_initializer)
+        return rc_fail(RC_ERR_UNSUPPORTED, "graph with sparse initializers is not supported");
+    if (m->n_training_info)
+        rc_log(c, RC_LOG_WARNING, "training_info of the model is ignored");
+    if (m->graph->n_quantization_annotation)
+        rc_log(c, RC_LOG_WARNING, "quantization_annotation of the graph is ignored");
+    return RC_OK;
+}
+
+static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
+{
+    const char *name = rc_onnx_text(m->graph->name);
+    if (*name && !(g->name = rc_strdup(g->ctx, name)))
+        return RC_ERR_MEMORY;
+    for (size_t i = 0; i < m->n_metadata_props; i++) {
+        const Onnx__StringStringEntryProto *e = m->metadata_props[i];
+        if (!*rc_onnx_text(e->key))
+            return rc_fail(RC_ERR_MODEL, "metadata_props: entry %zu has no key", i);
+        RC_TRY(rc_graph_set_meta(g, e->key, rc_onnx_text(e->value)));
+    }
+    return RC_OK;
+}
+
+static rc_status model_build(struct rc_graph *g, struct rc_arena *arena, const Onnx__ModelProto *m)
+{
+    struct import im = {g, arena, m->graph};
+    RC_TRY(model_check(g->ctx, m, &g->opset));
+    g->ir_version = m->ir_version;
+    RC_TRY(rc_import_check_operators(&im));
+    RC_TRY(model_names(g, m));
+    RC_TRY(rc_import_initializers(&im));
+    RC_TRY(rc_import_inputs(&im));
+    RC_TRY(rc_import_nodes(&im));
+    RC_TRY(rc_import_outputs(&im));
+    return rc_graph_verify(g);
+}
+
+rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
+                              size_t size)
+{
+    struct rc_arena arena = {.ctx = c};
+    Onnx__ModelProto *model = NULL;
+    struct rc_graph *g = NULL;
+    *out = NULL;
+    rc_status st = rc_onnx_read(&model, &arena, data, size);
+    if (st == RC_OK)
+        st = rc_graph_create(&g, c);
+    if (st == RC_OK)
+        st = model_build(g, &arena, model);
+    rc_arena_free(&arena); /* before folding, which wants memory of its own */
+    if (st == RC_OK)
+        st = rc_pass_run(g, &rc_pass_fold_const, NULL);
+    if (st != RC_OK)
+        rc_graph_destroy(g);
+    else
+        *out = g;
+    return st;
+}
+
+rc_status rc_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)
+{
+    struct rc_bytes file = {0};
+    *out = NULL;
+    RC_TRY(rc_file_read(c, path, 0, &file));
+    const rc_status st = rc_onnx_load_memory(out, c, file.data, file.size);
+    rc_release(file.data);
+    return st == RC_OK ? RC_OK : rc_fail_prefix(st, "%s", path);
+}
