@@ -18,7 +18,7 @@ struct rc_axis {
 #define RC_OUT(i, a) ((struct rc_axis){-1 - (int32_t) (i), (uint32_t) (a)})
 
 /* Shape of an operand of the node (operand as in struct rc_axis: RC_IN(i, 0).operand) before any
- * cut, at the graph's batch; NULL when the optional operand is absent. For op->couple and resized. */
+ * cut, at the graph's batch; NULL when the optional operand is absent. For op->couple, resized. */
 const struct rc_shape *rc_links_shape(const struct rc_links *l, int32_t operand);
 
 /* Index k of `a` exists exactly when index k of `b` exists. Axis lengths must be equal. */

@@ -7,6 +7,7 @@
 struct rc_attrs; /* one node's attributes being read */
 int64_t rc_attrs_opset(const struct rc_attrs *a);
 const char *rc_attrs_node(const struct rc_attrs *a); /* node name for messages */
+struct rc_context *rc_attrs_context(const struct rc_attrs *a); /* for rc_attr_tensor */
 bool rc_attrs_has(const struct rc_attrs *a, const char *name);
 /* Missing: the default. Wrong type, NaN: RC_ERR_MODEL that names node and attribute. */
 rc_status rc_attr_int(const struct rc_attrs *a, const char *name, int64_t def, int64_t *out);

@@ -15,6 +15,11 @@ const char *rc_attrs_node(const struct rc_attrs *a)
     return a->name;
 }
 
+struct rc_context *rc_attrs_context(const struct rc_attrs *a)
+{
+    return a->arena->ctx;
+}
+
 static const Onnx__AttributeProto *attr_find(const struct rc_attrs *a, const char *name)
 {
     for (size_t i = 0; i < a->node->n_attribute; i++) {
