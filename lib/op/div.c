@@ -1,0 +1,40 @@
+/* Div: out = a / b with NumPy broadcasting. Integers divide towards zero; x/0 is 0. Not free of the
+ * layout: padding would be 0/0. */
+#include "op/broadcast.h"
+#include "op/common.h"
+
+static rc_status div_forward(const struct rc_call *c)
+{
+    return rc_arith_forward(c, RC_ARITH_DIV);
+}
+
+static rc_status div_backward(const struct rc_call *c)
+{
+    return rc_arith_backward(c, RC_ARITH_DIV);
+}
+
+static bool div_is_affine(const struct rc_graph *g, const struct rc_node *n)
+{
+    return rc_arith_is_affine(g, n, RC_ARITH_DIV);
+}
+
+static rc_status div_as_affine(const struct rc_graph *g, const struct rc_node *n,
+                               struct rc_affine *out)
+{
+    return rc_arith_as_affine(g, n, RC_ARITH_DIV, out);
+}
+
+const struct rc_op rc_op_div = {
+    .name = "Div",
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .infer = rc_arith_infer,
+    .forward = div_forward,
+    .backward = div_backward,
+    .couple = rc_arith_couple,
+    .is_affine = div_is_affine,
+    .as_affine = div_as_affine,
+    .cost = rc_op_cost_elementwise,
+};

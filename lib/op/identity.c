@@ -1,0 +1,21 @@
+/* Identity: y = x, any type. */
+#include "op/common.h"
+
+static rc_status identity_infer(const struct rc_infer *i)
+{
+    return rc_op_infer_same(i, RC_DT_ANY);
+}
+
+const struct rc_op rc_op_identity = {
+    .name = "Identity",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_VIEW,
+    .quant = RC_QUANT_PASS,
+    .infer = identity_infer,
+    .forward = rc_op_forward_copy,
+    .backward = rc_op_backward_copy,
+    .couple = rc_op_couple_same,
+};

@@ -1,0 +1,117 @@
+/* Softmax: y_i = e^(x_i - max) / sum e^(x_j - max); dx_i = y_i * (dy_i - sum dy_j*y_j).
+ * From opset 13 on over one axis; before, over all axes from `axis` on together. */
+#include "op/attrs.h"
+#include "op/common.h"
+
+#include <math.h>
+
+struct softmax_plan {
+    int64_t outer, n, inner;
+};
+
+static rc_status softmax_plan(const struct rc_node *node, const struct rc_shape *s,
+                              struct softmax_plan *p)
+{
+    const struct rc_softmax_attrs *t = node->attrs;
+    uint32_t axis;
+    RC_TRY(rc_op_axis(node, t->axis, s->rank, &axis));
+    *p = (struct softmax_plan){1, 1, 1};
+    for (uint32_t a = 0; a < s->rank; a++)
+        *(a < axis ? &p->outer : a == axis || t->flat ? &p->n : &p->inner) *= s->dim[a];
+    return RC_OK;
+}
+
+static rc_status softmax_infer(const struct rc_infer *i)
+{
+    struct softmax_plan p;
+    RC_TRY(rc_op_infer_same(i, RC_DT_F32));
+    return softmax_plan(i->node, &i->in[0].shape, &p);
+}
+
+static rc_status softmax_forward(const struct rc_call *c)
+{
+    struct softmax_plan p;
+    const float *x = c->in[0].data;
+    float *y = c->out[0].data;
+    RC_TRY(softmax_plan(c->node, &c->in[0].shape, &p));
+#pragma omp parallel for schedule(static) if (p.outer * p.n * p.inner >= RC_PARALLEL_MIN)
+    for (int64_t r = 0; r < p.outer * p.inner; r++) {
+        const int64_t base = r / p.inner * p.n * p.inner + r % p.inner;
+        float top = -INFINITY;
+        double sum = 0;
+        for (int64_t k = 0; k < p.n; k++)
+            top = x[base + k * p.inner] > top ? x[base + k * p.inner] : top;
+        for (int64_t k = 0; k < p.n; k++) {
+            const float e = expf(x[base + k * p.inner] - top);
+            y[base + k * p.inner] = e;
+            sum += (double) e;
+        }
+        const float scale = (float) (1 / sum);
+        for (int64_t k = 0; k < p.n; k++)
+            y[base + k * p.inner] *= scale;
+    }
+    return RC_OK;
+}
+
+static rc_status softmax_backward(const struct rc_call *c)
+{
+    struct softmax_plan p;
+    const float *y = c->out[0].data, *g = c->d_out[0].data;
+    float *d = c->d_in[0].data;
+    if (!d)
+        return RC_OK;
+    RC_TRY(softmax_plan(c->node, &c->in[0].shape, &p));
+#pragma omp parallel for schedule(static) if (p.outer * p.n * p.inner >= RC_PARALLEL_MIN)
+    for (int64_t r = 0; r < p.outer * p.inner; r++) {
+        const int64_t base = r / p.inner * p.n * p.inner + r % p.inner;
+        double dot = 0;
+        for (int64_t k = 0; k < p.n; k++)
+            dot += (double) g[base + k * p.inner] * (double) y[base + k * p.inner];
+        for (int64_t k = 0; k < p.n; k++) {
+            const int64_t at = base + k * p.inner;
+            d[at] = (float) ((double) y[at] * ((double) g[at] - dot));
+        }
+    }
+    return RC_OK;
+}
+
+/* Every index of the axis is in the sum: it stays whole. */
+static void softmax_couple(const struct rc_node *n, struct rc_links *l)
+{
+    const struct rc_softmax_attrs *t = n->attrs;
+    const struct rc_shape *s = rc_links_shape(l, RC_IN(0, 0).operand);
+    uint32_t axis;
+    if (!s || rc_op_axis(n, t->axis, s->rank, &axis) != RC_OK)
+        return;
+    for (uint32_t a = 0; a < s->rank; a++)
+        if (a < axis || (a > axis && !t->flat))
+            rc_link_same(l, RC_IN(0, a), RC_OUT(0, a));
+}
+
+static rc_status softmax_read(struct rc_node *n, const struct rc_attrs *a)
+{
+    struct rc_softmax_attrs *t = n->attrs;
+    t->flat = rc_attrs_opset(a) < 13;
+    return rc_attr_int(a, "axis", t->flat ? 1 : -1, &t->axis);
+}
+
+static rc_status softmax_write(const struct rc_node *n, struct rc_attr_write *w)
+{
+    return rc_put_int(w, "axis", ((const struct rc_softmax_attrs *) n->attrs)->axis);
+}
+
+const struct rc_op rc_op_softmax = {
+    .name = "Softmax",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_size = sizeof(struct rc_softmax_attrs),
+    .infer = softmax_infer,
+    .forward = softmax_forward,
+    .backward = softmax_backward,
+    .couple = softmax_couple,
+    .read_attrs = softmax_read,
+    .write_attrs = softmax_write,
+    .cost = rc_op_cost_elementwise,
+};

@@ -1,0 +1,88 @@
+/* Squeeze: drop axes of length 1: those listed, or every one. */
+#include "op/attrs.h"
+#include "op/axes.h"
+
+static rc_status squeeze_bits(const struct rc_node *n, const struct rc_tensor *in,
+                              const struct rc_shape *s, uint32_t *bits)
+{
+    struct rc_axes_attrs t = *(const struct rc_axes_attrs *) n->attrs;
+    if (in)
+        RC_TRY(rc_axes_get(n, in, t.axes, &t.n));
+    RC_TRY(rc_op_axes(n, t.axes, t.n, s->rank, bits));
+    for (uint32_t a = 0; a < s->rank; a++) {
+        if (t.n == 0 && s->dim[a] == 1)
+            *bits |= 1u << a;
+        if ((*bits >> a & 1) && s->dim[a] != 1)
+            return rc_fail(RC_ERR_SHAPE, "node \"%s\": axis %u has length %lld, must be 1", n->name,
+                           a, (long long) s->dim[a]);
+    }
+    return RC_OK;
+}
+
+static rc_status squeeze_infer(const struct rc_infer *i)
+{
+    RC_TRY(rc_op_check_type(i, 0, "input", RC_DT_ANY));
+    const struct rc_shape *s = &i->in[0].shape;
+    uint32_t bits;
+    RC_TRY(squeeze_bits(i->node, i->in, s, &bits));
+    struct rc_shape y = {0, {0}};
+    for (uint32_t a = 0; a < s->rank; a++)
+        if (!(bits >> a & 1))
+            y.dim[y.rank++] = s->dim[a];
+    i->out[0].dtype = i->in[0].dtype;
+    i->out[0].shape = y;
+    return RC_OK;
+}
+
+static void squeeze_couple(const struct rc_node *n, struct rc_links *l)
+{
+    const struct rc_shape *s = rc_links_shape(l, RC_IN(0, 0).operand);
+    uint32_t bits, at = 0;
+    if (!s || squeeze_bits(n, NULL, s, &bits) != RC_OK)
+        return;
+    for (uint32_t a = 0; a < s->rank; a++) {
+        if (bits >> a & 1)
+            rc_link_fixed(l, RC_IN(0, a));
+        else
+            rc_link_same(l, RC_IN(0, a), RC_OUT(0, at++));
+    }
+}
+
+static rc_status squeeze_read(struct rc_node *n, const struct rc_attrs *a)
+{
+    struct rc_axes_attrs *t = n->attrs;
+    return rc_axes_read(a, 13, t->axes, &t->n);
+}
+
+static rc_status squeeze_bind(struct rc_graph *g, struct rc_node *n, const struct rc_tensor *known,
+                              const struct rc_tensor *alt, const int64_t batch[2])
+{
+    (void) alt;
+    (void) batch;
+    struct rc_axes_attrs *t = n->attrs;
+    return rc_axes_bind(g, n, known, t->axes, &t->n);
+}
+
+static rc_status squeeze_write(const struct rc_node *n, struct rc_attr_write *w)
+{
+    const struct rc_axes_attrs *t = n->attrs;
+    return rc_axes_write(w, 13, t->axes, t->n);
+}
+
+const struct rc_op rc_op_squeeze = {
+    .name = "Squeeze",
+    .min_in = 1,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_size = sizeof(struct rc_axes_attrs),
+    .flags = RC_OP_VIEW,
+    .quant = RC_QUANT_PASS,
+    .infer = squeeze_infer,
+    .forward = rc_op_forward_copy,
+    .backward = rc_op_backward_copy,
+    .couple = squeeze_couple,
+    .read_attrs = squeeze_read,
+    .bind = squeeze_bind,
+    .write_attrs = squeeze_write,
+};
