@@ -6,6 +6,7 @@
 #define RESCOMP_RESCOMP_H
 
 #include <rescomp/base.h>
+#include <rescomp/dataset.h>
 #include <rescomp/graph.h>
 #include <rescomp/method.h>
 #include <rescomp/session.h>

@@ -1,5 +1,6 @@
 /* All kinds of methods in one list, for callers who want to show or check them. */
 #include "base/abi.h"
+#include "data/augment/augment.h"
 #include "distill/loss.h"
 #include "train/optim.h"
 #include "train/rate.h"
@@ -12,6 +13,7 @@ RC_ABI_NO_TAIL(rc_method_info, parameters);
 RC_ABI_NO_TAIL(rc_parameter_info, max);
 
 static const struct rc_method_kind *const kinds[] = {
+    &rc_kind_augmentation,
     &rc_kind_distill_loss,
     &rc_kind_loss,
     &rc_kind_optimizer,

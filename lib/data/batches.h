@@ -6,20 +6,21 @@
 #include "tensor/tensor.h"
 #include <rescomp/dataset.h>
 
-/* Public handle rc_dataset; see data/dataset.c. */
-uint64_t rc_dataset_images(const struct rc_dataset *d);
-uint32_t rc_dataset_classes(const struct rc_dataset *d);
+/* rc_dataset_images(d) and rc_dataset_classes(d) are public: rescomp/dataset.h. */
 void rc_dataset_image_shape(const struct rc_dataset *d, int64_t chw[3]); /* as delivered */
-const char *rc_dataset_preprocess_text(const struct rc_dataset *d); /* JSON for metadata_props */
+/* JSON for metadata_props "rescomp.preprocess". */
+const char *rc_dataset_preprocess_text(const struct rc_dataset *d);
 
 struct rc_batches;
 struct rc_batches_config {
     uint32_t batch;
-    bool shuffle, augment; /* augment: the data set's own augmentation spec */
-    bool drop_last;        /* else the last batch may be short */
+    bool shuffle;
+    bool augment;   /* with the data set's usual chain, unless `augmentation` says which */
+    bool drop_last; /* else the last batch may be short */
+    bool prefetch;  /* a thread prepares the batch after the one that was asked for */
     uint64_t seed;
-    uint64_t limit;        /* use only the first `limit` images of the split; 0: all */
-    const char *augmentation; /* "crop=4,flip" style spec, NULL: none */
+    uint64_t limit;           /* use only the first `limit` images of the split; 0: all */
+    const char *augmentation; /* chain as "crop:pad=4+flip"; NULL or "": see `augment` */
 };
 rc_status rc_batches_create(struct rc_batches **out, struct rc_dataset *d,
                             const struct rc_batches_config *o);

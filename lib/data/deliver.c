@@ -1,0 +1,172 @@
+/* x[i] = (augment(pixels[order[first + i]]) / 255 - mean) / std, in parallel over images. */
+#include "data/deliver.h"
+#include <stdio.h>
+#include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+enum { ERROR_TEXT = 512, REPLACE_MAX = 64, SERIAL_VALUES = 1 << 16 };
+
+/* Shared by the threads; changed only inside the critical section. */
+struct outcome {
+    uint32_t position, bad;
+    rc_status st;
+    char text[ERROR_TEXT], warning[ERROR_TEXT];
+};
+
+struct scratch {
+    uint8_t *a, *b; /* one image each */
+};
+
+static void note_failure(struct outcome *o, uint32_t position, rc_status st)
+{
+#pragma omp critical(rc_deliver_note)
+    if (o->st == RC_OK || position < o->position) {
+        o->position = position;
+        o->st = st;
+        snprintf(o->text, sizeof(o->text), "%s", rc_error_text());
+    }
+}
+
+static void note_bad(struct outcome *o)
+{
+#pragma omp critical(rc_deliver_note)
+    {
+        o->bad++;
+        snprintf(o->warning, sizeof(o->warning), "%s", rc_error_text());
+    }
+}
+
+/* Failures that lie in one image, as opposed to memory or a cancelled run. */
+static bool image_is_bad(rc_status st)
+{
+    return st == RC_ERR_DATA || st == RC_ERR_FORMAT || st == RC_ERR_TRUNCATED ||
+           st == RC_ERR_LIMIT || st == RC_ERR_UNSUPPORTED || st == RC_ERR_IO || st == RC_ERR_PATH;
+}
+
+/* Raw pixels of an image of the split: inside the data set, or fetched into `into`. */
+static rc_status raw_image(const struct rc_dataset *d, uint32_t image, uint8_t *into,
+                           const uint8_t **raw, int32_t *label)
+{
+    const uint32_t stored = d->pick ? d->pick[image] : image;
+    *raw = into;
+    if (d->labels)
+        *label = d->labels[stored];
+    if (!d->pixels)
+        return d->source->fetch(d, stored, into, label);
+    *raw = (const uint8_t *) d->pixels + stored * rc_dataset_image_bytes(d);
+    return RC_OK;
+}
+
+/* With skip_bad, the next image that can be read stands in. */
+static rc_status raw_or_next(const struct rc_dataset *d, uint32_t *image, struct outcome *o,
+                             uint8_t *into, const uint8_t **raw, int32_t *label)
+{
+    rc_status st = raw_image(d, *image, into, raw, label);
+    for (uint32_t i = 0; st != RC_OK && d->skip_bad && image_is_bad(st) && i < REPLACE_MAX; i++) {
+        note_bad(o);
+        *image = (*image + 1) % d->images;
+        st = raw_image(d, *image, into, raw, label);
+    }
+    return st;
+}
+
+static void normalise(const struct rc_dataset *d, const uint8_t *raw, float *x)
+{
+    const size_t plane = (size_t) d->shape[1] * d->shape[2];
+    for (uint32_t c = 0; c < d->shape[0]; c++, x += plane) {
+        const uint32_t stat = d->pre.n_stats == 1 ? 0 : c;
+        const size_t from = plane * (d->pre.bgr ? d->shape[0] - 1 - c : c);
+        if (!d->is_f32) {
+            const float *lut = d->lut[stat];
+            const uint8_t *p = raw + from;
+            for (size_t i = 0; i < plane; i++)
+                x[i] = lut[p[i]];
+            continue;
+        }
+        const float *v = (const float *) (const void *) raw + from;
+        const float mean = (float) d->pre.mean[stat], std = (float) d->pre.std[stat];
+        for (size_t i = 0; i < plane; i++)
+            x[i] = (v[i] - mean) / std;
+    }
+}
+
+static void augment(const struct rc_delivery *job, uint64_t position, const struct scratch *s,
+                    const uint8_t **raw)
+{
+    const struct rc_dataset *d = job->dataset;
+    struct rc_augment_image image = {.data = s->a,
+                                     .spare = s->b,
+                                     .channels = d->shape[0],
+                                     .height = d->shape[1],
+                                     .width = d->shape[2],
+                                     .item = d->is_f32 ? 4 : 1};
+    struct rc_rng rng = rc_rng_make(job->seed ^ 0x6175676d656e74, job->epoch, position);
+    if (*raw != s->a)
+        memcpy(s->a, *raw, rc_dataset_image_bytes(d));
+    rc_augment_chain_apply(job->augment, &image, &rng);
+    *raw = image.data;
+}
+
+static void deliver_one(const struct rc_delivery *job, uint32_t i, const struct scratch *s,
+                        struct outcome *o)
+{
+    const struct rc_dataset *d = job->dataset;
+    const uint64_t position = job->first + i;
+    uint32_t image = job->order ? job->order[position] : (uint32_t) position;
+    const uint8_t *raw;
+    int32_t label = 0;
+    const rc_status st = raw_or_next(d, &image, o, s->a, &raw, &label);
+    if (st != RC_OK) {
+        note_failure(o, i, st);
+        return;
+    }
+    if (job->augment)
+        augment(job, position, s, &raw);
+    normalise(d, raw, job->x + (size_t) i * rc_dataset_image_count(d));
+    if (job->y)
+        job->y[i] = label;
+    if (job->id)
+        job->id[i] = image;
+}
+
+static uint32_t choose_threads(const struct rc_delivery *job)
+{
+    const struct rc_dataset *d = job->dataset;
+    const bool small =
+        d->pixels && job->count * (uint64_t) rc_dataset_image_count(d) < SERIAL_VALUES;
+    if (d->source->serial || small || job->threads < 2)
+        return 1;
+    return job->threads < job->count ? job->threads : job->count;
+}
+
+static uint32_t own_number(void)
+{
+#ifdef _OPENMP
+    return (uint32_t) omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+rc_status rc_deliver(const struct rc_delivery *job)
+{
+    const struct rc_dataset *d = job->dataset;
+    const uint32_t threads = choose_threads(job);
+    const size_t room = (rc_dataset_image_bytes(d) + 63) / 64 * 64; /* no shared cache lines */
+    uint8_t *block = rc_alloc(d->ctx, 2 * room * threads);
+    struct outcome o = {0};
+    if (!block)
+        return RC_ERR_MEMORY;
+#pragma omp parallel for schedule(dynamic, 4) num_threads((int) threads) if (threads > 1)
+    for (int64_t i = 0; i < (int64_t) job->count; i++) {
+        uint8_t *const own = block + 2 * room * own_number();
+        const struct scratch s = {own, own + room};
+        deliver_one(job, (uint32_t) i, &s, &o);
+    }
+    rc_release(block);
+    if (o.bad)
+        rc_log(d->ctx, RC_LOG_WARNING, "%u bad images were replaced, such as %s", o.bad, o.warning);
+    return o.st == RC_OK ? RC_OK : rc_fail(o.st, "%s", o.text);
+}

@@ -1,0 +1,213 @@
+/* Class folders: PATH/CLASS/image.png, or PATH/train/CLASS/... and PATH/test/CLASS/... (or val).
+ * Classes and files are sorted by name; images are decoded when they are asked for. */
+#include "data/image.h"
+#include "data/source.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+struct names {
+    struct rc_context *ctx;
+    char **name;
+    uint32_t n, capacity;
+};
+
+struct folder {
+    char *root;
+    struct names files; /* "CLASS/FILE" below root */
+};
+
+static void names_free(struct names *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        rc_release(s->name[i]);
+    rc_release(s->name);
+    *s = (struct names){.ctx = s->ctx};
+}
+
+static int order_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static bool is_image(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot &&
+           (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
+}
+
+static bool is_folder(struct rc_context *c, const char *path, const char *name)
+{
+    struct stat s;
+    char *full = rc_format(c, "%s/%s", path, name);
+    const bool yes = full && stat(full, &s) == 0 && S_ISDIR(s.st_mode);
+    rc_release(full);
+    return yes;
+}
+
+static rc_status add_name(struct names *to, char *name)
+{
+    if (!name)
+        return RC_ERR_MEMORY;
+    const rc_status st = rc_grow(to->ctx, &to->name, to->n, &to->capacity, sizeof(*to->name));
+    if (st != RC_OK) {
+        rc_release(name);
+        return st;
+    }
+    to->name[to->n++] = name;
+    return RC_OK;
+}
+
+static rc_status read_entries(struct names *to, DIR *dir, const char *path, bool folders)
+{
+    struct dirent *e;
+    while ((e = readdir(dir))) {
+        const bool wanted = folders ? is_folder(to->ctx, path, e->d_name) : is_image(e->d_name);
+        if (e->d_name[0] == '.' || !wanted)
+            continue;
+        if (to->n == RC_DATA_IMAGES_MAX)
+            return rc_fail(RC_ERR_LIMIT, "%s: more than %d entries", path, RC_DATA_IMAGES_MAX);
+        RC_TRY(add_name(to, rc_strdup(to->ctx, e->d_name)));
+    }
+    return RC_OK;
+}
+
+/* Folders, or image files, in `path`, sorted. */
+static rc_status list(struct names *to, const char *path, bool folders)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return rc_fail(RC_ERR_PATH, "%s: cannot open the folder: %s", path, strerror(errno));
+    const rc_status st = read_entries(to, dir, path, folders);
+    closedir(dir);
+    if (st == RC_OK && to->n)
+        qsort(to->name, to->n, sizeof(*to->name), order_names);
+    return st;
+}
+
+static rc_status add_class(struct rc_dataset *d, struct folder *f, const char *class)
+{
+    struct names files = {.ctx = d->ctx};
+    char *path = rc_format(d->ctx, "%s/%s", f->root, class);
+    rc_status st = path ? list(&files, path, false) : RC_ERR_MEMORY;
+    if (st == RC_OK && files.n == 0)
+        st = rc_fail(RC_ERR_DATA, "%s: no .png, .jpg or .jpeg files in this class", path);
+    for (uint32_t i = 0; st == RC_OK && i < files.n; i++)
+        st = add_name(&f->files, rc_format(d->ctx, "%s/%s", class, files.name[i]));
+    rc_release(path);
+    names_free(&files);
+    return st;
+}
+
+/* `label` counts up where the class part of the name changes. */
+static rc_status set_labels(struct rc_dataset *d, const struct folder *f)
+{
+    d->labels = rc_alloc_array(d->ctx, f->files.n, sizeof(*d->labels));
+    if (!d->labels)
+        return RC_ERR_MEMORY;
+    for (uint32_t i = 1; i < f->files.n; i++) {
+        const char *before = f->files.name[i - 1], *here = f->files.name[i];
+        const size_t n = strcspn(here, "/") + 1;
+        d->labels[i] = d->labels[i - 1] + (strncmp(before, here, n) != 0);
+    }
+    return RC_OK;
+}
+
+static rc_status add_classes(struct rc_dataset *d, struct folder *f, struct names *classes)
+{
+    RC_TRY(list(classes, f->root, true));
+    if (classes->n == 0 || classes->n > RC_DATA_CLASSES_MAX)
+        return rc_fail(RC_ERR_DATA, "%s: %u class folders, must be 1..%d", f->root, classes->n,
+                       RC_DATA_CLASSES_MAX);
+    if (d->classes && d->classes != classes->n)
+        return rc_fail(RC_ERR_DATA, "%s: %u class folders, but classes is %u", f->root, classes->n,
+                       d->classes);
+    for (uint32_t i = 0; i < classes->n; i++)
+        RC_TRY(add_class(d, f, classes->name[i]));
+    RC_TRY(rc_dataset_set_shape(d, f->root, f->files.n, (int64_t[]){3, d->pre.crop, d->pre.crop}));
+    RC_TRY(set_labels(d, f));
+    d->classes = classes->n;
+    d->names = classes->name; /* moved */
+    *classes = (struct names){.ctx = classes->ctx};
+    d->ordered_by_class = true;
+    return RC_OK;
+}
+
+/* The split's own folder when there is one, else `path` itself. */
+static char *choose_root(struct rc_dataset *d, const char *path)
+{
+    static const char *const test[] = {"test", "val", "validation"};
+    const bool is_test = d->split == RC_SPLIT_TEST;
+    for (uint32_t i = 0; is_test && i < 3; i++)
+        if (is_folder(d->ctx, path, test[i]))
+            return rc_format(d->ctx, "%s/%s", path, test[i]);
+    if (is_folder(d->ctx, path, "train") && !is_test)
+        return rc_format(d->ctx, "%s/train", path);
+    return rc_strdup(d->ctx, path);
+}
+
+static rc_status folder_open(struct rc_dataset *d, const char *path)
+{
+    struct folder *f = RC_NEW(d->ctx, struct folder);
+    if (!f)
+        return RC_ERR_MEMORY;
+    d->state = f;
+    f->files.ctx = d->ctx;
+    if (!(f->root = choose_root(d, path)))
+        return RC_ERR_MEMORY;
+    struct names classes = {.ctx = d->ctx};
+    const rc_status st = add_classes(d, f, &classes);
+    names_free(&classes);
+    return st;
+}
+
+static rc_status folder_decode(const struct rc_dataset *d, const char *path, void *out)
+{
+    const struct rc_image_cut cut = {.resize = d->pre.resize, .crop = d->pre.crop};
+    struct rc_bytes file;
+    struct rc_image image = {0};
+    RC_TRY(rc_file_read(d->ctx, path, 256u << 20, &file));
+    rc_status st = rc_image_decode(d->ctx, &file, &image);
+    rc_release(file.data);
+    if (st == RC_OK)
+        st = rc_image_resize_crop(d->ctx, &image, &cut, out);
+    rc_release(image.data);
+    return st == RC_OK ? st : rc_fail_prefix(st, "%s", path);
+}
+
+static rc_status folder_fetch(const struct rc_dataset *d, uint32_t stored, void *out,
+                              int32_t *label)
+{
+    const struct folder *f = d->state;
+    (void) label; /* d->labels has them */
+    char *path = rc_format(d->ctx, "%s/%s", f->root, f->files.name[stored]);
+    if (!path)
+        return RC_ERR_MEMORY;
+    const rc_status st = folder_decode(d, path, out);
+    if (st != RC_OK)
+        rc_fail_prefix(st, "image %u", stored);
+    rc_release(path);
+    return st;
+}
+
+static void folder_close(struct rc_dataset *d)
+{
+    struct folder *f = d->state;
+    if (!f)
+        return;
+    rc_release(f->root);
+    names_free(&f->files);
+    rc_release(f);
+}
+
+const struct rc_source rc_source_folder = {
+    .kind = "folder",
+    .defaults = {.resize = 256, .crop = 224},
+    .open = folder_open,
+    .fetch = folder_fetch,
+    .close = folder_close,
+};

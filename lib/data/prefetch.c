@@ -1,0 +1,142 @@
+/* A thread with three states: idle, working, done. Only its owner starts and takes. */
+#include "data/prefetch.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum state { IDLE, WORKING, DONE, QUIT };
+
+struct rc_prefetch {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum state state; /* under the lock, as all below while WORKING */
+    struct rc_delivery job;
+    uint64_t index;
+    rc_status st;
+    char text[512]; /* messages belong to a thread: carried over to the owner's */
+};
+
+static void *work(void *arg)
+{
+    struct rc_prefetch *p = arg;
+    pthread_mutex_lock(&p->lock);
+    while (p->state != QUIT) {
+        if (p->state != WORKING) {
+            pthread_cond_wait(&p->changed, &p->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&p->lock);
+        const rc_status st = rc_deliver(&p->job);
+        pthread_mutex_lock(&p->lock);
+        p->st = st;
+        if (st != RC_OK)
+            snprintf(p->text, sizeof(p->text), "%s", rc_error_text());
+        if (p->state == WORKING)
+            p->state = DONE;
+        pthread_cond_broadcast(&p->changed);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* The program's signals stay with the program's threads. */
+static bool start_thread(struct rc_prefetch *p)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failed = pthread_create(&p->thread, NULL, work, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
+rc_status rc_prefetch_create(struct rc_prefetch **out, const struct rc_dataset *d, uint32_t batch)
+{
+    *out = NULL;
+    struct rc_prefetch *p = RC_NEW(d->ctx, struct rc_prefetch);
+    if (!p)
+        return RC_ERR_MEMORY;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    const size_t values = rc_dataset_image_count(d);
+    size_t all;
+    p->job.x = rc_mul_size(values, batch, &all) ? rc_alloc_array(d->ctx, all, sizeof(float)) : NULL;
+    p->job.y = rc_alloc_array(d->ctx, batch, sizeof(int32_t));
+    p->job.id = rc_alloc_array(d->ctx, batch, sizeof(uint32_t));
+    if (!p->job.x || !p->job.y || !p->job.id) {
+        rc_prefetch_destroy(p);
+        return rc_fail(RC_ERR_MEMORY, "out of memory: batch of %u images of %zu values", batch,
+                       values);
+    }
+    p->running = start_thread(p);
+    if (!p->running) {
+        rc_prefetch_destroy(p); /* slower, but the same batches */
+        rc_log(d->ctx, RC_LOG_WARNING, "no thread for preparing batches ahead");
+        return RC_OK;
+    }
+    *out = p;
+    return RC_OK;
+}
+
+void rc_prefetch_destroy(struct rc_prefetch *p)
+{
+    if (!p)
+        return;
+    if (p->running) {
+        pthread_mutex_lock(&p->lock);
+        p->state = QUIT;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(p->thread, NULL);
+    }
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->lock);
+    rc_release(p->job.x);
+    rc_release(p->job.y);
+    rc_release(p->job.id);
+    rc_release(p);
+}
+
+rc_status rc_prefetch_take(struct rc_prefetch *p, uint64_t index, const struct rc_delivery *to,
+                           bool *served)
+{
+    pthread_mutex_lock(&p->lock);
+    while (p->state == WORKING)
+        pthread_cond_wait(&p->changed, &p->lock);
+    const struct rc_delivery *j = &p->job;
+    *served = p->state == DONE && j->epoch == to->epoch && p->index == index;
+    p->state = IDLE;
+    pthread_mutex_unlock(&p->lock);
+    if (!*served)
+        return RC_OK;
+    if (p->st != RC_OK)
+        return rc_fail(p->st, "%s", p->text);
+    memcpy(to->x, j->x, j->count * rc_dataset_image_count(j->dataset) * sizeof(float));
+    memcpy(to->y, j->y, j->count * sizeof(*j->y));
+    if (to->id)
+        memcpy(to->id, j->id, j->count * sizeof(*j->id));
+    return RC_OK;
+}
+
+void rc_prefetch_start(struct rc_prefetch *p, const struct rc_delivery *job, uint64_t index)
+{
+    float *const x = p->job.x;
+    int32_t *const y = p->job.y;
+    uint32_t *const id = p->job.id;
+    pthread_mutex_lock(&p->lock);
+    p->job = *job;
+    p->job.x = x;
+    p->job.y = y;
+    p->job.id = id;
+    /* The compute threads are busy meanwhile: one thread does, and half of
+     * them where images must be decoded. */
+    const uint32_t few = job->dataset->pixels ? 1 : (job->threads + 1) / 2;
+    p->job.threads = few;
+    p->index = index;
+    p->state = WORKING;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
