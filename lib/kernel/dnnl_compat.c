@@ -11,6 +11,7 @@ rc_status rc_dnnl_check(dnnl_status_t st, const char *what)
     case dnnl_out_of_memory:
         return rc_fail(RC_ERR_MEMORY, "oneDNN: %s: out of memory", what);
     case dnnl_unimplemented:
+    case dnnl_invalid_arguments: /* such as padding as wide as the window: plain loops can */
         return rc_fail(RC_ERR_UNSUPPORTED, "oneDNN has no %s for these arguments", what);
     default:
         return rc_fail(RC_ERR_BACKEND, "oneDNN: %s failed with status %d", what, (int) st);

@@ -1,0 +1,41 @@
+/* Add: out = a + b with NumPy broadcasting; the residual join of a ResNet block. */
+#include "op/broadcast.h"
+#include "op/common.h"
+
+static rc_status add_forward(const struct rc_call *c)
+{
+    return rc_arith_forward(c, RC_ARITH_ADD);
+}
+
+static rc_status add_backward(const struct rc_call *c)
+{
+    return rc_arith_backward(c, RC_ARITH_ADD);
+}
+
+static bool add_is_affine(const struct rc_graph *g, const struct rc_node *n)
+{
+    return rc_arith_is_affine(g, n, RC_ARITH_ADD);
+}
+
+static rc_status add_as_affine(const struct rc_graph *g, const struct rc_node *n,
+                               struct rc_affine *out)
+{
+    return rc_arith_as_affine(g, n, RC_ARITH_ADD, out);
+}
+
+const struct rc_op rc_op_add = {
+    .name = "Add",
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = RC_OP_LAYOUT_FREE,
+    .quant = RC_QUANT_REQUANT,
+    .infer = rc_arith_infer,
+    .forward = add_forward,
+    .backward = add_backward,
+    .couple = rc_arith_couple,
+    .is_affine = add_is_affine,
+    .as_affine = add_as_affine,
+    .cost = rc_op_cost_elementwise,
+};

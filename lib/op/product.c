@@ -1,0 +1,195 @@
+/* Inner product by oneDNN. Activations are plain matrices; [n, k] weights take the layout that
+ * oneDNN likes, [k, n] weights are read where they are, as the transpose of a plain matrix. */
+#include "op/product.h"
+#include "kernel/onednn.h"
+
+struct product_state {
+    struct rc_prim forward, data, weights;
+    bool has_bias, wants_data, wants_weights;
+    void *unwanted[2]; /* gradients of weights and bias that nobody asked for */
+};
+
+struct layouts {
+    const struct rc_md *a, *w, *w_any, *bias, *y;
+};
+
+static void state_destroy(void *state)
+{
+    struct product_state *s = state;
+    rc_prim_clear(&s->forward);
+    rc_prim_clear(&s->data);
+    rc_prim_clear(&s->weights);
+    rc_release(s->unwanted[0]);
+    rc_release(s->unwanted[1]);
+    rc_release(s);
+}
+
+static rc_status run_forward(const struct rc_step_io *io)
+{
+    struct product_state *s = io->state;
+    void *const handle[4] = {io->in[0], io->in[1], io->out[0], s->has_bias ? io->in[2] : NULL};
+    return rc_prim_run(&s->forward, handle, io->scratch);
+}
+
+static rc_status run_backward(const struct rc_step_io *io)
+{
+    struct product_state *s = io->state;
+    if (s->wants_data) {
+        void *const handle[3] = {io->d_out[0], io->in[1], io->d_in[0]};
+        RC_TRY(rc_prim_run(&s->data, handle, io->scratch));
+    }
+    if (!s->wants_weights)
+        return RC_OK;
+    void *const handle[4] = {io->in[0], io->d_out[0], s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
+                             s->unwanted[1] ? s->unwanted[1]
+                             : s->has_bias  ? io->d_in[2]
+                                            : NULL};
+    return rc_prim_run(&s->weights, handle, io->scratch);
+}
+
+static rc_status layouts_make(struct layouts *l, struct rc_engine *e, const struct rc_product *q)
+{
+    const struct rc_shape a = RC_SHAPE(q->m, q->k), w = RC_SHAPE(q->n, q->k);
+    const struct rc_shape y = RC_SHAPE(q->m, q->n), row = RC_SHAPE(q->n);
+    const int64_t across[2] = {1, q->n};
+    RC_TRY(rc_md_plain(e, RC_F32, &a, &l->a));
+    RC_TRY(rc_md_plain(e, RC_F32, &y, &l->y));
+    l->bias = NULL;
+    if (q->bias)
+        RC_TRY(rc_md_plain(e, RC_F32, &row, &l->bias));
+    if (q->transposed)
+        return rc_md_any(e, RC_F32, &w, &l->w_any);
+    RC_TRY(rc_md_strided(e, RC_F32, &w, across, &l->w));
+    l->w_any = l->w;
+    return RC_OK;
+}
+
+/* For [n, k] weights the layout is announced; [k, n] stay plain, which is NULL. */
+static const struct rc_md *announced(const struct rc_product *q, const struct rc_md *md)
+{
+    return q->transposed ? md : NULL;
+}
+
+static rc_status prepare_forward(struct rc_prep *p, struct product_state *s,
+                                 const struct rc_product *q, struct layouts *l)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_primitive_desc_t pd = NULL;
+    int32_t in_place;
+    RC_TRY(rc_attr_create(&attr));
+    const struct rc_dnnl_product d = {.prop = p->training ? dnnl_forward_training
+                                                          : dnnl_forward_inference,
+                                      .src = rc_md_dnnl(l->a),
+                                      .weights = rc_md_dnnl(l->w_any),
+                                      .bias = rc_md_dnnl(l->bias),
+                                      .dst = rc_md_dnnl(l->y)};
+    rc_status st = rc_attr_posts(attr, p, &in_place);
+    if (st == RC_OK)
+        st = rc_dnnl_product(&pd, rc_engine_handle(p->engine), &d, NULL, attr);
+    dnnl_primitive_attr_destroy(attr);
+    RC_TRY(st);
+    RC_TRY(rc_prim_init(&s->forward, p->engine, pd));
+    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &l->w));
+    p->want[1] = announced(q, l->w);
+    RC_TRY(rc_prim_bind(&s->forward, DNNL_ARG_SRC, l->a));
+    RC_TRY(rc_prim_bind(&s->forward, DNNL_ARG_WEIGHTS, l->w));
+    RC_TRY(rc_prim_bind(&s->forward, DNNL_ARG_DST, l->y));
+    if (l->bias)
+        RC_TRY(rc_prim_bind(&s->forward, DNNL_ARG_BIAS, l->bias));
+    p->in_place = in_place;
+    p->scratch = s->forward.scratch;
+    p->impl = rc_prim_name(&s->forward);
+    return RC_OK;
+}
+
+static rc_status prepare_data(struct rc_prep *p, struct product_state *s,
+                              const struct rc_product *q, const struct layouts *l,
+                              const_dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t pd;
+    const struct rc_md *w;
+    const struct rc_dnnl_product d = {.prop = dnnl_backward_data,
+                                      .src = rc_md_dnnl(l->a),
+                                      .weights = rc_md_dnnl(l->w_any),
+                                      .dst = rc_md_dnnl(l->y)};
+    RC_TRY(rc_dnnl_product(&pd, rc_engine_handle(p->engine), &d, s->forward.pd, attr));
+    RC_TRY(rc_prim_init(&s->data, p->engine, pd));
+    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &w));
+    p->want_backward[1] = announced(q, w);
+    RC_TRY(rc_prim_bind(&s->data, DNNL_ARG_DIFF_DST, l->y));
+    RC_TRY(rc_prim_bind(&s->data, DNNL_ARG_WEIGHTS, w));
+    RC_TRY(rc_prim_bind(&s->data, DNNL_ARG_DIFF_SRC, l->a));
+    s->wants_data = true;
+    p->backward_reads |= 1u << 1;
+    return RC_OK;
+}
+
+static rc_status prepare_weights(struct rc_prep *p, struct product_state *s,
+                                 const struct rc_product *q, const struct layouts *l,
+                                 const_dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t pd;
+    const struct rc_md *w;
+    const struct rc_dnnl_product d = {.prop = dnnl_backward_weights,
+                                      .src = rc_md_dnnl(l->a),
+                                      .weights = rc_md_dnnl(l->w_any),
+                                      .bias = rc_md_dnnl(l->bias),
+                                      .dst = rc_md_dnnl(l->y)};
+    RC_TRY(rc_dnnl_product(&pd, rc_engine_handle(p->engine), &d, s->forward.pd, attr));
+    RC_TRY(rc_prim_init(&s->weights, p->engine, pd));
+    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_weights_md, 0, &w));
+    p->d_in_md[1] = announced(q, w);
+    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_SRC, l->a));
+    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_DST, l->y));
+    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_WEIGHTS, w));
+    if (l->bias)
+        RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_BIAS, l->bias));
+    s->wants_weights = true;
+    p->backward_reads |= 1u << 0;
+    struct rc_context *ctx = rc_engine_context(p->engine);
+    if (!p->needs_grad[1] && !(s->unwanted[0] = rc_alloc(ctx, rc_md_bytes(w))))
+        return RC_ERR_MEMORY;
+    if (l->bias && !p->needs_grad[2] && !(s->unwanted[1] = rc_alloc(ctx, rc_md_bytes(l->bias))))
+        return RC_ERR_MEMORY;
+    return RC_OK;
+}
+
+static rc_status prepare_backward(struct rc_prep *p, struct product_state *s,
+                                  const struct rc_product *q, const struct layouts *l)
+{
+    dnnl_primitive_attr_t attr;
+    RC_TRY(rc_attr_create(&attr));
+    rc_status st = p->needs_grad[0] ? prepare_data(p, s, q, l, attr) : RC_OK;
+    if (st == RC_OK && (p->needs_grad[1] || (q->bias && p->needs_grad[2])))
+        st = prepare_weights(p, s, q, l, attr);
+    dnnl_primitive_attr_destroy(attr);
+    p->backward_scratch =
+        s->data.scratch > s->weights.scratch ? s->data.scratch : s->weights.scratch;
+    p->run_backward = run_backward;
+    return st;
+}
+
+rc_status rc_product_prepare(struct rc_prep *p, const struct rc_product *q)
+{
+    if (p->training && p->node->n_post)
+        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": fused work cannot be trained",
+                       p->node->name);
+    struct product_state *s = RC_NEW(rc_engine_context(p->engine), struct product_state);
+    if (!s)
+        return RC_ERR_MEMORY;
+    struct layouts l;
+    s->has_bias = q->bias;
+    p->state = s;
+    p->destroy = state_destroy;
+    p->run = run_forward;
+    rc_status st = layouts_make(&l, p->engine, q);
+    if (st == RC_OK)
+        st = prepare_forward(p, s, q, &l);
+    if (st == RC_OK && p->training)
+        st = prepare_backward(p, s, q, &l);
+    if (st != RC_OK) {
+        state_destroy(s);
+        p->state = NULL;
+    }
+    return st;
+}

@@ -1,0 +1,13 @@
+#ifndef RC_LIB_OP_PRODUCT_H
+#define RC_LIB_OP_PRODUCT_H
+/* y[m,n] = sum_k a[m,k] * w + bias[n] by oneDNN's inner product, forward and backward; the fast
+ * path of Gemm and of MatMul with a matrix on the right. */
+#include "kernel/prep.h"
+
+struct rc_product {
+    int64_t m, n, k;
+    bool transposed; /* w is [n, k], else [k, n] */
+    bool bias;       /* operand 2: n values */
+};
+rc_status rc_product_prepare(struct rc_prep *p, const struct rc_product *shape);
+#endif

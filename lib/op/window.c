@@ -1,0 +1,157 @@
+/* out = floor((in + begin + end - (kernel-1)*dilation - 1) / stride) + 1, and ONNX's ways to say
+ * it. */
+#include "op/window.h"
+
+#include <string.h>
+
+enum { MAX_EXTENT = 1 << 16 }; /* of a kernel, stride, dilation or padding */
+
+static rc_status read_list(const struct rc_attrs *r, const char *name, int64_t *out, int32_t count,
+                           int64_t least)
+{
+    int64_t v[4];
+    int32_t n;
+    RC_TRY(rc_attr_ints(r, name, v, 4, &n));
+    if (n < 0)
+        return RC_OK;
+    if (n != count && !strcmp(name, "kernel_shape") && n > 0)
+        return rc_fail(RC_ERR_UNSUPPORTED,
+                       "node \"%s\": kernel_shape has %d entries, only 2 (height, width) are "
+                       "supported",
+                       rc_attrs_node(r), n);
+    if (n != count)
+        return rc_fail(RC_ERR_MODEL, "node \"%s\": %s has %d entries, must have %d",
+                       rc_attrs_node(r), name, n, count);
+    for (int32_t i = 0; i < n; i++) {
+        if (v[i] < least || v[i] > MAX_EXTENT)
+            return rc_fail(RC_ERR_MODEL, "node \"%s\": %s[%d] is %lld, allowed %lld to %d",
+                           rc_attrs_node(r), name, i, (long long) v[i], (long long) least,
+                           MAX_EXTENT);
+        out[i] = v[i];
+    }
+    return RC_OK;
+}
+
+static const char *const auto_pad_names[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"};
+
+static rc_status read_auto_pad(struct rc_window_attrs *a, const struct rc_attrs *r)
+{
+    const char *text;
+    RC_TRY(rc_attr_string(r, "auto_pad", &text));
+    if (!*text)
+        return RC_OK;
+    for (int32_t i = 0; i < 4; i++) {
+        if (strcmp(text, auto_pad_names[i]) != 0)
+            continue;
+        a->auto_pad = i;
+        if (i && (a->pads[0] || a->pads[1] || a->pads[2] || a->pads[3]))
+            return rc_fail(RC_ERR_MODEL, "node \"%s\": auto_pad is %s, pads must be absent",
+                           rc_attrs_node(r), text);
+        return RC_OK;
+    }
+    return rc_fail(RC_ERR_MODEL,
+                   "node \"%s\": auto_pad is \"%.32s\", allowed NOTSET SAME_UPPER SAME_LOWER VALID",
+                   rc_attrs_node(r), text);
+}
+
+rc_status rc_window_read(struct rc_window_attrs *a, const struct rc_attrs *r)
+{
+    RC_TRY(read_list(r, "kernel_shape", a->kernel, 2, 1));
+    RC_TRY(read_list(r, "strides", a->stride, 2, 1));
+    RC_TRY(read_list(r, "dilations", a->dilation, 2, 1));
+    RC_TRY(read_list(r, "pads", a->pads, 4, 0));
+    return read_auto_pad(a, r);
+}
+
+static int64_t or_one(int64_t v)
+{
+    return v ? v : 1;
+}
+
+rc_status rc_window_write(const struct rc_window_attrs *a, struct rc_attr_write *w)
+{
+    const int64_t stride[2] = {or_one(a->stride[0]), or_one(a->stride[1])};
+    const int64_t dilation[2] = {or_one(a->dilation[0]), or_one(a->dilation[1])};
+    if (a->kernel[0])
+        RC_TRY(rc_put_ints(w, "kernel_shape", a->kernel, 2));
+    RC_TRY(rc_put_ints(w, "strides", stride, 2));
+    if (dilation[0] != 1 || dilation[1] != 1)
+        RC_TRY(rc_put_ints(w, "dilations", dilation, 2));
+    if (a->auto_pad)
+        return rc_put_string(w, "auto_pad", auto_pad_names[a->auto_pad & 3]);
+    return rc_put_ints(w, "pads", a->pads, 4);
+}
+
+static rc_status resolve_axis(struct rc_window *w, const struct rc_node *n, int a, int auto_pad,
+                              bool ceil_mode)
+{
+    const int64_t in = w->in[a], stride = w->stride[a];
+    const int64_t extent = (w->kernel[a] - 1) * w->dilation[a] + 1;
+    if (auto_pad == RC_AUTO_PAD_SAME_UPPER || auto_pad == RC_AUTO_PAD_SAME_LOWER) {
+        w->out[a] = (in + stride - 1) / stride;
+        const int64_t need = (w->out[a] - 1) * stride + extent - in;
+        const int64_t total = need > 0 ? need : 0;
+        w->begin[a] = auto_pad == RC_AUTO_PAD_SAME_UPPER ? total / 2 : total - total / 2;
+        w->end[a] = total - w->begin[a];
+        return RC_OK;
+    }
+    const int64_t room = in + w->begin[a] + w->end[a] - extent;
+    if (room < 0)
+        return rc_fail(
+            RC_ERR_MODEL, "node \"%s\": the window spans %lld along %s, the padded input has %lld",
+            n->name, (long long) extent, a ? "width" : "height", (long long) (room + extent));
+    w->out[a] = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+    /* a last window that starts beyond the image would see nothing but padding */
+    if (ceil_mode && (w->out[a] - 1) * stride >= in + w->begin[a])
+        w->out[a]--;
+    return RC_OK;
+}
+
+rc_status rc_window_resolve(struct rc_window *w, const struct rc_node *n,
+                            const struct rc_window_attrs *a, const struct rc_shape *x,
+                            const int64_t kernel[2], bool ceil_mode)
+{
+    for (int i = 0; i < 2; i++) {
+        w->in[i] = x->dim[2 + i];
+        w->kernel[i] = a->kernel[i] ? a->kernel[i] : kernel[i];
+        w->stride[i] = or_one(a->stride[i]);
+        w->dilation[i] = or_one(a->dilation[i]);
+        w->begin[i] = a->auto_pad ? 0 : a->pads[i];
+        w->end[i] = a->auto_pad ? 0 : a->pads[2 + i];
+        if (w->kernel[i] < 1 || w->kernel[i] > MAX_EXTENT || w->stride[i] < 1 ||
+            w->dilation[i] < 1 || w->dilation[i] > MAX_EXTENT || w->begin[i] < 0 || w->end[i] < 0)
+            return rc_fail(RC_ERR_MODEL,
+                           "node \"%s\": kernel %lld, stride %lld, dilation %lld, pads %lld and "
+                           "%lld: kernel, stride and dilation must be 1 or more, pads 0 or more",
+                           n->name, (long long) w->kernel[i], (long long) w->stride[i],
+                           (long long) w->dilation[i], (long long) w->begin[i],
+                           (long long) w->end[i]);
+        RC_TRY(resolve_axis(w, n, i, a->auto_pad, ceil_mode));
+    }
+    return RC_OK;
+}
+
+/* Smallest x with x*stride + k*dilation - begin >= 0, and the same below `in`. */
+void rc_window_valid(const struct rc_window *w, int a, int64_t k, int64_t *from, int64_t *to)
+{
+    const int64_t shift = w->begin[a] - k * w->dilation[a], s = w->stride[a];
+    const int64_t end = w->in[a] + shift; /* x*s < end */
+    int64_t lo = shift > 0 ? (shift + s - 1) / s : 0;
+    int64_t hi = end > 0 ? (end + s - 1) / s : 0;
+    if (hi > w->out[a])
+        hi = w->out[a];
+    *from = lo < hi ? lo : hi;
+    *to = hi;
+}
+
+rc_status rc_check_image(const struct rc_infer *i, const char *what)
+{
+    char text[RC_SHAPE_TEXT];
+    const struct rc_shape *s = &i->in[0].shape;
+    if (s->rank == 4)
+        return RC_OK;
+    const bool known = s->rank == 3 || s->rank == 5;
+    return rc_fail(known ? RC_ERR_UNSUPPORTED : RC_ERR_SHAPE,
+                   "node \"%s\": %s of a %s input, only [N, C, H, W] is supported", i->node->name,
+                   what, rc_shape_text(s, text));
+}
