@@ -1,242 +1,227 @@
 #include "nets.h"
+#include "test.h"
+
 #include "base/rng.h"
+#include "exec/session.h"
 #include "op/attrs.h"
 #include "op/layers.h"
+#include "zoo/build.h"
 
 #include <math.h>
 
-static const struct rc_op *op_of(const char *name)
+void fill_random(float *x, int64_t n, uint64_t seed)
 {
-    const struct rc_op *op = rc_op_find(NULL, name);
-    if (!op)
-        fail_msg("there is no operator %s", name);
-    return op;
+    struct rc_rng r = rc_rng_make(seed, 77, 0);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (float) (2 * rc_rng_uniform(&r) - 1);
 }
 
-static int64_t dim_of(const struct net *n, rc_id x, uint32_t axis)
+void net_randomize(struct rc_graph *g, uint64_t seed)
 {
-    OK(rc_graph_infer(n->g));
-    return n->g->values[x].tensor.shape.dim[axis];
-}
-
-struct net net_new(struct rc_context *c)
-{
-    struct net n = {0};
-    OK(rc_graph_create(&n.g, c));
-    n.g->dynamic_batch = true;
-    n.g->batch = 1;
-    n.g->opset = 17;
-    return n;
-}
-
-void net_done(struct net *n, rc_id output)
-{
-    OK(rc_graph_set_outputs(n->g, &output, 1));
-    OK(rc_graph_infer(n->g));
-    OK(rc_graph_verify(n->g));
-}
-
-rc_id net_input(struct net *n, int64_t c, int64_t h, int64_t w)
-{
-    rc_id id;
-    const struct rc_shape s = RC_SHAPE(1, c, h, w);
-    OK(rc_graph_add_input(n->g, &id, "input", RC_F32, &s));
-    return id;
-}
-
-/* base + spread * normal, never nearer to 0 than base/4 when base is set */
-static rc_id weights(struct net *n, const char *layer, const char *what, struct rc_shape s,
-                     double base, double spread)
-{
-    struct rc_tensor t;
-    rc_id id;
-    char name[96];
-    struct rc_rng r = rc_rng_make(7, n->draws++, 0);
-    OK(rc_tensor_new(&t, n->g->ctx, RC_F32, &s));
-    for (int64_t i = 0; i < rc_shape_count(&s); i++)
-        ((float *) t.data)[i] = (float) (base ? fmax(base / 4, base + spread * rc_rng_normal(&r))
-                                              : spread * rc_rng_normal(&r));
-    snprintf(name, sizeof(name), "%s.%s", layer, what);
-    OK(rc_graph_add_const(n->g, &id, name, &t));
-    rc_tensor_free(&t);
-    return id;
-}
-
-static rc_id add(struct net *n, const char *op, const char *name, const void *attrs,
-                 const rc_id *in, uint32_t n_in)
-{
-    rc_id node;
-    OK(rc_graph_add_node(n->g, &node, op_of(op), name, attrs, in, n_in, NULL, 1));
-    return n->g->nodes[node].out[0];
-}
-
-rc_id net_conv(struct net *n, const char *name, rc_id x, struct net_conv o)
-{
-    const int64_t group = o.group ? o.group : 1, in = dim_of(n, x, 1) / group;
-    struct rc_conv_attrs a = {.group = group};
-    for (int i = 0; i < 2; i++) {
-        a.window.stride[i] = o.stride ? o.stride : 1;
-        a.window.pads[i] = a.window.pads[2 + i] = o.k / 2;
+    for (rc_id i = 0; i < g->n_nodes; i++) {
+        const struct rc_node *n = &g->nodes[i];
+        if (!n->op || strcmp(n->op->name, "BatchNormalization") != 0)
+            continue;
+        for (uint32_t k = 1; k < 5; k++) {
+            struct rc_tensor *t = &g->values[n->in[k]].tensor;
+            float *x = t->data;
+            fill_random(x, rc_shape_count(&t->shape), seed + i * 8u + k);
+            for (int64_t j = 0; j < rc_shape_count(&t->shape); j++)
+                x[j] = k == 1 || k == 4 ? 1 + 0.5f * x[j] : 0.3f * x[j];
+        }
     }
-    rc_id operand[3] = {x};
-    operand[1] = weights(n, name, "weight", RC_SHAPE(o.out, in, o.k, o.k), 0,
-                         sqrt(2.0 / (double) (in * o.k * o.k)));
-    if (o.bias)
-        operand[2] = weights(n, name, "bias", RC_SHAPE(o.out), 0, 0.3);
-    return add(n, "Conv", name, &a, operand, o.bias ? 3 : 2);
 }
 
-rc_id net_bn(struct net *n, const char *name, rc_id x)
+struct maker {
+    struct rc_build b;
+    struct rc_rng rng;
+    uint32_t count; /* for names */
+};
+
+static const char *fresh(struct maker *m)
 {
-    const struct rc_norm_attrs a = RC_NORM_ATTRS_INIT;
-    const int64_t c = dim_of(n, x, 1);
-    const rc_id operand[5] = {x, weights(n, name, "weight", RC_SHAPE(c), 1, 0.3),
-                              weights(n, name, "bias", RC_SHAPE(c), 0, 0.3),
-                              weights(n, name, "running_mean", RC_SHAPE(c), 0, 0.3),
-                              weights(n, name, "running_var", RC_SHAPE(c), 1, 0.3)};
-    return add(n, "BatchNormalization", name, &a, operand, 5);
+    static char name[32];
+    snprintf(name, sizeof(name), "n%u", m->count++);
+    return name;
 }
 
-rc_id net_unary(struct net *n, const char *op, rc_id x)
+static int64_t channels(const struct maker *m, rc_id x)
 {
-    return add(n, op, NULL, NULL, &x, 1);
+    OK(m->b.st);
+    OK(rc_graph_infer(m->b.g));
+    return m->b.g->values[x].tensor.shape.dim[1];
 }
 
-rc_id net_binary(struct net *n, const char *op, rc_id a, rc_id b)
+static rc_id node(struct maker *m, const char *op, const void *attrs, rc_id a, rc_id b)
 {
     const rc_id in[2] = {a, b};
-    return add(n, op, NULL, NULL, in, 2);
+    return rc_build_node(&m->b, op, fresh(m), attrs, in, b == RC_NONE ? 1 : 2);
 }
 
-rc_id net_concat(struct net *n, const rc_id *x, uint32_t count)
+static rc_id activation(struct maker *m, rc_id x, bool any)
 {
-    const struct rc_concat_attrs a = {.axis = 1};
-    return add(n, "Concat", NULL, &a, x, count);
-}
-
-rc_id net_flatten(struct net *n, rc_id x)
-{
-    const struct rc_axis_attrs a = {.axis = 1};
-    return add(n, "Flatten", NULL, &a, &x, 1);
-}
-
-rc_id net_softmax(struct net *n, rc_id x)
-{
-    const struct rc_softmax_attrs a = {.axis = 1};
-    return add(n, "Softmax", NULL, &a, &x, 1);
-}
-
-rc_id net_gemm(struct net *n, const char *name, rc_id x, int64_t out)
-{
-    const struct rc_gemm_attrs a = RC_GEMM_ATTRS_INIT;
-    const int64_t in = dim_of(n, x, 1);
-    const rc_id operand[3] = {
-        x, weights(n, name, "weight", RC_SHAPE(out, in), 0, sqrt(1.0 / (double) in)),
-        weights(n, name, "bias", RC_SHAPE(out), 0, 0.3)};
-    return add(n, "Gemm", name, &a, operand, 3);
-}
-
-rc_id net_slice(struct net *n, rc_id x, int64_t from, int64_t to)
-{
-    const struct rc_slice_attrs a = {
-        .starts = {from}, .ends = {to}, .axes = {1}, .steps = {1}, .n = 1, .bound = 1};
-    return add(n, "Slice", NULL, &a, &x, 1);
-}
-
-rc_id net_option_a(struct net *n, rc_id x, int64_t pad)
-{
-    const struct rc_slice_attrs s = {.starts = {0, 0},
-                                     .ends = {INT64_MAX, INT64_MAX},
-                                     .axes = {2, 3},
-                                     .steps = {2, 2},
-                                     .n = 2,
-                                     .bound = 1};
-    const struct rc_pad_attrs p = {
-        .begin = {0, pad, 0, 0}, .end = {0, pad, 0, 0}, .n = 4, .bound = 1};
-    x = add(n, "Slice", NULL, &s, &x, 1);
-    return add(n, "Pad", NULL, &p, &x, 1);
-}
-
-void net_split(struct net *n, rc_id x, const int64_t *sizes, uint32_t count, rc_id *out)
-{
-    struct rc_split_attrs a = {.axis = 1, .n = (int32_t) count};
-    rc_id node;
-    for (uint32_t i = 0; i < count; i++)
-        a.sizes[i] = sizes[i];
-    OK(rc_graph_add_node(n->g, &node, op_of("Split"), NULL, &a, &x, 1, NULL, count));
-    memcpy(out, n->g->nodes[node].out, count * sizeof(*out));
-}
-
-rc_id net_cbr(struct net *n, const char *name, rc_id x, struct net_conv o)
-{
-    char bn[64];
-    snprintf(bn, sizeof(bn), "%s.bn", name);
-    return net_unary(n, "Relu", net_bn(n, bn, net_conv(n, name, x, o)));
-}
-
-/* --- evaluation --- */
-
-static void run_node(const struct rc_graph *g, const struct rc_node *n, struct rc_tensor *all)
-{
-    struct rc_tensor in[64] = {{0}}, out[64] = {{0}};
-    for (uint32_t i = 0; i < n->n_in; i++)
-        if (n->in[i] != RC_NONE)
-            in[i] = all[n->in[i]];
-    for (uint32_t i = 0; i < n->n_out; i++) {
-        struct rc_tensor *t = &all[n->out[i]];
-        const struct rc_shape shape = t->shape;
-        OK(rc_tensor_new(t, g->ctx, t->dtype, &shape));
-        out[i] = *t;
+    const struct rc_leaky_attrs leaky = {0.1f};
+    const struct rc_clip_attrs clip = {.lo = 0, .hi = 0.7, .n_bounds = 2};
+    const struct rc_hardsigmoid_attrs hard = {0.2f, 0.5f};
+    switch (any ? rc_rng_below(&m->rng, 6) : 0) {
+    case 0:
+        return node(m, "Relu", NULL, x, RC_NONE);
+    case 1:
+        return node(m, "LeakyRelu", &leaky, x, RC_NONE);
+    case 2:
+        return node(m, "Clip", &clip, x, RC_NONE);
+    case 3:
+        return node(m, "Sigmoid", NULL, x, RC_NONE);
+    case 4:
+        return node(m, "HardSwish", NULL, x, RC_NONE);
+    default:
+        return node(m, "HardSigmoid", &hard, x, RC_NONE);
     }
-    void *saved = NULL;
-    if (n->op->saved_bytes)
-        saved = rc_alloc(g->ctx, n->op->saved_bytes(n, in) + 1);
-    const struct rc_call call = {.node = n, .ctx = g->ctx, .in = in, .out = out, .saved = saved};
-    OK(n->op->forward(&call));
-    rc_release(saved);
 }
 
-void net_run(const struct rc_graph *g, int64_t batch, const float *x, struct rc_tensor *out)
+static rc_id conv_norm(struct maker *m, rc_id x, int64_t out, int64_t kernel, int64_t stride)
 {
-    rc_id *order;
-    uint32_t n;
-    struct rc_tensor *all = rc_alloc_array(g->ctx, g->n_values, sizeof(*all));
-    OK(rc_graph_infer_at(g, batch, all));
-    for (uint32_t v = 0; v < g->n_values; v++)
-        all[v].data = g->values[v].tensor.data;
-    all[g->inputs[0]].data = (void *) x;
-    OK(rc_graph_order(g, &order, &n));
-    for (uint32_t i = 0; i < n; i++)
-        run_node(g, &g->nodes[order[i]], all);
-    OK(rc_tensor_copy(out, g->ctx, &all[g->outputs[0]]));
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < g->nodes[order[i]].n_out; k++)
-            rc_tensor_free(&all[g->nodes[order[i]].out[k]]);
-    rc_release(order);
-    rc_release(all);
+    const struct rc_build_conv c = {channels(m, x), out, kernel, stride, kernel / 2};
+    x = rc_build_conv(&m->b, x, fresh(m), &c);
+    return rc_build_norm(&m->b, x, fresh(m), out);
 }
 
-double net_difference(const struct rc_graph *a, const struct rc_graph *b, int64_t batch)
+static rc_id residual(struct maker *m, rc_id x, bool any)
 {
-    struct rc_tensor ya, yb;
-    struct rc_rng r = rc_rng_make(3, 1, 4);
-    const int64_t n = rc_shape_count(&a->values[a->inputs[0]].tensor.shape) / a->batch * batch;
-    float *x = rc_alloc_array(a->ctx, (size_t) n, sizeof(*x));
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float) rc_rng_normal(&r);
-    net_run(a, batch, x, &ya);
-    net_run(b, batch, x, &yb);
-    assert_true(rc_shape_equal(&ya.shape, &yb.shape));
-    double worst = 0, scale = 0;
-    for (int64_t i = 0; i < rc_shape_count(&ya.shape); i++) {
-        const double p = ((float *) ya.data)[i], q = ((float *) yb.data)[i];
-        assert_false(isnan(p));
-        worst = fmax(worst, fabs(p - q));
-        scale = fmax(scale, fabs(q));
+    const int64_t in = channels(m, x), stride = 1 + rc_rng_below(&m->rng, 2);
+    const int64_t out = stride == 1 ? in : in + 3;
+    rc_id y = activation(m, conv_norm(m, x, out, 3, stride), any);
+    y = conv_norm(m, y, out, 3, 1);
+    if (stride != 1)
+        x = conv_norm(m, x, out, 1, stride);
+    return activation(m, node(m, "Add", NULL, y, x), any);
+}
+
+static rc_id shortcut(struct maker *m, rc_id x)
+{
+    const int64_t in = channels(m, x);
+    const struct rc_build_conv c = {in, in + 5, 3, 2, 1};
+    const rc_id y = conv_norm(m, x, in + 5, 3, 2);
+    x = rc_build_option_a(&m->b, x, fresh(m), &c);
+    return activation(m, node(m, "Add", NULL, y, x), false);
+}
+
+static rc_id concat(struct maker *m, rc_id x)
+{
+    const struct rc_concat_attrs a = {1};
+    const rc_id y = activation(m, conv_norm(m, x, 6, 1, 1), false);
+    const rc_id z = conv_norm(m, x, 9, 3, 1);
+    return node(m, "Concat", &a, y, z);
+}
+
+static rc_id depthwise(struct maker *m, rc_id x)
+{
+    const int64_t c = channels(m, x);
+    const struct rc_conv_attrs a = {
+        .window = {.kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}, .pads = {1, 1, 1, 1}},
+        .group = c};
+    const struct rc_shape s = RC_SHAPE(c, 1, 3, 3);
+    struct rc_tensor w;
+    rc_id id;
+    OK(rc_tensor_new(&w, m->b.g->ctx, RC_F32, &s));
+    fill_random(w.data, c * 9, m->count);
+    OK(rc_graph_add_const(m->b.g, &id, fresh(m), &w));
+    rc_tensor_free(&w);
+    x = node(m, "Conv", &a, x, id);
+    return activation(m, rc_build_norm(&m->b, x, fresh(m), c), false);
+}
+
+static rc_id gate(struct maker *m, rc_id x)
+{
+    const int64_t c = channels(m, x);
+    const struct rc_build_conv down = {c, 4, 1, 1, 0}, up = {4, c, 1, 1, 0};
+    rc_id s = node(m, "GlobalAveragePool", NULL, x, RC_NONE);
+    s = activation(m, rc_build_conv(&m->b, s, fresh(m), &down), false);
+    s = rc_build_conv(&m->b, s, fresh(m), &up);
+    return node(m, "Mul", NULL, x, node(m, "Sigmoid", NULL, s, RC_NONE));
+}
+
+static rc_id pool(struct maker *m, rc_id x)
+{
+    const struct rc_pool_attrs a = {
+        .window = {.kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}, .pads = {1, 1, 1, 1}}};
+    return node(m, rc_rng_below(&m->rng, 2) ? "MaxPool" : "AveragePool", &a, x, RC_NONE);
+}
+
+static rc_id random_block(struct maker *m, rc_id x, uint32_t kinds)
+{
+    uint32_t kind;
+    do
+        kind = 1u << rc_rng_below(&m->rng, 7);
+    while (!(kind & kinds) || kind == NET_ACTIVATIONS);
+    switch (kind) {
+    case NET_RESIDUAL:
+        return residual(m, x, kinds & NET_ACTIVATIONS);
+    case NET_CONCAT:
+        return concat(m, x);
+    case NET_DEPTHWISE:
+        return depthwise(m, x);
+    case NET_GATE:
+        return gate(m, x);
+    case NET_POOL:
+        return pool(m, x);
+    default:
+        return shortcut(m, x);
     }
-    assert_true(scale > 0);
-    rc_tensor_free(&ya);
-    rc_tensor_free(&yb);
-    rc_release(x);
-    return worst / scale;
+}
+
+struct rc_graph *net_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
+{
+    struct maker m = {.b = {.seed = seed}, .rng = rc_rng_make(seed, 5, 5)};
+    const struct rc_shape s = RC_SHAPE(1, 3, 13, 11);
+    const struct rc_axis_attrs flat = {1};
+    rc_id x;
+    OK(rc_graph_create(&m.b.g, c));
+    struct rc_graph *g = m.b.g;
+    g->dynamic_batch = true;
+    OK(rc_graph_add_input(g, &x, "input", RC_F32, &s));
+    x = activation(&m, conv_norm(&m, x, 5 + rc_rng_below(&m.rng, 14), 3, 1), false);
+    for (int i = 0; i < 5; i++)
+        x = random_block(&m, x, kinds);
+    const int64_t features = channels(&m, x);
+    x = node(&m, "GlobalAveragePool", NULL, x, RC_NONE);
+    x = node(&m, "Flatten", &flat, x, RC_NONE);
+    x = rc_build_linear(&m.b, x, "fc", features, 5);
+    OK(m.b.st);
+    OK(rc_graph_rename_value(g, x, "logits"));
+    OK(rc_graph_set_outputs(g, &x, 1));
+    OK(rc_graph_infer(g));
+    OK(rc_graph_verify(g));
+    net_randomize(g, seed);
+    return g;
+}
+
+struct rc_graph *net_zoo(struct rc_context *c, const char *name, double multiplier)
+{
+    struct rc_graph *g;
+    const struct rc_zoo_options o = {.multiplier = multiplier, .seed = 3};
+    OK(rc_zoo_create(&g, c, name, &o));
+    net_randomize(g, 9);
+    return g;
+}
+
+double relative_error(const float *a, const float *b, int64_t n)
+{
+    double worst = 0, largest = 1e-30;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs((double) a[i] - b[i]);
+        worst = d > worst || isnan(d) ? d : worst;
+        largest = fabs((double) b[i]) > largest ? fabs((double) b[i]) : largest;
+    }
+    return worst / largest;
+}
+
+void run_reference(const struct rc_graph *g, int64_t n, const float *x, float *y)
+{
+    struct rc_session *s;
+    const struct rc_session_config o = {.batch = n,
+                                        .flags = RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS};
+    OK(rc_session_create(&s, g, &o));
+    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    rc_session_destroy(s);
 }

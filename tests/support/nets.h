@@ -1,41 +1,31 @@
 #ifndef NETS_H
 #define NETS_H
-/* Small networks built by hand, with random weights, and their evaluation by the plain operators.
- */
+/* Small networks with random structure and weights, and plain ways to run them. */
 #include "graph/graph.h"
-#include "test.h"
 
-struct net {
-    struct rc_graph *g;
-    uint64_t draws; /* random arrays so far; each has its own stream */
+/* Uniform in [-1, 1), a pure function of seed and index. */
+void fill_random(float *x, int64_t n, uint64_t seed);
+/* Random BatchNormalization scales, shifts and statistics, and biases: nothing stays trivial. */
+void net_randomize(struct rc_graph *g, uint64_t seed);
+
+enum {
+    NET_RESIDUAL = 1,
+    NET_CONCAT = 2,
+    NET_DEPTHWISE = 4,
+    NET_GATE = 8,
+    NET_POOL = 16,
+    NET_ACTIVATIONS = 32,
+    NET_SHORTCUT = 64,
+    NET_ALL = 127
 };
+/* Dynamic batch, input "input" [N, 3, 13, 11], output "logits" [N, 5]; some five blocks of the
+ * allowed kinds with odd channel counts. */
+struct rc_graph *net_random(struct rc_context *c, uint64_t seed, uint32_t kinds);
+/* Standard network with randomised BatchNormalization. */
+struct rc_graph *net_zoo(struct rc_context *c, const char *name, double multiplier);
 
-struct net net_new(struct rc_context *c);
-void net_done(struct net *n, rc_id output); /* sets the output, infers, verifies */
-rc_id net_input(struct net *n, int64_t c, int64_t h, int64_t w);
-/* Kernel k x k, padding k/2. */
-struct net_conv {
-    int64_t out, k, stride, group;
-    bool bias;
-};
-rc_id net_conv(struct net *n, const char *name, rc_id x, struct net_conv o);
-rc_id net_bn(struct net *n, const char *name, rc_id x);
-rc_id net_unary(struct net *n, const char *op, rc_id x); /* Relu, Sigmoid, GlobalAveragePool ... */
-rc_id net_binary(struct net *n, const char *op, rc_id a, rc_id b);
-rc_id net_concat(struct net *n, const rc_id *x, uint32_t count);
-rc_id net_flatten(struct net *n, rc_id x);
-rc_id net_softmax(struct net *n, rc_id x); /* over channels */
-rc_id net_gemm(struct net *n, const char *name, rc_id x, int64_t out);
-/* Option A shortcut: every second pixel, `pad` zero channels in front and behind. */
-rc_id net_option_a(struct net *n, rc_id x, int64_t pad);
-/* Channels [from, to). */
-rc_id net_slice(struct net *n, rc_id x, int64_t from, int64_t to);
-void net_split(struct net *n, rc_id x, const int64_t *sizes, uint32_t count, rc_id *out);
-/* conv + bn + relu */
-rc_id net_cbr(struct net *n, const char *name, rc_id x, struct net_conv o);
-
-/* Output 0 for `batch` inputs, computed by op->forward; the caller frees out->data. */
-void net_run(const struct rc_graph *g, int64_t batch, const float *x, struct rc_tensor *out);
-/* Largest |a - b| / largest |b| of two graphs on the same random images. */
-double net_difference(const struct rc_graph *a, const struct rc_graph *b, int64_t batch);
+/* max |a - b| / max |b| */
+double relative_error(const float *a, const float *b, int64_t n);
+/* Outputs 0 of the graph on n images as the plain operators compute it, without passes. */
+void run_reference(const struct rc_graph *g, int64_t n, const float *x, float *y);
 #endif
