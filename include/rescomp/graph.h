@@ -68,9 +68,10 @@ typedef struct rc_node_info {
     uint64_t parameters; /**< Weight elements. */
     uint64_t macs;       /**< Multiply-adds. */
     uint64_t bytes;      /**< Weight bytes. [bytes] */
+    const char *output;  /**< Name of the first output. */
 } rc_node_info;
 
-#define RC_NODE_INFO_INIT { sizeof(rc_node_info), 0, 0, 0, { 0 }, 0, 0, 0 }
+#define RC_NODE_INFO_INIT { sizeof(rc_node_info), 0, 0, 0, { 0 }, 0, 0, 0, 0 }
 
 /** Node @p index in execution order. @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
 RC_API rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info *info);

@@ -18,6 +18,9 @@ typedef struct rc_session_options {
     uint64_t batch;   /**< Largest batch; 0: 1. Graphs with a fixed batch accept only theirs. */
     uint64_t threads; /**< 0: the context's. Range 1..1024. */
     uint64_t flags;   /**< RC_SESSION_*; 0: none. */
+    const char *const *observe; /**< Names of further values to give out, behind the outputs; read
+                                     during rc_session_new() only. */
+    uint64_t observe_count;     /**< Entries of observe, 0..4096. */
 } rc_session_options;
 
 /** Run every operator on its plain-C reference (slow; to compare against). */
@@ -25,7 +28,7 @@ typedef struct rc_session_options {
 /** Collect per-step times for rc_session_step_info(). */
 #define RC_SESSION_PROFILE UINT64_C(2)
 
-#define RC_SESSION_OPTIONS_INIT { sizeof(rc_session_options), 0, 0, 0 }
+#define RC_SESSION_OPTIONS_INIT { sizeof(rc_session_options), 0, 0, 0, 0, 0 }
 
 /**
  * Compile @p graph.
@@ -33,7 +36,8 @@ typedef struct rc_session_options {
  * @param[out] out     New session; NULL on failure. Release with rc_session_free().
  * @param[in]  graph   Read during the call only.
  * @param[in]  options NULL for defaults.
- * @return RC_OK; RC_ERR_ARG; RC_ERR_SHAPE the batch does not fit the graph; RC_ERR_UNSUPPORTED an
+ * @return RC_OK; RC_ERR_ARG also for an unknown name in observe;
+ *         RC_ERR_SHAPE the batch does not fit the graph; RC_ERR_UNSUPPORTED an
  *         operator cannot run; RC_ERR_BACKEND; RC_ERR_ABI; RC_ERR_MEMORY.
  * Cost: creates kernels, milliseconds to a second. @since 0.1
  */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 RC_ABI_NO_TAIL(rc_graph_info, dynamic_batch);
-RC_ABI_NO_TAIL(rc_node_info, bytes);
+RC_ABI_NO_TAIL(rc_node_info, output);
 
 static rc_status check_graph(const struct rc_graph *g)
 {
@@ -127,6 +127,7 @@ rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info 
         const struct rc_shape *s = &graph->values[n->out[0]].tensor.shape;
         r.rank = s->rank;
         memcpy(r.shape, s->dim, sizeof(r.shape));
+        r.output = graph->values[n->out[0]].name;
     }
     r.macs = cost.macs;
     r.bytes = node_weight_bytes(graph, n);

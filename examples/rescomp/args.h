@@ -1,0 +1,49 @@
+#ifndef ARGS_H
+#define ARGS_H
+/* Command-line options as tables, so that help, checking and suggestions come from one place. */
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+enum { MAX_VALUES = 64, MAX_POSITIONAL = 64 };
+
+struct option {
+    const char *name;  /* without the dashes; NULL ends a table */
+    const char *value; /* placeholder such as "N", NULL: a flag */
+    const char *help;  /* one line, with the default */
+};
+
+struct verb;
+struct args {
+    const struct verb *verb;
+    const char *name[MAX_VALUES];  /* option names in the order given */
+    const char *value[MAX_VALUES]; /* "" for flags */
+    unsigned n;
+    const char *positional[MAX_POSITIONAL];
+    unsigned n_positional;
+};
+
+struct verb {
+    const char *name, *operands, *summary;
+    unsigned min_operands, max_operands;
+    const struct option *options;
+    int (*run)(const struct args *a);
+};
+
+extern const struct option common_options[];
+
+/* Fills `a`, or prints what is wrong with the nearest known name and returns EXIT_USAGE. */
+int args_parse(struct args *a, const struct verb *v, int argc, char **argv);
+void args_help(const struct verb *v);
+/* The candidate closest to `word` by edit distance, NULL when none is close. */
+const char *args_nearest(const char *word, const char *const *candidates, unsigned n);
+
+bool args_flag(const struct args *a, const char *name);
+const char *args_text(const struct args *a, const char *name, const char *otherwise);
+/* The k-th use of a repeatable option, NULL behind the last. */
+const char *args_nth(const struct args *a, const char *name, unsigned k);
+/* A value that is not a number in the range ends the program with EXIT_USAGE. */
+double args_real(const struct args *a, const char *name, double otherwise, double min, double max);
+uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, uint64_t min,
+                    uint64_t max);
+#endif

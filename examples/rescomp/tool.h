@@ -1,0 +1,43 @@
+#ifndef TOOL_H
+#define TOOL_H
+/* What the verbs share: a context from the options, messages, JSON output, models and data. */
+#include "args.h"
+
+#include <rescomp/rescomp.h>
+
+/* --- failing: print the message and return the exit code --- */
+int tool_fail(const char *what);           /* "rescomp: WHAT: last error"; 1, or 130 after Ctrl-C */
+int tool_usage(const struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool tool_interrupted(void);
+
+/* Context with --threads, --seed, log to standard error (-v) and Ctrl-C as its cancel callback. */
+rc_status tool_context(rc_context **out, const struct args *a);
+/* A required option such as -o; prints usage and returns NULL when it is missing. */
+const char *tool_need(const struct args *a, const char *name);
+
+/* --- JSON on standard output, one object, written as it goes --- */
+void json_open(const char *key);  /* key NULL: the root or an array element */
+void json_close(void);
+void json_list(const char *key);
+void json_list_close(void);
+void json_text(const char *key, const char *value);
+void json_real(const char *key, double value);
+void json_count(const char *key, uint64_t value);
+void json_bool(const char *key, bool value);
+
+/* Size of a file, 0 when it cannot be read. */
+uint64_t tool_file_bytes(const char *path);
+/* "1.23 M", "45.6 k" */
+const char *tool_short(double v, char *buf, size_t n);
+
+/* --- progress on standard error: a bar on a terminal, a line every few seconds otherwise --- */
+void progress_begin(const struct args *a, const char *what);
+void progress_show(double fraction, const char *detail);
+void progress_end(void);
+
+/* Channel groups of a graph (verb_prune.c); JSON lists them under "groups". */
+rc_status inspect_groups(const struct args *a, const rc_graph *graph);
+
+extern const struct verb verb_bench, verb_compare, verb_compress, verb_create, verb_doctor,
+    verb_eval, verb_fuse, verb_inspect, verb_methods, verb_prune, verb_quantize, verb_run, verb_train;
+#endif

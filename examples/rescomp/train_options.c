@@ -1,0 +1,92 @@
+#include "train_options.h"
+
+#include <stdio.h>
+
+struct team { rc_dataset *train, *calib; rc_graph *teacher; rc_distiller *distiller; rc_trainer *trainer; };
+
+static void show(void *user, const rc_train_progress *p)
+{
+    (void) user;
+    char text[96];
+    snprintf(text, sizeof(text), "epoch %llu/%llu, loss %.4f, top-1 %.2f %%, %.0f images/s",
+             (unsigned long long) p->epoch, (unsigned long long) p->epochs, p->epoch_loss,
+             p->top1 > 0 ? p->top1 : p->epoch_top1, p->images_per_second);
+    progress_show((double) p->step / (double) p->steps, text);
+}
+
+static int fill(const struct args *a, rc_train_options *o)
+{
+    o->batch = args_count(a, "batch", 0, 2, 65536);
+    o->rate = args_text(a, "rate", NULL);
+    o->optimizer = args_text(a, "optimizer", NULL);
+    o->loss = args_text(a, "loss", NULL);
+    o->augmentation = args_text(a, "augment", "crop+flip");
+    o->images = args_count(a, "images", 0, 1, UINT64_MAX);
+    o->ema = args_real(a, "ema", 0, 0, 0.99999);
+    o->checkpoint = args_text(a, "checkpoint", NULL);
+    o->resume = args_flag(a, "resume");
+    o->keep_best = args_flag(a, "keep-best");
+    if (!o->augmentation[0] || (o->augmentation[0] == 'n' && o->augmentation[1] == 'o'))
+        o->augmentation = NULL; /* --augment none */
+    if (o->resume && !o->checkpoint)
+        return tool_usage(a, "--resume needs --checkpoint FILE");
+    o->progress = show;
+    return EXIT_DONE;
+}
+
+static rc_status attach_teacher(const struct args *a, rc_context *context, struct team *t)
+{
+    const char *path = args_text(a, "teacher", NULL);
+    rc_distill_options o = RC_DISTILL_OPTIONS_INIT;
+    if (!path)
+        return RC_OK;
+    o.temperature = args_real(a, "temperature", 0, 0.1, 100);
+    o.alpha = args_real(a, "alpha", 0, 0.0001, 1);
+    rc_status st = rc_graph_load(&t->teacher, context, path);
+    if (st == RC_OK)
+        st = rc_distiller_new(&t->distiller, t->teacher, &o);
+    return st == RC_OK ? rc_distiller_attach(t->distiller, t->trainer) : st;
+}
+
+static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_train_options *o,
+               rc_train_result *result)
+{
+    struct team t = { 0 };
+    int code = data_open(&t.train, context, a, graph, "train",
+                         DATA_REQUIRED | (o->keep_best ? DATA_HOLDOUT : 0));
+    if (code == EXIT_DONE && o->keep_best)
+        code = data_open(&t.calib, context, a, graph, "calib", DATA_REQUIRED);
+    o->validation = t.calib;
+    rc_status st = RC_OK;
+    if (code == EXIT_DONE) {
+        progress_begin(a, "training");
+        st = rc_trainer_new(&t.trainer, graph, t.train, o);
+        if (st == RC_OK)
+            st = attach_teacher(a, context, &t);
+        if (st == RC_OK)
+            st = rc_trainer_run(t.trainer, result);
+        if (st == RC_OK)
+            st = data_describe(graph, t.train);
+        progress_end();
+        if (st != RC_OK)
+            code = tool_fail("training");
+        if (st == RC_ERR_CANCELLED && o->checkpoint)
+            fprintf(stderr, "rescomp: continue with --checkpoint %s --resume\n", o->checkpoint);
+    }
+    rc_trainer_free(&t.trainer);
+    rc_distiller_free(&t.distiller);
+    rc_graph_free(&t.teacher);
+    rc_dataset_free(&t.calib);
+    rc_dataset_free(&t.train);
+    return code;
+}
+
+int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs, double lr,
+                rc_train_result *result)
+{
+    rc_train_options o = RC_TRAIN_OPTIONS_INIT;
+    o.epochs = args_count(a, "epochs", epochs, 1, 100000);
+    o.lr = args_real(a, "lr", lr, 1e-9, 1000);
+    const int code = fill(a, &o);
+    return code == EXIT_DONE ? run(a, context, graph, &o, result) : code;
+}

@@ -1,0 +1,26 @@
+#ifndef TRAIN_OPTIONS_H
+#define TRAIN_OPTIONS_H
+#include "data.h"
+/* Options of training, shared by train, prune and quantize. */
+#define TRAIN_OPTIONS                                                                        \
+    { "epochs", "N", "passes over the training images" },                                    \
+    { "batch", "N", "images per step; default: 128" },                                       \
+    { "lr", "F", "base learning rate; default: the optimizer's" },                           \
+    { "rate", "METHOD", "schedule, see rescomp methods rate; default: cosine" },             \
+    { "optimizer", "METHOD", "see rescomp methods optimizer; default: sgd" },                \
+    { "loss", "METHOD", "see rescomp methods loss; default: cross-entropy" },                \
+    { "augment", "SPEC", "see rescomp methods augmentation, joined by +; default: crop+flip" }, \
+    { "teacher", "MODEL", "distil from this model" },                                        \
+    { "temperature", "T", "of distillation; default: 4" },                                   \
+    { "alpha", "F", "weight of the teacher against the labels; default: 0.7" },              \
+    { "ema", "F", "decay of an average of the weights; default: none" },                     \
+    { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \
+    { "resume", NULL, "continue from the checkpoint" },                                      \
+    { "keep-best", NULL, "keep the epoch that is best on held-out training images" },        \
+    { "images", "N", "only the first N images" }
+
+/* Train `graph` in place with the options of `a`, `epochs` when the option is not given, and a
+ * learning rate of `lr` (0: the optimiser's). Shows progress. */
+int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs,
+                double lr, rc_train_result *result);
+#endif

@@ -1,0 +1,180 @@
+/* Latency and throughput; several models are interleaved so that drift falls on all alike. */
+#include "tool.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const struct option options[] = {
+    { "batch", "N", "images per run; default: 1" },
+    { "seconds", "S", "time per model; default: 2" },
+    { "profile", NULL, "times per layer" },
+    { "reference", NULL, "plain C instead of oneDNN" },
+    { NULL, NULL, NULL },
+};
+
+struct subject {
+    const char *path;
+    rc_context *context; /* its own, so that memory is counted per model */
+    rc_graph *graph;
+    rc_session *session;
+    double load_ms;
+    uint64_t peak_bytes;
+};
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double) t.tv_sec * 1e3 + (double) t.tv_nsec * 1e-6;
+}
+
+static rc_status prepare(const struct args *a, struct subject *s)
+{
+    rc_session_options o = RC_SESSION_OPTIONS_INIT;
+    o.batch = args_count(a, "batch", 1, 1, 65536);
+    if (args_flag(a, "reference"))
+        o.flags |= RC_SESSION_REFERENCE;
+    if (args_flag(a, "profile"))
+        o.flags |= RC_SESSION_PROFILE;
+    rc_status st = tool_context(&s->context, a);
+    const double begin = now_ms();
+    if (st == RC_OK)
+        st = rc_graph_load(&s->graph, s->context, s->path);
+    if (st == RC_OK)
+        st = rc_session_new(&s->session, s->graph, &o);
+    s->load_ms = now_ms() - begin;
+    return st;
+}
+
+static void free_subject(struct subject *s)
+{
+    rc_session_free(&s->session);
+    rc_graph_free(&s->graph);
+    rc_context_free(&s->context);
+}
+
+static void print_profile(const struct subject *s, bool as_json)
+{
+    double total = 0;
+    const uint64_t n = rc_session_steps(s->session);
+    rc_session_step_info i = { .size = sizeof(i) };
+    for (uint64_t k = 0; k < n; k++)
+        if (rc_session_step_at(s->session, k, &i) == RC_OK)
+            total += i.seconds;
+    if (as_json)
+        json_list("layers");
+    else
+        printf("%-34s %-18s %-22s %9s %6s %8s\n", "layer", "op", "kernel", "us", "share", "GMAC/s");
+    for (uint64_t k = 0; k < n; k++) {
+        if (rc_session_step_at(s->session, k, &i) != RC_OK || !i.runs)
+            continue;
+        const double each = i.seconds / (double) i.runs;
+        const double gmacs = each > 0 ? (double) i.macs / each * 1e-9 : 0;
+        if (!as_json) {
+            printf("%-34.34s %-18.18s %-22.22s %9.1f %5.1f%% %8.1f\n", i.name, i.op, i.kernel,
+                   each * 1e6, total > 0 ? i.seconds / total * 100 : 0, gmacs);
+            continue;
+        }
+        json_open(NULL);
+        json_text("name", i.name);
+        json_text("op", i.op);
+        json_text("kernel", i.kernel);
+        json_text("layout", i.layout);
+        json_real("us", each * 1e6);
+        json_count("macs", i.macs);
+        json_count("bytes", i.bytes);
+        json_real("gmacs_per_second", gmacs);
+        json_close();
+    }
+    if (as_json)
+        json_list_close();
+}
+
+static void print_json(const struct args *a, const struct subject *s, const rc_latency *r,
+                       const rc_system_info *info)
+{
+    json_open(NULL);
+    json_list("models");
+    for (unsigned i = 0; i < a->n_positional; i++) {
+        json_open(NULL);
+        json_text("model", s[i].path);
+        json_count("batch", args_count(a, "batch", 1, 1, 65536));
+        json_count("threads", info->threads);
+        json_count("runs", r[i].runs);
+        json_real("min_ms", r[i].min_ms);
+        json_real("mean_ms", r[i].mean_ms);
+        json_real("median_ms", r[i].median_ms);
+        json_real("p90_ms", r[i].p90_ms);
+        json_real("p99_ms", r[i].p99_ms);
+        json_real("images_per_second", r[i].images_per_second);
+        json_real("load_ms", s[i].load_ms);
+        json_count("peak_bytes", s[i].peak_bytes);
+        json_real("ratio_to_first", r[i].median_ms / r[0].median_ms);
+        if (args_flag(a, "profile"))
+            print_profile(&s[i], true);
+        json_close();
+    }
+    json_list_close();
+    json_text("isa", info->isa);
+    json_text("cpu", info->cpu);
+    json_text("onednn", info->onednn);
+    json_close();
+}
+
+static void print_table(const struct args *a, const struct subject *s, const rc_latency *r,
+                        const rc_system_info *info)
+{
+    const bool csv = args_flag(a, "csv");
+    printf(csv ? "%s,%s,%s,%s,%s,%s,%s,%s,%s\n" : "%-40s %6s %9s %9s %9s %9s %11s %8s %7s\n", "model",
+           "runs", "min_ms", "median_ms", "p90_ms", "p99_ms", "images/s", "load_ms", "ratio");
+    for (unsigned i = 0; i < a->n_positional; i++)
+        printf(csv ? "%s,%llu,%.4f,%.4f,%.4f,%.4f,%.1f,%.1f,%.3f\n"
+                   : "%-40s %6llu %9.3f %9.3f %9.3f %9.3f %11.1f %8.1f %7.3f\n",
+               s[i].path, (unsigned long long) r[i].runs, r[i].min_ms, r[i].median_ms, r[i].p90_ms,
+               r[i].p99_ms, r[i].images_per_second, s[i].load_ms, r[i].median_ms / r[0].median_ms);
+    if (csv)
+        return;
+    printf("batch %llu, %llu threads, %s, %s, oneDNN %s\n",
+           (unsigned long long) args_count(a, "batch", 1, 1, 65536),
+           (unsigned long long) info->threads, info->cpu, info->isa, info->onednn);
+    for (unsigned i = 0; i < a->n_positional && args_flag(a, "profile"); i++) {
+        printf("\n%s\n", s[i].path);
+        print_profile(&s[i], false);
+    }
+}
+
+static int bench(const struct args *a)
+{
+    struct subject s[MAX_POSITIONAL];
+    rc_session *sessions[MAX_POSITIONAL];
+    rc_latency r[MAX_POSITIONAL];
+    rc_latency_options o = RC_LATENCY_OPTIONS_INIT;
+    rc_system_info info = RC_SYSTEM_INFO_INIT;
+    rc_status st = RC_OK;
+    const char *at = "bench";
+    const unsigned n = a->n_positional;
+    memset(s, 0, sizeof(s));
+    o.seconds = args_real(a, "seconds", 0, 0.001, 3600);
+    for (unsigned i = 0; i < n && st == RC_OK; i++) {
+        r[i] = (rc_latency) RC_LATENCY_INIT;
+        s[i].path = a->positional[i];
+        st = prepare(a, &s[i]);
+        sessions[i] = s[i].session;
+    }
+    if (st == RC_OK)
+        st = rc_measure_latency(s[0].context, sessions, n, &o, r);
+    for (unsigned i = 0; i < n && st == RC_OK; i++)
+        st = rc_context_memory(s[i].context, NULL, &s[i].peak_bytes);
+    if (st == RC_OK)
+        st = rc_system_get_info(s[0].context, &info);
+    if (st == RC_OK)
+        (args_flag(a, "json") ? print_json : print_table)(a, s, r, &info);
+    const int code = st == RC_OK ? EXIT_DONE : tool_fail(at);
+    for (unsigned i = 0; i < n; i++)
+        free_subject(&s[i]);
+    return code;
+}
+
+const struct verb verb_bench = { "bench", "MODEL...", "latency and throughput, models side by side", 1,
+                                 MAX_POSITIONAL, options, bench };

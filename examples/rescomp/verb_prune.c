@@ -1,0 +1,247 @@
+#include "totals.h"
+#include "train_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct option options[] = {
+    { "o", "OUT", "file to write" },
+    { "macs", "R", "keep this fraction of the multiply-adds; default: 0.5" },
+    { "params", "R", "keep this fraction of the parameters" },
+    { "ratio", "R", "keep this fraction of the channels" },
+    { "latency", "R", "reach this fraction of the latency at batch 1, measured" },
+    { "criterion", "METHOD", "see rescomp methods criterion; default: l2" },
+    { "allocation", "METHOD", "see rescomp methods allocation; default: global" },
+    { "repair", "METHOD", "see rescomp methods repair; default: bn when there is data" },
+    { "schedule", "NAME", "one-shot; default: one-shot" },
+    { "round-to", "N", "keep multiples of N channels" },
+    { "min-channels", "N", "keep at least N in every group" },
+    { "max-cut", "F", "no group loses more than this fraction; default: 0.9" },
+    { "trunk", "HOW", "auto, cut or keep residual trunks; default: auto" },
+    { "keep", "NAME", "layer whose channels all stay, * matches anything; repeatable" },
+    { "dry-run", NULL, "show the groups and the plan, write nothing" },
+    TRAIN_OPTIONS,
+    DATA_OPTIONS,
+    { NULL, NULL, NULL },
+};
+
+struct job {
+    const struct args *a;
+    rc_context *context;
+    rc_graph *before, *after;
+    rc_dataset *calib, *test;
+    rc_pruner *pruner;
+    rc_prune_result result;
+    rc_train_result trained;
+    double target; /* of multiply-adds, found for --latency; 0: as given */
+    bool missed;
+};
+
+static int plan_options(const struct job *j, rc_pruner_options *o, const char **keep)
+{
+    const struct args *a = j->a;
+    const char *trunk = args_text(a, "trunk", "auto"), *schedule = args_text(a, "schedule", "one-shot");
+    o->macs = j->target > 0 ? j->target : args_real(a, "macs", 0, 0.001, 1);
+    o->parameters = args_real(a, "params", 0, 0.001, 1);
+    o->ratio = args_real(a, "ratio", 0, 0.001, 1);
+    o->criterion = args_text(a, "criterion", NULL);
+    o->allocation = args_text(a, "allocation", NULL);
+    o->repair = args_text(a, "repair", j->calib ? "bn" : NULL);
+    o->round_to = args_count(a, "round-to", 0, 1, 1024);
+    o->min_channels = args_count(a, "min-channels", 0, 1, 1u << 20);
+    o->max_cut = args_real(a, "max-cut", 0, 0.001, 0.999);
+    o->dataset = j->calib;
+    if (strcmp(schedule, "one-shot"))
+        return tool_usage(a, "--schedule is \"%s\", allowed is one-shot", schedule);
+    if (!strcmp(trunk, "cut"))
+        o->trunk = RC_PRUNE_TRUNK_CUT;
+    else if (!strcmp(trunk, "keep"))
+        o->trunk = RC_PRUNE_TRUNK_KEEP;
+    else if (strcmp(trunk, "auto"))
+        return tool_usage(a, "--trunk is \"%s\", allowed are auto, cut and keep", trunk);
+    while (o->keep_count < MAX_VALUES && (keep[o->keep_count] = args_nth(a, "keep", (unsigned) o->keep_count)))
+        o->keep_count++;
+    o->keep = keep;
+    return EXIT_DONE;
+}
+
+static void print_groups(const rc_pruner *p)
+{
+    printf("%-40s %8s %8s %12s %12s  %s\n", "group", "channels", "kept", "macs/ch", "params/ch", "");
+    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+        rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
+        if (rc_pruner_get_group(p, i, &g) == RC_OK)
+            printf("%-40.40s %8llu %8llu %12llu %12llu  %s\n", g.name, (unsigned long long) g.channels,
+                   (unsigned long long) g.kept, (unsigned long long) g.macs,
+                   (unsigned long long) g.parameters, g.may_cut ? "" : g.reason);
+    }
+}
+
+/* Plan and cut with the present target. */
+static int cut(struct job *j)
+{
+    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    const char *keep[MAX_VALUES + 1] = { NULL };
+    const int code = plan_options(j, &o, keep);
+    if (code != EXIT_DONE)
+        return code;
+    rc_pruner_free(&j->pruner);
+    rc_graph_free(&j->after);
+    rc_status st = rc_pruner_new(&j->pruner, j->before, &o);
+    if (st == RC_ERR_ARG) {
+        fprintf(stderr, "rescomp prune: %s\n", rc_last_error());
+        return EXIT_USAGE;
+    }
+    j->result = (rc_prune_result) RC_PRUNE_RESULT_INIT;
+    if (st == RC_OK)
+        st = rc_pruner_plan(j->pruner, &j->result);
+    if (st == RC_ERR_GOAL) {
+        fprintf(stderr, "rescomp: %s\n", rc_last_error());
+        j->missed = true;
+        st = RC_OK;
+    }
+    if (st == RC_OK && !args_flag(j->a, "dry-run"))
+        st = rc_pruner_apply(j->pruner, &j->after, &j->result);
+    if (st == RC_ERR_GOAL && j->after)
+        st = RC_OK; /* said above */
+    return st == RC_OK ? EXIT_DONE : tool_fail("prune");
+}
+
+/* Bisection on the multiply-adds until the measured latency fits. */
+static int cut_to_latency(struct job *j, double wanted)
+{
+    double low = 0.05, high = 1;
+    for (int i = 0; i < 6; i++) {
+        struct totals b, f;
+        j->target = i ? (low + high) / 2 : wanted;
+        const int code = cut(j);
+        if (code != EXIT_DONE)
+            return code;
+        if (totals_time(j->context, j->before, j->after, &b, &f) != RC_OK)
+            return tool_fail("latency");
+        if (f.median_ms / b.median_ms > wanted)
+            high = j->target;
+        else if (f.median_ms / b.median_ms > wanted * 0.97)
+            return EXIT_DONE;
+        else
+            low = j->target;
+    }
+    j->target = low; /* the last that was fast enough */
+    j->missed = low <= 0.05;
+    return cut(j);
+}
+
+static int report(struct job *j, const char *out)
+{
+    struct totals b, f;
+    rc_status st = totals_take(&b, j->before, j->a->positional[0], j->test);
+    if (st == RC_OK)
+        st = totals_take(&f, j->after, out, j->test);
+    if (st == RC_OK)
+        st = totals_time(j->context, j->before, j->after, &b, &f);
+    if (st != RC_OK)
+        return tool_fail("prune");
+    if (!args_flag(j->a, "json")) {
+        totals_table(&b, &f);
+        return EXIT_DONE;
+    }
+    json_open(NULL);
+    json_text("model", out);
+    totals_json("before", &b);
+    totals_json("after", &f);
+    json_list("steps");
+    json_open(NULL);
+    json_text("name", "prune");
+    json_count("groups_cut", j->result.groups_cut);
+    json_count("channels_before", j->result.channels_before);
+    json_count("channels_after", j->result.channels_after);
+    json_close();
+    if (j->trained.epochs) {
+        json_open(NULL);
+        json_text("name", "train");
+        json_count("epochs", j->trained.epochs);
+        json_real("loss", j->trained.loss);
+        json_real("seconds", j->trained.seconds);
+        json_close();
+    }
+    json_list_close();
+    json_close();
+    return EXIT_DONE;
+}
+
+static int work(struct job *j)
+{
+    const char *out = args_text(j->a, "o", NULL);
+    int code = data_open(&j->calib, j->context, j->a, j->before, "train", DATA_OPTIONAL);
+    if (code == EXIT_DONE)
+        code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
+    if (code != EXIT_DONE)
+        return code;
+    code = args_flag(j->a, "latency") ? cut_to_latency(j, args_real(j->a, "latency", 1, 0.01, 1)) : cut(j);
+    if (code == EXIT_DONE && args_flag(j->a, "dry-run")) {
+        print_groups(j->pruner);
+        printf("plan: multiply-adds %llu -> %llu, parameters %llu -> %llu\n",
+               (unsigned long long) j->result.macs_before, (unsigned long long) j->result.macs_after,
+               (unsigned long long) j->result.parameters_before,
+               (unsigned long long) j->result.parameters_after);
+        return EXIT_DONE;
+    }
+    if (code == EXIT_DONE && args_flag(j->a, "epochs"))
+        code = train_graph(j->a, j->context, j->after, 1, 0.01, &j->trained);
+    if (code == EXIT_DONE && rc_graph_save(j->after, out) != RC_OK)
+        code = tool_fail("prune");
+    if (code == EXIT_DONE)
+        code = report(j, out);
+    return code == EXIT_DONE && j->missed ? EXIT_FAILED : code;
+}
+
+static int prune(const struct args *a)
+{
+    struct job j = { .a = a, .trained = RC_TRAIN_RESULT_INIT };
+    if (!args_flag(a, "dry-run") && !tool_need(a, "o"))
+        return EXIT_USAGE;
+    rc_status st = tool_context(&j.context, a);
+    if (st == RC_OK)
+        st = rc_graph_load(&j.before, j.context, a->positional[0]);
+    int code = st == RC_OK ? EXIT_DONE : tool_fail("prune");
+    if (code == EXIT_DONE)
+        code = work(&j);
+    rc_pruner_free(&j.pruner);
+    rc_graph_free(&j.after);
+    rc_graph_free(&j.before);
+    rc_dataset_free(&j.calib);
+    rc_dataset_free(&j.test);
+    rc_context_free(&j.context);
+    return code;
+}
+
+const struct verb verb_prune = { "prune", "MODEL -o OUT", "cuts channels to a target", 1, 1, options,
+                                 prune };
+
+rc_status inspect_groups(const struct args *a, const rc_graph *graph)
+{
+    rc_pruner *p = NULL;
+    rc_status st = rc_pruner_new(&p, graph, NULL);
+    const bool json = args_flag(a, "json");
+    if (json)
+        json_list("groups");
+    if (st == RC_OK && !json)
+        print_groups(p);
+    for (uint64_t i = 0; json && i < rc_pruner_groups(p) && st == RC_OK; i++) {
+        rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
+        st = rc_pruner_get_group(p, i, &g);
+        json_open(NULL);
+        json_text("name", g.name);
+        json_count("channels", g.channels);
+        json_bool("may_cut", g.may_cut);
+        json_text("reason", g.reason);
+        json_count("producers", g.producers);
+        json_count("macs_per_channel", g.macs);
+        json_count("parameters_per_channel", g.parameters);
+        json_close();
+    }
+    if (json)
+        json_list_close();
+    rc_pruner_free(&p);
+    return st;
+}

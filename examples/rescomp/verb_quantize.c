@@ -1,0 +1,187 @@
+#include "totals.h"
+#include "train_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct option options[] = {
+    { "o", "OUT", "file to write (ONNX with QuantizeLinear and DequantizeLinear)" },
+    { "observer", "METHOD", "see rescomp methods observer; default: mse" },
+    { "round", "NAME", "nearest; default: nearest" },
+    { "weights", "B", "bits of weights, 2 to 8; default: 8" },
+    { "acts", "B", "bits of activations; 8" },
+    { "format", "NAME", "qdq; default: qdq" },
+    { "target", "NAME", "cpu (uses this processor) or any (exact without VNNI: 7-bit weights)" },
+    { "table", "FILE", "write the calibration table there; with --load-table read it instead" },
+    { "table-format", "NAME", "json or tensorrt; default: json" },
+    { "load-table", NULL, "take ranges from --table instead of calibrating" },
+    { "no-bias-correction", NULL, "keep biases as they are" },
+    { "per-tensor", NULL, "one scale per weight tensor" },
+    { "float-bias", NULL, "biases stay f32" },
+    TRAIN_OPTIONS,
+    DATA_OPTIONS,
+    { NULL, NULL, NULL },
+};
+
+struct job {
+    const struct args *a;
+    rc_context *context;
+    rc_graph *before, *after;
+    rc_dataset *calib, *test;
+    rc_quantizer *quantizer;
+    rc_train_result trained;
+};
+
+static int only(const struct args *a, const char *name, const char *allowed)
+{
+    const char *v = args_text(a, name, allowed);
+    return strcmp(v, allowed) ? tool_usage(a, "--%s is \"%s\", allowed is %s", name, v, allowed)
+                              : EXIT_DONE;
+}
+
+static int fill(const struct args *a, rc_quantizer_options *o, bool qat)
+{
+    const char *target = args_text(a, "target", "cpu");
+    int code = only(a, "round", "nearest");
+    if (code == EXIT_DONE)
+        code = only(a, "format", "qdq");
+    if (code == EXIT_DONE)
+        code = only(a, "acts", "8");
+    if (code == EXIT_DONE && strcmp(target, "cpu") && strcmp(target, "any"))
+        code = tool_usage(a, "--target is \"%s\", allowed are cpu and any", target);
+    o->observer = args_text(a, "observer", NULL);
+    o->weight_bits = args_count(a, "weights", 0, 2, 8);
+    /* with --epochs the option limits the images of training */
+    o->images = qat ? 0 : args_count(a, "images", 0, 1, 1u << 30);
+    o->flags |= args_flag(a, "per-tensor") ? RC_QUANTIZE_PER_TENSOR : 0;
+    o->flags |= args_flag(a, "float-bias") ? RC_QUANTIZE_FLOAT_BIAS : 0;
+    o->flags |= args_flag(a, "no-bias-correction") ? RC_QUANTIZE_NO_BIAS_CORRECTION : 0;
+    o->flags |= !strcmp(target, "any") ? RC_QUANTIZE_REDUCE_RANGE : 0;
+    o->flags |= qat ? RC_QUANTIZE_QAT : 0;
+    return code;
+}
+
+static int table_format(const struct args *a, int32_t *format)
+{
+    const char *name = args_text(a, "table-format", "json");
+    *format = !strcmp(name, "tensorrt") ? RC_TABLE_TENSORRT : RC_TABLE_JSON;
+    if (strcmp(name, "tensorrt") && strcmp(name, "json"))
+        return tool_usage(a, "--table-format is \"%s\", allowed are json and tensorrt", name);
+    return EXIT_DONE;
+}
+
+/* Calibrate or read the table; then the trainable or the exported form into j->after. */
+static int quantize_graph(struct job *j, bool qat)
+{
+    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    const char *table = args_text(j->a, "table", NULL);
+    int32_t format;
+    int code = fill(j->a, &o, qat);
+    if (code == EXIT_DONE)
+        code = table_format(j->a, &format);
+    if (code != EXIT_DONE)
+        return code;
+    const bool load = args_flag(j->a, "load-table");
+    if (load && !table)
+        return tool_usage(j->a, "--load-table needs --table FILE");
+    if (!load && !j->calib)
+        return tool_usage(j->a, "--data is required for calibration");
+    rc_status st = rc_quantizer_new(&j->quantizer, j->before, &o);
+    if (st == RC_ERR_ARG) {
+        fprintf(stderr, "rescomp quantize: %s\n", rc_last_error());
+        return EXIT_USAGE;
+    }
+    if (st == RC_OK)
+        st = load ? rc_quantizer_load_table(j->quantizer, table, format)
+                  : rc_quantizer_calibrate(j->quantizer, j->calib);
+    if (st == RC_OK && table && !load)
+        st = rc_quantizer_save_table(j->quantizer, table, format);
+    if (st == RC_OK)
+        st = rc_quantizer_apply(j->quantizer, &j->after);
+    return st == RC_OK ? EXIT_DONE : tool_fail("quantize");
+}
+
+/* Train the fake-quantized graph, then write its weights as integers. */
+static int train_quantized(struct job *j)
+{
+    rc_graph *finished = NULL;
+    const int code = train_graph(j->a, j->context, j->after, 1, 0.001, &j->trained);
+    if (code != EXIT_DONE)
+        return code;
+    if (rc_quantizer_finish(j->after, &finished) != RC_OK)
+        return tool_fail("quantize");
+    rc_graph_free(&j->after);
+    j->after = finished;
+    return EXIT_DONE;
+}
+
+static int report(struct job *j, const char *out)
+{
+    struct totals b, f;
+    rc_status st = totals_take(&b, j->before, j->a->positional[0], j->test);
+    if (st == RC_OK)
+        st = totals_take(&f, j->after, out, j->test);
+    if (st == RC_OK)
+        st = totals_time(j->context, j->before, j->after, &b, &f);
+    if (st != RC_OK)
+        return tool_fail("quantize");
+    if (!args_flag(j->a, "json")) {
+        totals_table(&b, &f);
+        return EXIT_DONE;
+    }
+    json_open(NULL);
+    json_text("model", out);
+    totals_json("before", &b);
+    totals_json("after", &f);
+    json_list("steps");
+    json_open(NULL);
+    json_text("name", "quantize");
+    json_count("values", rc_quantizer_entries(j->quantizer));
+    json_count("epochs", j->trained.epochs);
+    json_close();
+    json_list_close();
+    json_close();
+    return EXIT_DONE;
+}
+
+static int work(struct job *j)
+{
+    const char *out = args_text(j->a, "o", NULL);
+    const bool qat = args_flag(j->a, "epochs");
+    int code = data_open(&j->calib, j->context, j->a, j->before, "train", DATA_OPTIONAL);
+    if (code == EXIT_DONE)
+        code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
+    if (code == EXIT_DONE)
+        code = quantize_graph(j, qat);
+    if (code == EXIT_DONE && qat)
+        code = train_quantized(j);
+    if (code == EXIT_DONE && j->calib && data_describe(j->after, j->calib) != RC_OK)
+        code = tool_fail("quantize");
+    if (code == EXIT_DONE && rc_graph_save(j->after, out) != RC_OK)
+        code = tool_fail("quantize");
+    return code == EXIT_DONE ? report(j, out) : code;
+}
+
+static int quantize(const struct args *a)
+{
+    struct job j = { .a = a, .trained = RC_TRAIN_RESULT_INIT };
+    if (!tool_need(a, "o"))
+        return EXIT_USAGE;
+    rc_status st = tool_context(&j.context, a);
+    if (st == RC_OK)
+        st = rc_graph_load(&j.before, j.context, a->positional[0]);
+    int code = st == RC_OK ? EXIT_DONE : tool_fail("quantize");
+    if (code == EXIT_DONE)
+        code = work(&j);
+    rc_quantizer_free(&j.quantizer);
+    rc_graph_free(&j.after);
+    rc_graph_free(&j.before);
+    rc_dataset_free(&j.calib);
+    rc_dataset_free(&j.test);
+    rc_context_free(&j.context);
+    return code;
+}
+
+const struct verb verb_quantize = { "quantize", "MODEL -o OUT",
+                                    "calibrates and writes an INT8 model; --epochs trains it as well", 1,
+                                    1, options, quantize };

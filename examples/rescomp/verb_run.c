@@ -1,0 +1,165 @@
+/* Run once on arrays: --input [NAME=]X.npy, --output [NAME=]Y.npy. */
+#include "tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option options[] = {
+    { "input", "[NAME=]X.npy", "array [N, ...] of an input; repeatable" },
+    { "output", "[NAME=]Y.npy", "where an output goes; repeatable" },
+    { "reference", NULL, "plain C instead of oneDNN" },
+    { NULL, NULL, NULL },
+};
+
+enum { MAX_IO = 16 };
+
+struct job {
+    const struct args *a;
+    rc_context *context;
+    rc_graph *graph;
+    rc_session *session;
+    uint64_t images;
+    float *in[MAX_IO], *out[MAX_IO];
+};
+
+static uint64_t count_of(const int64_t *dims, uint64_t rank)
+{
+    uint64_t n = 1;
+    for (uint64_t i = 0; i < rank; i++)
+        n *= (uint64_t) dims[i];
+    return n;
+}
+
+/* The file given for input or output `name`, or for its position when no name was given. */
+static const char *file_for(const struct args *a, const char *option, const char *name, uint64_t index)
+{
+    const size_t n = strlen(name);
+    for (unsigned k = 0;; k++) {
+        const char *v = args_nth(a, option, k);
+        if (!v)
+            return NULL;
+        const char *equals = strchr(v, '=');
+        if (equals && (size_t) (equals - v) == n && !strncmp(v, name, n))
+            return equals + 1;
+        if (!equals && k == index)
+            return v;
+    }
+}
+
+static int read_input(struct job *j, uint64_t i)
+{
+    const char *name;
+    int64_t want[8], dims[8];
+    uint64_t rank, got;
+    if (rc_session_io(j->session, RC_SESSION_INPUT, i, &name, want, &rank) != RC_OK)
+        return tool_fail("run");
+    const char *file = file_for(j->a, "input", name, i);
+    if (!file)
+        return tool_usage(j->a, "--input %s=FILE.npy is required", name);
+    if (rc_npy_shape(j->context, file, dims, &got) != RC_OK)
+        return tool_fail(file);
+    bool fits = got == rank;
+    for (uint64_t k = 1; k < rank && fits; k++)
+        fits = dims[k] == want[k];
+    if (!fits || dims[0] < 1 || (uint64_t) dims[0] != j->images) {
+        fprintf(stderr, "rescomp run: %s does not have the shape of input %s, [%llu", file, name,
+                (unsigned long long) j->images);
+        for (uint64_t k = 1; k < rank; k++)
+            fprintf(stderr, ", %lld", (long long) want[k]);
+        fprintf(stderr, "]\n");
+        return EXIT_FAILED;
+    }
+    const uint64_t n = count_of(dims, rank);
+    j->in[i] = malloc(n * sizeof(float));
+    if (!j->in[i] || rc_npy_read(j->context, file, j->in[i], n) != RC_OK)
+        return tool_fail(file);
+    return EXIT_DONE;
+}
+
+static int write_output(struct job *j, uint64_t i)
+{
+    const char *name;
+    int64_t dims[8];
+    uint64_t rank;
+    if (rc_session_io(j->session, RC_SESSION_OUTPUT, i, &name, dims, &rank) != RC_OK)
+        return tool_fail("run");
+    const char *file = file_for(j->a, "output", name, i);
+    if (file)
+        return rc_npy_write(j->context, file, j->out[i], dims, rank) == RC_OK ? EXIT_DONE
+                                                                              : tool_fail(file);
+    const uint64_t n = count_of(dims, rank);
+    printf("%s:", name);
+    for (uint64_t k = 0; k < n && k < 16; k++)
+        printf(" %.6g", (double) j->out[i][k]);
+    printf(n > 16 ? " ... (%llu numbers; --output %s=FILE.npy writes all)\n" : "\n",
+           (unsigned long long) n, name);
+    return EXIT_DONE;
+}
+
+/* The number of images is the first array's length. */
+static int find_images(struct job *j)
+{
+    const char *first = args_nth(j->a, "input", 0);
+    int64_t dims[8];
+    uint64_t rank;
+    if (!first)
+        return tool_usage(j->a, "--input is required");
+    const char *equals = strchr(first, '=');
+    if (rc_npy_shape(j->context, equals ? equals + 1 : first, dims, &rank) != RC_OK)
+        return tool_fail("run");
+    if (!rank || dims[0] < 1)
+        return tool_usage(j->a, "%s has no images", first);
+    j->images = (uint64_t) dims[0];
+    return EXIT_DONE;
+}
+
+static int run_all(struct job *j)
+{
+    rc_session_options o = RC_SESSION_OPTIONS_INIT;
+    o.batch = j->images;
+    o.flags = args_flag(j->a, "reference") ? RC_SESSION_REFERENCE : 0;
+    if (rc_graph_load(&j->graph, j->context, j->a->positional[0]) != RC_OK ||
+        rc_session_new(&j->session, j->graph, &o) != RC_OK)
+        return tool_fail("run");
+    const uint64_t n_in = rc_session_count(j->session, RC_SESSION_INPUT);
+    const uint64_t n_out = rc_session_count(j->session, RC_SESSION_OUTPUT);
+    if (n_in > MAX_IO || n_out > MAX_IO)
+        return tool_usage(j->a, "models of more than %d inputs or outputs are not for this verb", MAX_IO);
+    int code = EXIT_DONE;
+    for (uint64_t i = 0; i < n_in && code == EXIT_DONE; i++)
+        code = read_input(j, i);
+    for (uint64_t i = 0; i < n_out && code == EXIT_DONE; i++) {
+        int64_t dims[8];
+        uint64_t rank;
+        if (rc_session_io(j->session, RC_SESSION_OUTPUT, i, NULL, dims, &rank) != RC_OK)
+            return tool_fail("run");
+        j->out[i] = malloc(count_of(dims, rank) * sizeof(float));
+    }
+    if (code == EXIT_DONE &&
+        rc_session_run(j->session, j->images, (const float *const *) j->in, j->out) != RC_OK)
+        return tool_fail("run");
+    for (uint64_t i = 0; i < n_out && code == EXIT_DONE; i++)
+        code = write_output(j, i);
+    return code;
+}
+
+static int run(const struct args *a)
+{
+    struct job j = { .a = a };
+    int code = tool_context(&j.context, a) == RC_OK ? EXIT_DONE : tool_fail("run");
+    if (code == EXIT_DONE)
+        code = find_images(&j);
+    if (code == EXIT_DONE)
+        code = run_all(&j);
+    for (int i = 0; i < MAX_IO; i++) {
+        free(j.in[i]);
+        free(j.out[i]);
+    }
+    rc_session_free(&j.session);
+    rc_graph_free(&j.graph);
+    rc_context_free(&j.context);
+    return code;
+}
+
+const struct verb verb_run = { "run", "MODEL --input X.npy", "runs once on arrays", 1, 1, options, run };

@@ -1,0 +1,83 @@
+#include "train_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct option options[] = {
+    { "o", "OUT", "file to write" },
+    TRAIN_OPTIONS,
+    { "init", "WHAT", "fresh: start from new weights (MODEL then names an architecture); default: as loaded" },
+    { "classes", "N", "with --init fresh" },
+    DATA_OPTIONS,
+    { NULL, NULL, NULL },
+};
+
+static rc_status start(const struct args *a, rc_context *context, rc_graph **graph)
+{
+    const char *init = args_text(a, "init", "loaded");
+    if (strcmp(init, "fresh"))
+        return rc_graph_load(graph, context, a->positional[0]);
+    rc_network_options o = RC_NETWORK_OPTIONS_INIT;
+    o.classes = args_count(a, "classes", 0, 1, 1000000);
+    o.seed = args_count(a, "seed", 0, 0, UINT64_MAX);
+    return rc_graph_create_network(graph, context, a->positional[0], &o);
+}
+
+/* Final figures on the test split. */
+static int finish(const struct args *a, rc_context *context, rc_graph *graph,
+                  const rc_train_result *r)
+{
+    rc_dataset *test = NULL;
+    rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
+    int code = data_open(&test, context, a, graph, "test", DATA_REQUIRED);
+    if (code == EXIT_DONE && rc_evaluate(graph, test, NULL, &e) != RC_OK)
+        code = tool_fail("evaluation");
+    rc_dataset_free(&test);
+    if (code != EXIT_DONE)
+        return code;
+    if (!args_flag(a, "json")) {
+        printf("%llu epochs, %.0f s, %.0f images/s, training loss %.4f; test top-1 %.2f %%, loss %.4f\n",
+               (unsigned long long) r->epochs, r->seconds, r->images_per_second, r->loss, e.top1,
+               e.loss);
+        return EXIT_DONE;
+    }
+    json_open(NULL);
+    json_text("model", args_text(a, "o", ""));
+    json_count("epochs", r->epochs);
+    json_real("images_per_second", r->images_per_second);
+    json_real("top1", e.top1);
+    json_real("loss", e.loss);
+    json_real("train_loss", r->loss);
+    json_real("train_top1", r->train_top1);
+    json_count("best_epoch", r->best_epoch);
+    json_real("seconds", r->seconds);
+    json_close();
+    return EXIT_DONE;
+}
+
+static int train(const struct args *a)
+{
+    rc_context *context = NULL;
+    rc_graph *graph = NULL;
+    rc_train_result r = RC_TRAIN_RESULT_INIT;
+    const char *out = tool_need(a, "o");
+    if (!out)
+        return EXIT_USAGE;
+    rc_status st = tool_context(&context, a);
+    if (st == RC_OK)
+        st = start(a, context, &graph);
+    int code = st == RC_OK ? EXIT_DONE : tool_fail("train");
+    if (code == EXIT_DONE)
+        code = train_graph(a, context, graph, 10, 0, &r);
+    if (code == EXIT_DONE && rc_graph_save(graph, out) != RC_OK)
+        code = tool_fail("train");
+    if (code == EXIT_DONE)
+        code = finish(a, context, graph, &r);
+    rc_graph_free(&graph);
+    rc_context_free(&context);
+    return code;
+}
+
+const struct verb verb_train = { "train", "MODEL -o OUT --data KIND:PATH",
+                                 "trains or fine-tunes; --teacher makes it distillation", 1, 1, options,
+                                 train };
