@@ -228,6 +228,23 @@ static rc_status norm_read(struct rc_node *n, const struct rc_attrs *a)
     return RC_OK;
 }
 
+/* Nothing to move; a variance that is no variance is refused while the file is still at hand. */
+static rc_status norm_bind(struct rc_graph *g, struct rc_node *n, const struct rc_tensor *known,
+                           const struct rc_tensor *alt, const int64_t batch[2])
+{
+    (void) g;
+    (void) alt;
+    (void) batch;
+    const float *v = n->n_in > 4 && known[4].dtype == RC_F32 ? known[4].data : NULL;
+    for (int64_t k = 0, count = v ? rc_shape_count(&known[4].shape) : 0; k < count; k++)
+        if (!(v[k] >= 0))
+            return rc_fail(RC_ERR_MODEL,
+                           "node \"%s\": variance of channel %lld is %g, must be 0 "
+                           "or more",
+                           n->name, (long long) k, (double) v[k]);
+    return RC_OK;
+}
+
 static rc_status norm_write(const struct rc_node *n, struct rc_attr_write *w)
 {
     const struct rc_norm_attrs *t = n->attrs;
@@ -253,6 +270,7 @@ const struct rc_op rc_op_batchnormalization = {
     .is_affine = norm_is_affine,
     .as_affine = norm_as_affine,
     .read_attrs = norm_read,
+    .bind = norm_bind,
     .write_attrs = norm_write,
     .cost = rc_op_cost_elementwise,
 };

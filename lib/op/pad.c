@@ -38,7 +38,7 @@ static rc_status pad_get(const struct rc_node *n, const struct rc_tensor *in,
             return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": constant_value must be one constant",
                            n->name);
         t->value = rc_op_scalar(&in[2]);
-        t->type = in[2].dtype;
+        t->type = t->value != 0 ? in[2].dtype : 0; /* zero is not written */
     }
     if (rc_op_has(n, 3)) {
         RC_TRY(rc_op_ints(n, "axes", &in[3], t->axes, RC_MAX_DIMS, &t->n_axes));

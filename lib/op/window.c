@@ -56,6 +56,7 @@ static rc_status read_auto_pad(struct rc_window_attrs *a, const struct rc_attrs 
 
 rc_status rc_window_read(struct rc_window_attrs *a, const struct rc_attrs *r)
 {
+    a->stride[0] = a->stride[1] = a->dilation[0] = a->dilation[1] = 1;
     RC_TRY(read_list(r, "kernel_shape", a->kernel, 2, 1));
     RC_TRY(read_list(r, "strides", a->stride, 2, 1));
     RC_TRY(read_list(r, "dilations", a->dilation, 2, 1));

@@ -3,10 +3,11 @@
 
 #include <math.h>
 
-/* Refused as a model (or shape) error that names the node. */
+/* Refused with a message that names the node. What would be valid with another rank is
+ * RC_ERR_UNSUPPORTED. */
 static void refused(rc_status st, const char *what)
 {
-    if (st != RC_ERR_MODEL && st != RC_ERR_SHAPE)
+    if (st != RC_ERR_MODEL && st != RC_ERR_SHAPE && st != RC_ERR_UNSUPPORTED)
         fail_msg("%s: %s: %s", what, rc_status_name(st), rc_last_error());
     if (!strstr(rc_last_error(), "\"n\""))
         fail_msg("%s: the message does not name the node: %s", what, rc_last_error());
