@@ -1,0 +1,143 @@
+/* Clip, LeakyRelu, Sigmoid, HardSigmoid, HardSwish. */
+#include "opcheck.h"
+
+#include "op/attrs.h"
+
+#include <math.h>
+
+#define X7 RC_SHAPE(7)
+static float x7[] = {-5, -3, -0.5f, 0, 0.25f, 3, 5};
+static const struct rc_tensor in7 = {RC_F32, {1, {7}}, x7};
+
+static void clip_bounds_from_both_sides(void **state)
+{
+    (void) state;
+    const struct rc_clip_attrs a = {.lo = -1, .hi = 2, .n_bounds = 2};
+    struct opcheck c;
+    opcheck_open(&c, "Clip", &a, &in7, 1, 1);
+    OPCHECK_F32(&c, 0, X7, -1, -1, -0.5f, 0, 0.25f, 2, 2);
+    opcheck_close(&c);
+    opcheck_open(&c, "Clip", NULL, &in7, 1, 1); /* no attributes: no bounds */
+    OPCHECK_F32(&c, 0, X7, -5, -3, -0.5f, 0, 0.25f, 3, 5);
+    opcheck_close(&c);
+    const struct rc_clip_attrs one = {.lo = 0, .hi = INFINITY, .n_bounds = 2};
+    opcheck_open(&c, "Clip", &one, &in7, 1, 1);
+    OPCHECK_F32(&c, 0, X7, 0, 0, 0, 0, 0.25f, 3, 5);
+    opcheck_close(&c);
+}
+
+static void clip_takes_integers(void **state)
+{
+    (void) state;
+    const struct rc_clip_attrs a = {.lo = -2, .hi = 100, .n_bounds = 2};
+    const struct rc_tensor s8 = {RC_S8, RC_SHAPE(3), (int8_t[]){-128, 5, 127}};
+    const struct rc_tensor i64 = {RC_I64, RC_SHAPE(3), (int64_t[]){INT64_MIN, 5, INT64_MAX}};
+    struct opcheck c;
+    opcheck_open(&c, "Clip", &a, &s8, 1, 1);
+    opcheck_expect(&c, &(struct rc_tensor){RC_S8, RC_SHAPE(3), (int8_t[]){-2, 5, 100}}, 0);
+    opcheck_close(&c);
+    opcheck_open(&c, "Clip", &a, &i64, 1, 1);
+    OPCHECK_I64(&c, RC_SHAPE(3), -2, 5, 100);
+    opcheck_close(&c);
+}
+
+static void clip_gradient_matches_differences(void **state)
+{
+    (void) state;
+    const struct rc_clip_attrs a = {.lo = -1, .hi = 2, .n_bounds = 2};
+    opcheck_gradient_of("Clip", &a, &in7, 1, 1, 1e-2, 1e-4);
+}
+
+static void leakyrelu_scales_what_is_negative(void **state)
+{
+    (void) state;
+    const struct rc_leaky_attrs a = {0.1f};
+    struct opcheck c;
+    opcheck_open(&c, "LeakyRelu", &a, &in7, 1, 1);
+    OPCHECK_F32(&c, 1e-6, X7, -0.5f, -0.3f, -0.05f, 0, 0.25f, 3, 5);
+    x7[3] = 1; /* away from the kink */
+    opcheck_close(&c);
+    opcheck_gradient_of("LeakyRelu", &a, &in7, 1, 1, 1e-2, 1e-4);
+    x7[3] = 0;
+}
+
+static void sigmoid_equals_its_formula(void **state)
+{
+    (void) state;
+    const struct rc_tensor far = {RC_F32, RC_SHAPE(4), (float[]){-200, -1, 1, 200}};
+    struct opcheck c;
+    opcheck_open(&c, "Sigmoid", NULL, &far, 1, 1);
+    OPCHECK_F32(&c, 1e-6, RC_SHAPE(4), 0, 0.26894142f, 0.73105858f, 1);
+    opcheck_close(&c);
+    opcheck_gradient_of("Sigmoid", NULL, &in7, 1, 1, 1e-2, 1e-4);
+}
+
+static void hardsigmoid_equals_its_formula(void **state)
+{
+    (void) state;
+    const struct rc_hardsigmoid_attrs a = {0.2f, 0.5f};
+    struct opcheck c;
+    opcheck_open(&c, "HardSigmoid", &a, &in7, 1, 1);
+    OPCHECK_F32(&c, 1e-6, X7, 0, 0, 0.4f, 0.5f, 0.55f, 1, 1);
+    opcheck_close(&c);
+    opcheck_gradient_of("HardSigmoid", &a, &in7, 1, 1, 1e-2, 1e-4);
+}
+
+static void hardswish_equals_its_formula(void **state)
+{
+    (void) state;
+    struct opcheck c;
+    opcheck_open(&c, "HardSwish", NULL, &in7, 1, 1);
+    OPCHECK_F32(&c, 1e-6, X7, 0, 0, -0.5f * (2.5f / 6), 0, 0.25f * (3.25f / 6), 3, 5);
+    opcheck_close(&c);
+    const struct rc_tensor smooth = {RC_F32, RC_SHAPE(5), (float[]){-4, -2.5f, 0.5f, 2.5f, 4}};
+    opcheck_gradient_of("HardSwish", NULL, &smooth, 1, 1, 1e-2, 1e-3);
+}
+
+static void long_arrays_run_in_pieces(void **state)
+{
+    (void) state;
+    const struct rc_tensor big = {RC_F32, RC_SHAPE(100003), NULL};
+    struct opcheck c;
+    opcheck_open(&c, "HardSwish", NULL, &big, 1, 1);
+    opcheck_forward(&c);
+    const float *x = c.in[0].data, *y = c.out[0].data;
+    for (int i = 0; i < 100003; i++)
+        assert_true(fabsf(y[i] - x[i] * (x[i] + 3) / 6) < 1e-5f);
+    opcheck_close(&c);
+}
+
+static void maps_refuse_integers(void **state)
+{
+    (void) state;
+    static const char *const ops[] = {"LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish"};
+    const struct rc_tensor i64 = {RC_I64, RC_SHAPE(3), NULL};
+    const struct rc_tensor flags = {RC_BOOL, RC_SHAPE(3), NULL};
+    for (int k = 0; k < 4; k++)
+        opcheck_refused(ops[k], NULL, &i64, 1, 1, RC_ERR_UNSUPPORTED, "of type i64");
+    opcheck_refused("Clip", NULL, &flags, 1, 1, RC_ERR_UNSUPPORTED, "of type bool");
+}
+
+static void clip_refuses_bounds_from_the_data(void **state)
+{
+    (void) state;
+    const struct rc_tensor in[] = {in7, {RC_F32, {0, {0}}, NULL}};
+    opcheck_refused("Clip", NULL, in, 2, 1, RC_ERR_UNSUPPORTED, "must be constants");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clip_bounds_from_both_sides),
+        cmocka_unit_test(clip_takes_integers),
+        cmocka_unit_test(clip_gradient_matches_differences),
+        cmocka_unit_test(leakyrelu_scales_what_is_negative),
+        cmocka_unit_test(sigmoid_equals_its_formula),
+        cmocka_unit_test(hardsigmoid_equals_its_formula),
+        cmocka_unit_test(hardswish_equals_its_formula),
+        cmocka_unit_test(long_arrays_run_in_pieces),
+        cmocka_unit_test(maps_refuse_integers),
+        cmocka_unit_test(clip_refuses_bounds_from_the_data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
