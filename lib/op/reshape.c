@@ -139,19 +139,19 @@ static rc_status reshape_bind(struct rc_graph *g, struct rc_node *n, const struc
     RC_TRY(rc_op_ints(n, "shape", &known[1], t->dims, RC_MAX_DIMS, &t->rank));
     const struct rc_tensor *other = alt && alt[1].data ? &alt[1] : &known[1];
     RC_TRY(rc_op_ints(n, "shape", other, second, RC_MAX_DIMS, &count));
-    bool follows = false, rest = false;
+    bool follows = false;
+    int32_t rest = 0;
     for (int32_t k = 0; k < t->rank && k < count; k++) {
-        rest |= t->dims[k] == -1;
-        if (t->dims[k] == second[k])
-            continue;
-        follows = true;
-        const bool copy = k == 0 && t->dims[k] == batch[0] && second[k] == batch[1];
-        if (!copy && rest)
-            return rc_fail(RC_ERR_UNSUPPORTED,
-                           "node \"%s\": more than one shape entry follows the batch", n->name);
-        rest |= !copy;
-        t->dims[k] = copy ? 0 : -1;
+        if (t->dims[k] != second[k]) {
+            const bool copy = k == 0 && t->dims[k] == batch[0] && second[k] == batch[1];
+            t->dims[k] = copy ? 0 : -1;
+            follows = true;
+        }
+        rest += t->dims[k] == -1;
     }
+    if (follows && rest > 1)
+        return rc_fail(RC_ERR_UNSUPPORTED,
+                       "node \"%s\": more than one shape entry follows the batch", n->name);
     if (follows) /* a batch that is copied cannot also be a literal zero */
         t->allowzero = 0;
     t->bound = 1;

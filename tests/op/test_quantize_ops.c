@@ -35,7 +35,7 @@ static void quantize_equals_the_formula_everywhere(void **state)
     opcheck_open(&c, "QuantizeLinear", NULL, in, 3, 1);
     opcheck_forward(&c);
     for (int i = 0; i < N; i++) {
-        const double q = nearbyint((double) (((float *) c.in[0].data)[i] / 0.0037f)) - 5;
+        const int q = (int) nearbyintf(((float *) c.in[0].data)[i] / 0.0037f) - 5;
         assert_int_equal(((int8_t *) c.out[0].data)[i], q < -128 ? -128 : q > 127 ? 127 : q);
     }
     opcheck_close(&c);

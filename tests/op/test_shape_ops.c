@@ -32,9 +32,8 @@ static void gather_picks_rows(void **state)
 {
     (void) state;
     const struct rc_axis_attrs one = {1};
-    const struct rc_tensor in[] = {
-        {RC_F32, RC_SHAPE(2, 3), (float[]){0, 1, 2, 10, 11, 12}},
-        {RC_I64, RC_SHAPE(2, 2), (int64_t[]){2, 0, -1, -3}}};
+    const struct rc_tensor in[] = {{RC_F32, RC_SHAPE(2, 3), (float[]){0, 1, 2, 10, 11, 12}},
+                                   {RC_I64, RC_SHAPE(2, 2), (int64_t[]){2, 0, -1, -3}}};
     const struct rc_tensor scalar[] = {{RC_I64, RC_SHAPE(4), (int64_t[]){5, 6, 7, 8}},
                                        {RC_I32, {0, {0}}, (int32_t[]){-1}}};
     struct opcheck c;
@@ -52,8 +51,7 @@ static void gather_refuses_what_is_outside(void **state)
 {
     (void) state;
     const struct rc_axis_attrs bad = {2};
-    struct rc_tensor in[] = {{RC_F32, RC_SHAPE(2, 3), NULL},
-                             {RC_I64, RC_SHAPE(1), (int64_t[]){3}}};
+    struct rc_tensor in[] = {{RC_F32, RC_SHAPE(2, 3), NULL}, {RC_I64, RC_SHAPE(1), (int64_t[]){3}}};
     opcheck_refused("Gather", &bad, in, 2, 1, RC_ERR_SHAPE, "axis is 2, allowed -2 to 1");
     opcheck_refused("Gather", NULL, in, 2, 1, RC_ERR_SHAPE, "index 3, allowed -2 to 1");
     in[1].dtype = RC_F32;
@@ -89,8 +87,7 @@ static void cast_truncates_and_saturates(void **state)
     const struct rc_tensor x = {RC_F32, RC_SHAPE(5), (float[]){-1.9f, 1.9f, 300, -1e30f, NAN}};
     struct opcheck c;
     opcheck_open(&c, "Cast", &s8, &x, 1, 1);
-    opcheck_expect(&c,
-                   &(struct rc_tensor){RC_S8, RC_SHAPE(5), (int8_t[]){-1, 1, 127, -128, 0}}, 0);
+    opcheck_expect(&c, &(struct rc_tensor){RC_S8, RC_SHAPE(5), (int8_t[]){-1, 1, 127, -128, 0}}, 0);
     opcheck_close(&c);
     opcheck_open(&c, "Cast", &i64, &x, 1, 1);
     OPCHECK_I64(&c, RC_SHAPE(5), -1, 1, 300, INT64_MIN, 0);
@@ -141,11 +138,11 @@ static void squeeze_drops_ones(void **state)
     const struct rc_tensor x = {RC_F32, RC_SHAPE(1, 2, 1, 1), NULL};
     struct opcheck c;
     opcheck_open(&c, "Squeeze", NULL, &x, 1, 1);
-    assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(2)));
+    OPCHECK_SHAPE(&c, 2);
     opcheck_gradient(&c, 0.1, 1e-4, 0);
     opcheck_close(&c);
     opcheck_open(&c, "Squeeze", &listed, &x, 1, 1);
-    assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(1, 2, 1)));
+    OPCHECK_SHAPE(&c, 1, 2, 1);
     opcheck_close(&c);
     opcheck_refused("Squeeze", &wrong, &x, 1, 1, RC_ERR_SHAPE, "axis 1 has length 2, must be 1");
     opcheck_refused("Squeeze", &twice, &x, 1, 1, RC_ERR_SHAPE, "axis -4 is listed twice");
@@ -159,7 +156,7 @@ static void unsqueeze_inserts_ones(void **state)
     const struct rc_tensor x = {RC_F32, RC_SHAPE(2, 3), NULL};
     struct opcheck c;
     opcheck_open(&c, "Unsqueeze", &a, &x, 1, 1);
-    assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(1, 2, 3, 1)));
+    OPCHECK_SHAPE(&c, 1, 2, 3, 1);
     opcheck_gradient(&c, 0.1, 1e-4, 0);
     opcheck_close(&c);
     opcheck_refused("Unsqueeze", &many, &x, 1, 1, RC_ERR_SHAPE, "rank of the result is 9");
@@ -177,7 +174,7 @@ static void flatten_makes_a_matrix(void **state)
         const struct rc_axis_attrs a = {cases[k].axis};
         struct opcheck c;
         opcheck_open(&c, "Flatten", &a, &x, 1, 1);
-        assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(cases[k].rows, cases[k].columns)));
+        OPCHECK_SHAPE(&c, cases[k].rows, cases[k].columns);
         opcheck_expect(&c, &(struct rc_tensor){RC_F32, c.out[0].shape, c.in[0].data}, 0);
         opcheck_close(&c);
     }
@@ -193,18 +190,17 @@ static void reshape_resolves_zero_and_minus_one(void **state)
     const struct rc_reshape_attrs a = {.dims = {0, -1, 2}, .rank = 3, .bound = 1};
     struct opcheck c;
     opcheck_open(&c, "Reshape", &a, &x, 1, 1);
-    assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(2, 6, 2)));
+    OPCHECK_SHAPE(&c, 2, 6, 2);
     opcheck_gradient(&c, 0.1, 1e-4, 0);
     opcheck_close(&c);
     const struct rc_tensor in[] = {x, {RC_I64, RC_SHAPE(2), (int64_t[]){-1, 4}}};
     opcheck_open(&c, "Reshape", NULL, in, 2, 1); /* not bound: the operand's value counts */
-    assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(6, 4)));
+    OPCHECK_SHAPE(&c, 6, 4);
     opcheck_close(&c);
     const struct rc_tensor nothing = {RC_F32, RC_SHAPE(0, 3), NULL};
-    const struct rc_reshape_attrs zero = {
-        .dims = {3, 0}, .rank = 2, .bound = 1, .allowzero = 1};
+    const struct rc_reshape_attrs zero = {.dims = {3, 0}, .rank = 2, .bound = 1, .allowzero = 1};
     opcheck_open(&c, "Reshape", &zero, &nothing, 1, 1);
-    assert_true(rc_shape_equal(&c.out[0].shape, &RC_SHAPE(3, 0)));
+    OPCHECK_SHAPE(&c, 3, 0);
     opcheck_close(&c);
 }
 
@@ -245,9 +241,8 @@ static void reshape_binds_a_free_batch(void **state)
                                        {RC_I64, RC_SHAPE(3), NULL}};
         const struct rc_tensor known[] = {
             in[0], {RC_I64, RC_SHAPE(3), (void *) (intptr_t) cases[k].first}};
-        const struct rc_tensor alt[] = {
-            {RC_F32, RC_SHAPE(3, 3, 4), NULL},
-            {RC_I64, RC_SHAPE(3), (void *) (intptr_t) cases[k].second}};
+        const struct rc_tensor alt[] = {{RC_F32, RC_SHAPE(3, 3, 4), NULL},
+                                        {RC_I64, RC_SHAPE(3), (void *) (intptr_t) cases[k].second}};
         struct opcheck c;
         opcheck_open(&c, "Reshape",
                      &(struct rc_reshape_attrs){.dims = {0, 0, 0}, .rank = 3, .bound = 1}, in, 2,

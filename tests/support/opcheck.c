@@ -124,6 +124,14 @@ void opcheck_close(struct opcheck *c)
     test_context_done(c->ctx);
 }
 
+void opcheck_shape(const struct opcheck *c, struct rc_shape expected)
+{
+    char a[RC_SHAPE_TEXT], b[RC_SHAPE_TEXT];
+    if (!rc_shape_equal(&c->out[0].shape, &expected))
+        fail_msg("%s: result of shape %s, expected %s", c->node->op->name,
+                 rc_shape_text(&c->out[0].shape, a), rc_shape_text(&expected, b));
+}
+
 static double element(const struct rc_tensor *t, int64_t i)
 {
     switch (t->dtype) {
@@ -145,12 +153,11 @@ static double element(const struct rc_tensor *t, int64_t i)
 void opcheck_expect(struct opcheck *c, const struct rc_tensor *expected, double tolerance)
 {
     const struct rc_tensor *y = &c->out[0];
-    char a[RC_SHAPE_TEXT], b[RC_SHAPE_TEXT];
     opcheck_forward(c);
-    if (y->dtype != expected->dtype || !rc_shape_equal(&y->shape, &expected->shape))
-        fail_msg("%s: result %s %s, expected %s %s", c->node->op->name, rc_dtype_name(y->dtype),
-                 rc_shape_text(&y->shape, a), rc_dtype_name(expected->dtype),
-                 rc_shape_text(&expected->shape, b));
+    opcheck_shape(c, expected->shape);
+    if (y->dtype != expected->dtype)
+        fail_msg("%s: result of type %s, expected %s", c->node->op->name, rc_dtype_name(y->dtype),
+                 rc_dtype_name(expected->dtype));
     for (int64_t i = 0, n = rc_shape_count(&y->shape); i < n; i++) {
         const double got = element(y, i), want = element(expected, i);
         if (!(fabs(got - want) <= tolerance * (1 + fabs(want))))

@@ -48,25 +48,7 @@ void opcheck_gradient_of(const char *op, const void *attrs, const struct rc_tens
 void opcheck_refused(const char *op, const void *attrs, const struct rc_tensor *in, uint32_t n_in,
                      uint32_t n_out, rc_status status, const char *text);
 
-/* Operand shorthands. */
-#define T_F32(...)                                         \
-    {                                                      \
-        RC_F32, {T_RANK(__VA_ARGS__), {__VA_ARGS__}}, NULL \
-    }
-#define T_RANK(...) (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
-#define T_I64S(...)                                     \
-    {                                                   \
-        RC_I64, {1, {T_RANK(__VA_ARGS__)}}, (int64_t[]) \
-        {                                               \
-            __VA_ARGS__                                 \
-        }                                               \
-    }
-#define T_OF(type, shape, ...)   \
-    {                            \
-        type, shape, __VA_ARGS__ \
-    }
-#define T_NONE \
-    {          \
-        0      \
-    }
+/* out[0] has this shape. */
+void opcheck_shape(const struct opcheck *c, struct rc_shape expected);
+#define OPCHECK_SHAPE(c, ...) opcheck_shape(c, RC_SHAPE(__VA_ARGS__))
 #endif
