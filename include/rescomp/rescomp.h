@@ -9,6 +9,7 @@
 #include <rescomp/dataset.h>
 #include <rescomp/graph.h>
 #include <rescomp/method.h>
+#include <rescomp/prune.h>
 #include <rescomp/session.h>
 
 #endif

@@ -8,13 +8,13 @@
 #include <rescomp/session.h>
 
 enum { /* flags of struct rc_session_config, besides the public ones */
-    RC_SESSION_NO_PASSES = 1 << 16,  /* run the graph as it is (tests, calibration) */
-    RC_SESSION_REFERENCE_OPS = 1 << 17 /* plain-C forward for every operator */
+       RC_SESSION_NO_PASSES = 1 << 16,    /* run the graph as it is (tests, calibration) */
+       RC_SESSION_REFERENCE_OPS = 1 << 17 /* plain-C forward for every operator */
 };
 
 struct rc_session_config {
-    int64_t batch;      /* largest batch; required */
-    uint32_t threads;   /* 0: the context's */
+    int64_t batch;    /* largest batch; required */
+    uint32_t threads; /* 0: the context's */
     uint64_t flags;
     const rc_id *observe; /* extra values (ids of the caller's graph) to be kept as outputs */
     uint32_t n_observe;
@@ -22,6 +22,7 @@ struct rc_session_config {
 
 rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
                             const struct rc_session_config *o);
+bool rc_session_valid(const struct rc_session *s); /* magic */
 void rc_session_destroy(struct rc_session *s);
 
 /* Shapes are at the compiled batch. Outputs: the graph's, then the observed values. */

@@ -11,13 +11,13 @@ struct rc_tape;
 
 struct rc_tape_config {
     int64_t batch;
-    uint32_t threads;     /* 0: the context's */
-    bool frozen_bn;       /* BatchNormalization uses and keeps its running statistics */
-    bool no_grad;         /* forward only (BN re-estimation): nothing is kept for backward */
-    bool input_grads;     /* also gradients of the graph's inputs */
-    bool reference_ops;   /* plain-C operators only */
-    const rc_id *taps;    /* extra values exposed as outputs after the graph's own; a gradient may be
-                             given for each (feature distillation, mean activations) */
+    uint32_t threads;   /* 0: the context's */
+    bool frozen_bn;     /* BatchNormalization uses and keeps its running statistics */
+    bool no_grad;       /* forward only (BN re-estimation): nothing is kept for backward */
+    bool input_grads;   /* also gradients of the graph's inputs */
+    bool reference_ops; /* plain-C operators only */
+    const rc_id *taps;  /* extra values exposed as outputs after the graph's own; a gradient may be
+                           given for each (feature distillation, mean activations) */
     uint32_t n_taps;
 };
 
@@ -28,16 +28,18 @@ void rc_tape_destroy(struct rc_tape *t);
 /* Parameters = constants with op->trainable set that are not frozen, in topological order. */
 uint32_t rc_tape_n_params(const struct rc_tape *t);
 rc_id rc_tape_param(const struct rc_tape *t, uint32_t i);
-float *rc_tape_param_data(struct rc_tape *t, uint32_t i);       /* the graph's constant */
+float *rc_tape_param_data(struct rc_tape *t, uint32_t i);             /* the graph's constant */
 const float *rc_tape_param_grad(const struct rc_tape *t, uint32_t i); /* valid after backward */
 int64_t rc_tape_param_count(const struct rc_tape *t, uint32_t i);
 /* A matrix or kernel (weight decay applies), or a vector (BN scale/shift, bias). */
 bool rc_tape_param_decays(const struct rc_tape *t, uint32_t i);
 
 uint32_t rc_tape_n_outputs(const struct rc_tape *t); /* graph outputs, then taps */
-const struct rc_tensor *rc_tape_output(const struct rc_tape *t, uint32_t i); /* plain; after forward */
+const struct rc_tensor *rc_tape_output(const struct rc_tape *t,
+                                       uint32_t i); /* plain; after forward */
 
-/* in[i]: plain arrays of `batch` images. step/seed feed Dropout. */
+/* in[i]: plain arrays of `batch` images, left alone until backward is done. seed/step feed Dropout.
+ */
 rc_status rc_tape_forward(struct rc_tape *t, const void *const *in, uint64_t seed, uint64_t step);
 /* d_out[i]: gradient of the loss by output i, plain, or NULL for zero. */
 rc_status rc_tape_backward(struct rc_tape *t, const float *const *d_out);

@@ -93,6 +93,7 @@ struct rc_op {
 
     bool (*is_affine)(const struct rc_graph *g, const struct rc_node *n);
     rc_status (*as_affine)(const struct rc_graph *g, const struct rc_node *n, struct rc_affine *out);
+    /* Constants with other readers have been copied when absorb is called. */
     bool (*absorbs_affine)(const struct rc_graph *g, const struct rc_node *n);
     rc_status (*absorb_affine)(struct rc_graph *g, struct rc_node *n, const struct rc_affine *a);
 

@@ -145,9 +145,7 @@ rc_status rc_conv_resized(struct rc_graph *g, struct rc_node *n, const struct rc
 static bool conv_absorbs(const struct rc_graph *g, const struct rc_node *n)
 {
     const struct rc_tensor *bias = rc_const_in(g, n, 2);
-    if (n->n_post || !rc_const_in(g, n, 1) || rc_graph_count_readers(g, n->in[1]) != 1)
-        return false;
-    return !rc_op_has(n, 2) || (bias && rc_graph_count_readers(g, n->in[2]) == 1);
+    return n->n_post == 0 && rc_const_in(g, n, 1) && (bias || !rc_op_has(n, 2));
 }
 
 /* s*(w*x + b) + t = (s*w)*x + (s*b + t) */

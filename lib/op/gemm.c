@@ -199,9 +199,7 @@ static bool gemm_absorbs(const struct rc_graph *g, const struct rc_node *n)
 {
     const struct rc_tensor *w = rc_const_in(g, n, 1), *c = rc_const_in(g, n, 2);
     const struct rc_gemm_attrs *t = n->attrs;
-    if (n->n_post || !w || rc_graph_count_readers(g, n->in[1]) != 1)
-        return false;
-    if (rc_op_has(n, 2) && (!c || rc_graph_count_readers(g, n->in[2]) != 1))
+    if (n->n_post || !w || (rc_op_has(n, 2) && !c))
         return false;
     return is_linear(n, c, w->shape.dim[t->trans_b ? 0 : 1]) && t->beta == 1;
 }

@@ -1,0 +1,65 @@
+#include "base/abi.h"
+#include "pass/pass.h"
+#include "zoo/zoo.h"
+
+#include <math.h>
+#include <rescomp/graph.h>
+
+RC_ABI_NO_TAIL(rc_network_options, seed);
+
+enum { MAX_SIDE = 65536, MAX_CLASSES = 1 << 20 };
+
+static rc_status check_range(const char *what, uint64_t value, uint64_t max)
+{
+    if (value <= max)
+        return RC_OK;
+    return rc_fail(RC_ERR_ARG, "%s is %llu, allowed are 0 to %llu", what,
+                   (unsigned long long) value, (unsigned long long) max);
+}
+
+static rc_status check_options(const rc_network_options *o)
+{
+    RC_TRY(check_range("classes", o->classes, MAX_CLASSES));
+    RC_TRY(check_range("channels", o->channels, MAX_SIDE));
+    RC_TRY(check_range("height", o->height, MAX_SIDE));
+    RC_TRY(check_range("width", o->width, MAX_SIDE));
+    RC_TRY(check_range("option_b", o->option_b, 1));
+    if (isnan(o->multiplier) || o->multiplier < 0 || o->multiplier > 64)
+        return rc_fail(RC_ERR_ARG, "multiplier is %g, allowed are 0 to 64", o->multiplier);
+    return RC_OK;
+}
+
+rc_status rc_graph_create_network(rc_graph **out, rc_context *context, const char *architecture,
+                                  const rc_network_options *options)
+{
+    rc_network_options o;
+    if (!out)
+        return rc_fail(RC_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!rc_context_valid(context))
+        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (!architecture)
+        return rc_fail(RC_ERR_ARG, "architecture is NULL");
+    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_network_options"));
+    RC_TRY(check_options(&o));
+    const struct rc_zoo_options z = {
+        .classes = (int64_t) o.classes,
+        .channels = (int64_t) o.channels,
+        .height = (int64_t) o.height,
+        .width = (int64_t) o.width,
+        .multiplier = o.multiplier,
+        .option_b = o.option_b,
+        .seed = o.seed,
+    };
+    return rc_zoo_create(out, context, architecture, &z);
+}
+
+rc_status rc_graph_fuse(rc_graph *graph)
+{
+    if (!graph || !rc_graph_valid(graph))
+        return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    RC_TRY(rc_pass_run(graph, &rc_pass_fold_const, NULL));
+    RC_TRY(rc_pass_run(graph, &rc_pass_drop_identity, NULL));
+    RC_TRY(rc_pass_run(graph, &rc_pass_fold_affine, NULL));
+    return rc_graph_sweep(graph, NULL);
+}

@@ -1,0 +1,306 @@
+/* One node of the forward walk: ask the operator to prepare; where it has no fast path, run its
+ * plain loop, over the layout the operands already have when the operator does not mind. */
+#include "exec/plan.h"
+
+#include <string.h>
+
+static bool is_const(const struct rc_plan *p, rc_id v)
+{
+    return rc_value_is_const(&p->g->values[v]);
+}
+
+static const struct rc_tensor *tensor_of(const struct rc_plan *p, rc_id v)
+{
+    static const struct rc_tensor absent = {0};
+    if (v == RC_NONE)
+        return &absent;
+    return is_const(p, v) ? &p->g->values[v].tensor : &p->shape[v];
+}
+
+/* --- memory shared between values --- */
+
+static uint32_t readers_left(const struct rc_plan *p, rc_id v)
+{
+    return rc_graph_count_readers(p->g, v);
+}
+
+static rc_status out_new(struct rc_plan *p, rc_id v, const struct rc_md *md)
+{
+    uint32_t slot;
+    RC_TRY(rc_slot_add(p, &slot, v, md));
+    p->slots[slot].pending = readers_left(p, v);
+    p->primary[v] = slot;
+    return RC_OK;
+}
+
+/* Output `v` lives in the memory of `slot`. */
+static rc_status out_share(struct rc_plan *p, rc_id v, const struct rc_md *md, uint32_t slot)
+{
+    RC_TRY(out_new(p, v, md));
+    const uint32_t root = rc_slot_root(p, slot);
+    p->slots[p->primary[v]].root = root;
+    p->slots[root].pending += p->slots[p->primary[v]].pending;
+    return RC_OK;
+}
+
+/* This node has taken its operands: one reader less for each. */
+static void operands_done(struct rc_plan *p, const struct rc_node *n)
+{
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (n->in[i] != RC_NONE && p->primary[n->in[i]] != RC_NONE && !is_const(p, n->in[i]))
+            p->slots[rc_slot_root(p, p->primary[n->in[i]])].pending--;
+}
+
+/* Nobody reads this memory after the node being planned, so it may be overwritten. */
+static bool dies_here(const struct rc_plan *p, rc_id v, uint32_t slot)
+{
+    const struct rc_slot *a = &p->slots[rc_slot_root(p, p->primary[v])];
+    const struct rc_slot *b = &p->slots[rc_slot_root(p, slot)];
+    return !is_const(p, v) && a->pending == 0 && b->pending == 0 && !b->kept &&
+           b->place == RC_AT_ARENA;
+}
+
+/* --- the four ways --- */
+
+void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat)
+{
+    const struct rc_node *n = s->node;
+    const uint32_t half = n->n_in + n->n_out;
+    for (uint32_t i = 0; i + 1 < s->n_ref; i++) {
+        if (s->ref[i] == RC_NONE)
+            continue;
+        const uint32_t k = i % half;
+        s->tensor[i] = *tensor_of(p, k < n->n_in ? n->in[k] : n->out[k - n->n_in]);
+        s->tensor[i].data = NULL;
+        const size_t size = rc_dtype_size(s->tensor[i].dtype);
+        if (flat)
+            s->tensor[i].shape = RC_SHAPE((int64_t) (p->slots[s->ref[i]].bytes / size));
+    }
+    s->call = (struct rc_call){.node = n,
+                               .ctx = p->ctx,
+                               .in = s->tensor,
+                               .out = s->tensor + n->n_in,
+                               .training = p->training && !p->frozen_bn};
+    if (s->backward) {
+        s->call.d_out = s->tensor + half;
+        s->call.d_in = s->tensor + half + n->n_out;
+    }
+}
+
+static rc_status saved_add(struct rc_plan *p, struct rc_planned *k, struct rc_step *s, size_t bytes)
+{
+    k->saved = RC_NONE;
+    if (bytes == 0)
+        return RC_OK;
+    RC_TRY(rc_slot_add_bytes(p, &k->saved, bytes));
+    s->ref[s->n_ref - 1] = k->saved;
+    return RC_OK;
+}
+
+static void keep(struct rc_plan *p, uint32_t slot)
+{
+    if (slot != RC_NONE && p->keeps)
+        p->slots[rc_slot_root(p, slot)].kept = true;
+}
+
+static rc_status node_view(struct rc_plan *p, rc_id id)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    const bool same = rc_shape_equal(&tensor_of(p, n->in[0])->shape, &p->shape[n->out[0]].shape);
+    uint32_t slot;
+    RC_TRY(rc_slot_of(p, &slot, n->in[0]));
+    const struct rc_md *md = same ? p->slots[slot].md : NULL;
+    RC_TRY(rc_slot_in(p, &slot, n->in[0], md));
+    operands_done(p, n);
+    p->planned[id] = (struct rc_planned){.how = RC_HOW_VIEW, .step = RC_NONE, .saved = RC_NONE};
+    return out_share(p, n->out[0], md, slot);
+}
+
+/* Plain loop, every operand in layout `md` (NULL: plain). */
+static rc_status node_plain(struct rc_plan *p, rc_id id, enum rc_how how, const struct rc_md *md)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    struct rc_planned *k = &p->planned[id];
+    uint32_t *ref = rc_alloc_array(p->ctx, n->n_in + 1u, sizeof(*ref));
+    rc_status st = ref ? RC_OK : RC_ERR_MEMORY;
+    for (uint32_t i = 0; st == RC_OK && i < n->n_in; i++) {
+        ref[i] = RC_NONE;
+        if (n->in[i] != RC_NONE)
+            st = rc_slot_in(p, &ref[i], n->in[i], md);
+    }
+    struct rc_step *s = NULL;
+    if (st == RC_OK)
+        st = rc_step_add(p, &s, RC_STEP_PLAIN, n->n_in, n->n_out, false);
+    if (st == RC_OK)
+        memcpy(s->ref, ref, n->n_in * sizeof(*ref));
+    rc_release(ref);
+    RC_TRY(st);
+    k->how = how;
+    k->step = p->n_steps - 1;
+    s->node = n;
+    s->plain = n->op->forward;
+    s->impl = "plain C";
+    for (uint32_t o = 0; o < n->n_out; o++)
+        if (n->out[o] != RC_NONE) {
+            RC_TRY(out_new(p, n->out[o], md));
+            s->ref[n->n_in + o] = p->primary[n->out[o]];
+        }
+    operands_done(p, n);
+    for (uint32_t i = 0; i < n->n_in + n->n_out; i++)
+        keep(p, s->ref[i]);
+    rc_step_tensors(p, s, how == RC_HOW_FREE);
+    const bool saves = p->training && n->op->saved_bytes;
+    return saved_add(p, k, s, saves ? n->op->saved_bytes(n, s->tensor) : 0);
+}
+
+static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_slot)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    const struct rc_prep *q = p->planned[id].prep;
+    operands_done(p, n);
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (q->backward_reads >> i & 1)
+            keep(p, in_slot[i]);
+    for (uint32_t o = 0; o < n->n_out; o++) {
+        const int32_t place = o == 0 ? q->in_place : -1;
+        if (n->out[o] == RC_NONE)
+            continue;
+        if (place >= 0 && dies_here(p, n->in[place], in_slot[place])) {
+            RC_TRY(out_share(p, n->out[o], q->out_md[o], in_slot[place]));
+        } else {
+            RC_TRY(out_new(p, n->out[o], q->out_md[o]));
+            if (place >= 0)
+                RC_TRY(rc_move_copy(p, in_slot[place], p->primary[n->out[o]]));
+        }
+        if (q->backward_reads >> (16 + o) & 1)
+            keep(p, p->primary[n->out[o]]);
+    }
+    return RC_OK;
+}
+
+static rc_status node_fast(struct rc_plan *p, rc_id id)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    struct rc_planned *k = &p->planned[id];
+    const struct rc_prep *q = k->prep;
+    uint32_t in_slot[RC_PREP_MAX];
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        in_slot[i] = RC_NONE;
+        if (n->in[i] != RC_NONE)
+            RC_TRY(rc_slot_in(p, &in_slot[i], n->in[i], q->want[i]));
+    }
+    RC_TRY(fast_outputs(p, id, in_slot));
+    struct rc_step *s;
+    RC_TRY(rc_step_add(p, &s, RC_STEP_FAST, n->n_in, n->n_out, false));
+    memcpy(s->ref, in_slot, n->n_in * sizeof(*in_slot));
+    for (uint32_t o = 0; o < n->n_out; o++)
+        if (n->out[o] != RC_NONE)
+            s->ref[n->n_in + o] = p->primary[n->out[o]];
+    k->how = RC_HOW_FAST;
+    k->step = p->n_steps - 1;
+    s->node = n;
+    s->fast = q->run;
+    s->io.state = q->state;
+    s->impl = q->impl ? q->impl : "oneDNN";
+    s->scratch = q->scratch;
+    return saved_add(p, k, s, p->training ? q->saved : 0);
+}
+
+/* Element by element with f(0) = 0 and equal shapes: any layout will do. */
+static bool layout_free(const struct rc_plan *p, const struct rc_node *n)
+{
+    if (!(n->op->flags & RC_OP_LAYOUT_FREE) || !p->engine || n->n_in == 0 || n->n_out != 1)
+        return false;
+    const struct rc_tensor *o = &p->shape[n->out[0]];
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        const struct rc_tensor *t = tensor_of(p, n->in[i]);
+        if (n->in[i] == RC_NONE || t->dtype != o->dtype || !rc_shape_equal(&t->shape, &o->shape))
+            return false;
+    }
+    return true;
+}
+
+/* Padding stays zero only if zeros map to zero; bounds and slopes may say otherwise. */
+static bool zero_stays_zero(const struct rc_plan *p, const struct rc_node *n)
+{
+    float zero[4][4] = {{0}}, result[4] = {0};
+    struct rc_tensor in[4], out = {RC_F32, RC_SHAPE(4), result};
+    if (n->n_in > 4 || p->shape[n->out[0]].dtype != RC_F32)
+        return false;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        in[i] = (struct rc_tensor){RC_F32, RC_SHAPE(4), zero[i]};
+    const struct rc_call c = {.node = n, .ctx = p->ctx, .in = in, .out = &out};
+    if (n->op->forward(&c) != RC_OK)
+        return false;
+    for (uint32_t i = 0; i < 4; i++)
+        if (result[i] != 0)
+            return false;
+    return true;
+}
+
+/* RC_ERR_UNSUPPORTED when the operator has no fast path for this node. */
+static rc_status node_prepare(struct rc_plan *p, rc_id id)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    if (!p->engine || !n->op->prepare || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
+        return RC_ERR_UNSUPPORTED;
+    struct rc_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
+    const struct rc_md *have[RC_PREP_MAX] = {0};
+    bool needs[RC_PREP_MAX] = {0};
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        const rc_id v = n->in[i];
+        in[i] = *tensor_of(p, v);
+        if (v == RC_NONE)
+            continue;
+        needs[i] = p->needs && p->needs[v];
+        if (!is_const(p, v))
+            have[i] = p->slots[p->primary[v]].md;
+    }
+    for (uint32_t o = 0; o < n->n_out; o++)
+        out[o] = *tensor_of(p, n->out[o]);
+    struct rc_prep *q = RC_NEW(p->ctx, struct rc_prep);
+    if (!q)
+        return RC_ERR_MEMORY;
+    *q = (struct rc_prep){.engine = p->engine,
+                          .g = p->g,
+                          .node = n,
+                          .in = in,
+                          .out = out,
+                          .have = have,
+                          .training = p->training,
+                          .frozen_stats = p->frozen_bn,
+                          .needs_grad = needs,
+                          .in_place = -1};
+    const rc_status st = n->op->prepare(q);
+    q->in = q->out = NULL; /* they were good for the call only */
+    q->have = NULL;
+    q->needs_grad = NULL;
+    if (st == RC_OK)
+        p->planned[id].prep = q;
+    else
+        rc_release(q);
+    return st;
+}
+
+rc_status rc_plan_node(struct rc_plan *p, rc_id id)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        uint32_t slot;
+        if (n->in[i] != RC_NONE)
+            RC_TRY(rc_slot_of(p, &slot, n->in[i]));
+    }
+    if ((n->op->flags & RC_OP_VIEW) && n->n_post == 0 && n->n_out == 1)
+        return node_view(p, id);
+    const rc_status st = node_prepare(p, id);
+    if (st == RC_OK)
+        return node_fast(p, id);
+    if (st != RC_ERR_UNSUPPORTED)
+        return rc_fail_prefix(st, "node \"%s\"", n->name);
+    if (!n->op->forward)
+        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operator %s cannot run", n->name,
+                       n->op->name);
+    if (layout_free(p, n) && n->n_post == 0 && zero_stays_zero(p, n))
+        return node_plain(p, id, RC_HOW_FREE, p->slots[p->primary[n->in[0]]].md);
+    return node_plain(p, id, RC_HOW_PLAIN, NULL);
+}

@@ -1,0 +1,150 @@
+/* The forward walk: every live node in topological order becomes steps over slots. */
+#include "exec/plan.h"
+
+#include <string.h>
+
+rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, bool reference)
+{
+    p->ctx = g->ctx;
+    p->g = g;
+    p->n_values = g->n_values;
+    p->n_nodes = g->n_nodes;
+    if (!reference && rc_engine_self_test(g->ctx) != RC_OK) {
+        rc_log(g->ctx, RC_LOG_WARNING, "%s; running on plain C instead", rc_error_text());
+        reference = true;
+    }
+    if (!reference)
+        RC_TRY(rc_engine_create(&p->engine, g->ctx));
+    p->shape = rc_alloc_array(p->ctx, p->n_values + 1u, sizeof(*p->shape));
+    p->primary = rc_alloc_array(p->ctx, p->n_values + 1u, sizeof(*p->primary));
+    p->planned = rc_alloc_array(p->ctx, p->n_nodes + 1u, sizeof(*p->planned));
+    if (!p->shape || !p->primary || !p->planned)
+        return RC_ERR_MEMORY;
+    memset(p->primary, 0xff, p->n_values * sizeof(*p->primary));
+    RC_TRY(rc_graph_order(g, &p->order, &p->n_order));
+    RC_TRY(rc_graph_infer_at(g, batch, p->shape));
+    for (uint32_t v = 0; v < p->n_values; v++)
+        p->shape[v].data = NULL;
+    return RC_OK;
+}
+
+static void close_steps(struct rc_plan *p)
+{
+    for (uint32_t i = 0; i < p->n_steps; i++) {
+        struct rc_step *s = &p->steps[i];
+        rc_release(s->ref);
+        rc_release(s->at);
+        rc_release(s->tensor);
+        if (s->reorder)
+            rc_reorder_destroy(s->reorder);
+    }
+    rc_release(p->steps);
+}
+
+void rc_plan_close(struct rc_plan *p)
+{
+    close_steps(p);
+    for (uint32_t i = 0; i < p->n_nodes && p->planned; i++) {
+        struct rc_prep *q = p->planned[i].prep;
+        if (q && q->destroy)
+            q->destroy(q->state);
+        rc_release(q);
+    }
+    for (uint32_t i = 0; i < p->n_slots; i++)
+        if (p->slots[i].place == RC_AT_OWN)
+            rc_release(p->slots[i].data);
+    rc_release(p->planned);
+    rc_release(p->slots);
+    rc_release(p->patches);
+    rc_release(p->order);
+    rc_release(p->primary);
+    rc_release(p->shape);
+    rc_release(p->arena);
+    rc_release(p->scratch);
+    if (p->engine)
+        rc_engine_destroy(p->engine);
+    rc_graph_destroy(p->g);
+    *p = (struct rc_plan){0};
+}
+
+static rc_status plan_inputs(struct rc_plan *p)
+{
+    for (uint32_t i = 0; i < p->g->n_inputs; i++) {
+        const rc_id v = p->g->inputs[i];
+        uint32_t slot;
+        RC_TRY(rc_slot_add(p, &slot, v, NULL));
+        p->slots[slot].place = RC_AT_CALLER;
+        p->slots[slot].caller = RC_CALLER_INPUT;
+        p->slots[slot].io = i;
+        p->slots[slot].pending = rc_graph_count_readers(p->g, v);
+        p->primary[v] = slot;
+    }
+    return RC_OK;
+}
+
+static bool step_has_work(const struct rc_step *s)
+{
+    return s->kind == RC_STEP_FAST || s->kind == RC_STEP_PLAIN;
+}
+
+/* For profiles: multiply-adds and the layout written. */
+static void describe_step(struct rc_plan *p, struct rc_step *s, rc_id id)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    struct rc_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
+    if (!n->op->cost || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
+        return;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        in[i] = n->in[i] == RC_NONE ? (struct rc_tensor){0} : p->shape[n->in[i]];
+    for (uint32_t i = 0; i < n->n_out; i++)
+        out[i] = n->out[i] == RC_NONE ? (struct rc_tensor){0} : p->shape[n->out[i]];
+    s->macs = n->op->cost(n, in, out).macs;
+}
+
+rc_status rc_plan_forward(struct rc_plan *p)
+{
+    RC_TRY(plan_inputs(p));
+    for (uint32_t i = 0; i < p->n_order; i++) {
+        RC_TRY(rc_plan_node(p, p->order[i]));
+        struct rc_step *s = p->n_steps ? &p->steps[p->n_steps - 1] : NULL;
+        if (s && step_has_work(s) && s->node == &p->g->nodes[p->order[i]])
+            describe_step(p, s, p->order[i]);
+    }
+    return RC_OK;
+}
+
+/* The output can be written in its final place: plain, in the arena, all of that memory, and not
+ * promised to another output. */
+static bool output_direct(const struct rc_plan *p, uint32_t slot)
+{
+    const struct rc_slot *root = &p->slots[rc_slot_root(p, slot)];
+    return root->place == RC_AT_ARENA && root->bytes == p->slots[slot].bytes;
+}
+
+static rc_status plan_output(struct rc_plan *p, uint32_t i, enum rc_place place, uint32_t *slot)
+{
+    const rc_id v = p->g->outputs[i];
+    uint32_t from, to;
+    RC_TRY(rc_slot_of(p, &from, v));
+    const bool blocked = p->slots[from].md != NULL;
+    if (!blocked && output_direct(p, from)) {
+        to = rc_slot_root(p, from);
+    } else {
+        RC_TRY(rc_slot_add(p, &to, v, NULL));
+        RC_TRY(blocked ? rc_move_reorder(p, from, to, v) : rc_move_copy(p, from, to));
+    }
+    if (place == RC_AT_OWN)
+        RC_TRY(rc_slot_own(p, to));
+    p->slots[to].place = place;
+    p->slots[to].caller = RC_CALLER_OUTPUT;
+    p->slots[to].io = i;
+    *slot = to;
+    return RC_OK;
+}
+
+rc_status rc_plan_outputs(struct rc_plan *p, enum rc_place place, uint32_t *slots)
+{
+    for (uint32_t i = 0; i < p->g->n_outputs; i++)
+        RC_TRY(plan_output(p, i, place, &slots[i]));
+    return RC_OK;
+}

@@ -1,0 +1,155 @@
+#ifndef RC_LIB_EXEC_PLAN_H
+#define RC_LIB_EXEC_PLAN_H
+/* What sessions and tapes share: steps, the buffers ("slots") they touch, and where these live.
+ * Planning appends slots and steps in execution order; rc_plan_finish() derives every slot's
+ * lifetime from the steps, places all in one arena and writes the addresses into the steps. After
+ * that a step is one call with prebuilt arguments. */
+#include "kernel/prep.h"
+
+enum rc_place {
+    RC_AT_ARENA = 0,
+    RC_AT_CONST, /* a constant of the graph */
+    RC_AT_OWN,   /* memory of the plan that lives as long as it: packed weights, outputs */
+    RC_AT_CALLER /* an array that comes with each run */
+};
+
+enum rc_caller { RC_CALLER_INPUT = 0, RC_CALLER_OUTPUT, RC_CALLER_D_OUT, RC_CALLER_KINDS };
+
+struct rc_slot {
+    const struct rc_md *md; /* NULL: plain */
+    size_t bytes;
+    rc_id value;         /* whose contents, or RC_NONE */
+    uint32_t root;       /* slot whose memory this is: itself, unless a view or in place */
+    uint32_t next_copy;  /* the same value in another layout */
+    enum rc_place place; /* these four count only in the root */
+    enum rc_caller caller;
+    uint32_t io;          /* number of the caller's array */
+    uint32_t pending;     /* readers still to be planned */
+    bool kept;            /* backward reads it: must not be overwritten */
+    uint32_t first, last; /* steps that touch it */
+    size_t offset;        /* in the arena */
+    void *data;
+};
+
+enum rc_step_kind {
+    RC_STEP_FAST,    /* a prepared operator */
+    RC_STEP_PLAIN,   /* op->forward or op->backward */
+    RC_STEP_REORDER, /* to another layout */
+    RC_STEP_COPY,    /* bytes; zeros when the caller gave no array */
+    RC_STEP_ADD      /* out = in[0] + in[1], f32, any common layout */
+};
+
+struct rc_step {
+    enum rc_step_kind kind;
+    bool backward;
+    const struct rc_node *node; /* NULL for moves */
+    uint32_t n_in, n_out, n_ref;
+    uint32_t *ref;            /* slots: in, out, then d_out, d_in when backward, then saved */
+    void **at;                /* their addresses; NULL where ref is RC_NONE */
+    struct rc_tensor *tensor; /* RC_STEP_PLAIN: the same with shapes */
+    rc_status (*fast)(const struct rc_step_io *io);
+    rc_status (*plain)(const struct rc_call *c);
+    struct rc_step_io io;
+    struct rc_call call;
+    struct rc_reorder *reorder;
+    size_t bytes;
+    size_t scratch;
+    const char *impl;
+    char layout[64];
+    uint64_t macs, ns, runs;
+};
+
+/* How a node runs. */
+enum rc_how { RC_HOW_NONE = 0, RC_HOW_VIEW, RC_HOW_FREE, RC_HOW_PLAIN, RC_HOW_FAST };
+
+struct rc_planned {
+    enum rc_how how;
+    uint32_t step;        /* its forward step; RC_NONE for views */
+    uint32_t saved;       /* slot or RC_NONE */
+    struct rc_prep *prep; /* RC_HOW_FAST */
+};
+
+struct rc_patch {
+    void **at;
+    enum rc_caller caller;
+    uint32_t io;
+};
+
+struct rc_plan {
+    struct rc_context *ctx;
+    struct rc_graph *g;              /* the plan's own, after passes */
+    struct rc_engine *engine;        /* NULL: plain C everywhere */
+    bool training, frozen_bn, keeps; /* keeps: a backward walk follows */
+    const bool *needs;               /* [n_values] a gradient is wanted; NULL when !training */
+    struct rc_tensor *shape;         /* [n_values] at the batch, without data */
+    uint32_t n_values, n_nodes;
+    struct rc_slot *slots;
+    uint32_t n_slots, cap_slots;
+    struct rc_step *steps;
+    uint32_t n_steps, cap_steps;
+    uint32_t *primary;          /* [n_values] slot, or RC_NONE */
+    struct rc_planned *planned; /* [n_nodes] */
+    rc_id *order;
+    uint32_t n_order;
+    struct rc_patch *patches;
+    uint32_t n_patches;
+    uint8_t *arena, *scratch;
+    size_t arena_bytes, scratch_bytes, own_bytes;
+    uint64_t seed, step_number;
+    bool profile;
+};
+
+/* --- plan.c: the forward walk --- */
+/* `g` is taken over. Shapes at `batch`; engine unless `reference`. */
+rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, bool reference);
+void rc_plan_close(struct rc_plan *p);
+/* Slots and steps of all nodes in topological order. */
+rc_status rc_plan_forward(struct rc_plan *p);
+/* Graph output i becomes a plain array at `place`: RC_AT_CALLER, or RC_AT_OWN with its slot in
+ * slots[i]. */
+rc_status rc_plan_outputs(struct rc_plan *p, enum rc_place place, uint32_t *slots);
+
+/* --- slot.c: buffers and moves between them --- */
+bool rc_md_same(const struct rc_md *a, const struct rc_md *b); /* NULL is plain */
+const struct rc_md *rc_md_normal(const struct rc_md *md);      /* plain descriptors become NULL */
+rc_status rc_slot_add(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md);
+rc_status rc_slot_add_bytes(struct rc_plan *p, uint32_t *out, size_t bytes);
+uint32_t rc_slot_root(const struct rc_plan *p, uint32_t slot);
+/* The slot where `value` is first stored; constants get theirs here. */
+rc_status rc_slot_of(struct rc_plan *p, uint32_t *out, rc_id value);
+/* `value` in layout `md`: an existing slot, or a new one with a step (or at once, for a session's
+ * constants) that fills it. */
+rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md);
+rc_status rc_slot_own(struct rc_plan *p, uint32_t slot); /* give it memory of its own, zeroed */
+/* Append a step with room for n_ref slots, all RC_NONE. */
+rc_status rc_step_add(struct rc_plan *p, struct rc_step **out, enum rc_step_kind kind,
+                      uint32_t n_in, uint32_t n_out, bool backward);
+rc_status rc_move_reorder(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value);
+rc_status rc_move_copy(struct rc_plan *p, uint32_t from, uint32_t to);
+rc_status rc_move_add(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t to);
+
+/* --- node.c: one node of the forward walk --- */
+rc_status rc_plan_node(struct rc_plan *p, rc_id id);
+/* Tensors of a plain step; `flat`: one axis over the bytes of a common layout. */
+void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat);
+
+/* --- arena.c --- */
+rc_status rc_plan_finish(struct rc_plan *p);
+void rc_plan_patch(struct rc_plan *p, enum rc_caller kind, uint32_t io, const void *array);
+
+/* --- profile.c --- */
+struct rc_step_info;
+void rc_plan_step(const struct rc_plan *p, uint32_t i, struct rc_step_info *out);
+void rc_plan_profile(struct rc_plan *p, bool on); /* turning on resets */
+
+/* The plans inside, for profiles and tests. */
+struct rc_session;
+struct rc_tape;
+struct rc_plan *rc_session_plan(const struct rc_session *s);
+struct rc_plan *rc_tape_plan(struct rc_tape *t);
+
+/* --- step.c --- */
+rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to);
+/* What fuse_post put behind a node, on plain f32; operands are in the call. */
+rc_status rc_post_plain(const struct rc_call *c);
+#endif

@@ -1,0 +1,43 @@
+/* The work that fuse_post put behind a node, for nodes whose fast path cannot do it: in place on
+ * the plain output, one pass per post. */
+#include "exec/plan.h"
+
+#include <math.h>
+
+static float post_value(const struct rc_post *q, float x)
+{
+    switch (q->kind) {
+    case RC_POST_RELU:
+        return x > 0 ? x : 0;
+    case RC_POST_CLIP:
+        return fminf(fmaxf(x, q->alpha), q->beta);
+    case RC_POST_LEAKY:
+        return x > 0 ? x : q->alpha * x;
+    case RC_POST_SIGMOID:
+        return 1 / (1 + expf(-x));
+    case RC_POST_HARDSIGMOID:
+        return fminf(fmaxf(q->alpha * x + q->beta, 0), 1);
+    case RC_POST_HARDSWISH:
+        return x * fminf(fmaxf(x / 6 + 0.5f, 0), 1);
+    case RC_POST_ADD:
+        break;
+    }
+    return x;
+}
+
+rc_status rc_post_plain(const struct rc_call *c)
+{
+    float *y = c->out[0].data;
+    const int64_t n = rc_shape_count(&c->out[0].shape);
+    if (c->out[0].dtype != RC_F32)
+        return rc_fail(RC_ERR_UNSUPPORTED, "fused work needs an f32 output, this is %s",
+                       rc_dtype_name(c->out[0].dtype));
+    for (uint32_t k = 0; k < c->node->n_post; k++) {
+        const struct rc_post *q = &c->node->post[k];
+        const float *other = q->kind == RC_POST_ADD ? c->in[q->operand].data : NULL;
+#pragma omp parallel for schedule(static)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = other ? y[i] + other[i] : post_value(q, y[i]);
+    }
+    return RC_OK;
+}

@@ -1,0 +1,317 @@
+/* Inference: clone, passes, plan, run. */
+#include "exec/session.h"
+#include "exec/plan.h"
+#include "pass/pass.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define MAGIC UINT64_C(0x72632d7365737331)
+
+struct io {
+    char *name;
+    struct rc_tensor shape; /* at the compiled batch */
+    bool batched;           /* axis 0 is the batch */
+    void *staging;          /* used when the caller has fewer images, or no array */
+};
+
+struct rc_session {
+    uint64_t magic;
+    struct rc_plan plan;
+    int64_t batch;
+    uint32_t threads;
+    uint64_t flags;
+    struct io *in, *out;
+    uint32_t n_in, n_out;
+    rc_id *observe;
+    uint32_t n_observe;
+    pid_t pid;
+};
+
+/* In this order: constants first, so that everything after sees them; fusing last. */
+static const struct rc_pass *const session_passes[] = {
+    &rc_pass_fold_const,    &rc_pass_drop_identity, &rc_pass_fold_affine,
+    &rc_pass_shortcut_conv, &rc_pass_fuse_post,
+};
+
+static rc_status run_passes(struct rc_graph *g, bool reference)
+{
+    uint32_t n = (uint32_t) (sizeof(session_passes) / sizeof(*session_passes));
+    if (reference)
+        n = 3; /* the rest only serves the fast path */
+    for (uint32_t i = 0; i < n; i++)
+        RC_TRY(rc_pass_run(g, session_passes[i], NULL));
+    return RC_OK;
+}
+
+static rc_status add_observed(struct rc_session *s, struct rc_graph *g)
+{
+    const uint32_t n = g->n_outputs + s->n_observe;
+    if (s->n_observe == 0)
+        return RC_OK;
+    rc_id *all = rc_alloc_array(g->ctx, n, sizeof(*all));
+    if (!all)
+        return RC_ERR_MEMORY;
+    memcpy(all, g->outputs, g->n_outputs * sizeof(*all));
+    memcpy(all + g->n_outputs, s->observe, s->n_observe * sizeof(*all));
+    const rc_status st = rc_graph_set_outputs(g, all, n);
+    rc_release(all);
+    return st;
+}
+
+/* Does axis 0 follow the batch? Seen by comparing the shapes at two batches. */
+static bool follows_batch(const struct rc_session *s, const struct rc_tensor *here,
+                          const struct rc_tensor *other)
+{
+    if (here->shape.rank == 0 || here->shape.dim[0] != s->batch)
+        return false;
+    return !other || other->shape.dim[0] != s->batch;
+}
+
+static rc_status io_fill(struct rc_session *s, struct io *io, rc_id v,
+                         const struct rc_tensor *other)
+{
+    const struct rc_graph *g = s->plan.g;
+    const struct rc_value *x = &g->values[v];
+    io->name = rc_strdup(g->ctx, x->name);
+    io->shape = s->plan.shape[v];
+    io->batched = follows_batch(s, &io->shape, other ? &other[v] : NULL);
+    io->staging = rc_alloc_zero(g->ctx, rc_tensor_bytes(&io->shape));
+    return io->name && io->staging ? RC_OK : RC_ERR_MEMORY;
+}
+
+static rc_status make_io(struct rc_session *s)
+{
+    const struct rc_graph *g = s->plan.g;
+    struct rc_tensor *other = NULL;
+    rc_status st = RC_OK;
+    s->n_in = g->n_inputs;
+    s->n_out = g->n_outputs;
+    s->in = rc_alloc_array(g->ctx, s->n_in + 1u, sizeof(*s->in));
+    s->out = rc_alloc_array(g->ctx, s->n_out + 1u, sizeof(*s->out));
+    if (!s->in || !s->out)
+        return RC_ERR_MEMORY;
+    if (g->dynamic_batch) {
+        other = rc_alloc_array(g->ctx, g->n_values + 1u, sizeof(*other));
+        if (!other)
+            return RC_ERR_MEMORY;
+        RC_TRY_OUT(st, rc_graph_infer_at(g, s->batch + 1, other));
+    }
+    for (uint32_t i = 0; i < s->n_in; i++)
+        RC_TRY_OUT(st, io_fill(s, &s->in[i], g->inputs[i], other));
+    for (uint32_t i = 0; i < s->n_out; i++)
+        RC_TRY_OUT(st, io_fill(s, &s->out[i], g->outputs[i], other));
+out:
+    rc_release(other);
+    return st;
+}
+
+/* Plain constants that exist in packed form only are not needed any more. */
+static void drop_packed_originals(struct rc_plan *p)
+{
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        for (uint32_t k = 0; k < p->steps[i].n_ref; k++)
+            if (p->steps[i].ref[k] != RC_NONE)
+                p->slots[rc_slot_root(p, p->steps[i].ref[k])].kept = true;
+    for (uint32_t i = 0; i < p->n_slots; i++) {
+        struct rc_slot *s = &p->slots[i];
+        if (s->root != i || s->place != RC_AT_CONST)
+            continue;
+        if (s->kept) {
+            p->own_bytes += s->bytes;
+        } else {
+            rc_tensor_free(&p->g->values[s->value].tensor);
+            s->data = NULL;
+        }
+    }
+}
+
+static rc_status compile(struct rc_session *s, const struct rc_graph *from)
+{
+    const bool reference = (s->flags & (RC_SESSION_REFERENCE | RC_SESSION_REFERENCE_OPS)) ||
+                           (from->ctx->o.flags & RC_CONTEXT_REFERENCE);
+    struct rc_graph *g;
+    uint32_t *slots;
+    RC_TRY(rc_graph_clone(&g, from));
+    s->plan.g = g; /* released with the plan from here on */
+    RC_TRY(add_observed(s, g));
+    if (!(s->flags & RC_SESSION_NO_PASSES))
+        RC_TRY(run_passes(g, reference));
+    RC_TRY(rc_plan_open(&s->plan, g, s->batch, reference));
+    RC_TRY(rc_plan_forward(&s->plan));
+    slots = rc_alloc_array(g->ctx, g->n_outputs + 1u, sizeof(*slots));
+    rc_status st = slots ? rc_plan_outputs(&s->plan, RC_AT_CALLER, slots) : RC_ERR_MEMORY;
+    rc_release(slots);
+    RC_TRY(st);
+    RC_TRY(rc_plan_finish(&s->plan));
+    RC_TRY(make_io(s));
+    drop_packed_originals(&s->plan);
+    return RC_OK;
+}
+
+static void close_io(struct io *io, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && io; i++) {
+        rc_release(io[i].name);
+        rc_release(io[i].staging);
+    }
+    rc_release(io);
+}
+
+void rc_session_destroy(struct rc_session *s)
+{
+    if (!s)
+        return;
+    rc_plan_close(&s->plan);
+    close_io(s->in, s->n_in);
+    close_io(s->out, s->n_out);
+    rc_release(s->observe);
+    s->magic = 0;
+    rc_release(s);
+}
+
+rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
+                            const struct rc_session_config *o)
+{
+    *out = NULL;
+    struct rc_session *s = RC_NEW(g->ctx, struct rc_session);
+    if (!s)
+        return RC_ERR_MEMORY;
+    s->magic = MAGIC;
+    s->batch = o->batch;
+    s->threads = o->threads;
+    s->flags = o->flags;
+    s->n_observe = o->n_observe;
+    s->pid = getpid();
+    s->observe = rc_alloc_array(g->ctx, o->n_observe + 1u, sizeof(*s->observe));
+    rc_status st = s->observe ? RC_OK : RC_ERR_MEMORY;
+    if (st == RC_OK) {
+        if (o->n_observe)
+            memcpy(s->observe, o->observe, o->n_observe * sizeof(*s->observe));
+        /* primitives are made for the number of threads they will run with */
+        const struct rc_compute saved = rc_compute_enter(g->ctx, s->threads);
+        st = compile(s, g);
+        rc_compute_leave(saved);
+    }
+    if (st != RC_OK) {
+        rc_session_destroy(s);
+        return st;
+    }
+    rc_session_profile(s, s->flags & RC_SESSION_PROFILE);
+    *out = s;
+    return RC_OK;
+}
+
+rc_status rc_session_refresh(struct rc_session *s, const struct rc_graph *g)
+{
+    struct rc_session *fresh;
+    const struct rc_session_config o = {.batch = s->batch,
+                                        .threads = s->threads,
+                                        .flags = s->flags,
+                                        .observe = s->observe,
+                                        .n_observe = s->n_observe};
+    RC_TRY(rc_session_create(&fresh, g, &o));
+    bool same = fresh->n_in == s->n_in && fresh->n_out == s->n_out;
+    for (uint32_t i = 0; same && i < s->n_in; i++)
+        same = rc_shape_equal(&fresh->in[i].shape.shape, &s->in[i].shape.shape);
+    for (uint32_t i = 0; same && i < s->n_out; i++)
+        same = rc_shape_equal(&fresh->out[i].shape.shape, &s->out[i].shape.shape);
+    if (!same) {
+        rc_session_destroy(fresh);
+        return rc_fail(RC_ERR_ARG, "the graph has other inputs or outputs than the session");
+    }
+    const struct rc_session old = *s;
+    *s = *fresh;
+    *fresh = old;
+    rc_session_destroy(fresh);
+    return RC_OK;
+}
+
+/* --- running --- */
+
+static size_t part_bytes(const struct rc_session *s, const struct io *io, int64_t n)
+{
+    const size_t bytes = rc_tensor_bytes(&io->shape);
+    return io->batched ? bytes / (size_t) s->batch * (size_t) n : bytes;
+}
+
+static void bind_input(struct rc_session *s, uint32_t i, int64_t n, const void *array)
+{
+    struct io *io = &s->in[i];
+    if (n < s->batch && io->batched) {
+        const size_t part = part_bytes(s, io, n);
+        memcpy(io->staging, array, part);
+        memset((char *) io->staging + part, 0, rc_tensor_bytes(&io->shape) - part);
+        array = io->staging;
+    }
+    rc_plan_patch(&s->plan, RC_CALLER_INPUT, i, array);
+}
+
+static bool output_staged(const struct rc_session *s, const struct io *io, int64_t n, void *array)
+{
+    return !array || (n < s->batch && io->batched);
+}
+
+rc_status rc_session_execute(struct rc_session *s, int64_t n, const void *const *in,
+                             void *const *out)
+{
+    if (n < 1 || n > s->batch)
+        return rc_fail(RC_ERR_ARG, "%lld images, the session takes 1 to %lld", (long long) n,
+                       (long long) s->batch);
+    if (getpid() != s->pid)
+        return rc_fail(RC_ERR_STATE, "session was made before fork(); make a new one in the child");
+    for (uint32_t i = 0; i < s->n_in; i++)
+        bind_input(s, i, n, in[i]);
+    for (uint32_t i = 0; i < s->n_out; i++)
+        rc_plan_patch(&s->plan, RC_CALLER_OUTPUT, i,
+                      output_staged(s, &s->out[i], n, out[i]) ? s->out[i].staging : out[i]);
+    const struct rc_compute saved = rc_compute_enter(s->plan.ctx, s->threads);
+    const rc_status st = rc_plan_run(&s->plan, 0, s->plan.n_steps);
+    rc_compute_leave(saved);
+    for (uint32_t i = 0; st == RC_OK && i < s->n_out; i++)
+        if (out[i] && output_staged(s, &s->out[i], n, out[i]))
+            memcpy(out[i], s->out[i].staging, part_bytes(s, &s->out[i], n));
+    return st;
+}
+
+/* --- questions --- */
+
+bool rc_session_valid(const struct rc_session *s)
+{
+    return s && s->magic == MAGIC;
+}
+
+uint32_t rc_session_n_inputs(const struct rc_session *s)
+{
+    return s->n_in;
+}
+
+uint32_t rc_session_n_outputs(const struct rc_session *s)
+{
+    return s->n_out;
+}
+
+const struct rc_tensor *rc_session_input(const struct rc_session *s, uint32_t i)
+{
+    return &s->in[i].shape;
+}
+
+const struct rc_tensor *rc_session_output(const struct rc_session *s, uint32_t i)
+{
+    return &s->out[i].shape;
+}
+
+const char *rc_session_input_name(const struct rc_session *s, uint32_t i)
+{
+    return s->in[i].name;
+}
+
+const char *rc_session_output_name(const struct rc_session *s, uint32_t i)
+{
+    return s->out[i].name;
+}
+
+struct rc_plan *rc_session_plan(const struct rc_session *s)
+{
+    return (struct rc_plan *) &s->plan;
+}

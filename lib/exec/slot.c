@@ -1,0 +1,182 @@
+/* Buffers of a plan and moves between them: a value lives in one slot per memory layout. */
+#include "exec/plan.h"
+
+#include <string.h>
+
+const struct rc_md *rc_md_normal(const struct rc_md *md)
+{
+    return md && !rc_md_is_plain(md) ? md : NULL;
+}
+
+bool rc_md_same(const struct rc_md *a, const struct rc_md *b)
+{
+    a = rc_md_normal(a);
+    b = rc_md_normal(b);
+    if (!a || !b)
+        return a == b;
+    return a == b || rc_md_equal(a, b);
+}
+
+static const struct rc_tensor *shape_of(const struct rc_plan *p, rc_id value)
+{
+    const struct rc_tensor *t = &p->g->values[value].tensor;
+    return t->data ? t : &p->shape[value];
+}
+
+rc_status rc_slot_add_bytes(struct rc_plan *p, uint32_t *out, size_t bytes)
+{
+    RC_TRY(rc_grow(p->ctx, &p->slots, p->n_slots, &p->cap_slots, sizeof(*p->slots)));
+    const uint32_t at = p->n_slots++;
+    p->slots[at] = (struct rc_slot){.bytes = bytes ? bytes : 1,
+                                    .value = RC_NONE,
+                                    .root = at,
+                                    .next_copy = RC_NONE,
+                                    .first = UINT32_MAX};
+    *out = at;
+    return RC_OK;
+}
+
+rc_status rc_slot_add(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md)
+{
+    md = rc_md_normal(md);
+    RC_TRY(rc_slot_add_bytes(p, out, md ? rc_md_bytes(md) : rc_tensor_bytes(shape_of(p, value))));
+    p->slots[*out].md = md;
+    p->slots[*out].value = value;
+    return RC_OK;
+}
+
+uint32_t rc_slot_root(const struct rc_plan *p, uint32_t slot)
+{
+    while (p->slots[slot].root != slot)
+        slot = p->slots[slot].root;
+    return slot;
+}
+
+rc_status rc_slot_own(struct rc_plan *p, uint32_t slot)
+{
+    struct rc_slot *s = &p->slots[slot];
+    s->data = rc_alloc_zero(p->ctx, s->bytes);
+    if (!s->data)
+        return RC_ERR_MEMORY;
+    s->place = RC_AT_OWN;
+    p->own_bytes += s->bytes;
+    return RC_OK;
+}
+
+rc_status rc_slot_of(struct rc_plan *p, uint32_t *out, rc_id value)
+{
+    if (p->primary[value] == RC_NONE) {
+        const struct rc_value *v = &p->g->values[value];
+        if (!rc_value_is_const(v))
+            return rc_fail(RC_ERR_MODEL, "value \"%s\" is read before it is computed", v->name);
+        uint32_t slot;
+        RC_TRY(rc_slot_add(p, &slot, value, NULL));
+        p->slots[slot].place = RC_AT_CONST;
+        p->slots[slot].data = v->tensor.data;
+        p->primary[value] = slot;
+    }
+    *out = p->primary[value];
+    return RC_OK;
+}
+
+rc_status rc_step_add(struct rc_plan *p, struct rc_step **out, enum rc_step_kind kind,
+                      uint32_t n_in, uint32_t n_out, bool backward)
+{
+    RC_TRY(rc_grow(p->ctx, &p->steps, p->n_steps, &p->cap_steps, sizeof(*p->steps)));
+    struct rc_step *s = &p->steps[p->n_steps];
+    memset(s, 0, sizeof(*s));
+    s->kind = kind;
+    s->backward = backward;
+    s->n_in = n_in;
+    s->n_out = n_out;
+    s->n_ref = (n_in + n_out) * (backward ? 2 : 1) + 1;
+    s->ref = rc_alloc_array(p->ctx, s->n_ref, sizeof(*s->ref));
+    s->at = rc_alloc_array(p->ctx, s->n_ref, sizeof(*s->at));
+    if (kind == RC_STEP_PLAIN)
+        s->tensor = rc_alloc_array(p->ctx, s->n_ref, sizeof(*s->tensor));
+    p->n_steps++; /* counted at once so that closing the plan frees it */
+    if (!s->ref || !s->at || (kind == RC_STEP_PLAIN && !s->tensor))
+        return RC_ERR_MEMORY;
+    memset(s->ref, 0xff, s->n_ref * sizeof(*s->ref));
+    *out = s;
+    return RC_OK;
+}
+
+static rc_status move_add(struct rc_plan *p, struct rc_step **out, enum rc_step_kind kind,
+                          uint32_t from, uint32_t to)
+{
+    RC_TRY(rc_step_add(p, out, kind, 1, 1, false));
+    (*out)->ref[0] = from;
+    (*out)->ref[1] = to;
+    (*out)->bytes = p->slots[to].bytes;
+    return RC_OK;
+}
+
+static rc_status reorder_make(struct rc_plan *p, struct rc_reorder **out, uint32_t from,
+                              uint32_t to, rc_id value)
+{
+    const struct rc_tensor *t = shape_of(p, value);
+    const struct rc_md *plain, *a = p->slots[from].md, *b = p->slots[to].md;
+    RC_TRY(rc_md_plain(p->engine, t->dtype, &t->shape, &plain));
+    return rc_reorder_create(out, p->engine, a ? a : plain, b ? b : plain);
+}
+
+rc_status rc_move_reorder(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value)
+{
+    struct rc_step *s;
+    RC_TRY(move_add(p, &s, RC_STEP_REORDER, from, to));
+    RC_TRY(reorder_make(p, &s->reorder, from, to, value));
+    s->scratch = rc_reorder_scratch(s->reorder);
+    return RC_OK;
+}
+
+rc_status rc_move_copy(struct rc_plan *p, uint32_t from, uint32_t to)
+{
+    struct rc_step *s;
+    return move_add(p, &s, RC_STEP_COPY, from, to);
+}
+
+rc_status rc_move_add(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t to)
+{
+    struct rc_step *s;
+    RC_TRY(rc_step_add(p, &s, RC_STEP_ADD, 2, 1, false));
+    s->ref[0] = a;
+    s->ref[1] = b;
+    s->ref[2] = to;
+    s->bytes = p->slots[to].bytes;
+    return RC_OK;
+}
+
+/* A session's constants are packed while compiling. */
+static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value)
+{
+    struct rc_reorder *r;
+    RC_TRY(rc_slot_own(p, to));
+    RC_TRY(reorder_make(p, &r, from, to, value));
+    void *scratch = rc_alloc(p->ctx, rc_reorder_scratch(r));
+    rc_status st = scratch ? RC_OK : RC_ERR_MEMORY;
+    if (st == RC_OK)
+        st = rc_reorder_run(r, p->slots[from].data, p->slots[to].data, scratch);
+    rc_release(scratch);
+    rc_reorder_destroy(r);
+    return st;
+}
+
+rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md)
+{
+    uint32_t from, to;
+    md = rc_md_normal(md);
+    RC_TRY(rc_slot_of(p, &from, value));
+    for (uint32_t s = from; s != RC_NONE; s = p->slots[s].next_copy)
+        if (rc_md_same(p->slots[s].md, md)) {
+            *out = s;
+            return RC_OK;
+        }
+    RC_TRY(rc_slot_add(p, &to, value, md));
+    p->slots[to].next_copy = p->slots[from].next_copy;
+    p->slots[from].next_copy = to;
+    *out = to;
+    if (p->slots[from].place == RC_AT_CONST && !p->training)
+        return pack_now(p, from, to, value);
+    return rc_move_reorder(p, from, to, value);
+}

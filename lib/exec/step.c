@@ -1,0 +1,64 @@
+/* Running steps: a function pointer and prebuilt arguments each. */
+#include "base/file.h"
+#include "exec/plan.h"
+
+#include <string.h>
+
+enum { PARALLEL_BYTES = 1 << 17 }; /* below this a second thread costs more than it saves */
+
+static void run_add(const struct rc_step *s)
+{
+    const float *a = s->at[0], *b = s->at[1];
+    float *to = s->at[2];
+    const int64_t n = (int64_t) (s->bytes / sizeof(float));
+#pragma omp parallel for simd schedule(static) if (s->bytes > PARALLEL_BYTES)
+    for (int64_t i = 0; i < n; i++)
+        to[i] = a[i] + b[i];
+}
+
+static rc_status run_plain(struct rc_plan *p, struct rc_step *s)
+{
+    /* a stream of random numbers per node and run */
+    s->call.seed = p->seed + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t) (s->node - p->g->nodes + 1);
+    s->call.step = p->step_number;
+    RC_TRY(s->plain(&s->call));
+    return s->node->n_post && !s->backward ? rc_post_plain(&s->call) : RC_OK;
+}
+
+static rc_status run_step(struct rc_plan *p, struct rc_step *s)
+{
+    switch (s->kind) {
+    case RC_STEP_FAST:
+        return s->fast(&s->io);
+    case RC_STEP_PLAIN:
+        return run_plain(p, s);
+    case RC_STEP_REORDER:
+        return rc_reorder_run(s->reorder, s->at[0], s->at[1], p->scratch);
+    case RC_STEP_COPY:
+        if (s->at[0])
+            memcpy(s->at[1], s->at[0], s->bytes);
+        else
+            memset(s->at[1], 0, s->bytes);
+        return RC_OK;
+    case RC_STEP_ADD:
+        run_add(s);
+        return RC_OK;
+    }
+    return RC_OK;
+}
+
+rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        struct rc_step *s = &p->steps[i];
+        const uint64_t start = p->profile ? rc_clock_ns() : 0;
+        const rc_status st = run_step(p, s);
+        if (st != RC_OK)
+            return rc_fail_prefix(st, "node \"%s\"", s->node ? s->node->name : "reorder");
+        if (p->profile) {
+            s->ns += rc_clock_ns() - start;
+            s->runs++;
+        }
+    }
+    return RC_OK;
+}

@@ -1,0 +1,94 @@
+/* Sums of gradients. A value's gradient has the layout of the value; the first contribution is
+ * stored (or shares the memory it came from), later ones are added. */
+#include "exec/tape_plan.h"
+
+static const struct rc_md *layout(const struct rc_tape *t, rc_id v)
+{
+    const struct rc_plan *p = &t->plan;
+    if (t->fixed[v] != RC_NONE || p->primary[v] == RC_NONE)
+        return NULL;
+    return p->slots[p->primary[v]].md;
+}
+
+static struct rc_slot *root_of(struct rc_tape *t, uint32_t slot)
+{
+    return &t->plan.slots[rc_slot_root(&t->plan, slot)];
+}
+
+/* `pending` of a root counts the gradients that live there and are still to be read. */
+static void hold(struct rc_tape *t, rc_id v, uint32_t slot)
+{
+    if (t->grad[v] != RC_NONE)
+        root_of(t, t->grad[v])->pending--;
+    t->grad[v] = slot;
+    root_of(t, slot)->pending++;
+}
+
+void rc_grad_done(struct rc_tape *t, rc_id v)
+{
+    if (t->grad[v] != RC_NONE)
+        root_of(t, t->grad[v])->pending--;
+}
+
+static rc_status make(struct rc_tape *t, rc_id v)
+{
+    uint32_t slot = t->fixed[v];
+    if (slot == RC_NONE)
+        RC_TRY(rc_slot_add(&t->plan, &slot, v, layout(t, v)));
+    hold(t, v, slot);
+    return RC_OK;
+}
+
+rc_status rc_grad_target(struct rc_tape *t, uint32_t *slot, rc_id v, const struct rc_md *md)
+{
+    if (t->grad[v] == RC_NONE && rc_md_same(md, layout(t, v))) {
+        RC_TRY(make(t, v));
+        *slot = t->grad[v];
+        return RC_OK;
+    }
+    return rc_slot_add(&t->plan, slot, v, md);
+}
+
+static rc_status first(struct rc_tape *t, rc_id v, uint32_t slot, bool is_private)
+{
+    if (t->fixed[v] != RC_NONE) {
+        RC_TRY(make(t, v));
+        return rc_move_copy(&t->plan, slot, t->grad[v]);
+    }
+    if (!is_private) {
+        uint32_t alias;
+        RC_TRY(rc_slot_add(&t->plan, &alias, v, layout(t, v)));
+        t->plan.slots[alias].root = rc_slot_root(&t->plan, slot);
+        slot = alias;
+    }
+    hold(t, v, slot);
+    return RC_OK;
+}
+
+rc_status rc_grad_give(struct rc_tape *t, rc_id v, uint32_t slot, bool is_private)
+{
+    struct rc_plan *p = &t->plan;
+    if (slot == t->grad[v])
+        return RC_OK;
+    if (!rc_md_same(p->slots[slot].md, layout(t, v))) {
+        uint32_t to;
+        RC_TRY(rc_grad_target(t, &to, v, layout(t, v)));
+        RC_TRY(rc_move_reorder(p, slot, to, v));
+        if (to == t->grad[v])
+            return RC_OK;
+        slot = to;
+        is_private = true;
+    }
+    const uint32_t have = t->grad[v];
+    if (have == RC_NONE)
+        return first(t, v, slot, is_private);
+    if (t->fixed[v] != RC_NONE || root_of(t, have)->pending == 1)
+        return rc_move_add(p, have, slot, have);
+    /* the sum so far shares memory with another gradient: leave that alone */
+    uint32_t to = slot;
+    if (!is_private)
+        RC_TRY(rc_slot_add(p, &to, v, layout(t, v)));
+    RC_TRY(rc_move_add(p, have, slot, to));
+    hold(t, v, to);
+    return RC_OK;
+}

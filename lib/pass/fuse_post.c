@@ -1,0 +1,163 @@
+/* y = act(op(x) + r): activations and residual additions become posts of the node before them,
+ * done while its result is still in registers. Only inside sessions and tapes. */
+#include "op/attrs.h"
+#include "pass/pass.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool clip_post(const struct rc_node *n, struct rc_post *out)
+{
+    const struct rc_clip_attrs *a = n->attrs;
+    const bool bounded = a->n_bounds > 0;
+    const double lo = bounded ? a->lo : -INFINITY, hi = bounded ? a->hi : INFINITY;
+    if (n->n_in > 1 || !(lo <= hi))
+        return false;
+    *out = (struct rc_post){.kind = RC_POST_CLIP, .alpha = (float) lo, .beta = (float) hi};
+    if (lo == 0 && isinf(hi))
+        out->kind = RC_POST_RELU;
+    return true;
+}
+
+/* The post that does what an activation node does. */
+static bool post_of(const struct rc_node *n, struct rc_post *out)
+{
+    const char *op = n->op->name;
+    *out = (struct rc_post){.kind = RC_POST_RELU};
+    if (n->op->domain || n->n_post)
+        return false;
+    if (!strcmp(op, "Relu"))
+        return true;
+    if (!strcmp(op, "Clip"))
+        return clip_post(n, out);
+    if (!strcmp(op, "Sigmoid") || !strcmp(op, "HardSwish")) {
+        out->kind = *op == 'S' ? RC_POST_SIGMOID : RC_POST_HARDSWISH;
+        return true;
+    }
+    if (!strcmp(op, "LeakyRelu")) {
+        const struct rc_leaky_attrs *a = n->attrs;
+        out->kind = RC_POST_LEAKY;
+        out->alpha = a->alpha;
+        return true;
+    }
+    if (strcmp(op, "HardSigmoid"))
+        return false;
+    const struct rc_hardsigmoid_attrs *a = n->attrs;
+    *out = (struct rc_post){.kind = RC_POST_HARDSIGMOID, .alpha = a->alpha, .beta = a->beta};
+    return true;
+}
+
+/* The node that makes `v`, if work can be put behind it without anyone noticing. */
+static rc_id host_of(const struct rc_graph *g, rc_id v)
+{
+    if (v == RC_NONE || g->values[v].tensor.dtype != RC_F32 ||
+        rc_graph_single_reader(g, v) == RC_NONE)
+        return RC_NONE;
+    const rc_id p = g->values[v].producer;
+    if (p == RC_NONE || g->values[v].producer_out != 0)
+        return RC_NONE;
+    const struct rc_node *n = &g->nodes[p];
+    return (n->op->flags & RC_OP_POSTS) && n->n_post < RC_MAX_POST ? p : RC_NONE;
+}
+
+/* Readers of `node` read the host's output; node goes. */
+static rc_status replace_by(struct rc_graph *g, rc_id node, rc_id host)
+{
+    RC_TRY(rc_graph_redirect(g, g->nodes[node].out[0], g->nodes[host].out[0]));
+    rc_graph_kill_node(g, node);
+    return RC_OK;
+}
+
+static rc_status fuse_activation(struct rc_graph *g, rc_id id, uint32_t *n_changed)
+{
+    struct rc_post post;
+    const struct rc_node *n = &g->nodes[id];
+    if (n->n_in == 0 || !post_of(n, &post))
+        return RC_OK;
+    const rc_id host = host_of(g, n->in[0]);
+    if (host == RC_NONE)
+        return RC_OK;
+    g->nodes[host].post[g->nodes[host].n_post++] = post;
+    ++*n_changed;
+    return replace_by(g, id, host);
+}
+
+/* Operands of posts start behind all the operator could have. */
+static rc_status append_operand(struct rc_graph *g, rc_id host, rc_id value)
+{
+    while (g->nodes[host].n_in < g->nodes[host].op->max_in)
+        RC_TRY(rc_graph_append_input(g, host, RC_NONE));
+    struct rc_node *h = &g->nodes[host];
+    h->post[h->n_post++] = (struct rc_post){.kind = RC_POST_ADD, .operand = h->n_in};
+    return rc_graph_append_input(g, host, value);
+}
+
+static bool can_add(const struct rc_graph *g, rc_id host)
+{
+    return host != RC_NONE && g->nodes[host].n_post == 0 &&
+           g->nodes[host].op->max_in != RC_VARIADIC && strcmp(g->nodes[host].op->name, "Add") != 0;
+}
+
+/* The later of the two producers adds the other operand, which is then certainly there. */
+static rc_status fuse_add(struct rc_graph *g, rc_id id, uint32_t *place, uint32_t *n_changed)
+{
+    const struct rc_node *n = &g->nodes[id];
+    if (strcmp(n->op->name, "Add") || n->n_in != 2 || n->n_post || n->in[0] == n->in[1])
+        return RC_OK;
+    const struct rc_value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
+    if (!rc_shape_equal(&a->tensor.shape, &b->tensor.shape) || rc_value_is_const(a) ||
+        rc_value_is_const(b))
+        return RC_OK;
+    rc_id host[2] = {host_of(g, n->in[0]), host_of(g, n->in[1])};
+    for (uint32_t k = 0; k < 2; k++)
+        if (!can_add(g, host[k]))
+            host[k] = RC_NONE;
+    uint32_t k = host[0] == RC_NONE;
+    if (host[0] != RC_NONE && host[1] != RC_NONE)
+        k = place[host[1]] > place[host[0]];
+    if (host[k] == RC_NONE)
+        return RC_OK;
+    const rc_id other = n->in[1 - k], producer = g->values[other].producer;
+    if (producer != RC_NONE && place[producer] > place[host[k]])
+        place[host[k]] = place[producer];
+    RC_TRY(append_operand(g, host[k], other));
+    ++*n_changed;
+    return replace_by(g, id, host[k]);
+}
+
+static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+{
+    rc_id *order;
+    uint32_t n;
+    RC_TRY(rc_graph_order(g, &order, &n));
+    uint32_t *place = rc_alloc_array(g->ctx, g->n_nodes + 1u, sizeof(*place));
+    rc_status st = place ? RC_OK : RC_ERR_MEMORY;
+    for (uint32_t i = 0; st == RC_OK && i < n; i++)
+        place[order[i]] = i;
+    for (uint32_t i = 0; st == RC_OK && i < n; i++) {
+        st = fuse_add(g, order[i], place, n_changed);
+        if (st == RC_OK && g->nodes[order[i]].op)
+            st = fuse_activation(g, order[i], n_changed);
+    }
+    rc_release(place);
+    rc_release(order);
+    return st;
+}
+
+static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
+{
+    for (rc_id i = 0; i < g->n_nodes; i++) {
+        const struct rc_node *n = &g->nodes[i];
+        if (!n->op || strcmp(n->op->name, "Relu"))
+            continue;
+        const rc_id host = host_of(g, n->in[0]);
+        if (host != RC_NONE && !strcmp(g->nodes[host].op->name, "BatchNormalization"))
+            RC_TRY(fuse_activation(g, i, n_changed));
+    }
+    return RC_OK;
+}
+
+const struct rc_pass rc_pass_fuse_post = {
+    "fuse_post", "put activations and residual additions behind the node before them", run};
+const struct rc_pass rc_pass_fuse_post_training = {
+    "fuse_post_training", "BatchNormalization and Relu as one", run_training};

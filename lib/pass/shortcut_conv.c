@@ -1,0 +1,152 @@
+/* x[:, :, ::s, ::t] with channels of zeros around it, as the option-A shortcuts of CIFAR networks
+ * have, is a 1x1 convolution of stride (s, t) with weights W[begin + i][i] = 1 and 0 elsewhere.
+ * Exact, and everything stays in the memory layout of convolutions. */
+#include "op/attrs.h"
+#include "op/layers.h"
+#include "pass/pass.h"
+
+#include <string.h>
+
+struct shortcut {
+    int64_t stride[2];
+    int64_t begin, end; /* channels of zeros before and after */
+};
+
+static const struct rc_shape *shape_of(const struct rc_graph *g, rc_id v)
+{
+    return &g->values[v].tensor.shape;
+}
+
+static bool does_nothing(const struct shortcut *s)
+{
+    return s->stride[0] == 1 && s->stride[1] == 1 && s->begin == 0 && s->end == 0;
+}
+
+/* Every step-th row or column from the first one on. */
+static bool match_slice(const struct rc_graph *g, const struct rc_node *n, struct shortcut *s)
+{
+    const struct rc_slice_attrs *a = n->attrs;
+    const struct rc_shape *in = shape_of(g, n->in[0]), *out = shape_of(g, n->out[0]);
+    if (!a->bound || n->n_in != 1)
+        return false;
+    for (int32_t i = 0; i < a->n; i++) {
+        const int64_t axis = a->axes[i] < 0 ? a->axes[i] + in->rank : a->axes[i];
+        if (a->starts[i] != 0 || a->steps[i] < 1)
+            return false;
+        if (axis < 2 && in->dim[axis] != out->dim[axis])
+            return false;
+        if (axis < 2)
+            continue;
+        if (out->dim[axis] != (in->dim[axis] - 1) / a->steps[i] + 1)
+            return false;
+        s->stride[axis - 2] *= a->steps[i];
+    }
+    return true;
+}
+
+static bool match_pad(const struct rc_node *n, struct shortcut *s)
+{
+    const struct rc_pad_attrs *a = n->attrs;
+    if (!a->bound || n->n_in != 1 || a->mode != RC_PAD_CONSTANT || a->value != 0)
+        return false;
+    for (int32_t i = 0; i < a->n; i++) {
+        const int64_t axis = a->n_axes ? a->axes[i] : i;
+        const bool channel = axis == 1 || axis == -3;
+        if (a->begin[i] < 0 || a->end[i] < 0 || (!channel && (a->begin[i] || a->end[i])))
+            return false;
+        s->begin += channel ? a->begin[i] : 0;
+        s->end += channel ? a->end[i] : 0;
+    }
+    return true;
+}
+
+/* Does the node belong to a shortcut? Then *s also counts what it does. */
+static bool match(const struct rc_graph *g, rc_id id, struct shortcut *s)
+{
+    const struct rc_node *n = id == RC_NONE ? NULL : &g->nodes[id];
+    struct shortcut more = *s;
+    if (!n || !n->op || n->n_in == 0 || n->n_post || shape_of(g, n->in[0])->rank != 4 ||
+        g->values[n->in[0]].tensor.dtype != RC_F32 || rc_value_is_const(&g->values[n->in[0]]))
+        return false;
+    if (!strcmp(n->op->name, "Slice") ? !match_slice(g, n, &more)
+                                      : strcmp(n->op->name, "Pad") || !match_pad(n, &more))
+        return false;
+    *s = more;
+    return true;
+}
+
+/* Integer networks move their shortcut as integers. */
+static bool comes_from_integers(const struct rc_graph *g, rc_id v)
+{
+    const rc_id p = g->values[v].producer;
+    return p != RC_NONE && !strcmp(g->nodes[p].op->name, "DequantizeLinear");
+}
+
+static rc_status add_weights(struct rc_graph *g, rc_id *out, const struct shortcut *s,
+                             int64_t channels, const char *hint)
+{
+    const int64_t rows = s->begin + channels + s->end;
+    struct rc_tensor w;
+    const struct rc_shape shape = RC_SHAPE(rows, channels, 1, 1);
+    RC_TRY(rc_tensor_new(&w, g->ctx, RC_F32, &shape));
+    for (int64_t i = 0; i < channels; i++)
+        ((float *) w.data)[(s->begin + i) * channels + i] = 1;
+    char *name = rc_graph_fresh_name(g, hint);
+    const rc_status st = name ? rc_graph_add_const(g, out, name, &w) : RC_ERR_MEMORY;
+    rc_release(name);
+    rc_tensor_free(&w);
+    RC_TRY(st);
+    g->values[*out].flags |= RC_VALUE_FROZEN;
+    return RC_OK;
+}
+
+/* Nodes first..last become one convolution named after the last one. */
+static rc_status replace(struct rc_graph *g, rc_id first, rc_id last, const struct shortcut *s)
+{
+    const struct rc_conv_attrs attrs = {
+        .window = {.kernel = {1, 1}, .stride = {s->stride[0], s->stride[1]}}, .group = 1};
+    rc_id conv, in[2] = {g->nodes[first].in[0], RC_NONE};
+    RC_TRY(add_weights(g, &in[1], s, shape_of(g, in[0])->dim[1], g->nodes[last].name));
+    char *name = rc_graph_fresh_name(g, g->nodes[last].name);
+    const rc_status st =
+        name ? rc_graph_add_node(g, &conv, rc_op_find(NULL, "Conv"), name, &attrs, in, 2, NULL, 1)
+             : RC_ERR_MEMORY;
+    rc_release(name);
+    RC_TRY(st);
+    const rc_id to = g->nodes[conv].out[0];
+    g->values[to].tensor = g->values[g->nodes[last].out[0]].tensor;
+    RC_TRY(rc_graph_redirect(g, g->nodes[last].out[0], to));
+    for (rc_id at = last, before; at != RC_NONE; at = before) {
+        before = at == first ? RC_NONE : g->values[g->nodes[at].in[0]].producer;
+        rc_graph_kill_node(g, at);
+    }
+    return RC_OK;
+}
+
+static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+{
+    rc_id *order;
+    uint32_t n;
+    RC_TRY(rc_graph_order(g, &order, &n));
+    rc_status st = RC_OK;
+    for (uint32_t i = 0; st == RC_OK && i < n; i++) {
+        struct shortcut s = {{1, 1}, 0, 0};
+        rc_id last = order[i];
+        if (!match(g, last, &s) || comes_from_integers(g, g->nodes[last].in[0]))
+            continue;
+        rc_id next = rc_graph_single_reader(g, g->nodes[last].out[0]);
+        while (match(g, next, &s)) {
+            last = next;
+            next = rc_graph_single_reader(g, g->nodes[last].out[0]);
+        }
+        if (does_nothing(&s))
+            continue;
+        st = replace(g, order[i], last, &s);
+        ++*n_changed;
+    }
+    rc_release(order);
+    return st;
+}
+
+const struct rc_pass rc_pass_shortcut_conv = {
+    "shortcut_conv", "strided Slice and channel Pad as one 1x1 convolution", run};

@@ -1,0 +1,50 @@
+#ifndef RC_LIB_PRUNE_CRITERION_H
+#define RC_LIB_PRUNE_CRITERION_H
+/* Criteria score the channels of one member of a group; higher = keep. They see plain arrays. */
+#include "base/method.h"
+
+enum rc_slice_kind { /* bits; what `data` is, and in rc_criterion.reads what it wants */
+                     RC_SLICE_OUT = 1,   /* weights that make the channels */
+                     RC_SLICE_SCALE = 2, /* BatchNormalization scale, one per channel */
+                     RC_SLICE_IN = 4,    /* weights that read the channels */
+                     RC_SLICE_ACTIVATION =
+                         8, /* mean |x| per channel over data, where the channels are read */
+                     RC_SLICE_NOTHING = 16 /* no data: called once per group */
+};
+
+/* Element (o, channel, i) is data[(o * channels + channel) * inner + i]. */
+struct rc_slice {
+    enum rc_slice_kind kind;
+    const float *data;
+    size_t outer, inner;
+    uint32_t channels;
+    uint64_t seed, stream; /* of this group, for random choices */
+};
+
+struct rc_criterion {
+    struct rc_method m;
+    uint32_t reads;      /* kinds of slices it is called with */
+    const char *without; /* what to say when a group has none of them */
+    /* Write score[channels]. */
+    void (*score)(const void *params, const struct rc_slice *s, double *score);
+};
+
+/* One number per channel out of the scores of all members. */
+struct rc_reduction {
+    struct rc_method m;
+    /* score[n_members][n] -> out[n] */
+    void (*reduce)(const double *score, uint32_t n_members, uint32_t n, double *out);
+};
+
+/* Make the scores of different groups comparable. */
+struct rc_normalizer {
+    struct rc_method m;
+    /* scratch: room for n numbers */
+    void (*normalize)(double *score, uint32_t n, double *scratch);
+};
+
+extern const struct rc_method_kind rc_kind_criterion, rc_kind_reduction, rc_kind_normalizer;
+
+extern const struct rc_criterion rc_criterion_activation, rc_criterion_bn_scale, rc_criterion_l1,
+    rc_criterion_l2, rc_criterion_lnorm, rc_criterion_random;
+#endif

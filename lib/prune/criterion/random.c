@@ -1,0 +1,17 @@
+/* Random scores: the baseline every other criterion has to beat. */
+#include "base/rng.h"
+#include "prune/criterion.h"
+
+static void random_score(const void *params, const struct rc_slice *s, double *score)
+{
+    (void) params;
+    struct rc_rng r = rc_rng_make(s->seed, s->stream, 0);
+    for (uint32_t c = 0; c < s->channels; c++)
+        score[c] = rc_rng_uniform(&r);
+}
+
+const struct rc_criterion rc_criterion_random = {
+    .m = {.name = "random", .summary = "uniform random numbers from the seed", .source = ""},
+    .reads = RC_SLICE_NOTHING,
+    .score = random_score,
+};

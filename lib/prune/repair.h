@@ -1,0 +1,22 @@
+#ifndef RC_LIB_PRUNE_REPAIR_H
+#define RC_LIB_PRUNE_REPAIR_H
+/* What is done to the weights right after a cut, without training. */
+#include "base/method.h"
+#include "graph/graph.h"
+#include <rescomp/dataset.h>
+
+struct rc_repair_job {
+    const struct rc_graph *before;
+    struct rc_graph *after; /* its weights may change */
+    rc_dataset *data;       /* NULL: none given */
+    uint64_t images, batch;
+};
+
+struct rc_repair {
+    struct rc_method m;
+    bool needs_data;
+    rc_status (*run)(const void *params, const struct rc_repair_job *job);
+};
+extern const struct rc_method_kind rc_kind_repair;
+extern const struct rc_repair rc_repair_bn, rc_repair_none;
+#endif

@@ -1,0 +1,135 @@
+#include "prune/score.h"
+
+static bool unit_has_row(const struct rc_coupling *c, uint32_t unit, uint32_t row)
+{
+    uint32_t n;
+    const uint32_t *id = rc_unit_ids(c, unit, &n);
+    for (uint32_t i = 0; i < n; i++)
+        if (c->links->row_of[id[i]] == row)
+            return true;
+    return false;
+}
+
+uint32_t rc_activation_row(const struct rc_coupling *c, const struct rc_prune_group *p,
+                           const struct rc_member *m)
+{
+    const struct rc_graph *g = c->links->g;
+    const struct rc_node *n = &g->nodes[m->node];
+    if (m->kind != RC_MEMBER_IN)
+        return RC_NONE;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        if (n->in[i] == RC_NONE || rc_value_is_const(&g->values[n->in[i]]))
+            continue;
+        for (uint32_t a = 0; a < c->links->shape[n->in[i]].rank; a++)
+            if (unit_has_row(c, p->unit[0], n->in[i] * RC_MAX_DIMS + a))
+                return n->in[i] * RC_MAX_DIMS + a;
+    }
+    return RC_NONE;
+}
+
+static uint32_t slice_kind(enum rc_member_kind k)
+{
+    return k == RC_MEMBER_OUT     ? RC_SLICE_OUT
+           : k == RC_MEMBER_SCALE ? RC_SLICE_SCALE
+           : k == RC_MEMBER_IN    ? RC_SLICE_IN
+                                  : 0;
+}
+
+/* The slice of one member that the criterion wants, and the row it lies in; false: none. */
+static bool member_slice(const struct rc_scoring *s, const struct rc_prune_group *p,
+                         const struct rc_member *m, struct rc_slice *out, uint32_t *row)
+{
+    const struct rc_links *l = s->c->links;
+    const uint32_t kind = slice_kind(m->kind);
+    if (s->criterion->reads & RC_SLICE_ACTIVATION) {
+        *row = rc_activation_row(s->c, p, m);
+        if (*row == RC_NONE || !s->means || !s->means[*row])
+            return false;
+        *out = (struct rc_slice){
+            .kind = RC_SLICE_ACTIVATION, .data = s->means[*row], .outer = 1, .inner = 1};
+    } else {
+        if (!(s->criterion->reads & kind))
+            return false;
+        *row = m->value * RC_MAX_DIMS + m->axis;
+        *out = (struct rc_slice){.kind = (enum rc_slice_kind) kind,
+                                 .data = l->g->values[m->value].tensor.data,
+                                 .outer = 1,
+                                 .inner = 1};
+        const struct rc_shape *shape = &l->shape[m->value];
+        for (uint32_t a = 0; a < shape->rank; a++)
+            if (a < m->axis)
+                out->outer *= (size_t) shape->dim[a];
+            else if (a > m->axis)
+                out->inner *= (size_t) shape->dim[a];
+    }
+    out->channels = (uint32_t) l->shape[*row / RC_MAX_DIMS].dim[*row % RC_MAX_DIMS];
+    return true;
+}
+
+/* A unit's score in a row is the sum over its indices there. */
+static void gather_units(const struct rc_coupling *c, const struct rc_prune_group *p, uint32_t row,
+                         const double *by_index, double *score)
+{
+    for (uint32_t u = 0; u < p->n_units; u++) {
+        uint32_t n;
+        const uint32_t *id = rc_unit_ids(c, p->unit[u], &n);
+        score[u] = 0;
+        for (uint32_t i = 0; i < n; i++)
+            if (c->links->row_of[id[i]] == row)
+                score[u] += by_index[id[i] - c->links->base[row]];
+    }
+}
+
+static rc_status score_member(const struct rc_scoring *s, const struct rc_prune_group *p,
+                              const struct rc_slice *slice, uint32_t row, double *score)
+{
+    double *by_index = rc_alloc_array(s->c->links->ctx, slice->channels, sizeof(double));
+    if (!by_index)
+        return RC_ERR_MEMORY;
+    s->criterion->score(s->params, slice, by_index);
+    gather_units(s->c, p, row, by_index, score);
+    rc_release(by_index);
+    return RC_OK;
+}
+
+static rc_status score_members(const struct rc_scoring *s, const struct rc_prune_group *p,
+                               double *score, uint32_t *n_scored)
+{
+    uint32_t n = 0;
+    for (uint32_t m = 0; m < p->n_members; m++) {
+        struct rc_slice slice;
+        uint32_t row;
+        if (!member_slice(s, p, &p->member[m], &slice, &row))
+            continue;
+        RC_TRY(score_member(s, p, &slice, row, score + (size_t) n++ * p->n_units));
+    }
+    if (!n)
+        return rc_fail(RC_ERR_ARG, "criterion %s: group \"%s\" has %s", s->criterion->m.name,
+                       p->name, s->criterion->without ? s->criterion->without : "no weights");
+    *n_scored = n;
+    return RC_OK;
+}
+
+rc_status rc_score_group(const struct rc_scoring *s, uint32_t group, double *score)
+{
+    rc_status st = RC_OK;
+    const struct rc_prune_group *p = &s->c->group[group];
+    /* one more row: scratch of the normaliser */
+    double *member =
+        rc_alloc_array(s->c->links->ctx, ((size_t) p->n_members + 1) * p->n_units, sizeof(double));
+    if (!member)
+        return RC_ERR_MEMORY;
+    if (s->criterion->reads & RC_SLICE_NOTHING) {
+        const struct rc_slice nothing = {
+            .kind = RC_SLICE_NOTHING, .channels = p->n_units, .seed = s->seed, .stream = group};
+        s->criterion->score(s->params, &nothing, score);
+    } else {
+        uint32_t n = 0;
+        RC_TRY_OUT(st, score_members(s, p, member, &n));
+        s->reduction->reduce(member, n, p->n_units, score);
+    }
+    s->normalizer->normalize(score, p->n_units, member);
+out:
+    rc_release(member);
+    return st;
+}

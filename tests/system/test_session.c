@@ -1,0 +1,330 @@
+/* Compiled sessions compute what the plain operators compute, without allocating. */
+#include "nets.h"
+#include "shared.h"
+#include "test.h"
+
+#include "exec/session.h"
+#include "io/onnx.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
+
+static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint64_t flags)
+{
+    struct rc_session *s;
+    const struct rc_session_config o = {.batch = batch, .flags = flags};
+    OK(rc_session_create(&s, g, &o));
+    return s;
+}
+
+static void run(struct rc_session *s, int64_t n, const float *x, float *y)
+{
+    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+}
+
+static void check_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
+{
+    enum { BATCH = 3 };
+    float x[BATCH * PIXELS], want[BATCH * CLASSES], y[BATCH * CLASSES];
+    struct rc_graph *g = net_random(c, seed, kinds);
+    fill_random(x, BATCH * PIXELS, seed);
+    run_reference(g, BATCH, x, want);
+    struct rc_session *s = compile(g, BATCH, 0);
+    for (int64_t n = BATCH; n >= 1; n--) {
+        memset(y, 0, sizeof(y));
+        run(s, n, x, y);
+        const double e = relative_error(y, want, n * CLASSES);
+        if (!(e < 2e-5))
+            fail_msg("seed %d, kinds %u, %d images: error %g", (int) seed, kinds, (int) n, e);
+    }
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+}
+
+static void fast_equals_reference_on_random_nets(void **state)
+{
+    for (uint64_t seed = 1; seed <= 24; seed++)
+        check_random(*state, seed, NET_ALL);
+}
+
+static void fast_equals_reference_on_each_kind_of_block(void **state)
+{
+    for (uint32_t kind = 0; kind < 7; kind++)
+        for (uint64_t seed = 1; seed <= 3; seed++)
+            if (1u << kind != NET_ACTIVATIONS)
+                check_random(*state, 100 + seed, 1u << kind | NET_ACTIVATIONS);
+}
+
+static void without_passes_the_result_is_the_same(void **state)
+{
+    float x[PIXELS], want[CLASSES], y[CLASSES];
+    struct rc_graph *g = net_random(*state, 7, NET_ALL);
+    fill_random(x, PIXELS, 1);
+    run_reference(g, 1, x, want);
+    struct rc_session *s = compile(g, 1, RC_SESSION_NO_PASSES);
+    run(s, 1, x, y);
+    assert_true(relative_error(y, want, CLASSES) < 2e-5);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+}
+
+/* Convolution layouts go from the stem to the pool: no conversion of activations on the way. */
+static void check_no_reorders(struct rc_context *c, const char *name)
+{
+    struct rc_graph *g = net_zoo(c, name, 1);
+    struct rc_session *s = compile(g, 1, 0);
+    uint32_t stem = UINT32_MAX, pool = 0, reorders = 0;
+    struct rc_step_info info;
+    for (uint32_t i = 0; i < rc_session_n_steps(s); i++) {
+        rc_session_step(s, i, &info);
+        if (!strcmp(info.op, "Conv") && stem == UINT32_MAX)
+            stem = i;
+        if (!strcmp(info.op, "GlobalAveragePool"))
+            pool = i;
+    }
+    for (uint32_t i = stem; i < pool; i++) {
+        rc_session_step(s, i, &info);
+        reorders += !strcmp(info.op, "reorder") || !strcmp(info.op, "copy");
+        assert_string_not_equal(info.kernel, "plain C");
+    }
+    assert_true(pool > stem);
+    assert_int_equal(reorders, 0);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+}
+
+static void residual_networks_need_no_reorders(void **state)
+{
+    check_no_reorders(*state, "resnet20");
+    check_no_reorders(*state, "resnet56");
+    check_no_reorders(*state, "resnet18");
+    check_no_reorders(*state, "resnet50");
+}
+
+/* --- allocation --- */
+
+static int64_t n_allocations;
+
+static void *count_allocate(void *user, size_t size, size_t alignment)
+{
+    (void) user;
+    n_allocations++;
+    void *p = NULL;
+    return posix_memalign(&p, alignment < 64 ? 64 : alignment, size) ? NULL : p;
+}
+
+static void count_release(void *user, void *p)
+{
+    (void) user;
+    free(p);
+}
+
+static void running_allocates_nothing(void **state)
+{
+    struct rc_context *c;
+    rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
+    (void) state;
+    o.allocate = count_allocate;
+    o.release = count_release;
+    OK(rc_context_new(&c, &o));
+    struct rc_graph *g = net_random(c, 11, NET_ALL);
+    struct rc_session *s = compile(g, 4, 0);
+    float x[4 * PIXELS], y[4 * CLASSES];
+    fill_random(x, 4 * PIXELS, 1);
+    const int64_t before = n_allocations;
+    run(s, 4, x, y);
+    run(s, 1, x, y);
+    assert_int_equal(n_allocations, before);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+    rc_context_free(&c);
+}
+
+static void same_input_gives_same_bytes(void **state)
+{
+    float x[2 * PIXELS], a[2 * CLASSES], b[2 * CLASSES];
+    struct rc_graph *g = net_random(*state, 5, NET_ALL);
+    struct rc_session *s = compile(g, 2, 0), *t = compile(g, 2, 0);
+    fill_random(x, 2 * PIXELS, 1);
+    run(s, 2, x, a);
+    run(s, 2, x, b);
+    assert_memory_equal(a, b, sizeof(a));
+    run(t, 2, x, b);
+    assert_memory_equal(a, b, sizeof(a));
+    rc_session_destroy(s);
+    rc_session_destroy(t);
+    rc_graph_destroy(g);
+}
+
+static void observed_values_come_after_the_outputs(void **state)
+{
+    float x[PIXELS], y[CLASSES];
+    struct rc_graph *g = net_zoo(*state, "resnet8", 0.25);
+    const rc_id v = g->nodes[rc_graph_find_node(g, "bn1")].out[0];
+    struct rc_session *s;
+    const struct rc_session_config o = {.batch = 1, .observe = &v, .n_observe = 1};
+    OK(rc_session_create(&s, g, &o));
+    assert_int_equal(rc_session_n_outputs(s), 2);
+    const int64_t n = rc_shape_count(&rc_session_output(s, 1)->shape);
+    assert_int_equal(n, 4 * 32 * 32);
+    float *in = calloc(3 * 32 * 32, sizeof(float)), *seen = calloc((size_t) n, sizeof(float));
+    float logits[10];
+    OK(rc_session_execute(s, 1, (const void *const[]){in}, (void *const[]){logits, seen}));
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += seen[i] != 0;
+    assert_true(sum > 0); /* the shift of BatchNormalization, before Relu */
+    free(in);
+    free(seen);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+    (void) x;
+    (void) y;
+}
+
+static void refresh_takes_new_weights(void **state)
+{
+    float x[PIXELS], want[CLASSES], y[CLASSES];
+    struct rc_graph *g = net_random(*state, 3, NET_ALL), *other = net_random(*state, 4, NET_ALL);
+    struct rc_session *s = compile(g, 1, 0);
+    fill_random(x, PIXELS, 1);
+    net_randomize(g, 99);
+    OK(rc_session_refresh(s, g));
+    run(s, 1, x, y);
+    run_reference(g, 1, x, want);
+    assert_true(relative_error(y, want, CLASSES) < 2e-5);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+    rc_graph_destroy(other);
+}
+
+static void wrong_numbers_of_images_are_refused(void **state)
+{
+    float x[PIXELS], y[CLASSES];
+    struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
+    struct rc_session *s = compile(g, 2, 0);
+    REFUSED(rc_session_execute(s, 3, (const void *const[]){x}, (void *const[]){y}), RC_ERR_ARG,
+            "3 images, the session takes 1 to 2");
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+}
+
+static void a_forked_child_is_refused(void **state)
+{
+    float x[PIXELS] = {0}, y[CLASSES];
+    struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
+    struct rc_session *s = compile(g, 1, 0);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}) !=
+              RC_ERR_STATE);
+    int status = 1;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+}
+
+/* --- trained models --- */
+
+enum { IMAGES = 256, IMAGE = 3 * 32 * 32 };
+
+static bool read_images(float *x, uint8_t *label)
+{
+    char path[1100];
+    uint8_t row[1 + IMAGE];
+    static const double mean[3] = {0.485, 0.456, 0.406}, dev[3] = {0.229, 0.224, 0.225};
+    const char *folder = shared_cifar10();
+    if (!folder)
+        return false;
+    snprintf(path, sizeof(path), "%s/test_batch.bin", folder);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    for (int i = 0; i < IMAGES; i++) {
+        assert_int_equal(fread(row, 1, sizeof(row), f), sizeof(row));
+        label[i] = row[0];
+        for (int k = 0; k < IMAGE; k++)
+            x[i * IMAGE + k] = (float) ((row[1 + k] / 255.0 - mean[k / 1024]) / dev[k / 1024]);
+    }
+    fclose(f);
+    return true;
+}
+
+static int top1(const float *y, const uint8_t *label)
+{
+    int right = 0;
+    for (int i = 0; i < IMAGES; i++) {
+        int best = 0;
+        for (int k = 1; k < 10; k++)
+            best = y[i * 10 + k] > y[i * 10 + best] ? k : best;
+        right += best == label[i];
+    }
+    return right;
+}
+
+static void check_model(struct rc_context *c, const char *name, int at_least)
+{
+    static float x[IMAGES * IMAGE], fast[IMAGES * 10], one[10], plain[16 * 10];
+    static uint8_t label[IMAGES];
+    const char *path = shared_path(name);
+    if (!path || !read_images(x, label))
+        skip();
+    struct rc_graph *g;
+    OK(rc_onnx_load(&g, c, path));
+    struct rc_session *s = compile(g, 128, 0), *single = compile(g, 1, 0);
+    run(s, 128, x, fast);
+    run(s, 128, x + 128 * IMAGE, fast + 1280);
+    const int right = top1(fast, label);
+    if (right < at_least)
+        fail_msg("%s: %d of %d right", name, right, IMAGES);
+    run(single, 1, x + 5 * IMAGE, one);
+    assert_true(relative_error(one, fast + 50, 10) < 1e-5);
+    run_reference(g, 16, x, plain);
+    assert_true(relative_error(fast, plain, 160) < 1e-4);
+    rc_session_destroy(s);
+    rc_session_destroy(single);
+    rc_graph_destroy(g);
+}
+
+static void trained_models_recognise_cifar_images(void **state)
+{
+    check_model(*state, "models/resnet20-cifar10.onnx", 230);
+    check_model(*state, "models/resnet20-cifar10-folded.onnx", 230);
+    check_model(*state, "models/resnet56-cifar10.onnx", 234);
+    check_model(*state, "models/resnet56-cifar10-folded.onnx", 234);
+}
+
+static int setup(void **state)
+{
+    *state = test_context();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    test_context_done(*state);
+    return 0;
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(fast_equals_reference_on_random_nets),
+        CASE(fast_equals_reference_on_each_kind_of_block),
+        CASE(without_passes_the_result_is_the_same),
+        CASE(residual_networks_need_no_reorders),
+        CASE(running_allocates_nothing),
+        CASE(same_input_gives_same_bytes),
+        CASE(observed_values_come_after_the_outputs),
+        CASE(refresh_takes_new_weights),
+        CASE(wrong_numbers_of_images_are_refused),
+        CASE(a_forked_child_is_refused),
+        CASE(trained_models_recognise_cifar_images),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
