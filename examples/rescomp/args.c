@@ -6,14 +6,14 @@
 #include <string.h>
 
 const struct option common_options[] = {
-    { "threads", "N", "threads; default: all processors" },
-    { "seed", "N", "seed of everything random; default: 0" },
-    { "json", NULL, "one JSON object on standard output, nothing else there" },
-    { "csv", NULL, "tables as comma-separated values" },
-    { "q", NULL, "no progress" },
-    { "v", NULL, "say more" },
-    { "help", NULL, "this text" },
-    { NULL, NULL, NULL },
+    {"threads", "N", "threads; default: all processors"},
+    {"seed", "N", "seed of everything random; default: 0"},
+    {"json", NULL, "one JSON object on standard output, nothing else there"},
+    {"csv", NULL, "tables as comma-separated values"},
+    {"q", NULL, "no progress"},
+    {"v", NULL, "say more"},
+    {"help", NULL, "this text"},
+    {NULL, NULL, NULL},
 };
 
 /* Edit distance of short words (Levenshtein), one row at a time. */
@@ -76,7 +76,8 @@ static int unknown_option(const struct verb *v, const char *given)
     snprintf(word, sizeof(word), "%.*s", (int) strcspn(bare, "="), bare);
     const char *near = args_nearest(word, names, n);
     if (near)
-        fprintf(stderr, "rescomp %s: unknown option %s; did you mean --%s?\n", v->name, given, near);
+        fprintf(stderr, "rescomp %s: unknown option %s; did you mean --%s?\n", v->name, given,
+                near);
     else
         fprintf(stderr, "rescomp %s: unknown option %s; see rescomp %s --help\n", v->name, given,
                 v->name);
@@ -122,7 +123,7 @@ static int parse_option(struct args *a, int argc, char **argv, int *i)
 
 int args_parse(struct args *a, const struct verb *v, int argc, char **argv)
 {
-    *a = (struct args){ .verb = v };
+    *a = (struct args){.verb = v};
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
         if (!only_operands && !strcmp(argv[i], "--")) {
@@ -138,8 +139,8 @@ int args_parse(struct args *a, const struct verb *v, int argc, char **argv)
     if (args_flag(a, "help"))
         return EXIT_DONE;
     if (a->n_positional < v->min_operands || a->n_positional > v->max_operands) {
-        fprintf(stderr, "rescomp %s: expected %s, got %u operands; see rescomp %s --help\n", v->name,
-                v->operands, a->n_positional, v->name);
+        fprintf(stderr, "rescomp %s: expected %s, got %u operands; see rescomp %s --help\n",
+                v->name, v->operands, a->n_positional, v->name);
         return EXIT_USAGE;
     }
     return EXIT_DONE;
@@ -187,7 +188,8 @@ bool args_flag(const struct args *a, const char *name)
 
 static void bad_number(const struct args *a, const char *name, const char *given, const char *range)
 {
-    fprintf(stderr, "rescomp %s: --%s is \"%s\", allowed is %s\n", a->verb->name, name, given, range);
+    fprintf(stderr, "rescomp %s: --%s is \"%s\", allowed is %s\n", a->verb->name, name, given,
+            range);
     exit(EXIT_USAGE);
 }
 

@@ -96,7 +96,7 @@ uint64_t tool_file_bytes(const char *path)
 
 const char *tool_short(double v, char *buf, size_t n)
 {
-    const char *unit[] = { "", " k", " M", " G", " T" };
+    const char *unit[] = {"", " k", " M", " G", " T"};
     int i = 0;
     for (; v >= 1000 && i < 4; i++)
         v /= 1000;
@@ -106,7 +106,10 @@ const char *tool_short(double v, char *buf, size_t n)
 
 /* --- JSON --- */
 
-static struct { int depth; bool filled[32]; } json;
+static struct {
+    int depth;
+    bool filled[32];
+} json;
 
 static void json_key(const char *key)
 {
@@ -195,7 +198,11 @@ void json_bool(const char *key, bool v)
 
 /* --- progress --- */
 
-static struct { const char *what; bool on, terminal, colour; double begin, last; } bar;
+static struct {
+    const char *what;
+    bool on, terminal, colour;
+    double begin, last;
+} bar;
 
 static double now(void)
 {
@@ -223,8 +230,8 @@ static void draw_bar(double fraction, const char *detail, double left)
         cells[i] = (double) i < fraction * WIDTH ? '#' : '.';
     cells[WIDTH] = '\0';
     fprintf(stderr, "\r%s %s[%s]%s %3.0f %%  %s  %.0f s left\033[K", bar.what,
-            bar.colour ? "\033[36m" : "", cells, bar.colour ? "\033[0m" : "", fraction * 100, detail,
-            left);
+            bar.colour ? "\033[36m" : "", cells, bar.colour ? "\033[0m" : "", fraction * 100,
+            detail, left);
 }
 
 void progress_show(double fraction, const char *detail)

@@ -4,7 +4,7 @@
 
 rc_status totals_take(struct totals *t, const rc_graph *graph, const char *path, rc_dataset *data)
 {
-    *t = (struct totals){ .info = RC_GRAPH_INFO_INIT, .top1 = -1, .median_ms = -1 };
+    *t = (struct totals){.info = RC_GRAPH_INFO_INIT, .top1 = -1, .median_ms = -1};
     rc_status st = rc_graph_get_info(graph, &t->info);
     if (path)
         t->file_bytes = tool_file_bytes(path);
@@ -19,8 +19,8 @@ rc_status totals_take(struct totals *t, const rc_graph *graph, const char *path,
 rc_status totals_time(rc_context *context, const rc_graph *before, const rc_graph *after,
                       struct totals *b, struct totals *f)
 {
-    rc_session *s[2] = { NULL, NULL };
-    rc_latency r[2] = { RC_LATENCY_INIT, RC_LATENCY_INIT };
+    rc_session *s[2] = {NULL, NULL};
+    rc_latency r[2] = {RC_LATENCY_INIT, RC_LATENCY_INIT};
     rc_latency_options o = RC_LATENCY_OPTIONS_INIT;
     o.seconds = 1;
     rc_status st = rc_session_new(&s[0], before, NULL);

@@ -2,7 +2,12 @@
 
 #include <stdio.h>
 
-struct team { rc_dataset *train, *calib; rc_graph *teacher; rc_distiller *distiller; rc_trainer *trainer; };
+struct team {
+    rc_dataset *train, *calib;
+    rc_graph *teacher;
+    rc_distiller *distiller;
+    rc_trainer *trainer;
+};
 
 static void show(void *user, const rc_train_progress *p)
 {
@@ -51,7 +56,7 @@ static rc_status attach_teacher(const struct args *a, rc_context *context, struc
 static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_train_options *o,
                rc_train_result *result)
 {
-    struct team t = { 0 };
+    struct team t = {0};
     int code = data_open(&t.train, context, a, graph, "train",
                          DATA_REQUIRED | (o->keep_best ? DATA_HOLDOUT : 0));
     if (code == EXIT_DONE && o->keep_best)
@@ -81,8 +86,8 @@ static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_tr
     return code;
 }
 
-int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs, double lr,
-                rc_train_result *result)
+int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs,
+                double lr, rc_train_result *result)
 {
     rc_train_options o = RC_TRAIN_OPTIONS_INIT;
     o.epochs = args_count(a, "epochs", epochs, 1, 100000);

@@ -6,11 +6,11 @@
 #include <time.h>
 
 static const struct option options[] = {
-    { "batch", "N", "images per run; default: 1" },
-    { "seconds", "S", "time per model; default: 2" },
-    { "profile", NULL, "times per layer" },
-    { "reference", NULL, "plain C instead of oneDNN" },
-    { NULL, NULL, NULL },
+    {"batch", "N", "images per run; default: 1"},
+    {"seconds", "S", "time per model; default: 2"},
+    {"profile", NULL, "times per layer"},
+    {"reference", NULL, "plain C instead of oneDNN"},
+    {NULL, NULL, NULL},
 };
 
 struct subject {
@@ -58,7 +58,7 @@ static void print_profile(const struct subject *s, bool as_json)
 {
     double total = 0;
     const uint64_t n = rc_session_steps(s->session);
-    rc_session_step_info i = { .size = sizeof(i) };
+    rc_session_step_info i = {.size = sizeof(i)};
     for (uint64_t k = 0; k < n; k++)
         if (rc_session_step_at(s->session, k, &i) == RC_OK)
             total += i.seconds;
@@ -126,8 +126,9 @@ static void print_table(const struct args *a, const struct subject *s, const rc_
                         const rc_system_info *info)
 {
     const bool csv = args_flag(a, "csv");
-    printf(csv ? "%s,%s,%s,%s,%s,%s,%s,%s,%s\n" : "%-40s %6s %9s %9s %9s %9s %11s %8s %7s\n", "model",
-           "runs", "min_ms", "median_ms", "p90_ms", "p99_ms", "images/s", "load_ms", "ratio");
+    printf(csv ? "%s,%s,%s,%s,%s,%s,%s,%s,%s\n" : "%-40s %6s %9s %9s %9s %9s %11s %8s %7s\n",
+           "model", "runs", "min_ms", "median_ms", "p90_ms", "p99_ms", "images/s", "load_ms",
+           "ratio");
     for (unsigned i = 0; i < a->n_positional; i++)
         printf(csv ? "%s,%llu,%.4f,%.4f,%.4f,%.4f,%.1f,%.1f,%.3f\n"
                    : "%-40s %6llu %9.3f %9.3f %9.3f %9.3f %11.1f %8.1f %7.3f\n",
@@ -176,5 +177,6 @@ static int bench(const struct args *a)
     return code;
 }
 
-const struct verb verb_bench = { "bench", "MODEL...", "latency and throughput, models side by side", 1,
-                                 MAX_POSITIONAL, options, bench };
+const struct verb verb_bench = {
+    "bench", "MODEL...", "latency and throughput, models side by side", 1, MAX_POSITIONAL,
+    options, bench};

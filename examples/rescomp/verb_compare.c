@@ -8,17 +8,30 @@
 
 static const struct option options[] = {
     DATA_OPTIONS,
-    { "random", "N", "N random images instead of --data; default: 64" },
-    { "images", "N", "only the first N of --data; default: 256" },
-    { "layers", NULL, "also every value that both models name alike" },
-    { NULL, NULL, NULL },
+    {"random", "N", "N random images instead of --data; default: 64"},
+    {"images", "N", "only the first N of --data; default: 256"},
+    {"layers", NULL, "also every value that both models name alike"},
+    {NULL, NULL, NULL},
 };
 
-struct difference { double max, sum; uint64_t n, agree, images; };
+struct difference {
+    double max, sum;
+    uint64_t n, agree, images;
+};
 
-struct model { rc_graph *graph; rc_session *session; uint64_t n_out; float **out; };
+struct model {
+    rc_graph *graph;
+    rc_session *session;
+    uint64_t n_out;
+    float **out;
+};
 
-struct job { const struct args *a; rc_context *context; struct model m[2]; rc_dataset *data; };
+struct job {
+    const struct args *a;
+    rc_context *context;
+    struct model m[2];
+    rc_dataset *data;
+};
 
 enum { BATCH = 32 };
 
@@ -106,7 +119,8 @@ static rc_status compare_all(struct job *j, struct difference *d, uint64_t image
 static const char *output_name(const struct job *j, uint64_t o)
 {
     const char *name = "";
-    return rc_session_io(j->m[0].session, RC_SESSION_OUTPUT, o, &name, NULL, NULL) == RC_OK ? name : "";
+    return rc_session_io(j->m[0].session, RC_SESSION_OUTPUT, o, &name, NULL, NULL) == RC_OK ? name
+                                                                                            : "";
 }
 
 static void print_result(const struct job *j, const struct difference *d, uint64_t n_graph)
@@ -121,8 +135,8 @@ static void print_result(const struct job *j, const struct difference *d, uint64
         json_count("images", d[0].images);
         json_list("values");
     } else {
-        printf("largest difference %.6g, mean %.6g, same top-1 on %.2f %% of %llu images\n", d[0].max,
-               d[0].sum / (double) d[0].n, agree, (unsigned long long) d[0].images);
+        printf("largest difference %.6g, mean %.6g, same top-1 on %.2f %% of %llu images\n",
+               d[0].max, d[0].sum / (double) d[0].n, agree, (unsigned long long) d[0].images);
     }
     for (uint64_t o = 0; o < n_graph; o++) {
         if (json) {
@@ -158,7 +172,8 @@ static uint64_t common_values(const struct job *j, const char **names, uint64_t 
 {
     rc_graph_info a = RC_GRAPH_INFO_INIT, b = RC_GRAPH_INFO_INIT;
     uint64_t n = 0;
-    if (rc_graph_get_info(j->m[0].graph, &a) != RC_OK || rc_graph_get_info(j->m[1].graph, &b) != RC_OK)
+    if (rc_graph_get_info(j->m[0].graph, &a) != RC_OK ||
+        rc_graph_get_info(j->m[1].graph, &b) != RC_OK)
         return 0;
     for (uint64_t i = 0; i < a.nodes && n < room; i++) {
         rc_node_info node = RC_NODE_INFO_INIT;
@@ -187,11 +202,12 @@ static rc_status open_session(struct model *m, const char *const *names, uint64_
 
 static bool comparable(const struct job *j)
 {
-    if (j->m[0].n_out != j->m[1].n_out ||
-        row_size(j->m[0].session, RC_SESSION_INPUT, 0) != row_size(j->m[1].session, RC_SESSION_INPUT, 0))
+    if (j->m[0].n_out != j->m[1].n_out || row_size(j->m[0].session, RC_SESSION_INPUT, 0) !=
+                                              row_size(j->m[1].session, RC_SESSION_INPUT, 0))
         return false;
     for (uint64_t o = 0; o < j->m[0].n_out; o++)
-        if (row_size(j->m[0].session, RC_SESSION_OUTPUT, o) != row_size(j->m[1].session, RC_SESSION_OUTPUT, o))
+        if (row_size(j->m[0].session, RC_SESSION_OUTPUT, o) !=
+            row_size(j->m[1].session, RC_SESSION_OUTPUT, o))
             return false;
     return true;
 }
@@ -217,7 +233,8 @@ static int work(struct job *j)
         if (open_session(&j->m[k], names, n) != RC_OK)
             return tool_fail(j->a->positional[k]);
     if (!comparable(j)) {
-        fprintf(stderr, "rescomp compare: inputs or outputs of the two models have different shapes\n");
+        fprintf(stderr,
+                "rescomp compare: inputs or outputs of the two models have different shapes\n");
         return EXIT_FAILED;
     }
     int code = data_open(&j->data, j->context, j->a, j->m[0].graph, "test", DATA_SPLIT_OPTION);
@@ -237,7 +254,7 @@ static int work(struct job *j)
 
 static int compare(const struct args *a)
 {
-    struct job j = { .a = a };
+    struct job j = {.a = a};
     int code = tool_context(&j.context, a) == RC_OK ? EXIT_DONE : tool_fail("compare");
     if (code == EXIT_DONE)
         code = work(&j);
@@ -248,5 +265,5 @@ static int compare(const struct args *a)
     return code;
 }
 
-const struct verb verb_compare = { "compare", "A B", "differences of outputs, agreement of top-1", 2, 2,
-                                   options, compare };
+const struct verb verb_compare = {
+    "compare", "A B", "differences of outputs, agreement of top-1", 2, 2, options, compare};

@@ -3,12 +3,12 @@
 #include <stdio.h>
 
 static const struct option options[] = {
-    { "o", "OUT", "file to write" },
-    { "classes", "N", "outputs; default: 10 (CIFAR form) or 1000" },
-    { "width", "F", "channel width multiplier; default: 1" },
-    { "input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224" },
-    { "shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A" },
-    { NULL, NULL, NULL },
+    {"o", "OUT", "file to write"},
+    {"classes", "N", "outputs; default: 10 (CIFAR form) or 1000"},
+    {"width", "F", "channel width multiplier; default: 1"},
+    {"input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224"},
+    {"shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A"},
+    {NULL, NULL, NULL},
 };
 
 static int read_options(const struct args *a, rc_network_options *o)
@@ -53,5 +53,5 @@ static int create(const struct args *a)
     return code;
 }
 
-const struct verb verb_create = { "create", "ARCH -o OUT", "a standard network with fresh weights",
-                                  1, 1, options, create };
+const struct verb verb_create = {
+    "create", "ARCH -o OUT", "a standard network with fresh weights", 1, 1, options, create};

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static const struct option options[] = { { NULL, NULL, NULL } };
+static const struct option options[] = {{NULL, NULL, NULL}};
 
 static void print_json(const rc_system_info *i)
 {
@@ -23,9 +23,11 @@ static void print_json(const rc_system_info *i)
 
 static void print_text(const rc_system_info *i)
 {
-    printf("library      %s\noneDNN       %s\nprocessor    %s\ninstructions %s\nthreads      %llu\n",
-           i->version, i->onednn, i->cpu, i->isa, (unsigned long long) i->threads);
-    printf("self-test    %s%s\n", i->self_test == RC_OK ? "passed" : "FAILED: ", i->self_test_message);
+    printf(
+        "library      %s\noneDNN       %s\nprocessor    %s\ninstructions %s\nthreads      %llu\n",
+        i->version, i->onednn, i->cpu, i->isa, (unsigned long long) i->threads);
+    printf("self-test    %s%s\n",
+           i->self_test == RC_OK ? "passed" : "FAILED: ", i->self_test_message);
     printf("int8         %s\n", i->vnni ? "exact in hardware (VNNI)"
                                         : "no VNNI: layers whose products could saturate run on an "
                                           "exact, slower path");
@@ -54,5 +56,5 @@ static int doctor(const struct args *a)
     return code;
 }
 
-const struct verb verb_doctor = { "doctor", "", "library, oneDNN, processor, self-test: what is missing",
-                                  0, 0, options, doctor };
+const struct verb verb_doctor = {
+    "doctor", "", "library, oneDNN, processor, self-test: what is missing", 0, 0, options, doctor};

@@ -5,11 +5,11 @@
 
 static const struct option options[] = {
     DATA_OPTIONS,
-    { "images", "N", "only the first N; default: all" },
-    { "batch", "N", "images per run; default: 128" },
-    { "per-class", NULL, "accuracy of every class" },
-    { "confusion", NULL, "the confusion matrix" },
-    { NULL, NULL, NULL },
+    {"images", "N", "only the first N; default: all"},
+    {"batch", "N", "images per run; default: 128"},
+    {"per-class", NULL, "accuracy of every class"},
+    {"confusion", NULL, "the confusion matrix"},
+    {NULL, NULL, NULL},
 };
 
 struct outcome {
@@ -81,7 +81,7 @@ static void print_text(const struct args *a, const struct outcome *o, const rc_d
 
 static int evaluate(const struct args *a, const rc_graph *graph, rc_dataset *data)
 {
-    struct outcome o = { .result = RC_EVALUATE_RESULT_INIT, .classes = rc_dataset_classes(data) };
+    struct outcome o = {.result = RC_EVALUATE_RESULT_INIT, .classes = rc_dataset_classes(data)};
     rc_evaluate_options e = RC_EVALUATE_OPTIONS_INIT;
     e.images = args_count(a, "images", 0, 1, UINT64_MAX);
     e.batch = args_count(a, "batch", 0, 1, 65536);
@@ -116,5 +116,5 @@ static int eval(const struct args *a)
     return code;
 }
 
-const struct verb verb_eval = { "eval", "MODEL --data KIND:PATH", "top-1, top-5 and loss on a data set",
-                                1, 1, options, eval };
+const struct verb verb_eval = {
+    "eval", "MODEL --data KIND:PATH", "top-1, top-5 and loss on a data set", 1, 1, options, eval};

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 static const struct option options[] = {
-    { "o", "OUT", "file to write" },
-    { NULL, NULL, NULL },
+    {"o", "OUT", "file to write"},
+    {NULL, NULL, NULL},
 };
 
 static int fuse(const struct args *a)
@@ -27,6 +27,10 @@ static int fuse(const struct args *a)
     return code;
 }
 
-const struct verb verb_fuse = { "fuse", "MODEL -o OUT",
-                                "folds batch normalisation and constants, drops identities", 1, 1,
-                                options, fuse };
+const struct verb verb_fuse = {"fuse",
+                               "MODEL -o OUT",
+                               "folds batch normalisation and constants, drops identities",
+                               1,
+                               1,
+                               options,
+                               fuse};

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 static const struct option options[] = {
-    { "groups", NULL, "channel groups and what each would save" },
-    { NULL, NULL, NULL },
+    {"groups", NULL, "channel groups and what each would save"},
+    {NULL, NULL, NULL},
 };
 
 static const char *shape_text(const rc_node_info *n, char *buf, size_t size)
@@ -47,7 +47,8 @@ static rc_status print_layers(const rc_graph *g, const rc_graph_info *info, bool
         if (st == RC_OK && json)
             layer_json(&n);
         else if (st == RC_OK)
-            printf(csv ? "%s,%s,%s,%llu,%llu,%llu\n" : "%-44.44s %-20.20s %-16s %12llu %14llu %12llu\n",
+            printf(csv ? "%s,%s,%s,%llu,%llu,%llu\n"
+                       : "%-44.44s %-20.20s %-16s %12llu %14llu %12llu\n",
                    n.name, n.op, shape_text(&n, shape, sizeof(shape)),
                    (unsigned long long) n.parameters, (unsigned long long) n.macs,
                    (unsigned long long) n.bytes);
@@ -109,6 +110,6 @@ static int inspect(const struct args *a)
     return code;
 }
 
-const struct verb verb_inspect = { "inspect", "MODEL",
-                                   "layers, parameters, multiply-adds, channel groups", 1, 1, options,
-                                   inspect };
+const struct verb verb_inspect = {
+    "inspect", "MODEL", "layers, parameters, multiply-adds, channel groups", 1, 1,
+    options,   inspect};

@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct option options[] = { { NULL, NULL, NULL } };
+static const struct option options[] = {{NULL, NULL, NULL}};
 
 static const char *type_name(uint64_t type)
 {
-    return type == RC_PARAMETER_INTEGER ? "integer" : type == RC_PARAMETER_REAL ? "real" : "boolean";
+    return type == RC_PARAMETER_INTEGER ? "integer"
+           : type == RC_PARAMETER_REAL  ? "real"
+                                        : "boolean";
 }
 
 static rc_status show_parameter(bool as_json, const char *kind, uint64_t method, uint64_t i)
@@ -17,8 +19,8 @@ static rc_status show_parameter(bool as_json, const char *kind, uint64_t method,
     if (st != RC_OK)
         return st;
     if (!as_json) {
-        printf("    %-18s %s in [%g, %g], default %g: %s\n", p.name, type_name(p.type), p.min, p.max,
-               p.default_value, p.summary);
+        printf("    %-18s %s in [%g, %g], default %g: %s\n", p.name, type_name(p.type), p.min,
+               p.max, p.default_value, p.summary);
         return RC_OK;
     }
     json_open(NULL);
@@ -99,6 +101,6 @@ static int methods(const struct args *a)
     return EXIT_USAGE;
 }
 
-const struct verb verb_methods = { "methods", "[KIND [NAME]]",
-                                   "every method by kind, with parameters and source", 0, 2, options,
-                                   methods };
+const struct verb verb_methods = {
+    "methods", "[KIND [NAME]]", "every method by kind, with parameters and source", 0, 2,
+    options,   methods};

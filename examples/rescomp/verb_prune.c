@@ -5,24 +5,24 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "o", "OUT", "file to write" },
-    { "macs", "R", "keep this fraction of the multiply-adds; default: 0.5" },
-    { "params", "R", "keep this fraction of the parameters" },
-    { "ratio", "R", "keep this fraction of the channels" },
-    { "latency", "R", "reach this fraction of the latency at batch 1, measured" },
-    { "criterion", "METHOD", "see rescomp methods criterion; default: l2" },
-    { "allocation", "METHOD", "see rescomp methods allocation; default: global" },
-    { "repair", "METHOD", "see rescomp methods repair; default: bn when there is data" },
-    { "schedule", "NAME", "one-shot; default: one-shot" },
-    { "round-to", "N", "keep multiples of N channels" },
-    { "min-channels", "N", "keep at least N in every group" },
-    { "max-cut", "F", "no group loses more than this fraction; default: 0.9" },
-    { "trunk", "HOW", "auto, cut or keep residual trunks; default: auto" },
-    { "keep", "NAME", "layer whose channels all stay, * matches anything; repeatable" },
-    { "dry-run", NULL, "show the groups and the plan, write nothing" },
+    {"o", "OUT", "file to write"},
+    {"macs", "R", "keep this fraction of the multiply-adds; default: 0.5"},
+    {"params", "R", "keep this fraction of the parameters"},
+    {"ratio", "R", "keep this fraction of the channels"},
+    {"latency", "R", "reach this fraction of the latency at batch 1, measured"},
+    {"criterion", "METHOD", "see rescomp methods criterion; default: l2"},
+    {"allocation", "METHOD", "see rescomp methods allocation; default: global"},
+    {"repair", "METHOD", "see rescomp methods repair; default: bn when there is data"},
+    {"schedule", "NAME", "one-shot; default: one-shot"},
+    {"round-to", "N", "keep multiples of N channels"},
+    {"min-channels", "N", "keep at least N in every group"},
+    {"max-cut", "F", "no group loses more than this fraction; default: 0.9"},
+    {"trunk", "HOW", "auto, cut or keep residual trunks; default: auto"},
+    {"keep", "NAME", "layer whose channels all stay, * matches anything; repeatable"},
+    {"dry-run", NULL, "show the groups and the plan, write nothing"},
     TRAIN_OPTIONS,
     DATA_OPTIONS,
-    { NULL, NULL, NULL },
+    {NULL, NULL, NULL},
 };
 
 struct job {
@@ -40,7 +40,8 @@ struct job {
 static int plan_options(const struct job *j, rc_pruner_options *o, const char **keep)
 {
     const struct args *a = j->a;
-    const char *trunk = args_text(a, "trunk", "auto"), *schedule = args_text(a, "schedule", "one-shot");
+    const char *trunk = args_text(a, "trunk", "auto"),
+               *schedule = args_text(a, "schedule", "one-shot");
     o->macs = j->target > 0 ? j->target : args_real(a, "macs", 0, 0.001, 1);
     o->parameters = args_real(a, "params", 0, 0.001, 1);
     o->ratio = args_real(a, "ratio", 0, 0.001, 1);
@@ -59,7 +60,8 @@ static int plan_options(const struct job *j, rc_pruner_options *o, const char **
         o->trunk = RC_PRUNE_TRUNK_KEEP;
     else if (strcmp(trunk, "auto"))
         return tool_usage(a, "--trunk is \"%s\", allowed are auto, cut and keep", trunk);
-    while (o->keep_count < MAX_VALUES && (keep[o->keep_count] = args_nth(a, "keep", (unsigned) o->keep_count)))
+    while (o->keep_count < MAX_VALUES &&
+           (keep[o->keep_count] = args_nth(a, "keep", (unsigned) o->keep_count)))
         o->keep_count++;
     o->keep = keep;
     return EXIT_DONE;
@@ -67,13 +69,15 @@ static int plan_options(const struct job *j, rc_pruner_options *o, const char **
 
 static void print_groups(const rc_pruner *p)
 {
-    printf("%-40s %8s %8s %12s %12s  %s\n", "group", "channels", "kept", "macs/ch", "params/ch", "");
+    printf("%-40s %8s %8s %12s %12s  %s\n", "group", "channels", "kept", "macs/ch", "params/ch",
+           "");
     for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
         rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
         if (rc_pruner_get_group(p, i, &g) == RC_OK)
-            printf("%-40.40s %8llu %8llu %12llu %12llu  %s\n", g.name, (unsigned long long) g.channels,
-                   (unsigned long long) g.kept, (unsigned long long) g.macs,
-                   (unsigned long long) g.parameters, g.may_cut ? "" : g.reason);
+            printf("%-40.40s %8llu %8llu %12llu %12llu  %s\n", g.name,
+                   (unsigned long long) g.channels, (unsigned long long) g.kept,
+                   (unsigned long long) g.macs, (unsigned long long) g.parameters,
+                   g.may_cut ? "" : g.reason);
     }
 }
 
@@ -81,7 +85,7 @@ static void print_groups(const rc_pruner *p)
 static int cut(struct job *j)
 {
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
-    const char *keep[MAX_VALUES + 1] = { NULL };
+    const char *keep[MAX_VALUES + 1] = {NULL};
     const int code = plan_options(j, &o, keep);
     if (code != EXIT_DONE)
         return code;
@@ -177,11 +181,13 @@ static int work(struct job *j)
         code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
     if (code != EXIT_DONE)
         return code;
-    code = args_flag(j->a, "latency") ? cut_to_latency(j, args_real(j->a, "latency", 1, 0.01, 1)) : cut(j);
+    code = args_flag(j->a, "latency") ? cut_to_latency(j, args_real(j->a, "latency", 1, 0.01, 1))
+                                      : cut(j);
     if (code == EXIT_DONE && args_flag(j->a, "dry-run")) {
         print_groups(j->pruner);
         printf("plan: multiply-adds %llu -> %llu, parameters %llu -> %llu\n",
-               (unsigned long long) j->result.macs_before, (unsigned long long) j->result.macs_after,
+               (unsigned long long) j->result.macs_before,
+               (unsigned long long) j->result.macs_after,
                (unsigned long long) j->result.parameters_before,
                (unsigned long long) j->result.parameters_after);
         return EXIT_DONE;
@@ -197,7 +203,7 @@ static int work(struct job *j)
 
 static int prune(const struct args *a)
 {
-    struct job j = { .a = a, .trained = RC_TRAIN_RESULT_INIT };
+    struct job j = {.a = a, .trained = RC_TRAIN_RESULT_INIT};
     if (!args_flag(a, "dry-run") && !tool_need(a, "o"))
         return EXIT_USAGE;
     rc_status st = tool_context(&j.context, a);
@@ -215,8 +221,8 @@ static int prune(const struct args *a)
     return code;
 }
 
-const struct verb verb_prune = { "prune", "MODEL -o OUT", "cuts channels to a target", 1, 1, options,
-                                 prune };
+const struct verb verb_prune = {"prune", "MODEL -o OUT", "cuts channels to a target", 1, 1,
+                                options, prune};
 
 rc_status inspect_groups(const struct args *a, const rc_graph *graph)
 {

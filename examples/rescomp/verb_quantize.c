@@ -5,22 +5,22 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "o", "OUT", "file to write (ONNX with QuantizeLinear and DequantizeLinear)" },
-    { "observer", "METHOD", "see rescomp methods observer; default: mse" },
-    { "round", "NAME", "nearest; default: nearest" },
-    { "weights", "B", "bits of weights, 2 to 8; default: 8" },
-    { "acts", "B", "bits of activations; 8" },
-    { "format", "NAME", "qdq; default: qdq" },
-    { "target", "NAME", "cpu (uses this processor) or any (exact without VNNI: 7-bit weights)" },
-    { "table", "FILE", "write the calibration table there; with --load-table read it instead" },
-    { "table-format", "NAME", "json or tensorrt; default: json" },
-    { "load-table", NULL, "take ranges from --table instead of calibrating" },
-    { "no-bias-correction", NULL, "keep biases as they are" },
-    { "per-tensor", NULL, "one scale per weight tensor" },
-    { "float-bias", NULL, "biases stay f32" },
+    {"o", "OUT", "file to write (ONNX with QuantizeLinear and DequantizeLinear)"},
+    {"observer", "METHOD", "see rescomp methods observer; default: mse"},
+    {"round", "NAME", "nearest; default: nearest"},
+    {"weights", "B", "bits of weights, 2 to 8; default: 8"},
+    {"acts", "B", "bits of activations; 8"},
+    {"format", "NAME", "qdq; default: qdq"},
+    {"target", "NAME", "cpu (uses this processor) or any (exact without VNNI: 7-bit weights)"},
+    {"table", "FILE", "write the calibration table there; with --load-table read it instead"},
+    {"table-format", "NAME", "json or tensorrt; default: json"},
+    {"load-table", NULL, "take ranges from --table instead of calibrating"},
+    {"no-bias-correction", NULL, "keep biases as they are"},
+    {"per-tensor", NULL, "one scale per weight tensor"},
+    {"float-bias", NULL, "biases stay f32"},
     TRAIN_OPTIONS,
     DATA_OPTIONS,
-    { NULL, NULL, NULL },
+    {NULL, NULL, NULL},
 };
 
 struct job {
@@ -164,7 +164,7 @@ static int work(struct job *j)
 
 static int quantize(const struct args *a)
 {
-    struct job j = { .a = a, .trained = RC_TRAIN_RESULT_INIT };
+    struct job j = {.a = a, .trained = RC_TRAIN_RESULT_INIT};
     if (!tool_need(a, "o"))
         return EXIT_USAGE;
     rc_status st = tool_context(&j.context, a);
@@ -182,6 +182,11 @@ static int quantize(const struct args *a)
     return code;
 }
 
-const struct verb verb_quantize = { "quantize", "MODEL -o OUT",
-                                    "calibrates and writes an INT8 model; --epochs trains it as well", 1,
-                                    1, options, quantize };
+const struct verb verb_quantize = {
+    "quantize",
+    "MODEL -o OUT",
+    "calibrates and writes an INT8 model; --epochs trains it as well",
+    1,
+    1,
+    options,
+    quantize};

@@ -6,10 +6,10 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "input", "[NAME=]X.npy", "array [N, ...] of an input; repeatable" },
-    { "output", "[NAME=]Y.npy", "where an output goes; repeatable" },
-    { "reference", NULL, "plain C instead of oneDNN" },
-    { NULL, NULL, NULL },
+    {"input", "[NAME=]X.npy", "array [N, ...] of an input; repeatable"},
+    {"output", "[NAME=]Y.npy", "where an output goes; repeatable"},
+    {"reference", NULL, "plain C instead of oneDNN"},
+    {NULL, NULL, NULL},
 };
 
 enum { MAX_IO = 16 };
@@ -32,7 +32,8 @@ static uint64_t count_of(const int64_t *dims, uint64_t rank)
 }
 
 /* The file given for input or output `name`, or for its position when no name was given. */
-static const char *file_for(const struct args *a, const char *option, const char *name, uint64_t index)
+static const char *file_for(const struct args *a, const char *option, const char *name,
+                            uint64_t index)
 {
     const size_t n = strlen(name);
     for (unsigned k = 0;; k++) {
@@ -125,7 +126,8 @@ static int run_all(struct job *j)
     const uint64_t n_in = rc_session_count(j->session, RC_SESSION_INPUT);
     const uint64_t n_out = rc_session_count(j->session, RC_SESSION_OUTPUT);
     if (n_in > MAX_IO || n_out > MAX_IO)
-        return tool_usage(j->a, "models of more than %d inputs or outputs are not for this verb", MAX_IO);
+        return tool_usage(j->a, "models of more than %d inputs or outputs are not for this verb",
+                          MAX_IO);
     int code = EXIT_DONE;
     for (uint64_t i = 0; i < n_in && code == EXIT_DONE; i++)
         code = read_input(j, i);
@@ -146,7 +148,7 @@ static int run_all(struct job *j)
 
 static int run(const struct args *a)
 {
-    struct job j = { .a = a };
+    struct job j = {.a = a};
     int code = tool_context(&j.context, a) == RC_OK ? EXIT_DONE : tool_fail("run");
     if (code == EXIT_DONE)
         code = find_images(&j);
@@ -162,4 +164,5 @@ static int run(const struct args *a)
     return code;
 }
 
-const struct verb verb_run = { "run", "MODEL --input X.npy", "runs once on arrays", 1, 1, options, run };
+const struct verb verb_run = {"run", "MODEL --input X.npy", "runs once on arrays", 1, 1, options,
+                              run};

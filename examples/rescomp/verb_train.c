@@ -4,12 +4,13 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "o", "OUT", "file to write" },
+    {"o", "OUT", "file to write"},
     TRAIN_OPTIONS,
-    { "init", "WHAT", "fresh: start from new weights (MODEL then names an architecture); default: as loaded" },
-    { "classes", "N", "with --init fresh" },
+    {"init", "WHAT",
+     "fresh: start from new weights (MODEL then names an architecture); default: as loaded"},
+    {"classes", "N", "with --init fresh"},
     DATA_OPTIONS,
-    { NULL, NULL, NULL },
+    {NULL, NULL, NULL},
 };
 
 static rc_status start(const struct args *a, rc_context *context, rc_graph **graph)
@@ -36,7 +37,8 @@ static int finish(const struct args *a, rc_context *context, rc_graph *graph,
     if (code != EXIT_DONE)
         return code;
     if (!args_flag(a, "json")) {
-        printf("%llu epochs, %.0f s, %.0f images/s, training loss %.4f; test top-1 %.2f %%, loss %.4f\n",
+        printf("%llu epochs, %.0f s, %.0f images/s, training loss %.4f; test top-1 %.2f %%, loss "
+               "%.4f\n",
                (unsigned long long) r->epochs, r->seconds, r->images_per_second, r->loss, e.top1,
                e.loss);
         return EXIT_DONE;
@@ -78,6 +80,10 @@ static int train(const struct args *a)
     return code;
 }
 
-const struct verb verb_train = { "train", "MODEL -o OUT --data KIND:PATH",
-                                 "trains or fine-tunes; --teacher makes it distillation", 1, 1, options,
-                                 train };
+const struct verb verb_train = {"train",
+                                "MODEL -o OUT --data KIND:PATH",
+                                "trains or fine-tunes; --teacher makes it distillation",
+                                1,
+                                1,
+                                options,
+                                train};

@@ -103,7 +103,8 @@ typedef struct rc_context_options {
 /** Run every operator on its plain-C reference instead of oneDNN. Slow; for comparison. */
 #define RC_CONTEXT_REFERENCE UINT64_C(1)
 
-#define RC_CONTEXT_OPTIONS_INIT { sizeof(rc_context_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_CONTEXT_OPTIONS_INIT \
+    { sizeof(rc_context_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Make a context.
@@ -116,7 +117,8 @@ typedef struct rc_context_options {
  */
 RC_API rc_status rc_context_new(rc_context **out, const rc_context_options *options);
 
-/** Release; accepts NULL, sets *context to NULL. All objects made from it must be gone. @since 0.1 */
+/** Release; accepts NULL, sets *context to NULL. All objects made from it must be gone.
+ *  @since 0.1 */
 RC_API void rc_context_free(rc_context **context);
 
 /** Live and peak bytes allocated through @p context. Either pointer may be NULL.

@@ -100,7 +100,7 @@ typedef struct rc_network_options {
     uint64_t height;   /**< 0: 32 or 224. [pixels] */
     uint64_t width;    /**< 0: 32 or 224. [pixels] */
     double multiplier; /**< Channel width multiplier; 0: 1. */
-    uint64_t option_b; /**< 1: projection shortcuts in CIFAR networks; 0: option A (slice and pad). */
+    uint64_t option_b; /**< CIFAR form: 1: projection shortcuts; 0: option A (slice and pad). */
     uint64_t seed;     /**< Of the fresh weights. */
 } rc_network_options;
 

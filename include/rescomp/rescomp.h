@@ -8,6 +8,7 @@
 #include <rescomp/base.h>
 #include <rescomp/dataset.h>
 #include <rescomp/graph.h>
+#include <rescomp/measure.h>
 #include <rescomp/method.h>
 #include <rescomp/prune.h>
 #include <rescomp/session.h>

@@ -52,7 +52,7 @@ RC_API void rc_session_free(rc_session **session);
  *
  * @param[in]  images  1..batch.
  * @param[in]  inputs  One array per graph input, row-major f32 **[images, C, H, W]**. [normalised]
- * @param[out] outputs One array per graph output, row-major **[images, ...]**; NULL entries skipped.
+ * @param[out] outputs One array per output, row-major **[images, ...]**; NULL entries are skipped.
  * @return RC_OK; RC_ERR_ARG images out of range or a NULL array; RC_ERR_STATE called from a forked
  *         child; RC_ERR_BACKEND.
  * Allocates nothing. Not thread safe per session. @since 0.1

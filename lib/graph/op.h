@@ -45,7 +45,7 @@ struct rc_affine { float *scale, *shift; uint32_t channels; };
 /* How an operand takes part in int8 execution. */
 enum rc_quant_role {
     RC_QUANT_KEEP_F32 = 0, /* stays float */
-    RC_QUANT_PASS = 1,     /* values only move or are selected: scale passes through (MaxPool, Flatten) */
+    RC_QUANT_PASS = 1,     /* values only move or are selected, the scale stays (MaxPool, Flatten) */
     RC_QUANT_REQUANT = 2,  /* computes on integers, each operand has its own scale (Add) */
     RC_QUANT_WEIGHTED = 3  /* Conv, Gemm: operand 1 is per-channel s8 weights, 2 an int32 bias */
 };
@@ -92,7 +92,8 @@ struct rc_op {
     rc_status (*resized)(struct rc_graph *g, struct rc_node *n, const struct rc_links *l);
 
     bool (*is_affine)(const struct rc_graph *g, const struct rc_node *n);
-    rc_status (*as_affine)(const struct rc_graph *g, const struct rc_node *n, struct rc_affine *out);
+    rc_status (*as_affine)(const struct rc_graph *g, const struct rc_node *n,
+                           struct rc_affine *out);
     /* Constants with other readers have been copied when absorb is called. */
     bool (*absorbs_affine)(const struct rc_graph *g, const struct rc_node *n);
     rc_status (*absorb_affine)(struct rc_graph *g, struct rc_node *n, const struct rc_affine *a);

@@ -45,7 +45,7 @@ struct rc_prep {
                               The session honours it only if that value dies here; otherwise it
                               copies the operand into out[0] before run */
     size_t scratch, saved; /* [bytes] */
-    const char *impl;      /* implementation name for profiles; lives as long as `state`. May be NULL */
+    const char *impl;      /* implementation name for profiles; lives as long as `state`, or NULL */
     void *state;           /* from rc_alloc; released by destroy */
     rc_status (*run)(const struct rc_step_io *io);
     void (*destroy)(void *state);
