@@ -2,6 +2,9 @@
 #include "base/abi.h"
 #include "data/augment/augment.h"
 #include "distill/loss.h"
+#include "prune/allocate.h"
+#include "prune/criterion.h"
+#include "prune/repair.h"
 #include "train/optim.h"
 #include "train/rate.h"
 
@@ -13,11 +16,16 @@ RC_ABI_NO_TAIL(rc_method_info, parameters);
 RC_ABI_NO_TAIL(rc_parameter_info, max);
 
 static const struct rc_method_kind *const kinds[] = {
+    &rc_kind_allocation,
     &rc_kind_augmentation,
+    &rc_kind_criterion,
     &rc_kind_distill_loss,
     &rc_kind_loss,
+    &rc_kind_normalizer,
     &rc_kind_optimizer,
     &rc_kind_rate,
+    &rc_kind_reduction,
+    &rc_kind_repair,
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

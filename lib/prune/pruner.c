@@ -1,4 +1,5 @@
 #include "prune/pruner.h"
+#include "prune/activation.h"
 #include "prune/repair.h"
 
 #include <fnmatch.h>
@@ -228,16 +229,21 @@ rc_status rc_pruner_score(struct rc_pruner *p)
     rc_status st = RC_OK;
     if (p->scored)
         return RC_OK;
+    float **means = NULL;
+    if (p->criterion->reads & RC_SLICE_ACTIVATION)
+        RC_TRY(rc_activation_means(&means, p->coupling, p->o.dataset, p->o.images, p->o.batch));
     const struct rc_scoring s = {.c = p->coupling,
                                  .criterion = p->criterion,
                                  .params = p->criterion_params,
                                  .reduction = p->reduction,
                                  .normalizer = p->normalizer,
-                                 .seed = p->o.seed};
+                                 .seed = p->o.seed,
+                                 .means = means};
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
         RC_TRY_OUT(st, score_group(p, &s, i));
     p->scored = true;
 out:
+    rc_activation_means_free(means, p->coupling);
     return st;
 }
 

@@ -44,7 +44,8 @@ bool rc_shape_count_checked(const struct rc_shape *s, int64_t *count)
 struct rc_shape rc_shape_make(uint32_t rank, const int64_t *dim)
 {
     struct rc_shape s = {rank, {0}};
-    memcpy(s.dim, dim, rank * sizeof(dim[0]));
+    if (rank)
+        memcpy(s.dim, dim, rank * sizeof(dim[0]));
     return s;
 }
 
