@@ -6,7 +6,8 @@
 #include <omp.h>
 #endif
 
-enum { ERROR_TEXT = 512, REPLACE_MAX = 64, SERIAL_VALUES = 1 << 16 };
+/* Below SERIAL_VALUES one thread is done before a second one is awake. */
+enum { ERROR_TEXT = 512, REPLACE_MAX = 64, SERIAL_VALUES = 1 << 20 };
 
 /* Shared by the threads; changed only inside the critical section. */
 struct outcome {

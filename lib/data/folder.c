@@ -4,6 +4,7 @@
 #include "data/source.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,13 +41,11 @@ static bool is_image(const char *name)
            (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
 }
 
-static bool is_folder(struct rc_context *c, const char *path, const char *name)
+/* `name` below the open folder `at`, or by itself with AT_FDCWD. */
+static bool is_folder(int at, const char *name)
 {
     struct stat s;
-    char *full = rc_format(c, "%s/%s", path, name);
-    const bool yes = full && stat(full, &s) == 0 && S_ISDIR(s.st_mode);
-    rc_release(full);
-    return yes;
+    return fstatat(at, name, &s, 0) == 0 && S_ISDIR(s.st_mode);
 }
 
 static rc_status add_name(struct names *to, char *name)
@@ -66,7 +65,7 @@ static rc_status read_entries(struct names *to, DIR *dir, const char *path, bool
 {
     struct dirent *e;
     while ((e = readdir(dir))) {
-        const bool wanted = folders ? is_folder(to->ctx, path, e->d_name) : is_image(e->d_name);
+        const bool wanted = folders ? is_folder(dirfd(dir), e->d_name) : is_image(e->d_name);
         if (e->d_name[0] == '.' || !wanted)
             continue;
         if (to->n == RC_DATA_IMAGES_MAX)
@@ -138,16 +137,19 @@ static rc_status add_classes(struct rc_dataset *d, struct folder *f, struct name
 }
 
 /* The split's own folder when there is one, else `path` itself. */
-static char *choose_root(struct rc_dataset *d, const char *path)
+static rc_status choose_root(char **root, struct rc_dataset *d, const char *path)
 {
-    static const char *const test[] = {"test", "val", "validation"};
-    const bool is_test = d->split == RC_SPLIT_TEST;
-    for (uint32_t i = 0; is_test && i < 3; i++)
-        if (is_folder(d->ctx, path, test[i]))
-            return rc_format(d->ctx, "%s/%s", path, test[i]);
-    if (is_folder(d->ctx, path, "train") && !is_test)
-        return rc_format(d->ctx, "%s/train", path);
-    return rc_strdup(d->ctx, path);
+    static const char *const train[] = {"train", NULL};
+    static const char *const test[] = {"test", "val", "validation", NULL};
+    for (const char *const *name = d->split == RC_SPLIT_TEST ? test : train; *name; name++) {
+        if (!(*root = rc_format(d->ctx, "%s/%s", path, *name)))
+            return RC_ERR_MEMORY;
+        if (is_folder(AT_FDCWD, *root))
+            return RC_OK;
+        rc_release(*root);
+    }
+    *root = rc_strdup(d->ctx, path);
+    return *root ? RC_OK : RC_ERR_MEMORY;
 }
 
 static rc_status folder_open(struct rc_dataset *d, const char *path)
@@ -157,8 +159,7 @@ static rc_status folder_open(struct rc_dataset *d, const char *path)
         return RC_ERR_MEMORY;
     d->state = f;
     f->files.ctx = d->ctx;
-    if (!(f->root = choose_root(d, path)))
-        return RC_ERR_MEMORY;
+    RC_TRY(choose_root(&f->root, d, path));
     struct names classes = {.ctx = d->ctx};
     const rc_status st = add_classes(d, f, &classes);
     names_free(&classes);

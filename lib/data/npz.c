@@ -2,7 +2,19 @@
 #include "data/npy.h"
 #include "data/source.h"
 #include "data/zip.h"
+#include <math.h>
 #include <string.h>
+
+static rc_status check_finite(const struct rc_dataset *d, const char *path)
+{
+    const float *v = d->pixels;
+    const size_t count = rc_dataset_image_count(d);
+    for (size_t i = 0; i < count * d->stored; i++)
+        if (!isfinite(v[i]))
+            return rc_fail(RC_ERR_DATA, "%s: value %zu of image %zu is not finite", path, i % count,
+                           i / count);
+    return RC_OK;
+}
 
 static rc_status take_images(struct rc_dataset *d, const struct rc_npy *x, const char *path)
 {
@@ -19,11 +31,12 @@ static rc_status take_images(struct rc_dataset *d, const struct rc_npy *x, const
     RC_TRY(rc_dataset_set_shape(d, path, dim[0],
                                 (int64_t[]){r == 4 ? dim[1] : 1, dim[r - 2], dim[r - 1]}));
     RC_TRY(rc_dataset_reserve(d));
-    if (d->is_f32)
-        rc_npy_to_f32(x, d->pixels);
-    else
+    if (!d->is_f32) {
         memcpy(d->pixels, x->data, (size_t) x->count);
-    return RC_OK;
+        return RC_OK;
+    }
+    rc_npy_to_f32(x, d->pixels);
+    return check_finite(d, path);
 }
 
 static rc_status take_labels(struct rc_dataset *d, const struct rc_npy *y, const char *path)
