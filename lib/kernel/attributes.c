@@ -82,16 +82,33 @@ static dnnl_data_type_t residual_type(enum rc_dtype d)
     return d == RC_U8 ? dnnl_u8 : d == RC_S8 ? dnnl_s8 : dnnl_f32;
 }
 
+/* Round to s8 before the sum. Values are in units of `mid` on 2.x, real on 3.x, where they must be
+ * brought to that unit first; afterwards in units of the destination, or real again. */
+static dnnl_status_t append_rounding(dnnl_post_ops_t po, const struct rc_int8_scales *s)
+{
+    dnnl_status_t st = dnnl_success;
+    if (RC_DNNL_V3)
+        st = rc_dnnl_append_eltwise(po, dnnl_eltwise_linear, 1.0f / s->mid, 0.0f);
+    if (st == dnnl_success)
+        st = rc_dnnl_append_eltwise(po, dnnl_eltwise_round, 0.0f, 0.0f);
+    if (st == dnnl_success)
+        st = rc_dnnl_append_eltwise(po, dnnl_eltwise_clip, -128.0f, 127.0f);
+    if (st == dnnl_success)
+        st = rc_dnnl_append_eltwise(po, dnnl_eltwise_linear, RC_DNNL_V3 ? s->mid : s->mid / s->dst,
+                                    0.0f);
+    return st;
+}
+
 static rc_status int8_posts(dnnl_primitive_attr_t attr, const struct rc_int8_scales *s)
 {
-    if (!s->sum && !s->relu)
+    if (!s->sum && !s->relu && s->mid == 0)
         return RC_OK;
     dnnl_post_ops_t po = NULL;
     RC_TRY(rc_dnnl_check(dnnl_post_ops_create(&po), "post-ops"));
     /* 2.x runs post-ops in units of the destination, 3.x in real units */
     const float scale = RC_DNNL_V3 ? s->res : s->res / s->dst;
-    dnnl_status_t st = dnnl_success;
-    if (s->sum)
+    dnnl_status_t st = s->mid > 0 ? append_rounding(po, s) : dnnl_success;
+    if (st == dnnl_success && s->sum)
         st = rc_dnnl_append_sum(po, scale, residual_type(s->res_type));
     if (st == dnnl_success && s->relu)
         st = rc_dnnl_append_eltwise(po, dnnl_eltwise_relu, 0.0f, 0.0f);
@@ -135,8 +152,9 @@ rc_status rc_attr_int8(dnnl_primitive_attr_t attr, const struct rc_int8_scales *
     float scale[CHUNK];
     if (s->n_wei > CHUNK)
         return rc_fail(RC_ERR_UNSUPPORTED, "integer convolution: more than %d channels", CHUNK);
+    const float unit = s->mid > 0 ? s->mid : s->dst;
     for (int64_t o = 0; o < s->n_wei; o++)
-        scale[o] = s->src * s->wei[o] / s->dst;
+        scale[o] = s->src * s->wei[o] / unit;
     const int mask = s->n_wei == 1 ? 0 : 1 << 1;
     RC_TRY(rc_dnnl_check(dnnl_primitive_attr_set_output_scales(attr, s->n_wei, mask, scale),
                          "output scales"));

@@ -76,7 +76,9 @@ rc_status rc_attr_create(dnnl_primitive_attr_t *out);
 rc_status rc_attr_posts(dnnl_primitive_attr_t attr, const struct rc_prep *p, int32_t *in_place);
 
 /* Integer convolution and inner product, symmetric (zero points 0):
- *     real = relu( src*wei[o] * acc + bias[o] + sum*res ),   stored = round(real / dst) */
+ *     real = relu( src*wei[o] * acc + bias[o] + sum*res ),   stored = round(real / dst)
+ * With `mid`, what comes before the sum is an s8 of its own scale first:
+ *     mid * clamp(round(( src*wei[o] * acc + bias[o] ) / mid), -128, 127). */
 struct rc_int8_scales {
     float src, dst;   /* dst 1 when the destination is f32 */
     const float *wei; /* [n_wei] per output channel, or one */
@@ -86,6 +88,7 @@ struct rc_int8_scales {
     float res;    /* its scale */
     enum rc_dtype res_type;
     bool relu;
+    float mid; /* 0: no rounding before the sum */
 };
 rc_status rc_attr_int8(dnnl_primitive_attr_t attr, const struct rc_int8_scales *s);
 /* Scale arguments that 3.x takes at execution (nothing on 2.x). After the binds. */
