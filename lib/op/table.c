@@ -27,6 +27,9 @@ extern const struct rc_op rc_op_matmul;
 extern const struct rc_op rc_op_maxpool;
 extern const struct rc_op rc_op_mul;
 extern const struct rc_op rc_op_pad;
+extern const struct rc_op rc_op_qadd;
+extern const struct rc_op rc_op_qconv;
+extern const struct rc_op rc_op_qpool;
 extern const struct rc_op rc_op_quantizelinear;
 extern const struct rc_op rc_op_reducemean;
 extern const struct rc_op rc_op_relu;
@@ -66,6 +69,9 @@ static const struct rc_op *const ops[] = {
     &rc_op_maxpool,
     &rc_op_mul,
     &rc_op_pad,
+    &rc_op_qadd,
+    &rc_op_qconv,
+    &rc_op_qpool,
     &rc_op_quantizelinear,
     &rc_op_reducemean,
     &rc_op_relu,
