@@ -30,8 +30,8 @@ struct rc_session {
 
 /* In this order: constants first, so that everything after sees them; fusing last. */
 static const struct rc_pass *const session_passes[] = {
-    &rc_pass_fold_const,    &rc_pass_drop_identity, &rc_pass_fold_affine,
-    &rc_pass_shortcut_conv, &rc_pass_fuse_post,
+    &rc_pass_fold_const, &rc_pass_drop_identity, &rc_pass_fold_affine,
+    &rc_pass_lower_int8, &rc_pass_shortcut_conv, &rc_pass_fuse_post,
 };
 
 static rc_status run_passes(struct rc_graph *g, bool reference)
