@@ -11,6 +11,7 @@
 #include <rescomp/measure.h>
 #include <rescomp/method.h>
 #include <rescomp/prune.h>
+#include <rescomp/quantize.h>
 #include <rescomp/session.h>
 
 #endif

@@ -5,6 +5,7 @@
 #include "prune/allocate.h"
 #include "prune/criterion.h"
 #include "prune/repair.h"
+#include "quant/observer.h"
 #include "train/optim.h"
 #include "train/rate.h"
 
@@ -22,6 +23,7 @@ static const struct rc_method_kind *const kinds[] = {
     &rc_kind_distill_loss,
     &rc_kind_loss,
     &rc_kind_normalizer,
+    &rc_kind_observer,
     &rc_kind_optimizer,
     &rc_kind_rate,
     &rc_kind_reduction,

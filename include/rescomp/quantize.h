@@ -1,0 +1,148 @@
+/**
+ * @file rescomp/quantize.h
+ * INT8 post-training quantization: calibrate ranges on images, write them into the graph as
+ * QuantizeLinear and DequantizeLinear nodes. A session runs those nodes on integers.
+ *
+ * Place in the pipeline:  graph -> (pruner, trainer) -> [quantizer] -> graph -> session, save
+ */
+#ifndef RESCOMP_QUANTIZE_H
+#define RESCOMP_QUANTIZE_H
+
+#include <rescomp/dataset.h>
+#include <rescomp/graph.h>
+
+RC_BEGIN
+
+/** Opaque. Works on its own folded copy of the graph. */
+typedef struct rc_quantizer rc_quantizer;
+
+/** One scale per weight tensor instead of one per output channel. */
+#define RC_QUANTIZE_PER_TENSOR UINT64_C(1)
+/** 7-bit weights: exact on processors whose 8-bit products saturate (x86 without VNNI). */
+#define RC_QUANTIZE_REDUCE_RANGE UINT64_C(2)
+/** Never correct biases. Without it a correction is kept only if it brings the outputs on the
+ *  calibration images closer to those of the float graph. */
+#define RC_QUANTIZE_NO_BIAS_CORRECTION UINT64_C(4)
+/** Leave biases as f32 constants instead of int32 at scale s_x * s_w. */
+#define RC_QUANTIZE_FLOAT_BIAS UINT64_C(8)
+/** Quantize only the shortcut of a residual Add; the other operand is summed unrounded inside its
+ *  convolution. More accurate; runtimes that want both operands quantized run that Add as f32. */
+#define RC_QUANTIZE_SINGLE_RESIDUAL UINT64_C(16)
+/** Take the first images of the data set in their order instead of a seeded random choice. */
+#define RC_QUANTIZE_IN_ORDER UINT64_C(32)
+/** Make the trainable form: weights stay f32 behind QuantizeLinear and DequantizeLinear; after
+ *  training, rc_quantizer_finish() makes the exported form. */
+#define RC_QUANTIZE_QAT UINT64_C(64)
+
+/** Zero means "default" for every member. */
+typedef struct rc_quantizer_options {
+    size_t size;           /**< sizeof(rc_quantizer_options), set by the INIT macro. */
+    const char *observer;  /**< "minmax", "ema", "percentile:p=99.99", "entropy", "mse";
+                                NULL: "mse". */
+    uint64_t images;       /**< Images to calibrate on; 0: 512. */
+    uint64_t batch;        /**< Images per step; 0: 64, less when activations are large. */
+    uint64_t weight_bits;  /**< Range 2..8; 0: 8. [bits] */
+    uint64_t flags;        /**< RC_QUANTIZE_*; 0: none. */
+} rc_quantizer_options;
+
+#define RC_QUANTIZER_OPTIONS_INIT { sizeof(rc_quantizer_options), 0, 0, 0, 0, 0 }
+
+/**
+ * Copy and fold @p graph and decide which values become integers.
+ *
+ * Quantized are the inputs of Conv, Gemm and MatMul with constant weights, both operands of
+ * residual Adds and what follows them. Activations get one scale per tensor, u8 behind a Relu and
+ * s8 otherwise, zero point 0; weights are symmetric s8.
+ *
+ * @param[out] out     New quantizer; NULL on failure. Release with rc_quantizer_free().
+ * @param[in]  graph   Read during the call only.
+ * @param[in]  options NULL for defaults.
+ * @return RC_OK; RC_ERR_ARG a NULL pointer, unknown observer or value out of range; RC_ERR_MODEL
+ *         the graph is quantized already or has nothing to quantize; RC_ERR_ABI; RC_ERR_MEMORY.
+ * Thread safety: the graph must not change during the call. @since 0.1
+ */
+RC_API rc_status rc_quantizer_new(rc_quantizer **out, const rc_graph *graph,
+                                  const rc_quantizer_options *options);
+
+/** Release; accepts NULL, sets *quantizer to NULL. @since 0.1 */
+RC_API void rc_quantizer_free(rc_quantizer **quantizer);
+
+/**
+ * Run the float graph on images and choose every range; then correct biases.
+ *
+ * @param[in] dataset Its images must have the shape of the graph's only input. Labels unused.
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_DATA no images, or an activation is NaN or infinite (the
+ *         message names it); RC_ERR_SHAPE; RC_ERR_CANCELLED; RC_ERR_MEMORY.
+ * Cost: one forward pass over the images, with bias correction five.
+ * Source: Nagel et al., "A White Paper on Neural Network Quantization", 2021. @since 0.1
+ */
+RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, rc_dataset *dataset);
+
+/** Format of a table file. */
+typedef enum rc_table_format {
+    RC_TABLE_JSON = 0,    /**< This library's own: types, ranges and thresholds. */
+    RC_TABLE_TENSORRT = 1 /**< TensorRT's calibration cache (text, up to version 10). */
+} rc_table_format;
+
+/**
+ * Write the calibration table, whole or not at all.
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_STATE not calibrated; RC_ERR_PATH, RC_ERR_IO; RC_ERR_MEMORY.
+ * @since 0.1
+ */
+RC_API rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const char *path,
+                                         int32_t format);
+
+/**
+ * Take ranges from a table instead of calibrating. Biases are not corrected.
+ *
+ * @param[in] format RC_TABLE_*. A JSON table may name no tensor that the graph does not quantize;
+ *                   a TensorRT cache also lists others, which are skipped.
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_PATH, RC_ERR_IO; RC_ERR_FORMAT not a table, or a scale that
+ *         is not positive and finite; RC_ERR_MODEL a tensor is unknown or missing; RC_ERR_MEMORY.
+ * @since 0.1
+ */
+RC_API rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *path,
+                                         int32_t format);
+
+/**
+ * Make the quantized graph: weights as s8 constants, QuantizeLinear and DequantizeLinear around
+ * every integer value, opset 13 or later, metadata "rescomp.quantization".
+ *
+ * @param[out] out New graph; NULL on failure. Release with rc_graph_free().
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_STATE neither calibrated nor a table loaded; RC_ERR_MEMORY.
+ * @since 0.1
+ */
+RC_API rc_status rc_quantizer_apply(rc_quantizer *quantizer, rc_graph **out);
+
+/**
+ * After training a graph made with RC_QUANTIZE_QAT: turn its weights into s8 and its biases into
+ * int32 constants, as rc_quantizer_apply() does without that flag. Scales stay as calibrated,
+ * except those of weights, which follow the trained weights.
+ *
+ * @param[in]  graph The trained graph; read only.
+ * @param[out] out   New graph; NULL on failure. Release with rc_graph_free().
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_MODEL not such a graph; RC_ERR_MEMORY. @since 0.1
+ */
+RC_API rc_status rc_quantizer_finish(const rc_graph *graph, rc_graph **out);
+
+/** One quantized activation. Strings are borrowed from the quantizer. */
+typedef struct rc_quantizer_entry {
+    size_t size;        /**< sizeof(rc_quantizer_entry), set by the caller. */
+    const char *name;   /**< Value name in the folded graph. */
+    double low;         /**< Smallest value seen; low > high: from a table without ranges. */
+    double high;        /**< Largest value seen. */
+    double amax;        /**< Threshold: values beyond it are clipped. */
+    double scale;       /**< Real value of one integer step. */
+    uint64_t is_signed; /**< 0: u8 [0, 255]; 1: s8 [-128, 127]. */
+} rc_quantizer_entry;
+
+#define RC_QUANTIZER_ENTRY_INIT { sizeof(rc_quantizer_entry), 0, 0, 0, 0, 0, 0 }
+
+/** Number of calibrated values; 0 for NULL. @since 0.1 */
+RC_API uint64_t rc_quantizer_entries(const rc_quantizer *quantizer);
+/** @return RC_OK; RC_ERR_ARG; RC_ERR_STATE not calibrated; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_quantizer_entry_at(const rc_quantizer *quantizer, uint64_t index,
+                                       rc_quantizer_entry *out);
+
+RC_END
+#endif

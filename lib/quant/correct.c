@@ -1,0 +1,289 @@
+/* Empirical bias correction. With T[i,p,q] the mean over calibration images and output positions of
+ * what tap (p,q) sees of input channel i, a layer's mean output is sum W*T + b; so
+ *     b' = b + sum W*T_float - sum W_int*T_int
+ * makes the means of the quantized layer those of the float one. T comes from a mean image per
+ * layer input. All layers are corrected at once and the means taken again, since each correction
+ * changes what later layers see. Kept only when it brings the outputs closer to the float ones. */
+#include "kernel/conv.h"
+#include "op/layers.h"
+#include "pass/insert_qdq.h"
+#include "quant/walk.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SWEEPS = 2 };
+
+struct layer {
+    rc_id node;
+    struct rc_shape x; /* of operand 0 at batch 1 */
+    uint32_t axis;     /* of the output channels in the weight */
+    double *mean[2];   /* mean image: float graph, quantized graph */
+};
+
+struct correct {
+    struct rc_quantizer *q;
+    struct rc_dataset *d;
+    struct layer *layer;
+    uint32_t n;
+    float *outputs; /* of the float graph, all images of output 0 */
+    size_t per_image;
+};
+
+static struct rc_shape one_image(const struct rc_shape *s)
+{
+    struct rc_shape one = *s;
+    one.dim[0] = 1;
+    return one;
+}
+
+static rc_status layers_find(struct correct *c)
+{
+    const struct rc_graph *g = c->q->g;
+    c->layer = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*c->layer));
+    if (!c->layer)
+        return RC_ERR_MEMORY;
+    for (rc_id i = 0; i < g->n_nodes; i++) {
+        const struct rc_node *n = &g->nodes[i];
+        if (!rc_quant_is_weighted(g, n) || g->values[n->in[0]].tensor.shape.rank % 2)
+            continue;
+        if (!strcmp(n->op->name, "Gemm") && (((const struct rc_gemm_attrs *) n->attrs)->trans_a ||
+                                             ((const struct rc_gemm_attrs *) n->attrs)->beta != 1 ||
+                                             ((const struct rc_gemm_attrs *) n->attrs)->alpha != 1))
+            continue;
+        struct layer *l = &c->layer[c->n++];
+        *l = (struct layer){.node = i, .x = one_image(&g->values[n->in[0]].tensor.shape)};
+        l->axis = rc_weight_axis(g, n);
+        for (int k = 0; k < 2; k++) {
+            l->mean[k] = rc_alloc_array(g->ctx, (size_t) rc_shape_count(&l->x), sizeof(double));
+            if (!l->mean[k])
+                return RC_ERR_MEMORY;
+        }
+    }
+    return RC_OK;
+}
+
+static void correct_free(struct correct *c)
+{
+    for (uint32_t i = 0; c->layer && i < c->n; i++) {
+        rc_release(c->layer[i].mean[0]);
+        rc_release(c->layer[i].mean[1]);
+    }
+    rc_release(c->layer);
+    rc_release(c->outputs);
+}
+
+/* mean += sum over the batch of x; one thread per element range, images in order. */
+static void add_images(double *mean, const float *x, int64_t elements, uint32_t n)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < elements; i++)
+        for (uint32_t b = 0; b < n; b++)
+            mean[i] += (double) x[b * elements + i];
+}
+
+static double distance(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((double) a[i] - (double) b[i]) * ((double) a[i] - (double) b[i]);
+    return sum;
+}
+
+/* One batch: mean images of `which`; and the outputs, stored (float graph) or compared. */
+static void take_batch(struct correct *c, const struct rc_quant_walk *w, uint32_t first,
+                       uint32_t which, uint64_t done, uint32_t n, double *error)
+{
+    uint32_t at = w->n_out - c->n + first;
+    for (uint32_t i = 0; i < c->n; i++)
+        add_images(c->layer[i].mean[which], i < first ? w->x : w->out[at + i - first],
+                   rc_shape_count(&c->layer[i].x), n);
+    float *known = c->outputs + done * c->per_image;
+    if (which == 0)
+        memcpy(known, w->out[0], n * c->per_image * sizeof(float));
+    else
+        *error += distance(known, w->out[0], n * c->per_image);
+}
+
+/* Mean images of all layers in `g` and the squared distance of its outputs to the float ones. */
+static rc_status take_means(struct correct *c, const struct rc_graph *g, uint32_t which,
+                            double *error)
+{
+    struct rc_quant_walk w;
+    rc_id *observe = rc_alloc_array(g->ctx, c->n, sizeof(rc_id));
+    if (!observe)
+        return RC_ERR_MEMORY;
+    for (uint32_t i = 0; i < c->n; i++) {
+        observe[i] = g->nodes[c->layer[i].node].in[0];
+        memset(c->layer[i].mean[which], 0,
+               (size_t) rc_shape_count(&c->layer[i].x) * sizeof(double));
+    }
+    /* a layer that reads the graph's input sees the batch itself */
+    const uint32_t first = g->values[observe[0]].flags & RC_VALUE_INPUT ? 1 : 0;
+    rc_status st = rc_quant_walk_start(&w, c->q, c->d, g, observe + first, c->n - first);
+    rc_release(observe);
+    RC_TRY(st);
+    uint64_t done = 0;
+    uint32_t n;
+    while ((st = rc_quant_walk_next(&w, &n)) == RC_OK && n) {
+        take_batch(c, &w, first, which, done, n, error);
+        done += n;
+    }
+    rc_quant_walk_end(&w);
+    for (uint32_t i = 0; i < c->n && done; i++)
+        for (int64_t k = 0, count = rc_shape_count(&c->layer[i].x); k < count; k++)
+            c->layer[i].mean[which][k] /= (double) done;
+    return st;
+}
+
+/* Mean over output positions of what a tap sees of one channel's mean image. */
+static double tap_mean(const struct rc_conv_geometry *g, const double *plane, int64_t p, int64_t q)
+{
+    double sum = 0;
+    for (int64_t v = 0; v < g->out[0]; v++) {
+        const int64_t row = v * g->stride[0] + p * g->dilation[0] - g->pad_begin[0];
+        if (row < 0 || row >= g->in[0])
+            continue;
+        for (int64_t u = 0; u < g->out[1]; u++) {
+            const int64_t col = u * g->stride[1] + q * g->dilation[1] - g->pad_begin[1];
+            if (col >= 0 && col < g->in[1])
+                sum += plane[row * g->in[1] + col];
+        }
+    }
+    return sum / (double) (g->out[0] * g->out[1]);
+}
+
+/* out[o] += sign * sum W[o] * T for a convolution. */
+static rc_status add_conv(double *out, double sign, const struct rc_graph *g, const struct layer *l,
+                          const struct rc_tensor *w, const double *mean)
+{
+    struct rc_conv_geometry m;
+    rc_conv_geometry_of(&m, &g->nodes[l->node], &l->x, &w->shape);
+    const int64_t taps = m.kernel[0] * m.kernel[1], area = m.in[0] * m.in[1];
+    double *t = rc_alloc_array(g->ctx, (size_t) (m.in_channels * taps), sizeof(double));
+    if (!t)
+        return RC_ERR_MEMORY;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < m.in_channels; i++)
+        for (int64_t k = 0; k < taps; k++)
+            t[i * taps + k] = tap_mean(&m, mean + i * area, k / m.kernel[1], k % m.kernel[1]);
+    const int64_t in = m.in_channels / m.groups, per = m.out_channels / m.groups;
+    const float *x = w->data;
+    for (int64_t o = 0; o < m.out_channels; o++)
+        for (int64_t k = 0; k < in * taps; k++)
+            out[o] += sign * (double) x[o * in * taps + k] * t[o / per * in * taps + k];
+    rc_release(t);
+    return RC_OK;
+}
+
+static rc_status add_product(double *out, double sign, const struct rc_graph *g,
+                             const struct layer *l, const struct rc_tensor *w, const double *mean)
+{
+    if (w->shape.rank == 4)
+        return add_conv(out, sign, g, l, w, mean);
+    const int64_t outs = w->shape.dim[l->axis], ins = w->shape.dim[1 - l->axis];
+    const float *x = w->data;
+    for (int64_t o = 0; o < outs; o++)
+        for (int64_t i = 0; i < ins; i++)
+            out[o] += sign * (double) x[l->axis == 0 ? o * ins + i : i * outs + o] * mean[i];
+    return RC_OK;
+}
+
+/* The weight of node `id` in the quantized graph as reals. */
+static rc_status real_weight(struct rc_tensor *out, const struct rc_graph *g, rc_id id)
+{
+    const struct rc_node *dq = &g->nodes[g->values[g->nodes[id].in[1]].producer];
+    const struct rc_tensor in[3] = {g->values[dq->in[0]].tensor, g->values[dq->in[1]].tensor,
+                                    g->values[dq->in[2]].tensor};
+    RC_TRY(rc_tensor_new(out, g->ctx, RC_F32, &in[0].shape));
+    const struct rc_call call = {.node = dq, .ctx = g->ctx, .in = in, .out = out};
+    return dq->op->forward(&call);
+}
+
+static rc_status correct_layer(struct correct *c, const struct rc_graph *quantized,
+                               const struct layer *l)
+{
+    const struct rc_graph *g = c->q->g;
+    const struct rc_node *n = &g->nodes[l->node];
+    const struct rc_tensor *w = rc_const_in(g, n, 1),
+                           *b = n->n_in > 2 ? rc_const_in(g, n, 2) : NULL;
+    const int64_t channels = w->shape.dim[l->axis];
+    if (n->n_in > 2 && (!b || b->shape.rank != 1 || b->shape.dim[0] != channels))
+        return RC_OK;
+    struct rc_tensor integer = {0};
+    double *bias = rc_alloc_array(g->ctx, (size_t) channels, sizeof(double));
+    float *to = rc_alloc_array(g->ctx, (size_t) channels, sizeof(float));
+    rc_status st = bias && to ? RC_OK : RC_ERR_MEMORY;
+    for (int64_t o = 0; st == RC_OK && b && o < channels; o++)
+        bias[o] = (double) ((const float *) b->data)[o];
+    if (st == RC_OK)
+        st = real_weight(&integer, quantized, l->node);
+    if (st == RC_OK)
+        st = add_product(bias, 1, g, l, w, l->mean[0]);
+    if (st == RC_OK)
+        st = add_product(bias, -1, g, l, &integer, l->mean[1]);
+    if (st == RC_OK) {
+        for (int64_t o = 0; o < channels; o++)
+            to[o] = (float) bias[o];
+        rc_release(c->q->bias[l->node]);
+        c->q->bias[l->node] = to;
+        to = NULL;
+    }
+    rc_tensor_free(&integer);
+    rc_release(bias);
+    rc_release(to);
+    return st;
+}
+
+/* Distance with the biases in force; then `next`: new biases from the means. */
+static rc_status sweep(struct correct *c, double *error, bool next)
+{
+    struct rc_graph *g;
+    *error = 0;
+    RC_TRY(rc_quantizer_build(c->q, &g));
+    rc_status st = take_means(c, g, 1, error);
+    for (uint32_t i = 0; next && i < c->n && st == RC_OK; i++)
+        st = correct_layer(c, g, &c->layer[i]);
+    rc_graph_destroy(g);
+    return st;
+}
+
+static rc_status outputs_alloc(struct correct *c)
+{
+    const struct rc_graph *g = c->q->g;
+    const struct rc_tensor *t = &g->values[g->outputs[0]].tensor;
+    c->per_image = (size_t) (rc_shape_count(&t->shape) / g->batch);
+    const uint64_t have = rc_dataset_images(c->d),
+                   images = have < c->q->images ? have : c->q->images;
+    c->outputs = rc_alloc_array(g->ctx, (size_t) images * c->per_image, sizeof(float));
+    return c->outputs ? RC_OK : RC_ERR_MEMORY;
+}
+
+static rc_status correct_run(struct correct *c)
+{
+    double none, now = INFINITY, unused = 0;
+    RC_TRY(layers_find(c));
+    if (c->n == 0)
+        return RC_OK;
+    RC_TRY(outputs_alloc(c));
+    RC_TRY(take_means(c, c->q->g, 0, &unused));
+    RC_TRY(sweep(c, &none, true));
+    for (int i = 0; i < SWEEPS; i++)
+        RC_TRY(sweep(c, &now, i + 1 < SWEEPS));
+    c->q->corrected = now < none;
+    if (!c->q->corrected)
+        rc_quantizer_forget_biases(c->q);
+    rc_log(c->q->ctx, RC_LOG_INFO, "bias correction %s: squared output error %.4g, was %.4g",
+           c->q->corrected ? "kept" : "dropped", now, none);
+    return RC_OK;
+}
+
+rc_status rc_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d)
+{
+    struct correct c = {.q = q, .d = d};
+    const rc_status st = correct_run(&c);
+    correct_free(&c);
+    if (st != RC_OK)
+        rc_quantizer_forget_biases(q);
+    return st;
+}

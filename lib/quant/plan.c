@@ -1,0 +1,260 @@
+/* Placement of quantized values. Roles come from the operators (rc_op.quant); values joined by
+ * operators of role PASS form a class with one scale, found by union-find. */
+#include "quant/plan.h"
+#include "op/attrs.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static bool is_f32_variable(const struct rc_graph *g, rc_id v)
+{
+    return v != RC_NONE && !rc_value_is_const(&g->values[v]) && g->values[v].tensor.dtype == RC_F32;
+}
+
+bool rc_quant_is_weighted(const struct rc_graph *g, const struct rc_node *n)
+{
+    if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 2)
+        return false;
+    const struct rc_tensor *w = rc_const_in(g, n, 1);
+    return w && w->dtype == RC_F32 && w->shape.rank >= 2 && is_f32_variable(g, n->in[0]);
+}
+
+static bool is_op(const struct rc_node *n, const char *name)
+{
+    return n->op && !n->op->domain && !strcmp(n->op->name, name);
+}
+
+/* Relu only selects, but behind it u8 has twice the resolution, so it gets a scale of its own;
+ * padding with anything but zero mixes a number into the values that were moved. */
+static bool node_passes(const struct rc_node *n)
+{
+    if (is_op(n, "Relu"))
+        return false;
+    if (is_op(n, "Pad")) {
+        const struct rc_pad_attrs *a = n->attrs;
+        return a->mode != RC_PAD_CONSTANT || a->value == 0;
+    }
+    return n->op && n->op->quant == RC_QUANT_PASS && n->n_out > 0;
+}
+
+static bool node_sums(const struct rc_graph *g, const struct rc_node *n)
+{
+    if (!is_op(n, "Add")) /* Concat requantizes too, but gains nothing from it */
+        return false;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (!is_f32_variable(g, n->in[i]))
+            return false;
+    return true;
+}
+
+/* Activations that a requantization can absorb or that only bound the result. */
+static bool is_activation(const struct rc_node *n)
+{
+    return is_op(n, "Relu") || is_op(n, "Clip");
+}
+
+static rc_id class_root(const struct rc_quant_plan *p, rc_id v)
+{
+    while (p->value[v].root != v)
+        v = p->value[v].root;
+    return v;
+}
+
+static void class_join(struct rc_quant_plan *p, rc_id a, rc_id b)
+{
+    a = class_root(p, a);
+    b = class_root(p, b);
+    p->value[a > b ? a : b].root = a < b ? a : b;
+}
+
+static bool all_non_negative(const struct rc_quant_plan *p, const struct rc_node *n)
+{
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (n->in[i] != RC_NONE && !p->value[n->in[i]].non_negative)
+            return false;
+    return n->n_in > 0;
+}
+
+static bool output_non_negative(const struct rc_quant_plan *p, const struct rc_node *n)
+{
+    static const char *const always[] = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"};
+    static const char *const keeps[] = {
+        "Add", "Mul", "Div", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Dropout"};
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+        if (is_op(n, always[i]))
+            return true;
+    if (is_op(n, "Clip")) {
+        const struct rc_clip_attrs *a = n->attrs;
+        return (a->n_bounds && a->lo >= 0) || p->value[n->in[0]].non_negative;
+    }
+    if (node_passes(n))
+        return p->value[n->in[0]].non_negative && (!is_op(n, "Concat") || all_non_negative(p, n));
+    for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++)
+        if (is_op(n, keeps[i]))
+            return all_non_negative(p, n);
+    return false;
+}
+
+static bool constant_non_negative(const struct rc_tensor *t)
+{
+    const float *x = t->data;
+    if (t->dtype != RC_F32)
+        return false;
+    for (int64_t i = 0, n = rc_shape_count(&t->shape); i < n; i++)
+        if (!(x[i] >= 0))
+            return false;
+    return true;
+}
+
+static void find_non_negative(struct rc_quant_plan *p, const struct rc_graph *g, const rc_id *order,
+                              uint32_t n_order)
+{
+    for (uint32_t v = 0; v < p->n; v++)
+        if (rc_value_is_const(&g->values[v]))
+            p->value[v].non_negative = constant_non_negative(&g->values[v].tensor);
+    for (uint32_t i = 0; i < n_order; i++) {
+        const struct rc_node *n = &g->nodes[order[i]];
+        const bool positive = output_non_negative(p, n);
+        for (uint32_t k = 0; k < n->n_out; k++)
+            if (n->out[k] != RC_NONE)
+                p->value[n->out[k]].non_negative = positive;
+    }
+}
+
+static void want(struct rc_quant_plan *p, const struct rc_graph *g, rc_id v)
+{
+    if (is_f32_variable(g, v))
+        p->value[v].quantized = true;
+}
+
+/* What the next layers read of a sum: the value behind its activations. */
+static void want_sum_output(struct rc_quant_plan *p, const struct rc_graph *g, rc_id v)
+{
+    for (rc_id next; (next = rc_graph_single_reader(g, v)) != RC_NONE;) {
+        if (!is_activation(&g->nodes[next]))
+            break;
+        v = g->nodes[next].out[0];
+    }
+    if (!(g->values[v].flags & RC_VALUE_OUTPUT))
+        want(p, g, v);
+}
+
+static bool from_weighted(const struct rc_graph *g, rc_id v)
+{
+    const rc_id producer = g->values[v].producer;
+    return producer != RC_NONE && rc_quant_is_weighted(g, &g->nodes[producer]) &&
+           rc_graph_single_reader(g, v) != RC_NONE;
+}
+
+static void want_sum_operands(struct rc_quant_plan *p, const struct rc_graph *g,
+                              const struct rc_node *n, uint32_t flags)
+{
+    bool spare = flags & RC_PLAN_SINGLE_RESIDUAL;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        if (spare && from_weighted(g, n->in[i]))
+            spare = false; /* one operand may stay inside its convolution */
+        else
+            want(p, g, n->in[i]);
+    }
+}
+
+/* Backwards: what passes through must be an integer before as well, with the same scale. */
+static void spread_through_pass(struct rc_quant_plan *p, const struct rc_graph *g,
+                                const rc_id *order, uint32_t n_order)
+{
+    for (uint32_t i = n_order; i-- > 0;) {
+        const struct rc_node *n = &g->nodes[order[i]];
+        rc_id from = RC_NONE; /* an output that is an integer */
+        for (uint32_t k = 0; node_passes(n) && k < n->n_out; k++)
+            if (n->out[k] != RC_NONE && p->value[n->out[k]].quantized)
+                from = n->out[k];
+        for (uint32_t k = 0; from != RC_NONE && k < n->n_in; k++)
+            if (is_f32_variable(g, n->in[k])) {
+                p->value[n->in[k]].quantized = true;
+                class_join(p, n->in[k], from);
+            }
+        for (uint32_t k = 0; from != RC_NONE && k < n->n_out; k++)
+            if (n->out[k] != RC_NONE && p->value[n->out[k]].quantized)
+                class_join(p, n->out[k], from);
+    }
+}
+
+static void find_observed(struct rc_quant_plan *p, const struct rc_graph *g)
+{
+    for (uint32_t v = 0; v < p->n; v++) {
+        const rc_id producer = g->values[v].producer;
+        p->value[v].observed =
+            p->value[v].quantized && (producer == RC_NONE || !node_passes(&g->nodes[producer]));
+    }
+}
+
+rc_status rc_quant_plan_create(struct rc_quant_plan *p, const struct rc_graph *g, uint32_t flags)
+{
+    rc_id *order = NULL;
+    uint32_t n_order = 0;
+    *p = (struct rc_quant_plan){.ctx = g->ctx, .n = g->n_values};
+    p->value = rc_alloc_array(g->ctx, p->n, sizeof(*p->value));
+    if (!p->value)
+        return RC_ERR_MEMORY;
+    RC_TRY(rc_graph_order(g, &order, &n_order));
+    for (uint32_t v = 0; v < p->n; v++)
+        p->value[v] = (struct rc_quant_value){.root = v, .low = INFINITY, .high = -INFINITY};
+    find_non_negative(p, g, order, n_order);
+    for (uint32_t i = 0; i < n_order; i++) {
+        const struct rc_node *n = &g->nodes[order[i]];
+        if (rc_quant_is_weighted(g, n))
+            want(p, g, n->in[0]);
+        if (!node_sums(g, n))
+            continue;
+        want_sum_operands(p, g, n, flags);
+        want_sum_output(p, g, n->out[0]);
+    }
+    spread_through_pass(p, g, order, n_order);
+    find_observed(p, g);
+    rc_release(order);
+    return RC_OK;
+}
+
+void rc_quant_plan_free(struct rc_quant_plan *p)
+{
+    rc_release(p->value);
+    p->value = NULL;
+    p->n = 0;
+}
+
+/* An input image may be non-negative without a node that says so; the data decide. */
+static bool is_unsigned(const struct rc_graph *g, rc_id v, const struct rc_quant_value *q)
+{
+    return q->non_negative ||
+           (g->values[v].flags & RC_VALUE_INPUT && q->low >= 0 && q->low <= q->high);
+}
+
+void rc_quant_plan_types(struct rc_quant_plan *p, const struct rc_graph *g)
+{
+    for (uint32_t v = 0; v < p->n; v++)
+        p->value[v].type = RC_U8;
+    for (uint32_t v = 0; v < p->n; v++)
+        if (p->value[v].observed && !is_unsigned(g, v, &p->value[v]))
+            p->value[class_root(p, v)].type = RC_S8;
+    for (uint32_t v = 0; v < p->n; v++)
+        p->value[v].type = p->value[class_root(p, v)].type;
+}
+
+void rc_quant_plan_scales(struct rc_quant_plan *p)
+{
+    for (uint32_t v = 0; v < p->n; v++)
+        p->value[v].scale = 0;
+    for (uint32_t v = 0; v < p->n; v++) {
+        struct rc_quant_value *root = &p->value[class_root(p, v)];
+        const float top = root->type == RC_U8 ? 255.0f : 127.0f;
+        if (p->value[v].observed)
+            root->scale = fmaxf(root->scale, (float) p->value[v].amax / top);
+    }
+    for (uint32_t v = 0; v < p->n; v++) {
+        struct rc_quant_value *root = &p->value[class_root(p, v)];
+        if (!(root->scale >= FLT_MIN))
+            root->scale = 1; /* only zeros were seen */
+        p->value[v].scale = root->scale;
+    }
+}

@@ -1,0 +1,26 @@
+#ifndef RC_LIB_QUANT_WALK_H
+#define RC_LIB_QUANT_WALK_H
+/* Calibration images through a graph, batch by batch, with chosen values kept. */
+#include "data/batches.h"
+#include "exec/session.h"
+#include "quant/quantizer.h"
+
+struct rc_quant_walk {
+    struct rc_context *ctx;
+    struct rc_session *session;
+    struct rc_batches *batches;
+    uint32_t batch, n_out;
+    uint64_t index, left; /* next batch, images still to come */
+    float *x;             /* [batch, C, H, W] */
+    int32_t *labels;
+    float **out; /* [n_out] the graph's outputs, then the observed values */
+};
+
+/* Outputs of `g` with `observe` after them. Same images in the same order for every walk. */
+rc_status rc_quant_walk_start(struct rc_quant_walk *w, const struct rc_quantizer *q,
+                              struct rc_dataset *d, const struct rc_graph *g, const rc_id *observe,
+                              uint32_t n_observe);
+/* Fill x and out with the next batch; *n = 0 at the end. */
+rc_status rc_quant_walk_next(struct rc_quant_walk *w, uint32_t *n);
+void rc_quant_walk_end(struct rc_quant_walk *w);
+#endif
