@@ -95,9 +95,16 @@ static rc_status softmax_read(struct rc_node *n, const struct rc_attrs *a)
     return rc_attr_int(a, "axis", t->flat ? 1 : -1, &t->axis);
 }
 
+/* Both meanings agree on the last axis only. */
 static rc_status softmax_write(const struct rc_node *n, struct rc_attr_write *w)
 {
-    return rc_put_int(w, "axis", ((const struct rc_softmax_attrs *) n->attrs)->axis);
+    const struct rc_softmax_attrs *t = n->attrs;
+    if ((t->flat != 0) != (rc_attr_write_opset(w) < 13) && t->axis != -1)
+        return rc_fail(RC_ERR_UNSUPPORTED,
+                       "node \"%s\": Softmax over %s axis %lld cannot be written in opset %lld",
+                       n->name, t->flat ? "all axes from" : "only", (long long) t->axis,
+                       (long long) rc_attr_write_opset(w));
+    return rc_put_int(w, "axis", t->axis);
 }
 
 const struct rc_op rc_op_softmax = {
