@@ -20,8 +20,8 @@ typedef const dnnl_memory_desc_t *rc_dmd;
 #define RC_DMD(owned) (&(owned))
 #endif
 
-/* RC_OK, or rc_fail() naming `what`: unimplemented or refused gives RC_ERR_UNSUPPORTED, out of memory
- * RC_ERR_MEMORY, everything else RC_ERR_BACKEND. */
+/* RC_OK, or rc_fail() naming `what`: unimplemented or refused gives RC_ERR_UNSUPPORTED, out of
+ * memory RC_ERR_MEMORY, everything else RC_ERR_BACKEND. */
 rc_status rc_dnnl_check(dnnl_status_t st, const char *what);
 
 dnnl_status_t rc_dmd_with_tag(dnnl_memory_desc_t *out, int rank, const dnnl_dims_t dims,

@@ -65,15 +65,16 @@ static rc_status run_backward(const struct rc_step_io *io)
     void *mean, *variance;
     statistics(s, io, &mean, &variance);
     void *mask = s->mask_at != SIZE_MAX ? (char *) io->saved + s->mask_at : NULL;
-    void *const handle[9] = {io->in[0],
-                             io->in[1],
-                             mean,
-                             variance,
-                             io->d_out[0],
-                             io->d_in[0],
-                             s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
-                             s->unwanted[1] ? s->unwanted[1] : io->d_in[2],
-                             mask};
+    void *const handle[10] = {io->in[0],
+                              io->in[1],
+                              io->in[2],
+                              mean,
+                              variance,
+                              io->d_out[0],
+                              io->d_in[0],
+                              s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
+                              s->unwanted[1] ? s->unwanted[1] : io->d_in[2],
+                              mask};
     return rc_prim_run(&s->backward, handle, io->scratch);
 }
 
@@ -132,17 +133,19 @@ static rc_status prepare_backward(struct rc_prep *p, struct norm_state *s, struc
     RC_TRY(rc_prim_init(&s->backward, p->engine, pd));
     if (s->relu)
         RC_TRY(rc_md_query(p->engine, s->forward.pd, dnnl_query_workspace_md, 0, &mask));
-    static const int arg[9] = {DNNL_ARG_SRC,        DNNL_ARG_SCALE,      DNNL_ARG_MEAN,
-                               DNNL_ARG_VARIANCE,   DNNL_ARG_DIFF_DST,   DNNL_ARG_DIFF_SRC,
-                               DNNL_ARG_DIFF_SCALE, DNNL_ARG_DIFF_SHIFT, DNNL_ARG_WORKSPACE};
-    const struct rc_md *const md[9] = {x, row, row, row, x, x, row, row, mask};
-    RC_TRY(bind_all(&s->backward, arg, md, mask ? 9 : 8));
+    /* 2.x asks for the shift too, although the gradient does not depend on it */
+    static const int arg[10] = {DNNL_ARG_SRC,      DNNL_ARG_SCALE,      DNNL_ARG_SHIFT,
+                                DNNL_ARG_MEAN,     DNNL_ARG_VARIANCE,   DNNL_ARG_DIFF_DST,
+                                DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_SCALE, DNNL_ARG_DIFF_SHIFT,
+                                DNNL_ARG_WORKSPACE};
+    const struct rc_md *const md[10] = {x, row, row, row, row, x, x, row, row, mask};
+    RC_TRY(bind_all(&s->backward, arg, md, mask ? 10 : 9));
     for (int i = 0; i < 2; i++)
         if (!p->needs_grad[1 + i] &&
             !(s->unwanted[i] = rc_alloc(rc_engine_context(p->engine), rc_md_bytes(row))))
             return RC_ERR_MEMORY;
     p->d_out_md[0] = p->d_in_md[0] = x;
-    p->backward_reads = 1u << 0 | 1u << 1 | (s->batch_statistics ? 0 : 1u << 3 | 1u << 4);
+    p->backward_reads = 1u << 0 | 1u << 1 | 1u << 2 | (s->batch_statistics ? 0 : 1u << 3 | 1u << 4);
     p->backward_scratch = s->backward.scratch;
     p->run_backward = run_backward;
     return RC_OK;

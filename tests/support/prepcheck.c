@@ -100,7 +100,7 @@ static void open_graph(struct run *r)
         r->in[i] = make(r, &c->in[i], true);
         for (int64_t k = 0, n = rc_shape_count(&r->in[i].shape); c->positive >> i & 1 && k < n; k++)
             ((float *) r->in[i].data)[k] = 1 + ((float *) r->in[i].data)[k] / 2;
-        r->have[i] = i ? NULL : arriving(r, &r->in[i]);
+        r->have[i] = i && !c->all_arrive ? NULL : arriving(r, &r->in[i]);
         r->needs[i] = c->training && !(c->no_grad >> i & 1);
     }
     const struct rc_op *op = rc_op_find(NULL, c->op);

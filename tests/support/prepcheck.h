@@ -6,7 +6,10 @@
 #include "test.h"
 
 /* Operand with random contents, as an initializer. */
-#define T_F32(...) {RC_F32, RC_SHAPE(__VA_ARGS__), NULL}
+#define T_F32(...)                          \
+    {                                       \
+        RC_F32, RC_SHAPE(__VA_ARGS__), NULL \
+    }
 
 enum prepcheck_layout { PREPCHECK_PLAIN, PREPCHECK_LAST, PREPCHECK_BLOCK8, PREPCHECK_BLOCK16 };
 
@@ -16,9 +19,13 @@ struct prepcheck {
     struct rc_tensor in[8]; /* shape and type; dtype 0: absent. Contents are random in [-1, 1] */
     uint32_t n_in;
     /* Operand with random contents, as an initializer. */
-#define T_F32(...) {RC_F32, RC_SHAPE(__VA_ARGS__), NULL}
+#define T_F32(...)                          \
+    {                                       \
+        RC_F32, RC_SHAPE(__VA_ARGS__), NULL \
+    }
 
-enum prepcheck_layout arrive; /* layout in which rank-4 operands arrive */
+    enum prepcheck_layout arrive; /* layout in which operand 0 arrives if it has rank 4 */
+    bool all_arrive;              /* the other operands too */
     bool training, frozen_stats;
     uint32_t positive; /* bit i: operand i is in [0.5, 1.5] (variances) */
     uint32_t no_grad;  /* bit i: operand i needs no gradient */
