@@ -73,7 +73,7 @@ RC_API void rc_quantizer_free(rc_quantizer **quantizer);
  * @param[in] dataset Its images must have the shape of the graph's only input. Labels unused.
  * @return RC_OK; RC_ERR_ARG; RC_ERR_DATA no images, or an activation is NaN or infinite (the
  *         message names it); RC_ERR_SHAPE; RC_ERR_CANCELLED; RC_ERR_MEMORY.
- * Cost: one forward pass over the images, with bias correction five.
+ * Cost: one forward pass over the images, with bias correction four.
  * Source: Nagel et al., "A White Paper on Neural Network Quantization", 2021. @since 0.1
  */
 RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, rc_dataset *dataset);

@@ -1,9 +1,9 @@
 /* Empirical bias correction. With T[i,p,q] the mean over calibration images and output positions of
  * what tap (p,q) sees of input channel i, a layer's mean output is sum W*T + b; so
- *     b' = b + sum W*T_float - sum W_int*T_int
- * makes the means of the quantized layer those of the float one. T comes from a mean image per
- * layer input. All layers are corrected at once and the means taken again, since each correction
- * changes what later layers see. Kept only when it brings the outputs closer to the float ones. */
+ *     b' = b + sum W*T(x) - sum W_int*T(Q(x))
+ * takes away the mean error that the layer's own rounding of weights and input makes. T comes from
+ * a mean image per layer input, all in one pass over the float graph: errors of earlier layers are
+ * corrected where they arise. Kept only when it brings the outputs closer to the float ones. */
 #include "kernel/conv.h"
 #include "op/layers.h"
 #include "pass/insert_qdq.h"
@@ -12,13 +12,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { SWEEPS = 2 };
-
 struct layer {
     rc_id node;
-    struct rc_shape x; /* of operand 0 at batch 1 */
-    uint32_t axis;     /* of the output channels in the weight */
-    double *mean[2];   /* mean image: float graph, quantized graph */
+    struct rc_shape x;                  /* of operand 0 at batch 1 */
+    uint32_t axis;                      /* of the output channels in the weight */
+    const struct rc_quant_value *value; /* scale and type of operand 0 */
+    double *mean[2];                    /* mean image: as it is, quantized */
 };
 
 struct correct {
@@ -54,6 +53,7 @@ static rc_status layers_find(struct correct *c)
         struct layer *l = &c->layer[c->n++];
         *l = (struct layer){.node = i, .x = one_image(&g->values[n->in[0]].tensor.shape)};
         l->axis = rc_weight_axis(g, n);
+        l->value = &c->q->plan.value[n->in[0]];
         for (int k = 0; k < 2; k++) {
             l->mean[k] = rc_alloc_array(g->ctx, (size_t) rc_shape_count(&l->x), sizeof(double));
             if (!l->mean[k])
@@ -73,66 +73,73 @@ static void correct_free(struct correct *c)
     rc_release(c->outputs);
 }
 
-/* mean += sum over the batch of x; one thread per element range, images in order. */
-static void add_images(double *mean, const float *x, int64_t elements, uint32_t n)
+/* Sums over the batch; one thread per range of elements, images in order. */
+static void add_images(struct layer *l, const float *x, uint32_t n)
 {
+    const int64_t elements = rc_shape_count(&l->x);
+    const float scale = l->value->scale, lo = l->value->type == RC_U8 ? 0.0f : -128.0f;
+    const float hi = l->value->type == RC_U8 ? 255.0f : 127.0f;
+    double *real = l->mean[0], *integer = l->mean[1];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < elements; i++)
-        for (uint32_t b = 0; b < n; b++)
-            mean[i] += (double) x[b * elements + i];
+        for (uint32_t b = 0; b < n; b++) {
+            const float v = x[b * elements + i];
+            real[i] += (double) v;
+            integer[i] += (double) (scale * fmaxf(lo, fminf(hi, rintf(v / scale))));
+        }
 }
 
-static double distance(const float *a, const float *b, size_t n)
+/* One pass over the float graph: mean images of all layers, and the outputs. */
+static rc_status take_means(struct correct *c)
 {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += ((double) a[i] - (double) b[i]) * ((double) a[i] - (double) b[i]);
-    return sum;
-}
-
-/* One batch: mean images of `which`; and the outputs, stored (float graph) or compared. */
-static void take_batch(struct correct *c, const struct rc_quant_walk *w, uint32_t first,
-                       uint32_t which, uint64_t done, uint32_t n, double *error)
-{
-    uint32_t at = w->n_out - c->n + first;
-    for (uint32_t i = 0; i < c->n; i++)
-        add_images(c->layer[i].mean[which], i < first ? w->x : w->out[at + i - first],
-                   rc_shape_count(&c->layer[i].x), n);
-    float *known = c->outputs + done * c->per_image;
-    if (which == 0)
-        memcpy(known, w->out[0], n * c->per_image * sizeof(float));
-    else
-        *error += distance(known, w->out[0], n * c->per_image);
-}
-
-/* Mean images of all layers in `g` and the squared distance of its outputs to the float ones. */
-static rc_status take_means(struct correct *c, const struct rc_graph *g, uint32_t which,
-                            double *error)
-{
+    const struct rc_graph *g = c->q->g;
     struct rc_quant_walk w;
     rc_id *observe = rc_alloc_array(g->ctx, c->n, sizeof(rc_id));
     if (!observe)
         return RC_ERR_MEMORY;
-    for (uint32_t i = 0; i < c->n; i++) {
-        observe[i] = g->nodes[c->layer[i].node].in[0];
-        memset(c->layer[i].mean[which], 0,
-               (size_t) rc_shape_count(&c->layer[i].x) * sizeof(double));
-    }
-    /* a layer that reads the graph's input sees the batch itself */
-    const uint32_t first = g->values[observe[0]].flags & RC_VALUE_INPUT ? 1 : 0;
-    rc_status st = rc_quant_walk_start(&w, c->q, c->d, g, observe + first, c->n - first);
+    uint32_t seen = 0; /* a layer that reads the graph's input sees the batch itself */
+    for (uint32_t i = 0; i < c->n; i++)
+        if (!(g->values[g->nodes[c->layer[i].node].in[0]].flags & RC_VALUE_INPUT))
+            observe[seen++] = g->nodes[c->layer[i].node].in[0];
+    rc_status st = rc_quant_walk_start(&w, c->q, c->d, g, observe, seen);
     rc_release(observe);
     RC_TRY(st);
     uint64_t done = 0;
     uint32_t n;
     while ((st = rc_quant_walk_next(&w, &n)) == RC_OK && n) {
-        take_batch(c, &w, first, which, done, n, error);
+        float *const *x = w.out + (w.n_out - seen);
+        for (uint32_t i = 0; i < c->n; i++) {
+            const rc_id v = g->nodes[c->layer[i].node].in[0];
+            add_images(&c->layer[i], g->values[v].flags & RC_VALUE_INPUT ? w.x : *x++, n);
+        }
+        memcpy(c->outputs + done * c->per_image, w.out[0], n * c->per_image * sizeof(float));
         done += n;
     }
     rc_quant_walk_end(&w);
-    for (uint32_t i = 0; i < c->n && done; i++)
-        for (int64_t k = 0, count = rc_shape_count(&c->layer[i].x); k < count; k++)
-            c->layer[i].mean[which][k] /= (double) done;
+    for (uint32_t i = 0; i < 2 * c->n && done; i++)
+        for (int64_t k = 0, count = rc_shape_count(&c->layer[i / 2].x); k < count; k++)
+            c->layer[i / 2].mean[i % 2][k] /= (double) done;
+    return st;
+}
+
+/* Squared distance of the quantized graph's outputs to the float ones. */
+static rc_status measure(struct correct *c, const struct rc_graph *quantized, double *error)
+{
+    struct rc_quant_walk w;
+    uint64_t done = 0;
+    uint32_t n;
+    *error = 0;
+    rc_status st = RC_OK;
+    RC_TRY(rc_quant_walk_start(&w, c->q, c->d, quantized, NULL, 0));
+    while ((st = rc_quant_walk_next(&w, &n)) == RC_OK && n) {
+        const float *known = c->outputs + done * c->per_image;
+        for (size_t i = 0; i < n * c->per_image; i++) {
+            const double d = (double) known[i] - (double) w.out[0][i];
+            *error += d * d;
+        }
+        done += n;
+    }
+    rc_quant_walk_end(&w);
     return st;
 }
 
@@ -235,19 +242,6 @@ static rc_status correct_layer(struct correct *c, const struct rc_graph *quantiz
     return st;
 }
 
-/* Distance with the biases in force; then `next`: new biases from the means. */
-static rc_status sweep(struct correct *c, double *error, bool next)
-{
-    struct rc_graph *g;
-    *error = 0;
-    RC_TRY(rc_quantizer_build(c->q, &g));
-    rc_status st = take_means(c, g, 1, error);
-    for (uint32_t i = 0; next && i < c->n && st == RC_OK; i++)
-        st = correct_layer(c, g, &c->layer[i]);
-    rc_graph_destroy(g);
-    return st;
-}
-
 static rc_status outputs_alloc(struct correct *c)
 {
     const struct rc_graph *g = c->q->g;
@@ -261,20 +255,28 @@ static rc_status outputs_alloc(struct correct *c)
 
 static rc_status correct_run(struct correct *c)
 {
-    double none, now = INFINITY, unused = 0;
+    struct rc_graph *g;
+    double before, after = INFINITY;
     RC_TRY(layers_find(c));
     if (c->n == 0)
         return RC_OK;
     RC_TRY(outputs_alloc(c));
-    RC_TRY(take_means(c, c->q->g, 0, &unused));
-    RC_TRY(sweep(c, &none, true));
-    for (int i = 0; i < SWEEPS; i++)
-        RC_TRY(sweep(c, &now, i + 1 < SWEEPS));
-    c->q->corrected = now < none;
+    RC_TRY(take_means(c));
+    RC_TRY(rc_quantizer_build(c->q, &g));
+    rc_status st = measure(c, g, &before);
+    for (uint32_t i = 0; i < c->n && st == RC_OK; i++)
+        st = correct_layer(c, g, &c->layer[i]);
+    rc_graph_destroy(g);
+    RC_TRY(st);
+    RC_TRY(rc_quantizer_build(c->q, &g));
+    st = measure(c, g, &after);
+    rc_graph_destroy(g);
+    RC_TRY(st);
+    c->q->corrected = after < before;
     if (!c->q->corrected)
         rc_quantizer_forget_biases(c->q);
     rc_log(c->q->ctx, RC_LOG_INFO, "bias correction %s: squared output error %.4g, was %.4g",
-           c->q->corrected ? "kept" : "dropped", now, none);
+           c->q->corrected ? "kept" : "dropped", after, before);
     return RC_OK;
 }
 
