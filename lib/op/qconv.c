@@ -10,6 +10,8 @@ static rc_status qconv_check(const struct rc_infer *i)
     const struct rc_node *n = i->node;
     RC_TRY(rc_op_check_type(i, RC_QCONV_X, "input", RC_DT(RC_U8) | RC_DT(RC_S8)));
     RC_TRY(rc_op_check_type(i, RC_QCONV_W, "weights", RC_DT(RC_S8)));
+    if (!rc_op_has(n, RC_QCONV_SCALE))
+        return rc_fail(RC_ERR_MODEL, "node \"%s\": no scale", n->name);
     RC_TRY(rc_op_check_type(i, RC_QCONV_SCALE, "scale", RC_DT_F32));
     if (rc_op_has(n, RC_QCONV_BIAS))
         RC_TRY(rc_op_check_type(i, RC_QCONV_BIAS, "bias", RC_DT_F32));
@@ -149,7 +151,7 @@ static struct rc_cost qconv_cost(const struct rc_node *n, const struct rc_tensor
 const struct rc_op rc_op_qconv = {
     .name = "QConv",
     .domain = "rescomp",
-    .min_in = 4,
+    .min_in = 2, /* the bias before the scale may be absent */
     .max_in = 5,
     .min_out = 1,
     .max_out = 1,

@@ -16,7 +16,8 @@ struct qconv_state {
     enum rc_dtype x_type, res_type;
     bool has_residual;
     int64_t channels, pixels, x_count; /* of y; elements of x */
-    float *scale, *bias;               /* [channels] real units */
+    float unit;                        /* real value of one step of y */
+    float *scale, *bias;               /* [channels] steps per sum; bias in units of the sum */
     size_t acc_offset, conv_offset;    /* in the scratchpad, behind x as f32 */
     char impl[96];
 };
@@ -135,47 +136,44 @@ static void convert(float *out, const uint8_t *x, enum rc_dtype t, int64_t n)
     }
 }
 
-/* One pixel of channels-last sums, in place: real values without the residual. */
+/* One pixel of channels-last sums, in place, in steps of y_scale and without the residual. The
+ * order of operations is that of the integer kernel, so that both give the same bits. */
 static void dequantize(const struct qconv_state *s, float *acc)
 {
     for (int64_t o = 0; o < s->channels; o++)
-        acc[o] = acc[o] * s->scale[o] + s->bias[o];
+        acc[o] = (acc[o] + s->bias[o]) * s->scale[o];
     if (!(s->a.mid_scale > 0))
         return;
-    const float mid = s->a.mid_scale, inverse = 1.0f / mid;
+    const float mid = s->a.mid_scale / s->unit;
     for (int64_t o = 0; o < s->channels; o++)
-        acc[o] = mid * rc_q_round(rc_q_clamp(acc[o] * inverse, -128.0f, 127.0f));
+        acc[o] = rc_q_round(rc_q_clamp(acc[o], -128.0f, 127.0f)) * mid;
 }
 
+/* In doubles: the kernel's multiply-add rounds once. */
 static void add_residual(const struct qconv_state *s, float *acc, const uint8_t *res)
 {
-    const float scale = s->a.res_scale;
+    const double scale = (double) (s->a.res_scale / s->unit);
     const int8_t *q = (const int8_t *) res;
     if (s->res_type == RC_U8)
         for (int64_t o = 0; o < s->channels; o++)
-            acc[o] += scale * (float) res[o];
+            acc[o] = (float) ((double) acc[o] + scale * (double) res[o]);
     else
         for (int64_t o = 0; o < s->channels; o++)
-            acc[o] += scale * (float) q[o];
+            acc[o] = (float) ((double) acc[o] + scale * (double) q[o]);
 }
 
 static void finish(const struct qconv_state *s, float *acc, void *out, int64_t pixel)
 {
     const float lo = s->a.relu || s->a.out == RC_U8 ? 0 : -128, hi = rc_q_high(s->a.out);
-    const float inverse = 1.0f / s->a.y_scale;
     const int64_t at = pixel * s->channels;
     if (s->a.out == RC_F32) {
         float *y = (float *) out + at;
         for (int64_t o = 0; o < s->channels; o++)
             y[o] = s->a.relu && acc[o] < 0 ? 0 : acc[o];
-    } else if (s->a.out == RC_U8) {
+    } else { /* the low byte is right for s8 too */
         uint8_t *y = (uint8_t *) out + at;
         for (int64_t o = 0; o < s->channels; o++)
-            y[o] = (uint8_t) (int32_t) rc_q_round(rc_q_clamp(acc[o] * inverse, lo, hi));
-    } else {
-        int8_t *y = (int8_t *) out + at;
-        for (int64_t o = 0; o < s->channels; o++)
-            y[o] = (int8_t) (int32_t) rc_q_round(rc_q_clamp(acc[o] * inverse, lo, hi));
+            y[o] = (uint8_t) (int32_t) rc_q_round(rc_q_clamp(acc[o], lo, hi));
     }
 }
 
@@ -244,9 +242,11 @@ static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
     s->bias = rc_alloc_array(s->ctx, (size_t) s->channels, sizeof(float));
     if (!s->scale || !s->bias)
         return RC_ERR_MEMORY;
+    s->unit = s->a.out == RC_F32 ? 1 : s->a.y_scale;
     for (int64_t o = 0; o < s->channels; o++) {
-        s->scale[o] = s->a.x_scale * ((const float *) scale->data)[one ? 0 : o];
-        s->bias[o] = bias ? bias[o] : 0;
+        const float real = s->a.x_scale * ((const float *) scale->data)[one ? 0 : o];
+        s->scale[o] = real / (s->a.mid_scale > 0 ? s->a.mid_scale : s->unit);
+        s->bias[o] = bias ? bias[o] / real : 0;
     }
     RC_TRY(real_describe(p, s, g));
     const struct rc_shape x = rc_conv_src_shape(g), y = rc_conv_dst_shape(g);

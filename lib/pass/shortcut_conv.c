@@ -2,7 +2,7 @@
  * have, is a 1x1 convolution of stride (s, t) with weights W[begin + i][i] = 1 and 0 elsewhere.
  * Exact, and everything stays in the memory layout of convolutions. */
 #include "op/attrs.h"
-#include "op/layers.h"
+#include "op/qlayers.h"
 #include "pass/pass.h"
 
 #include <string.h>
@@ -66,7 +66,10 @@ static bool match(const struct rc_graph *g, rc_id id, struct shortcut *s)
     const struct rc_node *n = id == RC_NONE ? NULL : &g->nodes[id];
     struct shortcut more = *s;
     if (!n || !n->op || n->n_in == 0 || n->n_post || shape_of(g, n->in[0])->rank != 4 ||
-        g->values[n->in[0]].tensor.dtype != RC_F32 || rc_value_is_const(&g->values[n->in[0]]))
+        rc_value_is_const(&g->values[n->in[0]]))
+        return false;
+    const enum rc_dtype type = g->values[n->in[0]].tensor.dtype;
+    if (type != RC_F32 && type != RC_U8 && type != RC_S8)
         return false;
     if (!strcmp(n->op->name, "Slice") ? !match_slice(g, n, &more)
                                       : strcmp(n->op->name, "Pad") || !match_pad(n, &more))
@@ -83,14 +86,19 @@ static bool comes_from_integers(const struct rc_graph *g, rc_id v)
 }
 
 static rc_status add_weights(struct rc_graph *g, rc_id *out, const struct shortcut *s,
-                             int64_t channels, const char *hint)
+                             int64_t channels, const char *hint, enum rc_dtype type)
 {
     const int64_t rows = s->begin + channels + s->end;
     struct rc_tensor w;
     const struct rc_shape shape = RC_SHAPE(rows, channels, 1, 1);
-    RC_TRY(rc_tensor_new(&w, g->ctx, RC_F32, &shape));
-    for (int64_t i = 0; i < channels; i++)
-        ((float *) w.data)[(s->begin + i) * channels + i] = 1;
+    RC_TRY(rc_tensor_new(&w, g->ctx, type, &shape));
+    for (int64_t i = 0; i < channels; i++) {
+        const int64_t at = (s->begin + i) * channels + i;
+        if (type == RC_F32)
+            ((float *) w.data)[at] = 1;
+        else
+            ((int8_t *) w.data)[at] = 1;
+    }
     char *name = rc_graph_fresh_name(g, hint);
     const rc_status st = name ? rc_graph_add_const(g, out, name, &w) : RC_ERR_MEMORY;
     rc_release(name);
@@ -100,17 +108,34 @@ static rc_status add_weights(struct rc_graph *g, rc_id *out, const struct shortc
     return RC_OK;
 }
 
-/* Nodes first..last become one convolution named after the last one. */
-static rc_status replace(struct rc_graph *g, rc_id first, rc_id last, const struct shortcut *s)
+static rc_status add_conv(struct rc_graph *g, rc_id *conv, rc_id x, const char *name,
+                          const struct shortcut *s)
 {
     const struct rc_conv_attrs attrs = {
         .window = {.kernel = {1, 1}, .stride = {s->stride[0], s->stride[1]}}, .group = 1};
-    rc_id conv, in[2] = {g->nodes[first].in[0], RC_NONE};
-    RC_TRY(add_weights(g, &in[1], s, shape_of(g, in[0])->dim[1], g->nodes[last].name));
-    char *name = rc_graph_fresh_name(g, g->nodes[last].name);
+    rc_id in[4] = {x, RC_NONE, RC_NONE, RC_NONE};
+    const enum rc_dtype type = g->values[x].tensor.dtype;
+    RC_TRY(add_weights(g, &in[1], s, shape_of(g, x)->dim[1], name, type == RC_F32 ? type : RC_S8));
+    if (type == RC_F32)
+        return rc_graph_add_node(g, conv, rc_op_find(NULL, "Conv"), name, &attrs, in, 2, NULL, 1);
+    float one = 1;
+    const struct rc_tensor scale = {RC_F32, {0}, &one};
+    const struct rc_qconv_attrs integer = {.conv = attrs, .x_scale = 1, .y_scale = 1, .out = type};
+    char *hint = rc_graph_fresh_name(g, "scale");
     const rc_status st =
-        name ? rc_graph_add_node(g, &conv, rc_op_find(NULL, "Conv"), name, &attrs, in, 2, NULL, 1)
-             : RC_ERR_MEMORY;
+        hint ? rc_graph_add_const(g, &in[RC_QCONV_SCALE], hint, &scale) : RC_ERR_MEMORY;
+    rc_release(hint);
+    RC_TRY(st);
+    return rc_graph_add_node(g, conv, rc_op_find("rescomp", "QConv"), name, &integer, in, 4, NULL,
+                             1);
+}
+
+/* Nodes first..last become one convolution named after the last one. */
+static rc_status replace(struct rc_graph *g, rc_id first, rc_id last, const struct shortcut *s)
+{
+    rc_id conv;
+    char *name = rc_graph_fresh_name(g, g->nodes[last].name);
+    const rc_status st = name ? add_conv(g, &conv, g->nodes[first].in[0], name, s) : RC_ERR_MEMORY;
     rc_release(name);
     RC_TRY(st);
     const rc_id to = g->nodes[conv].out[0];
