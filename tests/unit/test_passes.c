@@ -66,8 +66,7 @@ static void identities_go_and_names_stay(void **state)
 {
     struct rc_build b = {.seed = 1};
     const struct rc_shape s = RC_SHAPE(1, 3, 4, 4);
-    const struct rc_reshape_attrs same = {
-        .dims = {0, 3, 4, 4}, .rank = 4, .bound = 1};
+    const struct rc_reshape_attrs same = {.dims = {0, 3, 4, 4}, .rank = 4, .bound = 1};
     rc_id x, y;
     OK(rc_graph_create(&b.g, *state));
     b.g->dynamic_batch = true;
