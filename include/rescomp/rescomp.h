@@ -7,11 +7,14 @@
 
 #include <rescomp/base.h>
 #include <rescomp/dataset.h>
+#include <rescomp/distill.h>
+#include <rescomp/evaluate.h>
 #include <rescomp/graph.h>
 #include <rescomp/measure.h>
 #include <rescomp/method.h>
 #include <rescomp/prune.h>
 #include <rescomp/quantize.h>
 #include <rescomp/session.h>
+#include <rescomp/train.h>
 
 #endif

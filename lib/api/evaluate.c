@@ -1,0 +1,25 @@
+#include "train/evaluate.h"
+#include "base/abi.h"
+
+RC_ABI_NO_TAIL(rc_evaluate_options, confusion_size);
+RC_ABI_NO_TAIL(rc_evaluate_result, images_per_second);
+
+rc_status rc_evaluate(const rc_graph *graph, rc_dataset *dataset,
+                      const rc_evaluate_options *options, rc_evaluate_result *result)
+{
+    rc_evaluate_options o;
+    rc_evaluate_result r = RC_EVALUATE_RESULT_INIT;
+    if (!rc_graph_valid(graph) || !dataset)
+        return rc_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
+    if (!result)
+        return rc_fail(RC_ERR_ARG, "result is NULL");
+    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_evaluate_options"));
+    if (o.batch > 65536 || o.threads > 1024)
+        return rc_fail(RC_ERR_ARG, "%s is %llu, allowed is 1..%d",
+                       o.batch > 65536 ? "batch" : "threads",
+                       (unsigned long long) (o.batch > 65536 ? o.batch : o.threads),
+                       o.batch > 65536 ? 65536 : 1024);
+    RC_TRY(rc_abi_write(result, sizeof(r), &r, sizeof(r), "rc_evaluate_result"));
+    RC_TRY(rc_evaluate_graph(graph, dataset, &o, &r));
+    return rc_abi_write(result, sizeof(r), &r, sizeof(r), "rc_evaluate_result");
+}

@@ -1,0 +1,188 @@
+/* Epochs: steps, validation of the weights that would be the result, checkpoints, progress. */
+#include "train/run.h"
+#include "base/file.h"
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+static double images_per_second(const struct rc_trainer *t)
+{
+    return (double) t->steps_here * (double) t->fit.batch / fmax((double) t->step_ns * 1e-9, 1e-9);
+}
+
+static void report(const struct rc_trainer *t, const struct rc_train_step *s)
+{
+    if (!t->o.progress)
+        return;
+    const struct rc_train_count *c = &t->state.count;
+    const double in_epoch = (double) (s->index + 1);
+    const double each = (double) (rc_clock_ns() - t->started_ns) * 1e-9 / (double) t->steps_here;
+    const rc_train_progress p = {
+        .size = sizeof(p),
+        .epoch = s->epoch + 1,
+        .epochs = t->o.epochs,
+        .step = c->step,
+        .steps = t->steps,
+        .loss = s->loss,
+        .epoch_loss = c->loss_sum / in_epoch,
+        .epoch_top1 = 100 * (double) c->correct / (in_epoch * (double) t->fit.batch),
+        .rate = s->rate,
+        .images_per_second = images_per_second(t),
+        .seconds_left = each * (double) (t->steps - c->step),
+        .top1 = c->last_top1,
+    };
+    t->o.progress(t->o.progress_user, &p);
+}
+
+static rc_status write_checkpoint(const struct rc_trainer *t)
+{
+    return t->checkpoint ? rc_checkpoint_write(&t->state, t->checkpoint, t->identity) : RC_OK;
+}
+
+/* The weights become what the run would return now: average, then statistics that fit to it. */
+static rc_status finish_weights(struct rc_trainer *t)
+{
+    const struct rc_train_state *s = &t->state;
+    for (uint32_t i = 0; s->ema && i < s->n_params; i++)
+        memcpy(rc_tape_param_data(t->tape, i), s->ema + s->offset[i],
+               (s->offset[i + 1] - s->offset[i]) * sizeof(float));
+    if (!t->o.bn_images)
+        return RC_OK;
+    return rc_bn_reestimate(t->graph, t->dataset, t->o.bn_images, (uint64_t) t->fit.batch,
+                            (uint32_t) t->o.threads);
+}
+
+static rc_status validate(struct rc_trainer *t, double *top1)
+{
+    const rc_evaluate_options o = {
+        .size = sizeof(o), .batch = (uint64_t) t->fit.batch, .threads = t->o.threads};
+    rc_evaluate_result r;
+    RC_TRY(finish_weights(t));
+    RC_TRY(rc_evaluate_graph(t->graph, t->o.validation, &o, &r));
+    *top1 = r.top1;
+    return RC_OK;
+}
+
+/* Training goes on with the weights it had, whatever finish_weights() made of them. */
+static rc_status validate_epoch(struct rc_trainer *t)
+{
+    struct rc_train_count *c = &t->state.count;
+    double top1 = 0;
+    rc_train_state_save(&t->state, t->state.kept);
+    const rc_status st = validate(t, &top1);
+    if (st == RC_OK) {
+        c->last_top1 = top1;
+        if (c->best_epoch == 0 || top1 > c->best_top1) {
+            c->best_top1 = top1;
+            c->best_epoch = c->closed + 1;
+            if (t->state.best)
+                rc_train_state_save(&t->state, t->state.best);
+        }
+    }
+    rc_train_state_load(&t->state, t->state.kept);
+    return st;
+}
+
+static rc_status close_epoch(struct rc_trainer *t)
+{
+    struct rc_train_count *c = &t->state.count;
+    struct rc_train_step s = {.graph = t->graph,
+                              .tape = t->tape,
+                              .epoch = c->closed,
+                              .step = c->step,
+                              .steps = t->steps,
+                              .classes = t->fit.classes};
+    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_EPOCH, &s));
+    if (t->o.validation)
+        RC_TRY(validate_epoch(t));
+    c->epoch_loss = c->loss_sum / (double) t->per_epoch;
+    c->epoch_top1 = 100 * (double) c->correct / ((double) t->per_epoch * (double) t->fit.batch);
+    c->loss_sum = 0;
+    c->correct = 0;
+    c->closed++;
+    rc_log(t->ctx, RC_LOG_INFO, "epoch %llu of %llu: loss %.4f, training top-1 %.2f %%",
+           (unsigned long long) c->closed, (unsigned long long) t->o.epochs, c->epoch_loss,
+           c->epoch_top1);
+    if (t->o.validation)
+        rc_log(t->ctx, RC_LOG_INFO, "validation top-1 %.2f %%", c->last_top1);
+    return write_checkpoint(t);
+}
+
+static rc_status check_stop(struct rc_trainer *t)
+{
+    RC_TRY(rc_check_cancel(t->ctx));
+    if (t->o.checkpoint_steps && t->state.count.step % t->o.checkpoint_steps == 0)
+        return write_checkpoint(t);
+    return RC_OK;
+}
+
+static rc_status run_epochs(struct rc_trainer *t)
+{
+    struct rc_train_step s;
+    struct rc_train_count *c = &t->state.count;
+    while (c->closed < t->o.epochs) {
+        while (c->step < (c->closed + 1) * t->per_epoch) {
+            RC_TRY(rc_trainer_step(t, &s));
+            report(t, &s);
+            RC_TRY(check_stop(t));
+        }
+        RC_TRY(close_epoch(t));
+    }
+    return RC_OK;
+}
+
+static rc_status start(struct rc_trainer *t)
+{
+    bool found = false;
+    if (t->ran)
+        return rc_fail(RC_ERR_STATE, "the trainer ran already; make a new one");
+    t->ran = true;
+    if (t->checkpoint && t->o.resume)
+        RC_TRY(rc_checkpoint_read(&t->state, t->checkpoint, t->identity, &found));
+    if (found)
+        rc_log(t->ctx, RC_LOG_INFO, "%s: continuing after step %llu of %llu", t->checkpoint,
+               (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
+    t->started_ns = rc_clock_ns();
+    return found ? RC_OK : write_checkpoint(t); /* a path that cannot be written fails now */
+}
+
+static rc_status finish(struct rc_trainer *t, rc_train_result *r)
+{
+    const struct rc_train_count *c = &t->state.count;
+    if (t->state.best && c->best_epoch)
+        rc_train_state_load(&t->state, t->state.best);
+    else
+        RC_TRY(finish_weights(t));
+    *r = (rc_train_result){.size = sizeof(*r),
+                           .epochs = c->closed,
+                           .steps = c->step,
+                           .best_epoch = c->best_epoch,
+                           .loss = c->epoch_loss,
+                           .train_top1 = c->epoch_top1,
+                           .top1 = t->state.best ? c->best_top1 : c->last_top1,
+                           .seconds = (double) (rc_clock_ns() - t->started_ns) * 1e-9,
+                           .images_per_second = t->steps_here ? images_per_second(t) : 0};
+    return RC_OK;
+}
+
+/* A cancelled run leaves a checkpoint from which it continues to the same bytes. */
+static rc_status leave_cancelled(const struct rc_trainer *t)
+{
+    RC_TRY(write_checkpoint(t));
+    return rc_fail(RC_ERR_CANCELLED, "cancelled after step %llu of %llu",
+                   (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
+}
+
+rc_status rc_trainer_execute(struct rc_trainer *t, rc_train_result *r)
+{
+    RC_TRY(start(t));
+    const struct rc_compute saved = rc_compute_enter(t->ctx, (uint32_t) t->o.threads);
+    rc_status st = run_epochs(t);
+    if (st == RC_OK)
+        st = finish(t, r);
+    else if (st == RC_ERR_CANCELLED)
+        st = leave_cancelled(t);
+    rc_compute_leave(saved);
+    return st;
+}

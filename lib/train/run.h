@@ -1,0 +1,61 @@
+#ifndef RC_LIB_TRAIN_RUN_H
+#define RC_LIB_TRAIN_RUN_H
+/* The inside of a trainer, shared by trainer.c (make), step.c (one step) and run.c (epochs). */
+#include "train/fit.h"
+#include "train/loss.h"
+#include "train/rate.h"
+#include "train/state.h"
+#include "train/trainer.h"
+
+/* A run of consecutive elements of one parameter: the unit that threads share. */
+struct rc_piece {
+    uint32_t param;
+    uint32_t n;
+    size_t from;
+};
+
+struct rc_trainer {
+    uint64_t magic;
+    struct rc_context *ctx;
+    struct rc_graph *graph;     /* borrowed */
+    struct rc_dataset *dataset; /* borrowed */
+    rc_train_options o;         /* resolved; its strings are not used after creation */
+    char *checkpoint;           /* path, or NULL */
+    char *identity;             /* model, options and hooks, as text */
+    struct rc_fit fit;
+    uint64_t per_epoch, steps;
+    bool ran, augmented;
+
+    struct rc_tape *tape;
+    struct rc_batches *batches;
+    struct rc_train_state state;
+    const struct rc_loss *loss;
+    const struct rc_optimizer *optimizer;
+    const struct rc_rate *rate;
+    void *loss_params, *optimizer_params, *rate_params;
+    struct rc_piece *pieces;
+    uint32_t n_pieces;
+    struct rc_train_hook hooks[RC_MAX_TRAIN_HOOKS];
+    uint32_t n_hooks;
+
+    float *x, *grad; /* [batch, C, H, W], [batch, classes] */
+    int32_t *labels;
+    uint32_t *ids;
+    uint64_t started_ns, step_ns, steps_here; /* of this call */
+};
+
+bool rc_trainer_valid(const struct rc_trainer *t); /* magic */
+
+/* One step: data, forward, loss, backward, update. `s` is filled. */
+rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s);
+
+enum rc_hook_point {
+    RC_HOOK_BATCH,
+    RC_HOOK_LOGITS,
+    RC_HOOK_GRADIENTS,
+    RC_HOOK_STEP,
+    RC_HOOK_EPOCH
+};
+rc_status rc_trainer_call_hooks(struct rc_trainer *t, enum rc_hook_point p,
+                                struct rc_train_step *s);
+#endif

@@ -1,0 +1,44 @@
+#ifndef RC_LIB_TRAIN_STATE_H
+#define RC_LIB_TRAIN_STATE_H
+/* Everything of a run that is not a pure function of its options: what a checkpoint holds. */
+#include "exec/tape.h"
+#include "train/optim.h"
+
+struct rc_train_state {
+    struct rc_graph *graph;
+    /* all f32 constants of the graph, in order of id: weights and running statistics */
+    rc_id *values;
+    uint32_t n_values;
+    size_t n_floats;
+    /* per trained parameter, in the tape's order */
+    size_t *offset; /* [n_params + 1] */
+    uint32_t n_params;
+    float *optim[RC_OPTIM_STATES]; /* [offset[n_params]] each; NULL when not used */
+    float *ema;                    /* the same; NULL when not used */
+    float *best;                   /* [n_floats] constants of the best epoch; NULL when not used */
+    float *kept;                   /* [n_floats] room for the constants during a validation */
+    struct rc_train_count {
+        uint64_t step;    /* steps done */
+        uint64_t closed;  /* epochs done, validation included */
+        uint64_t correct; /* right answers in the running epoch */
+        uint64_t best_epoch;
+        double loss_sum; /* over the steps of the running epoch */
+        double best_top1, last_top1;
+        double epoch_loss, epoch_top1; /* of the last closed epoch */
+    } count;
+};
+
+rc_status rc_train_state_open(struct rc_train_state *s, struct rc_graph *g, struct rc_tape *t,
+                              uint32_t n_optim, bool ema, bool best);
+void rc_train_state_close(struct rc_train_state *s);
+void rc_train_state_save(const struct rc_train_state *s, float *to);   /* graph -> array */
+void rc_train_state_load(struct rc_train_state *s, const float *from); /* array -> graph */
+
+/* Checkpoint file. `identity` names model, options and hooks; a file with another one is refused.
+ */
+rc_status rc_checkpoint_write(const struct rc_train_state *s, const char *path,
+                              const char *identity);
+/* *found false when there is no such file; the state is then untouched. */
+rc_status rc_checkpoint_read(struct rc_train_state *s, const char *path, const char *identity,
+                             bool *found);
+#endif

@@ -1,0 +1,138 @@
+/* One step of gradient descent: z = f(x), L(z, y), dL/dw, w <- optimiser(w, dL/dw), and the moving
+ * average e <- d e + (1 - d) w with d = min(ema, (1 + t) / (10 + t)). */
+#include "train/run.h"
+
+#include "base/file.h"
+
+#include <math.h>
+
+typedef rc_status (*hook_fn)(void *user, struct rc_train_step *s);
+
+static hook_fn hook_at(const struct rc_train_hook *h, enum rc_hook_point p)
+{
+    const hook_fn at[] = {h->on_batch, h->on_logits, h->on_gradients, h->on_step, h->on_epoch};
+    return at[p];
+}
+
+rc_status rc_trainer_call_hooks(struct rc_trainer *t, enum rc_hook_point p, struct rc_train_step *s)
+{
+    for (uint32_t i = 0; i < t->n_hooks; i++) {
+        const hook_fn f = hook_at(&t->hooks[i], p);
+        if (f)
+            RC_TRY(f(t->hooks[i].user, s));
+    }
+    return RC_OK;
+}
+
+static bool hooks_have_loss(const struct rc_trainer *t)
+{
+    for (uint32_t i = 0; i < t->n_hooks; i++)
+        if (t->hooks[i].on_logits)
+            return true;
+    return false;
+}
+
+static rc_status step_loss(struct rc_trainer *t, struct rc_train_step *s)
+{
+    const struct rc_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad};
+    if (hooks_have_loss(t))
+        RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_LOGITS, s));
+    else
+        s->loss = t->loss->value(t->loss_params, &b);
+    if (!isfinite(s->loss))
+        return rc_fail(RC_ERR_STATE,
+                       "training diverged: the loss is %g at epoch %llu, step %llu; a lower "
+                       "learning rate than %g may help",
+                       s->loss, (unsigned long long) s->epoch + 1, (unsigned long long) s->step + 1,
+                       t->o.lr);
+    return RC_OK;
+}
+
+static uint64_t count_correct(const struct rc_train_step *s)
+{
+    uint64_t correct = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const float *z = s->logits + (size_t) i * s->classes;
+        uint32_t best = 0;
+        for (uint32_t j = 1; j < s->classes; j++)
+            best = z[j] > z[best] ? j : best;
+        correct += (int32_t) best == s->labels[i];
+    }
+    return correct;
+}
+
+static void update_piece(struct rc_trainer *t, const struct rc_piece *p, struct rc_rate_now now,
+                         float keep)
+{
+    struct rc_train_state *st = &t->state;
+    const size_t at = st->offset[p->param] + p->from;
+    const float *grad = rc_tape_param_grad(t->tape, p->param);
+    if (!grad) /* the loss does not depend on it */
+        return;
+    const struct rc_optim_step s = {
+        .w = rc_tape_param_data(t->tape, p->param) + p->from,
+        .grad = grad + p->from,
+        .state = {st->optim[0] ? st->optim[0] + at : NULL, st->optim[1] ? st->optim[1] + at : NULL},
+        .n = p->n,
+        .rate = now.rate,
+        .momentum = now.momentum,
+        .step = st->count.step + 1,
+        .decays = rc_tape_param_decays(t->tape, p->param),
+    };
+    t->optimizer->step(t->optimizer_params, &s);
+    if (!st->ema)
+        return;
+    for (size_t i = 0; i < s.n; i++)
+        st->ema[at + i] += (1 - keep) * (s.w[i] - st->ema[at + i]);
+}
+
+static void update_weights(struct rc_trainer *t, struct rc_rate_now now)
+{
+    const double age = (double) t->state.count.step;
+    const float keep = (float) fmin(t->o.ema, (1 + age) / (10 + age));
+#pragma omp parallel for schedule(static)
+    for (uint32_t i = 0; i < t->n_pieces; i++)
+        update_piece(t, &t->pieces[i], now, keep);
+}
+
+static rc_status step_data(struct rc_trainer *t, struct rc_train_step *s)
+{
+    const uint64_t step = t->state.count.step, epoch = step / t->per_epoch;
+    *s = (struct rc_train_step){.graph = t->graph,
+                                .tape = t->tape,
+                                .epoch = epoch,
+                                .step = step,
+                                .steps = t->steps,
+                                .pass = t->o.replays ? epoch % t->o.replays : epoch,
+                                .index = step % t->per_epoch,
+                                .classes = t->fit.classes,
+                                .x = t->x,
+                                .labels = t->labels,
+                                .ids = t->ids,
+                                .grad = t->grad};
+    return rc_batches_get(t->batches, s->pass, s->index, t->x, t->labels, t->ids, &s->n);
+}
+
+rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s)
+{
+    const uint64_t start = rc_clock_ns();
+    RC_TRY(step_data(t, s));
+    const struct rc_rate_now now = rc_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
+    s->rate = now.rate;
+    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_BATCH, s));
+    const void *const inputs[] = {t->x};
+    RC_TRY(rc_tape_forward(t->tape, inputs, t->o.seed, s->step));
+    s->logits = rc_tape_output(t->tape, 0)->data;
+    RC_TRY(step_loss(t, s));
+    const float *const gradients[] = {t->grad};
+    RC_TRY(rc_tape_backward(t->tape, gradients));
+    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_GRADIENTS, s));
+    update_weights(t, now);
+    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_STEP, s));
+    t->state.count.loss_sum += s->loss;
+    t->state.count.correct += count_correct(s);
+    t->state.count.step++;
+    t->step_ns += rc_clock_ns() - start;
+    t->steps_here++;
+    return RC_OK;
+}

@@ -1,0 +1,268 @@
+/* Making a trainer: options resolved and checked, methods found, everything allocated. */
+#include "train/run.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TRAINER_MAGIC UINT64_C(0x7263747261696e72) /* "rctrainr" */
+enum { PIECE = 16384, DEFAULT_BATCH = 128, DEFAULT_BN_IMAGES = 2048, MAX_EPOCHS = 100000 };
+
+bool rc_trainer_valid(const struct rc_trainer *t)
+{
+    return t && t->magic == TRAINER_MAGIC;
+}
+
+static rc_status check_options(const rc_train_options *o)
+{
+    if (o->epochs > MAX_EPOCHS)
+        return rc_fail(RC_ERR_ARG, "epochs is %llu, allowed is 1..%d",
+                       (unsigned long long) o->epochs, MAX_EPOCHS);
+    if (o->batch == 1 || o->batch > 65536)
+        return rc_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
+                       (unsigned long long) o->batch);
+    if (!(o->lr >= 0 && o->lr <= 1000))
+        return rc_fail(RC_ERR_ARG, "lr is %g, allowed is (0, 1000]", o->lr);
+    if (!(o->ema >= 0 && o->ema < 1))
+        return rc_fail(RC_ERR_ARG, "ema is %g, allowed is [0, 1)", o->ema);
+    if (o->threads > 1024)
+        return rc_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024",
+                       (unsigned long long) o->threads);
+    if (o->keep_best && !o->validation)
+        return rc_fail(RC_ERR_ARG, "keep_best needs a validation data set");
+    if ((o->resume || o->checkpoint_steps) && !o->checkpoint)
+        return rc_fail(RC_ERR_ARG, "%s needs a checkpoint path",
+                       o->resume ? "resume" : "checkpoint_steps");
+    if (o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN))
+        return rc_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
+                       (unsigned long long) (o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN)));
+    return RC_OK;
+}
+
+static void fill_defaults(rc_train_options *o, const struct rc_context *c)
+{
+    o->epochs = o->epochs ? o->epochs : 1;
+    o->batch = o->batch ? o->batch : DEFAULT_BATCH;
+    o->rate = o->rate ? o->rate : "cosine";
+    o->optimizer = o->optimizer ? o->optimizer : "sgd";
+    o->loss = o->loss ? o->loss : "cross-entropy";
+    o->seed = o->seed ? o->seed : c->o.seed;
+    if (o->ema > 0 && !o->bn_images)
+        o->bn_images = DEFAULT_BN_IMAGES;
+}
+
+static rc_status find_methods(struct rc_trainer *t)
+{
+    const struct rc_method *m;
+    RC_TRY(rc_method_find(&m, &rc_kind_loss, t->o.loss));
+    RC_TRY(rc_method_params(&t->loss_params, t->ctx, m, t->o.loss));
+    t->loss = (const struct rc_loss *) m;
+    RC_TRY(rc_method_find(&m, &rc_kind_optimizer, t->o.optimizer));
+    RC_TRY(rc_method_params(&t->optimizer_params, t->ctx, m, t->o.optimizer));
+    t->optimizer = (const struct rc_optimizer *) m;
+    RC_TRY(rc_method_find(&m, &rc_kind_rate, t->o.rate));
+    RC_TRY(rc_method_params(&t->rate_params, t->ctx, m, t->o.rate));
+    t->rate = (const struct rc_rate *) m;
+    if (t->o.lr == 0)
+        t->o.lr = t->optimizer->default_rate;
+    return RC_OK;
+}
+
+static rc_status open_data(struct rc_trainer *t)
+{
+    RC_TRY(rc_fit_check(&t->fit, t->graph, t->dataset, (int64_t) t->o.batch));
+    const char *augmentation = t->o.augmentation;
+    const struct rc_batches_config config = {
+        .batch = (uint32_t) t->fit.batch,
+        .shuffle = !(t->o.flags & RC_TRAIN_IN_ORDER),
+        .augment = t->augmented,
+        .drop_last = true,
+        .prefetch = true,
+        .seed = t->o.seed,
+        .limit = t->o.images,
+        .augmentation = t->augmented && strcmp(augmentation, "usual") ? augmentation : NULL,
+    };
+    RC_TRY(rc_batches_create(&t->batches, t->dataset, &config));
+    t->per_epoch = rc_batches_per_epoch(t->batches);
+    t->steps = t->per_epoch * t->o.epochs;
+    if (!t->o.validation)
+        return RC_OK;
+    struct rc_fit unused;
+    return rc_fit_check(&unused, t->graph, t->o.validation, t->fit.batch);
+}
+
+static rc_status open_graph(struct rc_trainer *t)
+{
+    const char *output = t->graph->values[t->graph->outputs[0]].name;
+    if (t->fit.softmax)
+        return rc_fail(RC_ERR_MODEL, "output \"%s\" comes from a Softmax; training needs logits",
+                       output);
+    if (t->graph->n_outputs != 1)
+        return rc_fail(RC_ERR_MODEL, "the model has %u outputs, training needs one",
+                       t->graph->n_outputs);
+    const struct rc_tape_config config = {.batch = t->fit.batch,
+                                          .threads = (uint32_t) t->o.threads,
+                                          .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN};
+    RC_TRY(rc_tape_create(&t->tape, t->graph, &config));
+    if (rc_tape_n_params(t->tape) == 0)
+        return rc_fail(RC_ERR_MODEL, "the model has no weights to train");
+    return rc_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states, t->o.ema > 0,
+                               t->o.keep_best);
+}
+
+static rc_status cut_pieces(struct rc_trainer *t)
+{
+    const struct rc_train_state *s = &t->state;
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->n_params; i++)
+        n += (s->offset[i + 1] - s->offset[i] + PIECE - 1) / PIECE;
+    t->pieces = rc_alloc_array(t->ctx, n, sizeof(*t->pieces));
+    if (!t->pieces)
+        return RC_ERR_MEMORY;
+    for (uint32_t i = 0; i < s->n_params; i++) {
+        const size_t count = s->offset[i + 1] - s->offset[i];
+        for (size_t from = 0; from < count; from += PIECE) {
+            const size_t left = count - from;
+            t->pieces[t->n_pieces++] =
+                (struct rc_piece){i, (uint32_t) (left < PIECE ? left : PIECE), from};
+        }
+    }
+    return RC_OK;
+}
+
+static rc_status open_arrays(struct rc_trainer *t)
+{
+    const size_t batch = (size_t) t->fit.batch;
+    const size_t image = (size_t) (t->fit.chw[0] * t->fit.chw[1] * t->fit.chw[2]);
+    t->x = rc_alloc_array(t->ctx, batch * image, sizeof(*t->x));
+    t->grad = rc_alloc_array(t->ctx, batch * t->fit.classes, sizeof(*t->grad));
+    t->labels = rc_alloc_array(t->ctx, batch, sizeof(*t->labels));
+    t->ids = rc_alloc_array(t->ctx, batch, sizeof(*t->ids));
+    return t->x && t->grad && t->labels && t->ids ? RC_OK : RC_ERR_MEMORY;
+}
+
+/* FNV-1a over names and shapes of the constants: other models have other ones. */
+static uint64_t model_hash(const struct rc_train_state *s)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (uint32_t i = 0; i < s->n_values; i++) {
+        const struct rc_value *v = &s->graph->values[s->values[i]];
+        for (const char *c = v->name; *c; c++)
+            h = (h ^ (uint8_t) *c) * UINT64_C(0x100000001b3);
+        for (uint32_t d = 0; d < v->tensor.shape.rank; d++)
+            h = (h ^ (uint64_t) v->tensor.shape.dim[d]) * UINT64_C(0x100000001b3);
+    }
+    return h;
+}
+
+static rc_status write_identity(struct rc_trainer *t)
+{
+    const rc_train_options *o = &t->o;
+    t->identity = rc_format(
+        t->ctx,
+        "model %016llx, %llu images, epochs %llu, batch %lld, lr %.17g, rate %s, optimizer %s, "
+        "loss %s, augmentation %s, replays %llu, seed %llu, ema %.17g, bn_images %llu, "
+        "keep_best %llu, validation %llu, flags %llu",
+        (unsigned long long) model_hash(&t->state),
+        (unsigned long long) (o->images ? o->images : rc_dataset_images(t->dataset)),
+        (unsigned long long) o->epochs, (long long) t->fit.batch, o->lr, o->rate, o->optimizer,
+        o->loss, t->augmented ? o->augmentation : "none", (unsigned long long) o->replays,
+        (unsigned long long) o->seed, o->ema, (unsigned long long) o->bn_images,
+        (unsigned long long) o->keep_best,
+        (unsigned long long) (o->validation ? rc_dataset_images(o->validation) : 0),
+        (unsigned long long) o->flags);
+    if (o->checkpoint)
+        t->checkpoint = rc_strdup(t->ctx, o->checkpoint);
+    return t->identity && (t->checkpoint || !o->checkpoint) ? RC_OK : RC_ERR_MEMORY;
+}
+
+static rc_status trainer_build(struct rc_trainer *t)
+{
+    RC_TRY(check_options(&t->o));
+    fill_defaults(&t->o, t->ctx);
+    t->augmented = t->o.augmentation && strcmp(t->o.augmentation, "none") != 0;
+    RC_TRY(find_methods(t));
+    RC_TRY(open_data(t));
+    RC_TRY(open_graph(t));
+    RC_TRY(cut_pieces(t));
+    RC_TRY(open_arrays(t));
+    RC_TRY(write_identity(t));
+    t->o.rate = t->o.optimizer = t->o.loss = t->o.augmentation = t->o.checkpoint = NULL;
+    return RC_OK;
+}
+
+rc_status rc_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
+                            const rc_train_options *o)
+{
+    struct rc_trainer *t = RC_NEW(g->ctx, struct rc_trainer);
+    if (!t)
+        return RC_ERR_MEMORY;
+    t->magic = TRAINER_MAGIC;
+    t->ctx = g->ctx;
+    t->graph = g;
+    t->dataset = d;
+    t->o = *o;
+    const rc_status st = trainer_build(t);
+    if (st != RC_OK) {
+        rc_trainer_destroy(t);
+        return st;
+    }
+    *out = t;
+    return RC_OK;
+}
+
+void rc_trainer_destroy(struct rc_trainer *t)
+{
+    if (!t)
+        return;
+    rc_train_state_close(&t->state);
+    rc_tape_destroy(t->tape);
+    rc_batches_destroy(t->batches);
+    rc_release(t->loss_params);
+    rc_release(t->optimizer_params);
+    rc_release(t->rate_params);
+    rc_release(t->pieces);
+    rc_release(t->x);
+    rc_release(t->grad);
+    rc_release(t->labels);
+    rc_release(t->ids);
+    rc_release(t->checkpoint);
+    rc_release(t->identity);
+    t->magic = 0;
+    rc_release(t);
+}
+
+rc_status rc_trainer_add_hook(struct rc_trainer *t, const struct rc_train_hook *h)
+{
+    if (t->ran || t->n_hooks == RC_MAX_TRAIN_HOOKS)
+        return rc_fail(RC_ERR_STATE, t->ran ? "the trainer ran already"
+                                            : "the trainer has all the hooks it can take");
+    for (uint32_t i = 0; h->on_logits && i < t->n_hooks; i++)
+        if (t->hooks[i].on_logits)
+            return rc_fail(RC_ERR_STATE, "the trainer's loss is replaced already (%s)",
+                           t->hooks[i].identity);
+    char *identity = rc_format(t->ctx, "%s, %s", t->identity, h->identity);
+    if (!identity)
+        return RC_ERR_MEMORY;
+    rc_release(t->identity);
+    t->identity = identity;
+    t->hooks[t->n_hooks] = *h;
+    t->hooks[t->n_hooks++].identity = "by a hook";
+    return RC_OK;
+}
+
+void rc_trainer_get_plan(const struct rc_trainer *t, struct rc_train_plan *out)
+{
+    const uint64_t all = rc_dataset_images(t->dataset);
+    *out = (struct rc_train_plan){
+        .graph = t->graph,
+        .batch = t->fit.batch,
+        .chw = {t->fit.chw[0], t->fit.chw[1], t->fit.chw[2]},
+        .classes = t->fit.classes,
+        .threads = (uint32_t) t->o.threads,
+        .images = t->o.images && t->o.images < all ? t->o.images : all,
+        .per_epoch = t->per_epoch,
+        .steps = t->steps,
+        .replays = t->o.replays,
+        .augmented = t->augmented,
+    };
+}
