@@ -69,7 +69,8 @@ void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat)
     for (uint32_t i = 0; i + 1 < s->n_ref; i++) {
         if (s->ref[i] == RC_NONE)
             continue;
-        const uint32_t k = i % half;
+        /* in, out, then the other way round: d_out, d_in */
+        const uint32_t k = i < half ? i : (i - half + n->n_in) % half;
         s->tensor[i] = *tensor_of(p, k < n->n_in ? n->in[k] : n->out[k - n->n_in]);
         s->tensor[i].data = NULL;
         const size_t size = rc_dtype_size(s->tensor[i].dtype);

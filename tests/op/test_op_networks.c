@@ -1,0 +1,123 @@
+/* The same small networks in a session with all its passes and fast paths, and on the tape: equal
+ * to the plain operators one by one, and gradients equal to differences. */
+#include "eval.h"
+#include "opnets.h"
+
+#include "base/rng.h"
+#include "exec/session.h"
+#include "exec/tape.h"
+
+#include <math.h>
+
+static void sessions_compute_what_plain_operators_do(void **state)
+{
+    (void) state;
+    for (uint32_t i = 0; i < opnet_count; i++) {
+        struct opnet n;
+        struct rc_session *s;
+        struct rc_tensor y, got;
+        opnet_open(&n, &opnet_cases[i]);
+        struct rc_tensor x = opnet_input(&n);
+        OK(eval_graph(n.g, &x, &y));
+        OK(rc_tensor_new(&got, n.ctx, RC_F32, &y.shape));
+        OK(rc_session_create(&s, n.g, &(struct rc_session_config){.batch = 2}));
+        OK(rc_session_execute(s, 2, (const void *[]){x.data}, (void *[]){got.data}));
+        for (int64_t k = 0, count = rc_shape_count(&y.shape); k < count; k++) {
+            const double p = (double) ((float *) got.data)[k], q = (double) ((float *) y.data)[k];
+            if (!(fabs(p - q) <= 1e-4 * (1 + fabs(q))))
+                fail_msg("%s: element %lld: session %g, plain %g", opnet_cases[i].name,
+                         (long long) k, p, q);
+        }
+        rc_session_destroy(s);
+        rc_tensor_free(&x);
+        rc_tensor_free(&y);
+        rc_tensor_free(&got);
+        opnet_close(&n);
+    }
+}
+
+static float weight(int64_t k) /* of output k in the loss */
+{
+    return (float) (k % 7) / 3 - 1;
+}
+
+static double loss(const struct opnet *n, const struct rc_tensor *x)
+{
+    struct rc_tensor y;
+    double sum = 0;
+    OK(eval_graph(n->g, x, &y));
+    for (int64_t k = 0, count = rc_shape_count(&y.shape); k < count; k++)
+        sum += (double) ((float *) y.data)[k] * (double) weight(k);
+    rc_tensor_free(&y);
+    return sum;
+}
+
+/* Slope of the loss along a random direction of the first layer's weights. */
+static double slope(struct opnet *n, const struct rc_tensor *x, const float *direction)
+{
+    const float h = 1e-3f;
+    float *w = n->g->values[n->w1].tensor.data, keep[24];
+    double side[2];
+    memcpy(keep, w, sizeof(keep));
+    for (int s = 0; s < 2; s++) {
+        for (int k = 0; k < 24; k++)
+            w[k] = keep[k] + (s ? h : -h) * direction[k];
+        side[s] = loss(n, x);
+    }
+    memcpy(w, keep, sizeof(keep));
+    return (side[1] - side[0]) / (2 * (double) h);
+}
+
+static double tape_slope(struct opnet *n, const struct rc_tensor *x, const float *direction)
+{
+    struct rc_tape *t;
+    double sum = 0;
+    bool found = false;
+    OK(rc_tape_create(&t, n->g, &(struct rc_tape_config){.batch = 2}));
+    const int64_t count = rc_shape_count(&rc_tape_output(t, 0)->shape);
+    float *g = rc_alloc_array(n->ctx, (size_t) count, sizeof(*g));
+    assert_non_null(g);
+    for (int64_t k = 0; k < count; k++)
+        g[k] = weight(k);
+    OK(rc_tape_forward(t, (const void *[]){x->data}, 1, 1));
+    OK(rc_tape_backward(t, (const float *[]){g}));
+    for (uint32_t p = 0; p < rc_tape_n_params(t); p++)
+        for (int k = 0; rc_tape_param(t, p) == n->w1 && k < 24; k++) {
+            sum += (double) rc_tape_param_grad(t, p)[k] * (double) direction[k];
+            found = true;
+        }
+    assert_true(found);
+    rc_release(g);
+    rc_tape_destroy(t);
+    return sum;
+}
+
+static void tapes_give_the_slope_of_the_loss(void **state)
+{
+    (void) state;
+    for (uint32_t i = 0; i < opnet_count; i++) {
+        struct opnet n;
+        float direction[24];
+        if (!opnet_cases[i].smooth)
+            continue;
+        opnet_open(&n, &opnet_cases[i]);
+        struct rc_tensor x = opnet_input(&n);
+        struct rc_rng r = rc_rng_make(1, 2, 3);
+        for (int k = 0; k < 24; k++)
+            direction[k] = (float) rc_rng_normal(&r);
+        const double want = slope(&n, &x, direction), got = tape_slope(&n, &x, direction);
+        if (!(fabs(want - got) <= 5e-3 * (1 + fabs(want))))
+            fail_msg("%s: slope on the tape %g, by differences %g", opnet_cases[i].name, got, want);
+        rc_tensor_free(&x);
+        opnet_close(&n);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_compute_what_plain_operators_do),
+        cmocka_unit_test(tapes_give_the_slope_of_the_loss),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,26 @@
+#ifndef OPNETS_H
+#define OPNETS_H
+/* Small networks, one per way that channels travel: a layer, operators between, another layer. */
+#include "graph/graph.h"
+#include "test.h"
+
+struct opnet {
+    struct rc_context *ctx;
+    struct rc_graph *g; /* x [2, 3, 4, 4] -> ... -> output; inferred and verified */
+    rc_id x, w1;        /* input, and the first layer's weights [8, 3, 1, 1] */
+    rc_id at;           /* value reached so far; the output in the end */
+    uint32_t seed;
+};
+struct opnet_case {
+    const char *name;
+    void (*between)(struct opnet *n); /* from [2, 8, 4, 4] */
+    bool smooth;                      /* deterministic and differentiable almost everywhere */
+};
+extern const struct opnet_case opnet_cases[];
+extern const uint32_t opnet_count;
+
+void opnet_open(struct opnet *n, const struct opnet_case *c);
+void opnet_close(struct opnet *n); /* also checks for leaks */
+/* Normal random numbers of the input's shape, with rc_tensor_new. */
+struct rc_tensor opnet_input(const struct opnet *n);
+#endif
