@@ -29,3 +29,11 @@ const char *rc_number_text(double v, char buf[RC_NUMBER_TEXT])
     uselocale(before);
     return buf;
 }
+
+const char *rc_number_fixed(double v, int digits, char buf[RC_NUMBER_TEXT])
+{
+    const locale_t before = uselocale(number_locale());
+    snprintf(buf, RC_NUMBER_TEXT, "%.*f", digits, v);
+    uselocale(before);
+    return buf;
+}
