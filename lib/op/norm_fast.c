@@ -4,6 +4,9 @@
 #include "kernel/onednn.h"
 #include "op/layers.h"
 
+/* 2.x asks for the shift in backward too, although no gradient depends on it; 3.x refuses it. */
+enum { BACKWARD_SHIFT = RC_DNNL_V3 ? 0 : 1 };
+
 struct norm_state {
     struct rc_prim forward, backward;
     bool batch_statistics; /* else the running ones are used and left alone */
@@ -67,13 +70,13 @@ static rc_status run_backward(const struct rc_step_io *io)
     void *mask = s->mask_at != SIZE_MAX ? (char *) io->saved + s->mask_at : NULL;
     void *const handle[10] = {io->in[0],
                               io->in[1],
-                              io->in[2],
                               mean,
                               variance,
                               io->d_out[0],
                               io->d_in[0],
                               s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
                               s->unwanted[1] ? s->unwanted[1] : io->d_in[2],
+                              BACKWARD_SHIFT ? io->in[2] : mask,
                               mask};
     return rc_prim_run(&s->backward, handle, io->scratch);
 }
@@ -133,13 +136,14 @@ static rc_status prepare_backward(struct rc_prep *p, struct norm_state *s, struc
     RC_TRY(rc_prim_init(&s->backward, p->engine, pd));
     if (s->relu)
         RC_TRY(rc_md_query(p->engine, s->forward.pd, dnnl_query_workspace_md, 0, &mask));
-    /* 2.x asks for the shift too, although the gradient does not depend on it */
-    static const int arg[10] = {DNNL_ARG_SRC,      DNNL_ARG_SCALE,      DNNL_ARG_SHIFT,
-                                DNNL_ARG_MEAN,     DNNL_ARG_VARIANCE,   DNNL_ARG_DIFF_DST,
-                                DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_SCALE, DNNL_ARG_DIFF_SHIFT,
-                                DNNL_ARG_WORKSPACE};
-    const struct rc_md *const md[10] = {x, row, row, row, row, x, x, row, row, mask};
-    RC_TRY(bind_all(&s->backward, arg, md, mask ? 10 : 9));
+    const int shift = BACKWARD_SHIFT ? DNNL_ARG_SHIFT : DNNL_ARG_WORKSPACE;
+    const int arg[10] = {DNNL_ARG_SRC,        DNNL_ARG_SCALE,      DNNL_ARG_MEAN,
+                         DNNL_ARG_VARIANCE,   DNNL_ARG_DIFF_DST,   DNNL_ARG_DIFF_SRC,
+                         DNNL_ARG_DIFF_SCALE, DNNL_ARG_DIFF_SHIFT, shift,
+                         DNNL_ARG_WORKSPACE};
+    const struct rc_md *const md[10] = {
+        x, row, row, row, x, x, row, row, BACKWARD_SHIFT ? row : mask, mask};
+    RC_TRY(bind_all(&s->backward, arg, md, 8 + BACKWARD_SHIFT + (mask != NULL)));
     for (int i = 0; i < 2; i++)
         if (!p->needs_grad[1 + i] &&
             !(s->unwanted[i] = rc_alloc(rc_engine_context(p->engine), rc_md_bytes(row))))
