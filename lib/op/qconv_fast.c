@@ -17,6 +17,7 @@ struct qconv_state {
     bool has_residual;
     int64_t channels, pixels, x_count; /* of y; elements of x */
     float unit;                        /* real value of one step of y */
+    void *packed;                      /* weights as f32 */
     float *scale, *bias;               /* [channels] steps per sum; bias in units of the sum */
     size_t acc_offset, conv_offset;    /* in the scratchpad, behind x as f32 */
     char impl[96];
@@ -27,6 +28,7 @@ static void state_destroy(void *state)
     struct qconv_state *s = state;
     rc_int8_conv_destroy(s->integer);
     rc_prim_clear(&s->real);
+    rc_release(s->packed);
     rc_release(s->scale);
     rc_release(s->bias);
     rc_release(s);
@@ -182,7 +184,7 @@ static rc_status run_real(const struct rc_step_io *io)
     struct qconv_state *s = io->state;
     float *x = io->scratch, *acc = (float *) ((char *) io->scratch + s->acc_offset);
     convert(x, io->in[RC_QCONV_X], s->x_type, s->x_count);
-    void *const handle[3] = {x, io->in[RC_QCONV_W], acc};
+    void *const handle[3] = {x, s->packed, acc};
     RC_TRY(rc_prim_run(&s->real, handle, (char *) io->scratch + s->conv_offset));
     const uint8_t *res = s->has_residual ? io->in[RC_QCONV_RESIDUAL] : NULL;
     void *y = io->out[0];
@@ -205,6 +207,33 @@ static rc_status channels_last(struct rc_engine *e, enum rc_dtype type, const st
     return rc_md_strided(e, type, s, strides, out);
 }
 
+/* Once; the session would see the same layout as plain s8 and pass it on unconverted. */
+static rc_status pack_weights(struct rc_prep *p, struct qconv_state *s, const struct rc_md *to)
+{
+    const struct rc_tensor *w = &p->in[RC_QCONV_W];
+    const int64_t n = rc_shape_count(&w->shape);
+    const struct rc_md *plain;
+    struct rc_reorder *r = NULL;
+    RC_TRY(rc_md_plain(p->engine, RC_F32, &w->shape, &plain));
+    float *real = rc_alloc_array(s->ctx, (size_t) n, sizeof(float));
+    s->packed = rc_alloc_zero(s->ctx, rc_md_bytes(to));
+    void *scratch = NULL;
+    rc_status st = real && s->packed ? RC_OK : RC_ERR_MEMORY;
+    if (st == RC_OK) {
+        convert(real, w->data, RC_S8, n);
+        st = rc_reorder_create(&r, p->engine, plain, to);
+    }
+    if (st == RC_OK && !(scratch = rc_alloc(s->ctx, rc_reorder_scratch(r))))
+        st = RC_ERR_MEMORY;
+    if (st == RC_OK)
+        st = rc_reorder_run(r, real, s->packed, scratch);
+    if (r)
+        rc_reorder_destroy(r);
+    rc_release(scratch);
+    rc_release(real);
+    return st;
+}
+
 static rc_status real_describe(struct rc_prep *p, struct qconv_state *s,
                                const struct rc_conv_geometry *g)
 {
@@ -221,10 +250,12 @@ static rc_status real_describe(struct rc_prep *p, struct qconv_state *s,
     dnnl_primitive_attr_destroy(attr);
     RC_TRY(st);
     RC_TRY(rc_prim_init(&s->real, p->engine, pd));
-    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &p->want[RC_QCONV_W]));
+    const struct rc_md *weights;
+    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &weights));
     RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_SRC, src));
-    RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_WEIGHTS, p->want[RC_QCONV_W]));
-    return rc_prim_bind(&s->real, DNNL_ARG_DST, dst);
+    RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_WEIGHTS, weights));
+    RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_DST, dst));
+    return pack_weights(p, s, weights);
 }
 
 static size_t align64(size_t n)
