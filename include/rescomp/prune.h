@@ -23,7 +23,7 @@ typedef struct rc_pruner_options {
     const char *criterion;   /**< A "criterion" method; NULL: "l2". */
     const char *allocation;  /**< An "allocation" method; NULL: "global". */
     const char *reduction;   /**< A "reduction" method over coupled layers; NULL: "mean". */
-    const char *normalizer;  /**< A "normalizer" method inside groups; NULL: "mean". */
+    const char *normalizer;  /**< A "normalizer" method inside groups; NULL: "max". */
     double macs;             /**< Keep at most this fraction of the multiply-adds, (0, 1]. */
     double parameters;       /**< Keep at most this fraction of the parameters, (0, 1]. */
     double ratio;            /**< Keep at most this fraction of the channels that may be cut

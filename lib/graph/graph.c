@@ -107,10 +107,14 @@ static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from)
     g->cap_values = from->n_values;
     g->n_inputs = from->n_inputs;
     g->n_outputs = from->n_outputs;
-    for (; g->n_nodes < from->n_nodes; g->n_nodes++)
-        RC_TRY(clone_node(c, &g->nodes[g->n_nodes], &from->nodes[g->n_nodes]));
-    for (; g->n_values < from->n_values; g->n_values++)
-        RC_TRY(clone_value(c, &g->values[g->n_values], &from->values[g->n_values]));
+    for (uint32_t i = 0; i < from->n_nodes; i++) {
+        g->n_nodes = i + 1; /* counted first, so that destroying sees the half-made one */
+        RC_TRY(clone_node(c, &g->nodes[i], &from->nodes[i]));
+    }
+    for (uint32_t i = 0; i < from->n_values; i++) {
+        g->n_values = i + 1;
+        RC_TRY(clone_value(c, &g->values[i], &from->values[i]));
+    }
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].name)
             RC_TRY(rc_names_add_node(g, i));
