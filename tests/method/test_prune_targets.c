@@ -109,7 +109,7 @@ static void trunk_is_cut_only_when_needed(void **state)
     } row[] = {{0.6, RC_PRUNE_TRUNK_AUTO, false, true},
                {0.1, RC_PRUNE_TRUNK_AUTO, true, true},
                {0.1, RC_PRUNE_TRUNK_KEEP, false, false},
-               {0.6, RC_PRUNE_TRUNK_CUT, true, true}};
+               {0.3, RC_PRUNE_TRUNK_CUT, true, true}};
     for (uint32_t k = 0; k < 4; k++) {
         rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
         rc_pruner *p;
