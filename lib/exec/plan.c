@@ -9,7 +9,11 @@ rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, boo
     p->g = g;
     p->n_values = g->n_values;
     p->n_nodes = g->n_nodes;
-    if (!reference && rc_engine_self_test(g->ctx) != RC_OK) {
+    RC_TRY(rc_engine_check_fork()); /* the next parallel loop would hang */
+    const rc_status fit = reference ? RC_OK : rc_engine_self_test(g->ctx);
+    if (fit == RC_ERR_MEMORY)
+        return fit;
+    if (fit != RC_OK) {
         rc_log(g->ctx, RC_LOG_WARNING, "%s; running on plain C instead", rc_error_text());
         reference = true;
     }

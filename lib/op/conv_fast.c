@@ -66,10 +66,11 @@ static rc_status describe_forward(struct rc_prep *p, const struct rc_conv_geomet
         return RC_OK;
     struct rc_conv_request w = {.geometry = g, .prop = dnnl_backward_weights, .hint = *pd};
     dnnl_primitive_desc_t grad;
-    if (rc_conv_describe(&grad, p->engine, &w) != RC_OK)
-        return RC_OK; /* the forward layouts are tried next */
+    rc_status st = rc_conv_describe(&grad, p->engine, &w);
+    if (st != RC_OK) /* then the forward layouts are tried */
+        return st == RC_ERR_MEMORY ? st : RC_OK;
     const struct rc_md *src, *dst;
-    rc_status st = rc_md_query(p->engine, grad, dnnl_query_src_md, 0, &src);
+    st = rc_md_query(p->engine, grad, dnnl_query_src_md, 0, &src);
     if (st == RC_OK)
         st = rc_md_query(p->engine, grad, dnnl_query_diff_dst_md, 0, &dst);
     const bool use = st == RC_OK && !rc_pd_is_reference(grad);
@@ -80,8 +81,8 @@ static rc_status describe_forward(struct rc_prep *p, const struct rc_conv_geomet
     same.src = src;
     same.dst = dst;
     dnnl_primitive_desc_t other;
-    if (rc_conv_describe(&other, p->engine, &same) != RC_OK)
-        return RC_OK;
+    if ((st = rc_conv_describe(&other, p->engine, &same)) != RC_OK)
+        return st == RC_ERR_MEMORY ? st : RC_OK;
     if (rc_pd_is_reference(other)) {
         dnnl_primitive_desc_destroy(other);
         return RC_OK;

@@ -2,6 +2,7 @@
 #include "kernel/onednn.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { MAX = RC_PREP_MAX };
 
@@ -293,6 +294,20 @@ static void close_all(struct run *r)
     test_context_done(r->ctx);
 }
 
+static void open_prep(struct run *r)
+{
+    r->p = (struct rc_prep){.engine = r->engine,
+                            .g = r->g,
+                            .node = r->node,
+                            .in = r->in,
+                            .out = r->out,
+                            .have = r->have,
+                            .training = r->c->training,
+                            .frozen_stats = r->c->frozen_stats,
+                            .needs_grad = r->needs,
+                            .in_place = -1};
+}
+
 rc_status prepcheck_run(const struct prepcheck *c, char *impl)
 {
     static struct run zero;
@@ -301,16 +316,7 @@ rc_status prepcheck_run(const struct prepcheck *c, char *impl)
     r.ctx = test_context();
     OK(rc_engine_create(&r.engine, r.ctx));
     open_graph(&r);
-    r.p = (struct rc_prep){.engine = r.engine,
-                           .g = r.g,
-                           .node = r.node,
-                           .in = r.in,
-                           .out = r.out,
-                           .have = r.have,
-                           .training = c->training,
-                           .frozen_stats = c->frozen_stats,
-                           .needs_grad = r.needs,
-                           .in_place = -1};
+    open_prep(&r);
     const rc_status st = r.node->op->prepare(&r.p);
     if (st != RC_OK && st != RC_ERR_UNSUPPORTED)
         OK(st);
@@ -331,4 +337,44 @@ rc_status prepcheck_run(const struct prepcheck *c, char *impl)
     }
     close_all(&r);
     return st;
+}
+
+static int64_t until_failure = INT64_MAX;
+
+static void *starving_allocate(void *user, size_t size, size_t alignment)
+{
+    (void) user;
+    if (until_failure-- <= 0)
+        return NULL;
+    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+static void starving_release(void *user, void *memory)
+{
+    (void) user;
+    free(memory);
+}
+
+void prepcheck_starved(const struct prepcheck *c)
+{
+    rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
+    o.allocate = starving_allocate;
+    o.release = starving_release;
+    rc_status st = RC_ERR_MEMORY;
+    for (int64_t n = 0; st == RC_ERR_MEMORY && n < 1000; n++) {
+        static struct run zero;
+        struct run r = zero;
+        r.c = c;
+        until_failure = INT64_MAX;
+        OK(rc_context_create(&r.ctx, &o));
+        OK(rc_engine_create(&r.engine, r.ctx));
+        open_graph(&r);
+        open_prep(&r);
+        until_failure = n;
+        st = r.node->op->prepare(&r.p);
+        assert_true(st == RC_ERR_MEMORY ? !r.p.state : st == RC_OK && until_failure >= 0);
+        until_failure = INT64_MAX;
+        close_all(&r);
+    }
+    assert_int_equal(st, RC_OK);
 }

@@ -37,4 +37,8 @@ struct prepcheck {
 /* RC_OK when everything agrees (the test fails otherwise), RC_ERR_UNSUPPORTED when there is no
  * fast path. `impl` (may be NULL, >= 64 bytes) receives the implementation's name. */
 rc_status prepcheck_run(const struct prepcheck *c, char *impl);
+
+/* prepare() with the first, the second, ... allocation failing, until none fails: it must say
+ * RC_ERR_MEMORY and leave nothing behind. */
+void prepcheck_starved(const struct prepcheck *c);
 #endif
