@@ -1,0 +1,113 @@
+/**
+ * @file rescomp/recipe.h
+ * A whole compression as data: prune, recover by distillation, quantize, measure after every step,
+ * and try a step again, milder, when it costs more accuracy than allowed.
+ *
+ * A recipe is a JSON object; docs/recipe.md lists its steps and their options:
+ *
+ *     { "schema": 1, "steps": [
+ *         { "step": "prune", "macs": 0.6, "round_to": 8 },
+ *         { "step": "train", "epochs": 5, "lr": 0.01, "distill": true },
+ *         { "step": "quantize", "observer": "mse" } ] }
+ */
+#ifndef RESCOMP_RECIPE_H
+#define RESCOMP_RECIPE_H
+
+#include <rescomp/dataset.h>
+#include <rescomp/graph.h>
+#include <rescomp/report.h>
+
+RC_BEGIN
+
+/** State of a run. Strings are valid during the callback. */
+typedef struct rc_compress_progress {
+    size_t size;        /**< sizeof(rc_compress_progress) of this library. */
+    const char *stage;  /**< What is being done, such as "prune, attempt 2". */
+    const char *detail; /**< One line of figures, or "". */
+    double fraction;    /**< Of this stage, 0..1. */
+    uint64_t index;     /**< Stage, from 1. */
+    uint64_t stages;    /**< All stages. */
+} rc_compress_progress;
+
+/** Called on the thread that called rc_compress(). */
+typedef void (*rc_compress_progress_fn)(void *user, const rc_compress_progress *progress);
+
+/** Zero means "default" for every member. */
+typedef struct rc_compress_options {
+    size_t size;           /**< sizeof(rc_compress_options), set by the INIT macro. */
+    const char *recipe;    /**< JSON text; NULL: the default recipe, see rc_recipe_default(). */
+    rc_dataset *train;     /**< Must be set: images to prune, train and calibrate with. */
+    rc_dataset *calib;     /**< Must be set: images that decide what is kept; not in train. */
+    rc_dataset *test;      /**< Only measured, before and after; NULL: not. */
+    const rc_graph *teacher; /**< To distil from; NULL: the graph as given. */
+    double max_drop;       /**< Most top-1 that may be lost on calib; 0: 1. Range (0, 100].
+                                [percentage points] */
+    double size_ratio;     /**< Goal: file bytes after / before; 0: none. Range (0, 1]. */
+    double latency_ratio;  /**< Goal: latency at batch 1 after / before; 0: none. Range (0, 1]. */
+    const char *target;    /**< "cpu", "mobile", "fpga" or "mlu": how channels are rounded and
+                                integers are made, see docs/recipe.md; NULL: "cpu". */
+    const char *folder;    /**< Finished stages and checkpoints are kept there; NULL: nowhere. The
+                                folder is made when only its last part is missing. */
+    uint64_t resume;       /**< 1: continue from what folder holds for the same recipe and graph. */
+    const char *table;     /**< File for the calibration table (JSON); NULL: none. */
+    rc_report *report;     /**< Every attempt is added to it; NULL: none. Borrowed. */
+    rc_compress_progress_fn progress; /**< NULL: none. */
+    void *progress_user;   /**< Its first argument. */
+} rc_compress_options;
+
+#define RC_COMPRESS_OPTIONS_INIT \
+    { sizeof(rc_compress_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** Figures of one state of the model. */
+typedef struct rc_compress_figures {
+    double top1;           /**< On test, or on calib without test. [percent] */
+    double calib_top1;     /**< On calib. [percent] */
+    double median_ms;      /**< Latency at batch 1. [ms] */
+    uint64_t file_bytes;   /**< As ONNX. [bytes] */
+    uint64_t weight_bytes; /**< Of all weights. [bytes] */
+    uint64_t macs;         /**< Multiply-adds for one image. */
+    uint64_t parameters;   /**< Weight elements. */
+} rc_compress_figures;
+
+/** What a run gained. */
+typedef struct rc_compress_result {
+    size_t size;                /**< sizeof(rc_compress_result), set by the INIT macro. */
+    rc_compress_figures before; /**< The graph as given. */
+    rc_compress_figures after;  /**< The result. Both latencies are from one interleaved run. */
+    uint64_t attempts;          /**< Attempts made over all stages. */
+    uint64_t kept;              /**< Stages whose result was kept. */
+    double seconds;             /**< Time of this call. [s] */
+} rc_compress_result;
+
+#define RC_COMPRESS_RESULT_INIT \
+    { sizeof(rc_compress_result), { 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0 }, 0, 0, 0 }
+
+/**
+ * Compress a copy of @p graph.
+ *
+ * A stage is a recipe step, for "prune" together with the "train" steps behind it. After each stage
+ * accuracy, latency, size, multiply-adds and parameters are measured. A stage that would lose more
+ * than max_drop against the graph as given is tried again milder, and given up when that does not
+ * help; the last state that was good enough is the result.
+ *
+ * @param[out] out    The best result; NULL only on failure. Release with rc_graph_free().
+ * @param[in]  graph  Read only.
+ * @param[out] result May be NULL.
+ * @return RC_OK; RC_ERR_GOAL size_ratio or latency_ratio was not reached, or a stage was given up:
+ *         *out is the best there is, and the message says what was missed; RC_ERR_ARG; RC_ERR_FORMAT
+ *         the recipe is not valid, the message names the key; RC_ERR_CANCELLED; RC_ERR_IO,
+ *         RC_ERR_PATH; whatever the steps return.
+ * Cost: that of the steps. @since 0.1
+ */
+RC_API rc_status rc_compress(rc_graph **out, const rc_graph *graph,
+                             const rc_compress_options *options, rc_compress_result *result);
+
+/** The default recipe as JSON text. Static. @since 0.1 */
+RC_API const char *rc_recipe_default(void);
+
+/** Check a recipe. @return RC_OK; RC_ERR_ARG; RC_ERR_FORMAT the message names the key;
+ *  RC_ERR_MEMORY. @since 0.1 */
+RC_API rc_status rc_recipe_check(rc_context *context, const char *recipe);
+
+RC_END
+#endif

@@ -1,0 +1,182 @@
+/* One attempt at a stage. Later attempts are milder: pruning keeps half of what the attempt before
+ * would have cut back (kept' = kept + (1 - kept)/2), quantization tries the next observer. */
+#include "recipe/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Observers from the step's own to ever more cautious ones. */
+static const char *const observers[] = {"mse", "percentile", "entropy", "minmax"};
+enum { N_OBSERVERS = sizeof(observers) / sizeof(observers[0]) };
+
+bool rc_stage_can_retry(const struct rc_run *run, const struct rc_stage *stage)
+{
+    const struct rc_recipe_step *s = &run->recipe.step[stage->first];
+    if (s->kind == RC_STEP_PRUNE)
+        return (int64_t) run->attempt < s->prune.retries;
+    return s->kind == RC_STEP_QUANTIZE && run->attempt < N_OBSERVERS;
+}
+
+/* The step's own observer first, then the list without it. */
+static const char *observer_for(const struct rc_quantize_step *q, uint32_t attempt)
+{
+    if (!attempt)
+        return q->observer;
+    for (uint32_t i = 0; i < N_OBSERVERS; i++)
+        if (strcmp(observers[i], q->observer) && --attempt == 0)
+            return observers[i];
+    return q->observer;
+}
+
+static double milder(double kept, uint32_t attempt)
+{
+    for (uint32_t i = 0; kept > 0 && i < attempt; i++)
+        kept += (1 - kept) / 2;
+    return kept;
+}
+
+static rc_status prune(struct rc_run *run, const struct rc_prune_step *p, const rc_graph *from,
+                       rc_graph **out)
+{
+    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_pruner *pruner = NULL;
+    o.macs = milder(p->macs, run->attempt);
+    o.parameters = milder(p->parameters, run->attempt);
+    o.ratio = milder(p->ratio, run->attempt);
+    o.round_to = p->round_to ? (uint64_t) p->round_to : run->target->round_to;
+    o.min_channels = (uint64_t) p->min_channels;
+    o.criterion = p->criterion;
+    o.allocation = p->allocation;
+    o.repair = p->repair;
+    o.dataset = run->o->train;
+    RC_TRY(rc_pruner_new(&pruner, from, &o));
+    rc_status st = rc_pruner_plan(pruner, NULL);
+    if (st == RC_OK || st == RC_ERR_GOAL) {
+        if (st == RC_ERR_GOAL)
+            rc_log(run->ctx, RC_LOG_WARNING, "%s", rc_last_error());
+        st = rc_pruner_apply(pruner, out, NULL);
+        if (st == RC_ERR_GOAL && *out)
+            st = RC_OK;
+    }
+    rc_pruner_free(&pruner);
+    return st;
+}
+
+static void on_train(void *user, const rc_train_progress *p)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "epoch %llu/%llu, loss %.4f, %.0f images/s",
+             (unsigned long long) p->epoch, (unsigned long long) p->epochs, p->epoch_loss,
+             p->images_per_second);
+    rc_run_show(user, text, (double) p->step / (double) p->steps);
+}
+
+static rc_status train(struct rc_run *run, const struct rc_train_step *t, rc_graph *g,
+                       uint32_t index)
+{
+    rc_train_options o = RC_TRAIN_OPTIONS_INIT;
+    rc_distill_options d = RC_DISTILL_OPTIONS_INIT;
+    rc_trainer *trainer = NULL;
+    rc_distiller *distiller = NULL;
+    char *checkpoint = NULL;
+    rc_status st = RC_OK;
+    o.epochs = (uint64_t) t->epochs;
+    o.batch = (uint64_t) t->batch;
+    o.images = (uint64_t) t->images;
+    o.replays = (uint64_t) t->replays;
+    o.lr = t->lr;
+    o.ema = t->ema;
+    o.rate = t->rate;
+    o.optimizer = t->optimizer;
+    o.augmentation = t->augmentation;
+    o.progress = on_train;
+    o.progress_user = run;
+    d.temperature = t->temperature;
+    d.alpha = t->alpha;
+    if (run->o->folder) {
+        checkpoint =
+            rc_format(run->ctx, "%s/step-%u-attempt-%u.ckpt", run->o->folder, index, run->attempt);
+        if (!checkpoint)
+            return RC_ERR_MEMORY;
+        o.checkpoint = checkpoint;
+        o.resume = run->o->resume;
+    }
+    RC_TRY_OUT(st, rc_trainer_new(&trainer, g, run->o->train, &o));
+    if (t->distill) {
+        const rc_graph *teacher = run->o->teacher ? run->o->teacher : run->original;
+        RC_TRY_OUT(st, rc_distiller_new(&distiller, teacher, &d));
+        RC_TRY_OUT(st, rc_distiller_attach(distiller, trainer));
+    }
+    st = rc_trainer_run(trainer, NULL);
+out:
+    rc_trainer_free(&trainer);
+    rc_distiller_free(&distiller);
+    rc_release(checkpoint);
+    return st;
+}
+
+static rc_status calibrate(struct rc_run *run, const struct rc_quantize_step *q,
+                           const rc_graph *from, rc_graph **out)
+{
+    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantizer *quantizer = NULL;
+    o.observer = observer_for(q, run->attempt);
+    o.images = (uint64_t) q->images;
+    o.flags = run->target->quantize_flags | (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
+              (q->epochs ? RC_QUANTIZE_QAT : 0);
+    rc_status st = rc_quantizer_new(&quantizer, from, &o);
+    if (st == RC_OK)
+        st = rc_quantizer_calibrate(quantizer, run->o->train);
+    if (st == RC_OK && run->o->table)
+        st = rc_quantizer_save_table(quantizer, run->o->table, RC_TABLE_JSON);
+    if (st == RC_OK)
+        st = rc_quantizer_apply(quantizer, out);
+    rc_quantizer_free(&quantizer);
+    return st;
+}
+
+static rc_status quantize(struct rc_run *run, const struct rc_quantize_step *q,
+                          const rc_graph *from, rc_graph **out, uint32_t index)
+{
+    RC_TRY(calibrate(run, q, from, out));
+    if (!q->epochs)
+        return RC_OK;
+    const struct rc_train_step t = {
+        .epochs = q->epochs, .lr = q->lr, .augmentation = "crop+flip", .distill = true};
+    rc_graph *trained = *out;
+    *out = NULL;
+    rc_status st = train(run, &t, trained, index);
+    if (st == RC_OK)
+        st = rc_quantizer_finish(trained, out);
+    rc_graph_free(&trained);
+    return st;
+}
+
+rc_status rc_run_attempt(struct rc_run *run, const struct rc_stage *stage, struct rc_graph **out)
+{
+    rc_graph *g = NULL;
+    RC_TRY(rc_graph_copy(&g, run->best));
+    rc_status st = RC_OK;
+    for (uint32_t i = stage->first; i < stage->first + stage->count && st == RC_OK; i++) {
+        const struct rc_recipe_step *s = &run->recipe.step[i];
+        rc_graph *next = NULL;
+        rc_run_show(run, "", 0);
+        if (s->kind == RC_STEP_FUSE)
+            st = rc_graph_fuse(g);
+        else if (s->kind == RC_STEP_TRAIN)
+            st = train(run, &s->train, g, i);
+        else if (s->kind == RC_STEP_PRUNE)
+            st = prune(run, &s->prune, g, &next);
+        else
+            st = quantize(run, &s->quantize, g, &next, i);
+        if (next) {
+            rc_graph_free(&g);
+            g = next;
+        }
+    }
+    if (st == RC_OK)
+        *out = g;
+    else
+        rc_graph_free(&g);
+    return st;
+}

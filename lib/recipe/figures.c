@@ -1,0 +1,85 @@
+/* What is measured after every stage, and where it is told. */
+#include "recipe/recipe.h"
+
+#include "io/onnx.h"
+
+rc_status rc_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1)
+{
+    rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
+    RC_TRY(rc_evaluate(g, d, NULL, &e));
+    *top1 = e.top1;
+    return RC_OK;
+}
+
+rc_status rc_run_latency(struct rc_run *run, const struct rc_graph *before,
+                         const struct rc_graph *after, double ms[2])
+{
+    rc_session *s[2] = {NULL, NULL};
+    rc_latency r[2] = {RC_LATENCY_INIT, RC_LATENCY_INIT};
+    rc_latency_options o = RC_LATENCY_OPTIONS_INIT;
+    o.seconds = 1;
+    rc_status st = rc_session_new(&s[0], before, NULL);
+    if (st == RC_OK)
+        st = rc_session_new(&s[1], after, NULL);
+    if (st == RC_OK)
+        st = rc_measure_latency(run->ctx, s, 2, &o, r);
+    ms[0] = r[0].median_ms;
+    ms[1] = r[1].median_ms;
+    rc_session_free(&s[0]);
+    rc_session_free(&s[1]);
+    return st;
+}
+
+rc_status rc_run_measure(struct rc_run *run, const struct rc_graph *g, rc_compress_figures *f)
+{
+    rc_graph_info info = RC_GRAPH_INFO_INIT;
+    struct rc_bytes file = {NULL, 0};
+    double ms[2];
+    rc_run_show(run, "measuring", 1);
+    RC_TRY(rc_graph_get_info(g, &info));
+    RC_TRY(rc_onnx_save_memory(&file, g));
+    rc_release(file.data);
+    f->file_bytes = file.size;
+    f->macs = info.macs;
+    f->parameters = info.parameters;
+    f->weight_bytes = info.weight_bytes;
+    RC_TRY(rc_run_top1(run->o->calib, g, &f->calib_top1));
+    f->top1 = f->calib_top1;
+    RC_TRY(rc_run_latency(run, run->original, g, ms));
+    f->median_ms = ms[1];
+    return RC_OK;
+}
+
+rc_status rc_run_report(struct rc_run *run, const char *name, const rc_compress_figures *f,
+                        bool kept, double seconds, const char *note)
+{
+    if (!run->o->report)
+        return RC_OK;
+    rc_report_step s = RC_REPORT_STEP_INIT;
+    s.name = name;
+    s.top1 = f->calib_top1;
+    s.median_ms = f->median_ms;
+    s.file_bytes = f->file_bytes;
+    s.weight_bytes = f->weight_bytes;
+    s.macs = f->macs;
+    s.parameters = f->parameters;
+    s.seconds = seconds;
+    s.kept = kept;
+    s.note = note;
+    return rc_report_add_step(run->o->report, &s);
+}
+
+void rc_run_show(const struct rc_run *run, const char *detail, double fraction)
+{
+    if (!run->o->progress)
+        return;
+    const rc_compress_progress p = {
+        .size = sizeof(p),
+        .stage = run->stage_name,
+        .detail = detail,
+        .fraction = fraction,
+        .index = run->stage_index,
+        .stages = run->stages,
+    };
+    run->o->progress(run->o->progress_user, &p);
+}
