@@ -9,7 +9,7 @@
     { "rate", "METHOD", "schedule, see rescomp methods rate; default: cosine" },             \
     { "optimizer", "METHOD", "see rescomp methods optimizer; default: sgd" },                \
     { "loss", "METHOD", "see rescomp methods loss; default: cross-entropy" },                \
-    { "augment", "SPEC", "see rescomp methods augmentation, joined by +; default: crop+flip" },
+    { "augment", "SPEC", "see rescomp methods augmentation, joined by +; default: crop+flip" },  \
     { "teacher", "MODEL", "distil from this model" },                                        \
     { "temperature", "T", "of distillation; default: 4" },                                   \
     { "alpha", "F", "weight of the teacher against the labels; default: 0.7" },              \

@@ -14,6 +14,7 @@
 #include <rescomp/method.h>
 #include <rescomp/prune.h>
 #include <rescomp/quantize.h>
+#include <rescomp/recipe.h>
 #include <rescomp/report.h>
 #include <rescomp/session.h>
 #include <rescomp/train.h>
