@@ -259,6 +259,8 @@ static void options_out_of_range_are_refused(void **state)
     o.flags = 8;
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "flags has unknown bits 0x8");
     o.flags = 0;
+    o.repair = "bn";
+    REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "repair bn needs a data set");
     o.size = 8;
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ABI, "rc_pruner_options.size is 8");
     rc_graph_destroy(g);
