@@ -207,6 +207,50 @@ static rc_status node_fast(struct rc_plan *p, rc_id id)
     return saved_add(p, k, s, p->training ? q->saved : 0);
 }
 
+/* Relu, or an addition with Relu behind it: backward needs nothing but the result, so the result
+ * may overwrite an operand. */
+static bool is_join(const struct rc_plan *p, const struct rc_node *n)
+{
+    const struct rc_tensor *o = &p->shape[n->out[0]];
+    if (!p->training || !p->engine || o->dtype != RC_F32 || n->op->domain)
+        return false;
+    if (!strcmp(n->op->name, "Relu"))
+        return n->n_post == 0;
+    if (strcmp(n->op->name, "Add") || n->n_post != 1 || n->post[0].kind != RC_POST_RELU)
+        return false;
+    return rc_shape_equal(&tensor_of(p, n->in[0])->shape, &o->shape) &&
+           rc_shape_equal(&tensor_of(p, n->in[1])->shape, &o->shape);
+}
+
+static rc_status node_join(struct rc_plan *p, rc_id id)
+{
+    const struct rc_node *n = &p->g->nodes[id];
+    const struct rc_md *md = p->slots[p->primary[n->in[0]]].md;
+    uint32_t in[2] = {RC_NONE, RC_NONE}, place = RC_NONE;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        RC_TRY(rc_slot_in(p, &in[i], n->in[i], md));
+    operands_done(p, n);
+    for (uint32_t i = 0; i < n->n_in && place == RC_NONE; i++)
+        if (dies_here(p, n->in[i], in[i]))
+            place = in[i];
+    if (place == RC_NONE)
+        RC_TRY(out_new(p, n->out[0], md));
+    else
+        RC_TRY(out_share(p, n->out[0], md, place));
+    struct rc_step *s;
+    RC_TRY(rc_step_add(p, &s, RC_STEP_JOIN, 2, 1, false));
+    s->ref[0] = in[0];
+    s->ref[1] = in[1];
+    s->ref[2] = p->primary[n->out[0]];
+    s->bytes = p->slots[s->ref[2]].bytes;
+    s->node = n;
+    s->impl = "join";
+    keep(p, s->ref[2]);
+    p->planned[id] =
+        (struct rc_planned){.how = RC_HOW_JOIN, .step = p->n_steps - 1, .saved = RC_NONE};
+    return RC_OK;
+}
+
 /* Element by element with f(0) = 0 and equal shapes: any layout will do. */
 static bool layout_free(const struct rc_plan *p, const struct rc_node *n)
 {
@@ -293,6 +337,8 @@ rc_status rc_plan_node(struct rc_plan *p, rc_id id)
     }
     if ((n->op->flags & RC_OP_VIEW) && n->n_post == 0 && n->n_out == 1)
         return node_view(p, id);
+    if (is_join(p, n))
+        return node_join(p, id);
     const rc_status st = node_prepare(p, id);
     if (st == RC_OK)
         return node_fast(p, id);

@@ -36,7 +36,9 @@ enum rc_step_kind {
     RC_STEP_PLAIN,   /* op->forward or op->backward */
     RC_STEP_REORDER, /* to another layout */
     RC_STEP_COPY,    /* bytes; zeros when the caller gave no array */
-    RC_STEP_ADD      /* out = in[0] + in[1], f32, any common layout */
+    RC_STEP_ADD,     /* out = in[0] + in[1], f32, any common layout */
+    RC_STEP_JOIN,    /* out = max(in[0] + in[1], 0), in[1] may be absent; training only */
+    RC_STEP_MASK     /* out = in[2] > 0 ? in[0] + in[1] : 0, the gradient of that */
 };
 
 struct rc_step {
@@ -60,7 +62,7 @@ struct rc_step {
 };
 
 /* How a node runs. */
-enum rc_how { RC_HOW_NONE = 0, RC_HOW_VIEW, RC_HOW_FREE, RC_HOW_PLAIN, RC_HOW_FAST };
+enum rc_how { RC_HOW_NONE = 0, RC_HOW_VIEW, RC_HOW_FREE, RC_HOW_PLAIN, RC_HOW_FAST, RC_HOW_JOIN };
 
 struct rc_planned {
     enum rc_how how;
@@ -126,6 +128,8 @@ rc_status rc_step_add(struct rc_plan *p, struct rc_step **out, enum rc_step_kind
                       uint32_t n_in, uint32_t n_out, bool backward);
 rc_status rc_move_reorder(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value);
 rc_status rc_move_copy(struct rc_plan *p, uint32_t from, uint32_t to);
+/* to = y > 0 ? a + b : 0; b may be RC_NONE. `to` may be a or b. */
+rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, uint32_t to);
 rc_status rc_move_add(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t to);
 
 /* --- node.c: one node of the forward walk --- */

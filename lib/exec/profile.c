@@ -14,6 +14,8 @@ static const char *move_name(const struct rc_step *t)
         return "reorder";
     case RC_STEP_ADD:
         return "add";
+    case RC_STEP_MASK:
+        return "mask";
     default:
         return "copy";
     }

@@ -147,6 +147,18 @@ rc_status rc_move_add(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t to)
     return RC_OK;
 }
 
+rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, uint32_t to)
+{
+    struct rc_step *s;
+    RC_TRY(rc_step_add(p, &s, RC_STEP_MASK, 3, 1, false));
+    s->ref[0] = a;
+    s->ref[1] = b;
+    s->ref[2] = y;
+    s->ref[3] = to;
+    s->bytes = p->slots[to].bytes;
+    return RC_OK;
+}
+
 /* A session's constants are packed while compiling. */
 static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value)
 {

@@ -16,6 +16,30 @@ static void run_add(const struct rc_step *s)
         to[i] = a[i] + b[i];
 }
 
+static void run_join(const struct rc_step *s)
+{
+    const float *a = s->at[0], *b = s->at[1];
+    float *to = s->at[2];
+    const int64_t n = (int64_t) (s->bytes / sizeof(float));
+#pragma omp parallel for simd schedule(static) if (s->bytes > PARALLEL_BYTES)
+    for (int64_t i = 0; i < n; i++) {
+        const float x = b ? a[i] + b[i] : a[i];
+        to[i] = x < 0 ? 0 : x; /* NaN stays */
+    }
+}
+
+static void run_mask(const struct rc_step *s)
+{
+    const float *a = s->at[0], *b = s->at[1], *y = s->at[2];
+    float *to = s->at[3];
+    const int64_t n = (int64_t) (s->bytes / sizeof(float));
+#pragma omp parallel for simd schedule(static) if (s->bytes > PARALLEL_BYTES)
+    for (int64_t i = 0; i < n; i++) {
+        const float g = b ? a[i] + b[i] : a[i];
+        to[i] = y[i] > 0 ? g : 0;
+    }
+}
+
 static rc_status run_plain(struct rc_plan *p, struct rc_step *s)
 {
     /* a stream of random numbers per node and run */
@@ -42,6 +66,12 @@ static rc_status run_step(struct rc_plan *p, struct rc_step *s)
         return RC_OK;
     case RC_STEP_ADD:
         run_add(s);
+        return RC_OK;
+    case RC_STEP_JOIN:
+        run_join(s);
+        return RC_OK;
+    case RC_STEP_MASK:
+        run_mask(s);
         return RC_OK;
     }
     return RC_OK;

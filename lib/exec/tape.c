@@ -126,6 +126,7 @@ void rc_tape_destroy(struct rc_tape *t)
     rc_plan_close(&t->plan);
     rc_release(t->needs);
     rc_release(t->grad);
+    rc_release(t->second);
     rc_release(t->fixed);
     rc_release(t->params);
     rc_release(t->out_slot);

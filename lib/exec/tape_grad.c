@@ -30,6 +30,13 @@ void rc_grad_done(struct rc_tape *t, rc_id v)
         root_of(t, t->grad[v])->pending--;
 }
 
+/* A join adds two contributions while it masks them. */
+static bool producer_adds(const struct rc_tape *t, rc_id v)
+{
+    const rc_id p = t->plan.g->values[v].producer;
+    return p != RC_NONE && t->plan.planned[p].how == RC_HOW_JOIN;
+}
+
 static rc_status make(struct rc_tape *t, rc_id v)
 {
     uint32_t slot = t->fixed[v];
@@ -82,6 +89,11 @@ rc_status rc_grad_give(struct rc_tape *t, rc_id v, uint32_t slot, bool is_privat
     const uint32_t have = t->grad[v];
     if (have == RC_NONE)
         return first(t, v, slot, is_private);
+    if (t->second[v] == RC_NONE && producer_adds(t, v)) {
+        t->second[v] = slot;
+        root_of(t, slot)->pending++;
+        return RC_OK;
+    }
     if (t->fixed[v] != RC_NONE || root_of(t, have)->pending == 1)
         return rc_move_add(p, have, slot, have);
     /* the sum so far shares memory with another gradient: leave that alone */
@@ -90,5 +102,24 @@ rc_status rc_grad_give(struct rc_tape *t, rc_id v, uint32_t slot, bool is_privat
         RC_TRY(rc_slot_add(p, &to, v, layout(t, v)));
     RC_TRY(rc_move_add(p, have, slot, to));
     hold(t, v, to);
+    return RC_OK;
+}
+
+rc_status rc_grad_mask(struct rc_tape *t, rc_id v)
+{
+    struct rc_plan *p = &t->plan;
+    const uint32_t a = t->grad[v], b = t->second[v];
+    uint32_t to = RC_NONE;
+    if (root_of(t, a)->pending == 1)
+        to = a;
+    else if (b != RC_NONE && root_of(t, b)->pending == 1)
+        to = b;
+    else
+        RC_TRY(rc_slot_add(p, &to, v, layout(t, v)));
+    RC_TRY(rc_move_mask(p, a, b, p->primary[v], to));
+    hold(t, v, to);
+    if (b != RC_NONE)
+        root_of(t, b)->pending--;
+    t->second[v] = RC_NONE;
     return RC_OK;
 }

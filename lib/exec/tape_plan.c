@@ -35,9 +35,11 @@ rc_status rc_tape_find_needs(struct rc_tape *t)
     t->needs = rc_alloc_array(p->ctx, n, sizeof(*t->needs));
     t->params = rc_alloc_array(p->ctx, n, sizeof(*t->params));
     t->grad = rc_alloc_array(p->ctx, n, sizeof(*t->grad));
+    t->second = rc_alloc_array(p->ctx, n, sizeof(*t->second));
     t->fixed = rc_alloc_array(p->ctx, n, sizeof(*t->fixed));
-    if (!t->needs || !t->params || !t->grad || !t->fixed)
+    if (!t->needs || !t->params || !t->grad || !t->second || !t->fixed)
         return RC_ERR_MEMORY;
+    memset(t->second, 0xff, n * sizeof(*t->second));
     memset(t->grad, 0xff, n * sizeof(*t->grad));
     memset(t->fixed, 0xff, n * sizeof(*t->fixed));
     for (uint32_t i = 0; t->o.input_grads && i < p->g->n_inputs; i++)
@@ -124,6 +126,16 @@ static rc_status operand_again(struct rc_tape *t, uint32_t *slot, const struct r
     return RC_OK;
 }
 
+/* A plain operator knows nothing of the Relu behind it. */
+static rc_status mask_relu(struct rc_tape *t, uint32_t *d_out, rc_id v, uint32_t y)
+{
+    uint32_t to;
+    RC_TRY(rc_slot_add(&t->plan, &to, v, t->plan.slots[y].md));
+    RC_TRY(rc_move_mask(&t->plan, *d_out, RC_NONE, y, to));
+    *d_out = to;
+    return RC_OK;
+}
+
 /* Slots of a backward step: in, out, d_out, d_in. */
 static rc_status gather(struct rc_tape *t, const struct rc_node *n, const struct rc_planned *k,
                         uint32_t *ref)
@@ -142,6 +154,8 @@ static rc_status gather(struct rc_tape *t, const struct rc_node *n, const struct
         if (k->how != RC_HOW_FAST || (k->prep->backward_reads >> (16 + o) & 1))
             out[o] = p->steps[k->step].ref[n->n_in + o];
         RC_TRY(grad_in(t, &d_out[o], n->out[o], d_out_md(k, o, free)));
+        if (o == 0 && n->n_post && k->how != RC_HOW_FAST)
+            RC_TRY(mask_relu(t, &d_out[o], n->out[o], out[o]));
     }
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != RC_NONE && t->needs[n->in[i]])
@@ -226,7 +240,11 @@ static rc_status back_node(struct rc_tape *t, rc_id id)
     }
     if (!wanted || !given)
         return RC_OK;
-    if (k->how == RC_HOW_VIEW)
+    if (k->how == RC_HOW_JOIN)
+        RC_TRY(rc_grad_mask(t, n->out[0]));
+    if (k->how == RC_HOW_JOIN)
+        RC_TRY(pass_gradient(t, n, n->n_in));
+    else if (k->how == RC_HOW_VIEW)
         RC_TRY(pass_gradient(t, n, 1));
     else if (passes_gradient(t, n))
         RC_TRY(pass_gradient(t, n, 2));

@@ -23,6 +23,7 @@ struct rc_tape {
     uint32_t n_forward; /* steps [0, n_forward) are the forward walk */
     bool *needs;        /* [n_values] */
     uint32_t *grad;     /* [n_values] slot of the gradient so far, or RC_NONE */
+    uint32_t *second;   /* [n_values] one more contribution, when the producer adds it itself */
     uint32_t *fixed;    /* [n_values] slot with memory of its own (parameters, inputs) */
     rc_id *params;
     uint32_t n_params;
@@ -42,6 +43,8 @@ rc_status rc_tape_plan_backward(struct rc_tape *t);
  * gradient of `v`; `give`: count the filled slot in. `is_private`: nobody else reads its memory. */
 rc_status rc_grad_target(struct rc_tape *t, uint32_t *slot, rc_id v, const struct rc_md *md);
 rc_status rc_grad_give(struct rc_tape *t, rc_id v, uint32_t slot, bool is_private);
+/* Both parts of the gradient of a join, masked by where its result is above zero. */
+rc_status rc_grad_mask(struct rc_tape *t, rc_id v);
 void rc_grad_done(struct rc_tape *t, rc_id v); /* its producer has read it */
 /* tape_bn.c */
 void rc_tape_bn_before(struct rc_tape *t);

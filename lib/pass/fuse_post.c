@@ -144,15 +144,36 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
     return st;
 }
 
+/* In training a Relu may sit behind BatchNormalization, whose fast path does it, and behind an
+ * addition without broadcasting, which a tape runs as one step. */
+static rc_id training_host(const struct rc_graph *g, rc_id v)
+{
+    const rc_id host = host_of(g, v), p = g->values[v].producer;
+    if (host != RC_NONE)
+        return strcmp(g->nodes[host].op->name, "BatchNormalization") ? RC_NONE : host;
+    if (p == RC_NONE || rc_graph_single_reader(g, v) == RC_NONE)
+        return RC_NONE;
+    const struct rc_node *n = &g->nodes[p];
+    if (strcmp(n->op->name, "Add") || n->n_post || g->values[v].tensor.dtype != RC_F32)
+        return RC_NONE;
+    for (uint32_t i = 0; i < 2; i++)
+        if (!rc_shape_equal(&g->values[n->in[i]].tensor.shape, &g->values[v].tensor.shape))
+            return RC_NONE;
+    return p;
+}
+
 static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
 {
     for (rc_id i = 0; i < g->n_nodes; i++) {
         const struct rc_node *n = &g->nodes[i];
         if (!n->op || strcmp(n->op->name, "Relu"))
             continue;
-        const rc_id host = host_of(g, n->in[0]);
-        if (host != RC_NONE && !strcmp(g->nodes[host].op->name, "BatchNormalization"))
-            RC_TRY(fuse_activation(g, i, n_changed));
+        const rc_id host = training_host(g, n->in[0]);
+        if (host == RC_NONE)
+            continue;
+        g->nodes[host].post[g->nodes[host].n_post++] = (struct rc_post){.kind = RC_POST_RELU};
+        ++*n_changed;
+        RC_TRY(replace_by(g, i, host));
     }
     return RC_OK;
 }
@@ -160,4 +181,5 @@ static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
 const struct rc_pass rc_pass_fuse_post = {
     "fuse_post", "put activations and residual additions behind the node before them", run};
 const struct rc_pass rc_pass_fuse_post_training = {
-    "fuse_post_training", "BatchNormalization and Relu as one", run_training};
+    "fuse_post_training", "Relu as one with BatchNormalization or a residual addition",
+    run_training};

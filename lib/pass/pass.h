@@ -18,7 +18,7 @@ extern const struct rc_pass rc_pass_drop_identity_training; /* the same, but Dro
 extern const struct rc_pass rc_pass_fold_affine; /* BatchNormalization into Conv/Gemm weights */
 extern const struct rc_pass
     rc_pass_fuse_post; /* activation and residual Add behind a node (sessions) */
-extern const struct rc_pass rc_pass_fuse_post_training; /* BatchNormalization + Relu only */
+extern const struct rc_pass rc_pass_fuse_post_training; /* Relu behind BatchNormalization or Add */
 extern const struct rc_pass
     rc_pass_shortcut_conv; /* strided Slice + channel Pad -> 1x1 Conv (sessions) */
 extern const struct rc_pass
