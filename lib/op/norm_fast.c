@@ -172,7 +172,8 @@ static rc_status prepare_with(struct rc_prep *p, struct norm_state *s,
                                       (s->batch_statistics ? 0 : RC_BN_GLOBAL) |
                                       (s->relu ? RC_BN_RELU : 0)};
     RC_TRY(prepare_forward(p, s, &d, attr, row));
-    return p->training ? prepare_backward(p, s, &d, attr, row) : RC_OK;
+    const bool gradients = p->needs_grad[0] || p->needs_grad[1] || p->needs_grad[2];
+    return p->training && gradients ? prepare_backward(p, s, &d, attr, row) : RC_OK;
 }
 
 rc_status rc_norm_prepare(struct rc_prep *p)
