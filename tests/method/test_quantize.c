@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "exec/session.h"
+#include "exec/tape.h"
 #include "io/onnx.h"
 #include "pass/insert_qdq.h"
 #include "quant/quantizer.h"
@@ -312,6 +313,50 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
     test_context_done(c);
 }
 
+/* Straight-through gradients: a few steps towards random targets make the error smaller, and only
+ * weights and biases move. */
+static void trainable_form_learns(void **state)
+{
+    (void) state;
+    enum { N = 8, STEPS = 30 };
+    struct rc_context *c = test_context();
+    struct rc_graph *g = net_random(c, 2, NET_RESIDUAL | NET_SHORTCUT);
+    struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT);
+    struct rc_tape *t;
+    const struct rc_tape_config o = {.batch = N, .frozen_bn = true};
+    OK(rc_tape_create(&t, q, &o));
+    float x[N * PIXELS], target[N * 5], d[N * 5];
+    fill_random(x, N * PIXELS, 1);
+    fill_random(target, N * 5, 2);
+    double first = 0, last = 0;
+    for (int step = 0; step < STEPS; step++) {
+        OK(rc_tape_forward(t, (const void *const[]){x}, 0, (uint64_t) step));
+        const float *y = rc_tape_output(t, 0)->data;
+        last = 0;
+        for (int i = 0; i < N * 5; i++) {
+            d[i] = (y[i] - target[i]) / N;
+            last += (double) (d[i] * d[i]);
+        }
+        first = step ? first : last;
+        OK(rc_tape_backward(t, (const float *const[]){d}));
+        for (uint32_t p = 0; p < rc_tape_n_params(t); p++)
+            for (int64_t i = 0; i < rc_tape_param_count(t, p); i++)
+                rc_tape_param_data(t, p)[i] -= 0.02f * rc_tape_param_grad(t, p)[i];
+    }
+    uint32_t weights = 0;
+    for (uint32_t p = 0; p < rc_tape_n_params(t); p++) {
+        assert_null(strstr(q->values[rc_tape_param(t, p)].name, "_scale"));
+        weights += rc_tape_param_decays(t, p);
+    }
+    assert_true(weights >= 4);
+    if (!(last < 0.8 * first))
+        fail_msg("error %g after %d steps, was %g", last, STEPS, first);
+    rc_tape_destroy(t);
+    rc_graph_free(&q);
+    rc_graph_free(&g);
+    test_context_done(c);
+}
+
 static void what_cannot_be_quantized_is_refused(void **state)
 {
     (void) state;
@@ -358,6 +403,7 @@ int main(void)
         cmocka_unit_test(images_without_negative_values_are_unsigned),
         cmocka_unit_test(zero_and_tiny_channels_stay_finite),
         cmocka_unit_test(trainable_form_freezes_into_the_exported_one),
+        cmocka_unit_test(trainable_form_learns),
         cmocka_unit_test(what_cannot_be_quantized_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
