@@ -73,6 +73,8 @@ void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat)
         const uint32_t k = i < half ? i : (i - half + n->n_in) % half;
         s->tensor[i] = *tensor_of(p, k < n->n_in ? n->in[k] : n->out[k - n->n_in]);
         s->tensor[i].data = NULL;
+        if (i >= half)
+            s->tensor[i].dtype = RC_F32; /* also of integers behind QuantizeLinear */
         const size_t size = rc_dtype_size(s->tensor[i].dtype);
         if (flat)
             s->tensor[i].shape = RC_SHAPE((int64_t) (p->slots[s->ref[i]].bytes / size));

@@ -115,6 +115,9 @@ rc_status rc_plan_outputs(struct rc_plan *p, enum rc_place place, uint32_t *slot
 bool rc_md_same(const struct rc_md *a, const struct rc_md *b); /* NULL is plain */
 const struct rc_md *rc_md_normal(const struct rc_md *md);      /* plain descriptors become NULL */
 rc_status rc_slot_add(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md);
+/* The same for a gradient, which is f32 whatever the value's type. */
+rc_status rc_slot_add_gradient(struct rc_plan *p, uint32_t *out, rc_id value,
+                               const struct rc_md *md);
 rc_status rc_slot_add_bytes(struct rc_plan *p, uint32_t *out, size_t bytes);
 uint32_t rc_slot_root(const struct rc_plan *p, uint32_t slot);
 /* The slot where `value` is first stored; constants get theirs here. */

@@ -45,6 +45,17 @@ rc_status rc_slot_add(struct rc_plan *p, uint32_t *out, rc_id value, const struc
     return RC_OK;
 }
 
+rc_status rc_slot_add_gradient(struct rc_plan *p, uint32_t *out, rc_id value,
+                               const struct rc_md *md)
+{
+    md = rc_md_normal(md);
+    const size_t count = (size_t) rc_shape_count(&shape_of(p, value)->shape);
+    RC_TRY(rc_slot_add_bytes(p, out, md ? rc_md_bytes(md) : count * sizeof(float)));
+    p->slots[*out].md = md;
+    p->slots[*out].value = value;
+    return RC_OK;
+}
+
 uint32_t rc_slot_root(const struct rc_plan *p, uint32_t slot)
 {
     while (p->slots[slot].root != slot)

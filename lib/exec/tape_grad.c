@@ -41,7 +41,7 @@ static rc_status make(struct rc_tape *t, rc_id v)
 {
     uint32_t slot = t->fixed[v];
     if (slot == RC_NONE)
-        RC_TRY(rc_slot_add(&t->plan, &slot, v, layout(t, v)));
+        RC_TRY(rc_slot_add_gradient(&t->plan, &slot, v, layout(t, v)));
     hold(t, v, slot);
     return RC_OK;
 }
@@ -53,7 +53,7 @@ rc_status rc_grad_target(struct rc_tape *t, uint32_t *slot, rc_id v, const struc
         *slot = t->grad[v];
         return RC_OK;
     }
-    return rc_slot_add(&t->plan, slot, v, md);
+    return rc_slot_add_gradient(&t->plan, slot, v, md);
 }
 
 static rc_status first(struct rc_tape *t, rc_id v, uint32_t slot, bool is_private)
@@ -64,7 +64,7 @@ static rc_status first(struct rc_tape *t, rc_id v, uint32_t slot, bool is_privat
     }
     if (!is_private) {
         uint32_t alias;
-        RC_TRY(rc_slot_add(&t->plan, &alias, v, layout(t, v)));
+        RC_TRY(rc_slot_add_gradient(&t->plan, &alias, v, layout(t, v)));
         t->plan.slots[alias].root = rc_slot_root(&t->plan, slot);
         slot = alias;
     }
@@ -99,7 +99,7 @@ rc_status rc_grad_give(struct rc_tape *t, rc_id v, uint32_t slot, bool is_privat
     /* the sum so far shares memory with another gradient: leave that alone */
     uint32_t to = slot;
     if (!is_private)
-        RC_TRY(rc_slot_add(p, &to, v, layout(t, v)));
+        RC_TRY(rc_slot_add_gradient(p, &to, v, layout(t, v)));
     RC_TRY(rc_move_add(p, have, slot, to));
     hold(t, v, to);
     return RC_OK;

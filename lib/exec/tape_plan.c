@@ -23,9 +23,13 @@ static void node_needs(struct rc_tape *t, const struct rc_node *n)
         }
         any |= n->in[i] != RC_NONE && t->needs[n->in[i]];
     }
-    for (uint32_t o = 0; any && o < n->n_out; o++)
-        if (n->out[o] != RC_NONE && t->plan.shape[n->out[o]].dtype == RC_F32)
-            t->needs[n->out[o]] = true;
+    for (uint32_t o = 0; any && o < n->n_out; o++) {
+        const rc_id v = n->out[o];
+        const enum rc_dtype d = v == RC_NONE ? 0 : t->plan.shape[v].dtype;
+        /* quantized values too: QuantizeLinear passes gradients straight through */
+        if (d == RC_F32 || ((d == RC_U8 || d == RC_S8) && n->op->backward))
+            t->needs[v] = true;
+    }
 }
 
 rc_status rc_tape_find_needs(struct rc_tape *t)
@@ -55,7 +59,7 @@ rc_status rc_tape_find_needs(struct rc_tape *t)
 
 static rc_status make_fixed(struct rc_tape *t, rc_id v)
 {
-    RC_TRY(rc_slot_add(&t->plan, &t->fixed[v], v, NULL));
+    RC_TRY(rc_slot_add_gradient(&t->plan, &t->fixed[v], v, NULL));
     return rc_slot_own(&t->plan, t->fixed[v]);
 }
 
@@ -69,7 +73,7 @@ static rc_status seed_outputs(struct rc_tape *t, rc_id v)
         uint32_t from, to;
         if (p->g->outputs[i] != v)
             continue;
-        RC_TRY(rc_slot_add(p, &from, v, NULL));
+        RC_TRY(rc_slot_add_gradient(p, &from, v, NULL));
         p->slots[from].place = RC_AT_CALLER;
         p->slots[from].caller = RC_CALLER_D_OUT;
         p->slots[from].io = i;
@@ -87,7 +91,7 @@ static rc_status grad_in(struct rc_tape *t, uint32_t *slot, rc_id v, const struc
     *slot = t->grad[v];
     if (*slot != RC_NONE && rc_md_same(p->slots[*slot].md, md))
         return RC_OK;
-    RC_TRY(rc_slot_add(p, slot, v, md));
+    RC_TRY(rc_slot_add_gradient(p, slot, v, md));
     if (t->grad[v] == RC_NONE)
         return rc_move_copy(p, RC_NONE, *slot);
     return rc_move_reorder(p, t->grad[v], *slot, v);

@@ -1,6 +1,6 @@
 /* Clip: y = min(max(x, lo), hi); dx = dy where lo < x < hi, as ReLU6 is differentiated.
  * Bounds are attributes up to opset 10 and operands from 11 on; here they are always attributes.
- * Not free of the layout: clip(0) is not 0 when the bounds exclude it. */
+ * Free of the layout unless the bounds exclude 0, which the session finds out by trying. */
 #include "op/attrs.h"
 #include "op/map.h"
 
@@ -150,6 +150,7 @@ const struct rc_op rc_op_clip = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_clip_attrs),
+    .flags = RC_OP_LAYOUT_FREE,
     .infer = clip_infer,
     .forward = clip_forward,
     .backward = clip_backward,

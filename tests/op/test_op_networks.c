@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "exec/session.h"
 #include "exec/tape.h"
+#include "op/attrs.h"
 
 #include <math.h>
 
@@ -113,11 +114,56 @@ static void tapes_give_the_slope_of_the_loss(void **state)
     }
 }
 
+/* A layer, `between`, another layer; the slope of the loss on the tape. */
+static double slope_through(void (*between)(struct opnet *n))
+{
+    const struct opnet_case c = {"", between, true};
+    struct opnet n;
+    float direction[24];
+    opnet_open(&n, &c);
+    struct rc_tensor x = opnet_input(&n);
+    for (int k = 0; k < 24; k++)
+        direction[k] = (float) (k % 5) - 2;
+    const double s = tape_slope(&n, &x, direction);
+    rc_tensor_free(&x);
+    opnet_close(&n);
+    return s;
+}
+
+static void fake_quantize(struct opnet *n)
+{
+    const struct rc_tensor scale = {RC_F32, {0, {0}}, (float[]){0.01f}};
+    const struct rc_tensor zero = {RC_U8, {0, {0}}, (uint8_t[]){128}};
+    rc_id s, z;
+    OK(rc_graph_add_const(n->g, &s, "scale", &scale));
+    OK(rc_graph_add_const(n->g, &z, "zero", &zero));
+    opnet_add(n, "QuantizeLinear", NULL, (rc_id[]){n->at, s, z}, 3);
+    opnet_add(n, "DequantizeLinear", NULL, (rc_id[]){n->at, s, z}, 3);
+    opnet_conv(n, 8, 3);
+}
+
+static void clip(struct opnet *n)
+{
+    const struct rc_clip_attrs a = {.lo = -1.285, .hi = 1.275, .n_bounds = 2};
+    opnet_add(n, "Clip", &a, &n->at, 1);
+    opnet_conv(n, 8, 3);
+}
+
+static void quantization_trains_straight_through(void **state)
+{
+    (void) state;
+    const double a = slope_through(fake_quantize), b = slope_through(clip);
+    assert_true(fabs(b) > 0.1);
+    if (fabs(a - b) > 1e-4 * fabs(b))
+        fail_msg("slope behind Q and DQ %g, behind Clip %g", a, b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_compute_what_plain_operators_do),
         cmocka_unit_test(tapes_give_the_slope_of_the_loss),
+        cmocka_unit_test(quantization_trains_straight_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,3 +291,13 @@ struct rc_tensor opnet_input(const struct opnet *n)
         ((float *) x.data)[i] = (float) rc_rng_normal(&r);
     return x;
 }
+
+void opnet_add(struct opnet *n, const char *op, const void *attrs, const rc_id *in, uint32_t n_in)
+{
+    n->at = first_of(n, node(n, op, attrs, in, n_in, 1));
+}
+
+void opnet_conv(struct opnet *n, int64_t from, int64_t to)
+{
+    conv(n, n->at, from, to);
+}

@@ -21,6 +21,9 @@ extern const uint32_t opnet_count;
 
 void opnet_open(struct opnet *n, const struct opnet_case *c);
 void opnet_close(struct opnet *n); /* also checks for leaks */
+/* For `between` functions: put a node behind n->at, or a 1x1 convolution. */
+void opnet_add(struct opnet *n, const char *op, const void *attrs, const rc_id *in, uint32_t n_in);
+void opnet_conv(struct opnet *n, int64_t from, int64_t to);
 /* Normal random numbers of the input's shape, with rc_tensor_new. */
 struct rc_tensor opnet_input(const struct opnet *n);
 #endif
