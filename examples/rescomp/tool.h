@@ -35,9 +35,18 @@ void progress_begin(const struct args *a, const char *what);
 void progress_show(double fraction, const char *detail);
 void progress_end(void);
 
+/* Options of a network with fresh weights (create, train --init fresh). */
+#define NETWORK_OPTIONS                                                          \
+    { "classes", "N", "outputs; default: 10 (CIFAR form) or 1000" },             \
+    { "width", "F", "channel width multiplier; default: 1" },                    \
+    { "input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224" },          \
+    { "shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A" }
+int network_options(const struct args *a, rc_network_options *o); /* an exit code */
+
 /* Channel groups of a graph (verb_prune.c); JSON lists them under "groups". */
 rc_status inspect_groups(const struct args *a, const rc_graph *graph);
 
-extern const struct verb verb_bench, verb_compare, verb_compress, verb_create, verb_doctor,
-    verb_eval, verb_fuse, verb_inspect, verb_methods, verb_prune, verb_quantize, verb_run, verb_train;
+extern const struct verb verb_bench, verb_compare, verb_compress, verb_create, verb_doctor;
+extern const struct verb verb_eval, verb_fuse, verb_inspect, verb_methods, verb_prune;
+extern const struct verb verb_quantize, verb_run, verb_train;
 #endif

@@ -11,7 +11,7 @@ static const struct option options[] = {
     {NULL, NULL, NULL},
 };
 
-static int read_options(const struct args *a, rc_network_options *o)
+int network_options(const struct args *a, rc_network_options *o)
 {
     o->classes = args_count(a, "classes", 0, 1, 1000000);
     o->multiplier = args_real(a, "width", 0, 0.01, 64);
@@ -38,7 +38,7 @@ static int create(const struct args *a)
     rc_context *context = NULL;
     rc_graph *graph = NULL;
     const char *out = tool_need(a, "o");
-    int code = out ? read_options(a, &o) : EXIT_USAGE;
+    int code = out ? network_options(a, &o) : EXIT_USAGE;
     if (code != EXIT_DONE)
         return code;
     rc_status st = tool_context(&context, a);

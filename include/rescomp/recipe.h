@@ -94,9 +94,9 @@ typedef struct rc_compress_result {
  * @param[in]  graph  Read only.
  * @param[out] result May be NULL.
  * @return RC_OK; RC_ERR_GOAL size_ratio or latency_ratio was not reached, or a stage was given up:
- *         *out is the best there is, and the message says what was missed; RC_ERR_ARG; RC_ERR_FORMAT
- *         the recipe is not valid, the message names the key; RC_ERR_CANCELLED; RC_ERR_IO,
- *         RC_ERR_PATH; whatever the steps return.
+ *         *out is the best there is, and the message says what was missed; RC_ERR_ARG;
+ *         RC_ERR_FORMAT the recipe is not valid, the message names the key; RC_ERR_CANCELLED;
+ *         RC_ERR_IO, RC_ERR_PATH; whatever the steps return.
  * Cost: that of the steps. @since 0.1
  */
 RC_API rc_status rc_compress(rc_graph **out, const rc_graph *graph,

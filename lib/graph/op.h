@@ -45,7 +45,7 @@ struct rc_affine { float *scale, *shift; uint32_t channels; };
 /* How an operand takes part in int8 execution. */
 enum rc_quant_role {
     RC_QUANT_KEEP_F32 = 0, /* stays float */
-    RC_QUANT_PASS = 1,     /* values only move or are selected, the scale stays (MaxPool, Flatten) */
+    RC_QUANT_PASS = 1,     /* values only move or are selected: the scale stays (MaxPool) */
     RC_QUANT_REQUANT = 2,  /* computes on integers, each operand has its own scale (Add) */
     RC_QUANT_WEIGHTED = 3  /* Conv, Gemm: operand 1 is per-channel s8 weights, 2 an int32 bias */
 };

@@ -1,4 +1,5 @@
-/* Context, memory cap, errors, options across versions, method parameters, random numbers, files. */
+/* Context, memory cap, errors, options across versions, method parameters, random numbers,
+ * files. */
 #include "test.h"
 
 #include "base/abi.h"

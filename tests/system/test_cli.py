@@ -1,0 +1,236 @@
+"""The command line: its contract for scripts (verbs, JSON keys, exit codes, whole files), and what a
+person sees who types something wrong. usage: test_cli.py RESCOMP"""
+import gzip
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import numpy as np
+
+RESCOMP = sys.argv.pop(1)
+ENV = dict(os.environ, OMP_WAIT_POLICY='passive', NO_COLOR='1')
+
+
+def run(*args, code=0):
+    r = subprocess.run([RESCOMP, *map(str, args)], capture_output=True, text=True, env=ENV, timeout=250)
+    if r.returncode != code:
+        raise AssertionError(f'{args}: exit {r.returncode}, expected {code}\n{r.stdout}\n{r.stderr}')
+    return r
+
+
+def run_json(*args, code=0):
+    return json.loads(run(*args, '--json', '-q', code=code).stdout)
+
+
+def write_idx(folder, n_train=600, n_test=200):
+    """A learnable data set in MNIST's layout: the class is where the bright square is."""
+    rng = np.random.default_rng(1)
+    for name, n in (('train', n_train), ('t10k', n_test)):
+        labels = rng.integers(0, 4, n).astype(np.uint8)
+        images = rng.integers(0, 60, (n, 16, 16)).astype(np.uint8)
+        for i, k in enumerate(labels):
+            images[i, 8 * (k // 2) + 1:8 * (k // 2) + 7, 8 * (k % 2) + 1:8 * (k % 2) + 7] += 150
+        with gzip.open(folder / f'{name}-images-idx3-ubyte.gz', 'wb') as f:
+            f.write(struct.pack('>IIII', 0x803, n, 16, 16) + images.tobytes())
+        with gzip.open(folder / f'{name}-labels-idx1-ubyte.gz', 'wb') as f:
+            f.write(struct.pack('>II', 0x801, n) + labels.tobytes())
+
+
+class Cli(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.d = pathlib.Path(cls.folder.name)
+        write_idx(cls.d)
+        cls.data = f'idx:{cls.d}'
+        cls.fresh = cls.d / 'fresh.onnx'
+        run('create', 'resnet8', '-o', cls.fresh, '--classes', 4, '--input', '1,16,16')
+        cls.model = cls.d / 'model.onnx'
+        cls.trained = run_json('train', cls.fresh, '-o', cls.model, '--data', cls.data, '--epochs', 3, '--batch', 32,
+                               '--lr', 0.05, '--augment', 'none')
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_train_reports_its_keys_and_learns(self):
+        self.assertLessEqual({'epochs', 'images_per_second', 'top1', 'loss', 'seconds'}, set(self.trained))
+        self.assertGreater(self.trained['top1'], 90)
+
+    def test_eval_keys_and_per_class(self):
+        r = run_json('eval', self.model, '--data', self.data, '--per-class', '--confusion')
+        self.assertLessEqual({'images', 'top1', 'top5', 'loss', 'seconds'}, set(r))
+        self.assertEqual(r['images'], 200)
+        self.assertEqual(len(r['classes']), 4)
+        self.assertEqual(sum(map(sum, r['confusion'])), 200)
+        self.assertAlmostEqual(r['top1'], self.trained['top1'], places=6)
+
+    def test_inspect_lists_layers_and_groups(self):
+        r = run_json('inspect', self.model)
+        self.assertLessEqual({'parameters', 'macs', 'weight_bytes', 'file_bytes', 'layers', 'groups'}, set(r))
+        self.assertLessEqual({'name', 'op', 'shape', 'parameters', 'macs', 'bytes'}, set(r['layers'][0]))
+        self.assertEqual(sum(x['macs'] for x in r['layers']), r['macs'])
+        self.assertEqual(r['file_bytes'], self.model.stat().st_size)
+        self.assertTrue(any(g['may_cut'] for g in r['groups']))
+
+    def test_bench_compares_models(self):
+        r = run_json('bench', self.model, self.fresh, '--seconds', 0.1, '--batch', 2)
+        keys = {'model', 'batch', 'threads', 'runs', 'min_ms', 'median_ms', 'p90_ms', 'p99_ms', 'images_per_second',
+                'load_ms', 'peak_bytes'}
+        self.assertEqual(len(r['models']), 2)
+        for m in r['models']:
+            self.assertLessEqual(keys, set(m))
+            self.assertLessEqual(m['min_ms'], m['median_ms'])
+        self.assertIn('isa', r)
+        self.assertIn('onednn', r)
+        self.assertEqual(run('bench', self.model, '--seconds', 0.05, '--csv').stdout.count('\n'), 2)
+
+    def test_fuse_keeps_the_answers(self):
+        run('fuse', self.model, '-o', self.d / 'fused.onnx')
+        r = run_json('compare', self.model, self.d / 'fused.onnx', '--data', self.data)
+        self.assertLessEqual({'max_abs', 'mean_abs', 'top1_agreement'}, set(r))
+        self.assertLess(r['max_abs'], 1e-3)
+        self.assertEqual(r['top1_agreement'], 100)
+        self.assertNotIn('BatchNormalization', run('inspect', self.d / 'fused.onnx').stdout)
+
+    def test_compare_of_layers_names_values(self):
+        r = run_json('compare', self.model, self.model, '--random', 8, '--layers')
+        self.assertEqual(r['max_abs'], 0)
+        self.assertGreater(len(r['values']), 10)
+
+    def test_run_reads_and_writes_arrays(self):
+        x = np.random.default_rng(0).normal(size=(3, 1, 16, 16)).astype(np.float32)
+        np.save(self.d / 'x.npy', x)
+        run('run', self.model, '--input', self.d / 'x.npy', '--output', self.d / 'y.npy')
+        run('run', self.model, '--input', self.d / 'x.npy', '--output', self.d / 'z.npy', '--reference')
+        y, z = np.load(self.d / 'y.npy'), np.load(self.d / 'z.npy')
+        self.assertEqual(y.shape, (3, 4))
+        np.testing.assert_allclose(y, z, atol=1e-3)
+        np.save(self.d / 'bad.npy', x[:, :, :8])
+        self.assertIn('does not have the shape', run('run', self.model, '--input', self.d / 'bad.npy', code=1).stderr)
+
+    def test_prune_and_fine_tune(self):
+        r = run_json('prune', self.model, '-o', self.d / 'pruned.onnx', '--data', self.data, '--macs', 0.6,
+                     '--epochs', 2, '--batch', 32, '--lr', 0.02, '--augment', 'none', '--teacher', self.model)
+        for key in ('before', 'after'):
+            self.assertLessEqual({'parameters', 'macs', 'weight_bytes', 'file_bytes', 'top1', 'median_ms'}, set(r[key]))
+        self.assertLessEqual(r['after']['macs'], 0.6 * r['before']['macs'])
+        self.assertGreater(r['after']['top1'], 90)
+        self.assertEqual([s['name'] for s in r['steps']], ['prune', 'train'])
+        out = run('prune', self.model, '--dry-run', '--macs', 0.6).stdout
+        self.assertIn('plan: multiply-adds', out)
+
+    def test_quantize_writes_table_and_smaller_file(self):
+        r = run_json('quantize', self.model, '-o', self.d / 'int8.onnx', '--data', self.data, '--images', 128,
+                     '--table', self.d / 'table.json')
+        self.assertLess(r['after']['weight_bytes'], 0.35 * r['before']['weight_bytes'])
+        self.assertGreater(r['after']['top1'], r['before']['top1'] - 3)
+        json.loads((self.d / 'table.json').read_text())
+        run('quantize', self.model, '-o', self.d / 'again.onnx', '--table', self.d / 'table.json', '--load-table',
+            '--no-bias-correction')
+        trt = self.d / 'cache.txt'
+        run('quantize', self.model, '-o', self.d / 'again.onnx', '--data', self.data, '--images', 64, '--table', trt,
+            '--table-format', 'tensorrt')
+        self.assertTrue(trt.read_text().startswith('TRT-'))
+
+    def test_compress_runs_a_recipe_and_reports(self):
+        recipe = self.d / 'r.json'
+        recipe.write_text(json.dumps({'schema': 1, 'steps': [
+            {'step': 'prune', 'macs': 0.7, 'round_to': 4},
+            {'step': 'train', 'epochs': 2, 'batch': 32, 'lr': 0.02, 'augmentation': ''},
+            {'step': 'quantize', 'images': 128}]}))
+        r = run_json('compress', self.model, '-o', self.d / 'small.onnx', '--data', self.data, '--recipe', recipe,
+                     '--max-drop', 5, '--report', self.d / 'report', '--work', self.d / 'work')
+        self.assertTrue(r['goals_met'])
+        self.assertLess(r['after']['weight_bytes'], 0.3 * r['before']['weight_bytes'])
+        self.assertEqual(len(json.loads((self.d / 'report/report.json').read_text())['steps']), 3)
+        self.assertIn('<svg', (self.d / 'report/report.html').read_text())
+        e = run_json('eval', self.d / 'small.onnx', '--data', self.data)
+        self.assertAlmostEqual(e['top1'], r['after']['top1'], places=6)
+        again = run_json('compress', self.model, '-o', self.d / 'small2.onnx', '--data', self.data, '--recipe', recipe,
+                         '--max-drop', 5, '--work', self.d / 'work', '--resume')
+        self.assertEqual(again['after']['macs'], r['after']['macs'])
+
+    def test_compress_writes_the_best_when_goals_are_missed(self):
+        recipe = self.d / 'small.json'
+        recipe.write_text(json.dumps({'steps': [{'step': 'quantize', 'images': 64}]}))
+        r = run_json('compress', self.model, '-o', self.d / 'goal.onnx', '--data', self.data, '--recipe', recipe,
+                     '--max-drop', 10, '--size', 0.01, code=1)
+        self.assertFalse(r['goals_met'])
+        self.assertIn('the goal was 0.010', r['missed'])
+        run('eval', self.d / 'goal.onnx', '--data', self.data)
+
+    def test_wrong_recipes_are_named(self):
+        bad = self.d / 'bad.json'
+        for text, message in (('{"steps": [{"step": "prun"}]}', 'step "prun" is unknown'),
+                              ('{"steps": [{"step": "prune", "mac": 0.5}]}', 'mac'),
+                              ('{"steps": []}', '0 steps'), ('{', 'recipe')):
+            bad.write_text(text)
+            r = run('compress', self.model, '-o', self.d / 'no.onnx', '--data', self.data, '--recipe', bad, code=2)
+            self.assertIn(message, r.stderr)
+
+    def test_methods_and_doctor(self):
+        kinds = run_json('methods')
+        self.assertLessEqual({'criterion', 'observer', 'loss', 'optimizer', 'rate', 'augmentation'}, set(kinds))
+        self.assertEqual(run_json('methods', 'criterion', 'l2')['criterion'][0]['name'], 'l2')
+        self.assertTrue(run_json('doctor')['self_test'])
+        run('methods', 'nothing', code=2)
+
+    def test_mistakes_get_one_clear_line(self):
+        for args, code, text in (
+                (['evl'], 2, 'did you mean eval?'), ([], 2, 'usage'),
+                (['eval', self.model, '--dta', self.data], 2, 'did you mean --data?'),
+                (['eval', self.model], 2, '--data is required'),
+                (['eval', self.model, '--data', 'nope:x'], 2, 'nope'),
+                (['eval', self.d / 'missing.onnx', '--data', self.data], 1, 'missing.onnx: cannot open'),
+                (['inspect', self.d / 'train-images-idx3-ubyte.gz'], 1, 'train-images-idx3-ubyte.gz'),
+                (['inspect', self.d], 1, 'not a regular file'),
+                (['bench', self.model, '--batch', '0'], 2, '--batch is "0", allowed is a whole number in [1, 65536]'),
+                (['bench', self.model, '--batch'], 2, '--batch needs a value'),
+                (['create', 'resnet21', '-o', self.d / 'n.onnx'], 2, 'resnet21'),
+                (['create', 'resnet20'], 2, '-o is required'),
+                (['prune', self.model, '-o', self.d / 'n.onnx', '--criterion', 'l3'], 2, 'no criterion named "l3"'),
+                (['fuse', self.model, '-o', '/nonexistent/x.onnx'], 1, '/nonexistent/x.onnx'),
+                (['train', self.model, '-o', self.d / 'n.onnx', '--data', f'idx:{self.d}/none'], 1, 'none')):
+            r = run(*args, code=code)
+            self.assertIn(text, r.stderr, args)
+            self.assertEqual(r.stdout, '', args)
+            self.assertLessEqual(r.stderr.count('\n'), 1, args)
+        self.assertFalse((self.d / 'n.onnx').exists())
+
+    def test_help_and_version(self):
+        self.assertRegex(run('--version').stdout, r'^rescomp \d+\.\d+\.\d+\n$')
+        for verb in ('create', 'inspect', 'run', 'eval', 'bench', 'compare', 'fuse', 'train', 'prune', 'quantize',
+                     'compress', 'methods', 'doctor'):
+            self.assertIn(f'usage: rescomp {verb}', run(verb, '--help').stdout)
+            self.assertIn(verb, run('--help').stdout)
+
+    def test_interrupt_leaves_a_checkpoint_and_resumes(self):
+        out, ckpt = self.d / 'long.onnx', self.d / 'long.ckpt'
+        args = ['train', self.fresh, '-o', out, '--data', self.data, '--epochs', 400, '--batch', 32, '--checkpoint', ckpt,
+                '-q']
+        p = subprocess.Popen([RESCOMP, *map(str, args)], stderr=subprocess.PIPE, text=True, env=ENV)
+        for _ in range(600):
+            if ckpt.exists() or p.poll() is not None:
+                break
+            time.sleep(0.1)
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=120)
+        self.assertEqual(p.returncode, 130, err)
+        self.assertIn('interrupted', err)
+        self.assertFalse(out.exists())
+        self.assertTrue(ckpt.exists())
+        self.assertEqual([x.name for x in self.d.iterdir() if 'long.onnx' in x.name], [])
+        r = run('train', self.model, '-o', out, '--data', self.data, '--epochs', 2, '--checkpoint', ckpt, '--resume', code=1)
+        self.assertIn('long.ckpt', r.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main()
