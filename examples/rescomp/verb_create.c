@@ -4,10 +4,7 @@
 
 static const struct option options[] = {
     {"o", "OUT", "file to write"},
-    {"classes", "N", "outputs; default: 10 (CIFAR form) or 1000"},
-    {"width", "F", "channel width multiplier; default: 1"},
-    {"input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224"},
-    {"shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A"},
+    NETWORK_OPTIONS,
     {NULL, NULL, NULL},
 };
 

@@ -8,20 +8,28 @@ static const struct option options[] = {
     TRAIN_OPTIONS,
     {"init", "WHAT",
      "fresh: start from new weights (MODEL then names an architecture); default: as loaded"},
-    {"classes", "N", "with --init fresh"},
+    NETWORK_OPTIONS,
     DATA_OPTIONS,
     {NULL, NULL, NULL},
 };
 
-static rc_status start(const struct args *a, rc_context *context, rc_graph **graph)
+/* MODEL is a file, or with --init fresh an architecture. */
+static int start(const struct args *a, rc_context *context, rc_graph **graph)
 {
     const char *init = args_text(a, "init", "loaded");
-    if (strcmp(init, "fresh"))
-        return rc_graph_load(graph, context, a->positional[0]);
     rc_network_options o = RC_NETWORK_OPTIONS_INIT;
-    o.classes = args_count(a, "classes", 0, 1, 1000000);
-    o.seed = args_count(a, "seed", 0, 0, UINT64_MAX);
-    return rc_graph_create_network(graph, context, a->positional[0], &o);
+    rc_status st;
+    if (!strcmp(init, "loaded")) {
+        st = rc_graph_load(graph, context, a->positional[0]);
+    } else if (!strcmp(init, "fresh")) {
+        const int code = network_options(a, &o);
+        if (code != EXIT_DONE)
+            return code;
+        st = rc_graph_create_network(graph, context, a->positional[0], &o);
+    } else {
+        return tool_usage(a, "--init is \"%s\", allowed are loaded and fresh", init);
+    }
+    return st == RC_OK ? EXIT_DONE : tool_fail("train");
 }
 
 /* Final figures on the test split. */
@@ -65,10 +73,9 @@ static int train(const struct args *a)
     const char *out = tool_need(a, "o");
     if (!out)
         return EXIT_USAGE;
-    rc_status st = tool_context(&context, a);
-    if (st == RC_OK)
-        st = start(a, context, &graph);
-    int code = st == RC_OK ? EXIT_DONE : tool_fail("train");
+    int code = tool_context(&context, a) == RC_OK ? EXIT_DONE : tool_fail("train");
+    if (code == EXIT_DONE)
+        code = start(a, context, &graph);
     if (code == EXIT_DONE)
         code = train_graph(a, context, graph, 10, 0, &r);
     if (code == EXIT_DONE && rc_graph_save(graph, out) != RC_OK)
