@@ -4,8 +4,15 @@ Thin bindings of libresnetcompress: same names, same defaults. The library is fo
 environment variable RESNETCOMPRESS_LIBRARY, then beside this package, then by its soname.
 """
 from ._core import Context, Graph, Session, default_context, measure_latency
-from ._ffi import ArgumentError, Cancelled, Error, FileError, OutOfMemory, version
+from ._data import Dataset
+from ._ffi import ArgumentError, Cancelled, Error, FileError, GoalMissed, OutOfMemory, version
+from ._methods import methods
+from ._prune import Pruner, prune
+from ._quantize import Quantizer, quantize
+from ._report import Report
+from ._train import Distiller, Trainer, evaluate, reestimate_bn, train
 
 __version__ = "0.1.0"
-__all__ = ["ArgumentError", "Cancelled", "Context", "Error", "FileError", "Graph", "OutOfMemory", "Session",
-           "default_context", "measure_latency", "version"]
+__all__ = ["ArgumentError", "Cancelled", "Context", "Dataset", "Distiller", "Error", "FileError", "GoalMissed",
+           "Graph", "OutOfMemory", "Pruner", "Quantizer", "Report", "Session", "Trainer", "default_context",
+           "evaluate", "measure_latency", "methods", "prune", "quantize", "reestimate_bn", "train", "version"]

@@ -1,50 +1,70 @@
 """Context, Graph, Session and measuring."""
-import ctypes as C
+from __future__ import annotations
+
+import contextlib
+import os
 import threading
+from typing import Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
 from . import _ffi
 from ._ffi import lib
-from ._handle import Handle
+from ._handle import Handle, Owner
+
+Path = Union[str, bytes, "os.PathLike[Any]"]
 
 
 class Context(Handle):
-    """Threads, seed, memory cap, log. Most callers never make one: a default serves them."""
+    """Threads, seed, memory cap, log. Most callers never make one: a default serves them.
+
+    `log(level, line)` is given what the library says; `cancel()` is asked between the steps of long
+    calls and ends them with `Cancelled` when it returns something true.
+    """
 
     _free = "rc_context_free"
 
-    def __init__(self, *, threads=0, seed=0, max_memory=0, log=None, cancel=None):
-        super().__init__()
-        # ctypes keeps no reference to callbacks; this object must
-        self._log = _ffi.LOG_FN(lambda _u, level, line: log(level, line.decode("utf-8", "replace"))) if log else _ffi.LOG_FN()
-        self._cancel = _ffi.CANCEL_FN(lambda _u: 1 if cancel() else 0) if cancel else _ffi.CANCEL_FN()
-        options = _ffi.ContextOptions(threads=threads, seed=seed, max_memory=max_memory, log=self._log, cancel=self._cancel)
-        lib.rc_context_new(C.byref(self._pointer), C.byref(options))
+    def __init__(self, *, threads: int = 0, seed: int = 0, max_memory: int = 0, max_file_bytes: int = 0,
+                 max_nodes: int = 0, reference: bool = False, log: Optional[Callable[[int, str], None]] = None,
+                 cancel: Optional[Callable[[], Any]] = None) -> None:
+        # ctypes keeps no reference to callbacks, so the owner does
+        logger, canceller = _ffi.log_callback(log), _ffi.cancel_callback(cancel)
+        super().__init__(logger, canceller)
+        options = _ffi.ContextOptions(threads=threads, seed=seed, max_memory=max_memory, log=logger,
+                                      cancel=canceller, max_file_bytes=max_file_bytes, max_nodes=max_nodes,
+                                      flags=int(reference))
+        lib.rc_context_new(self._new, options)
 
-    def memory(self):
+    def memory(self) -> tuple[int, int]:
         """(live, peak) bytes."""
-        live, peak = C.c_uint64(), C.c_uint64()
-        lib.rc_context_memory(self._h, C.byref(live), C.byref(peak))
-        return live.value, peak.value
+        return _ffi.two_numbers(lib.rc_context_memory, self._h)
 
-    def system(self):
+    def system(self) -> dict[str, Any]:
         """What figures depend on: versions, instruction set, processor, self-test."""
         info = _ffi.SystemInfo()
-        lib.rc_system_get_info(self._h, C.byref(info))
+        lib.rc_system_get_info(self._h, info)
         return info.as_dict()
 
 
-_default = None
+_default: Optional[Context] = None
 _default_lock = threading.Lock()
 
 
-def default_context():
+def default_context() -> Context:
+    """The context of everything that is made without one."""
     global _default
     with _default_lock:
-        if _default is None:
+        if _default is None or _default.closed:
             _default = Context()
         return _default
+
+
+def owner_of(context: Any) -> Owner:
+    """The owner behind a context, or behind the default one. What is made from an object takes over
+    the owner of its context, so that it can be made after that context was closed."""
+    if isinstance(context, Owner):
+        return context
+    return (default_context() if context is None else context)._h
 
 
 class Graph(Handle):
@@ -52,140 +72,184 @@ class Graph(Handle):
 
     _free = "rc_graph_free"
 
-    def __init__(self, context=None):
-        self.context = context or default_context()
-        super().__init__(self.context)
+    def __init__(self, context: Any = None) -> None:
+        """Use load(), from_bytes() or create() instead."""
+        self._context = owner_of(context)
+        super().__init__(self._context)
 
     @classmethod
-    def load(cls, path, *, context=None):
+    def load(cls, path: Path, *, context: Optional[Context] = None) -> Graph:
         """Read an ONNX file."""
         g = cls(context)
-        lib.rc_graph_load(C.byref(g._pointer), g.context._h, _ffi.path_bytes(path))
+        lib.rc_graph_load(g._new, g._context, _ffi.path(path))
         return g
 
     @classmethod
-    def from_bytes(cls, data, *, context=None):
+    def from_bytes(cls, data: bytes, *, context: Optional[Context] = None) -> Graph:
         """Read an ONNX model from bytes."""
         g = cls(context)
-        data = bytes(data)
-        lib.rc_graph_load_memory(C.byref(g._pointer), g.context._h, data, len(data))
+        view = np.frombuffer(data, np.uint8)
+        lib.rc_graph_load_memory(g._new, g._context, _ffi.array_pointer(view), view.size)
         return g
 
     @classmethod
-    def create(cls, architecture, *, classes=0, channels=0, height=0, width=0, multiplier=0.0, option_b=False,
-               seed=0, context=None):
+    def create(cls, architecture: str, *, classes: int = 0, channels: int = 0, height: int = 0, width: int = 0,
+               multiplier: float = 0.0, option_b: bool = False, seed: int = 0,
+               context: Optional[Context] = None) -> Graph:
         """A standard network with fresh weights, such as "resnet20" or "resnet50"."""
         g = cls(context)
         options = _ffi.NetworkOptions(classes=classes, channels=channels, height=height, width=width,
                                       multiplier=multiplier, option_b=int(option_b), seed=seed)
-        lib.rc_graph_create_network(C.byref(g._pointer), g.context._h, architecture.encode(), C.byref(options))
+        lib.rc_graph_create_network(g._new, g._context, _ffi.encode(architecture), options)
         return g
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write as ONNX, whole or not at all."""
-        lib.rc_graph_save(self._h, _ffi.path_bytes(path))
+        lib.rc_graph_save(self._h, _ffi.path(path))
 
-    def copy(self):
-        g = Graph(self.context)
-        lib.rc_graph_copy(C.byref(g._pointer), self._h)
+    def copy(self) -> Graph:
+        """An independent copy."""
+        g = Graph(self._context)
+        lib.rc_graph_copy(g._new, self._h)
         return g
 
-    def fuse(self):
-        """Fold batch normalisation and constants in place."""
+    def fuse(self) -> Graph:
+        """Fold batch normalisation and constants in place; returns this graph."""
+        if self._h.lent:
+            raise _ffi.ArgumentError(_ffi.STATE, "the graph belongs to a Trainer; close that first, or fuse a copy")
         lib.rc_graph_fuse(self._h)
         return self
 
-    def info(self):
+    def info(self) -> dict[str, int]:
         """Totals at batch 1: nodes, parameters, macs, weight_bytes, ..."""
         info = _ffi.GraphInfo()
-        lib.rc_graph_get_info(self._h, C.byref(info))
+        lib.rc_graph_get_info(self._h, info)
         return info.as_dict()
 
-    def nodes(self):
-        """One dict per node in execution order."""
+    def nodes(self) -> list[dict[str, Any]]:
+        """One dict per node in execution order: name, op, shape, parameters, macs, bytes, output."""
         out = []
         for i in range(self.info()["nodes"]):
             n = _ffi.NodeInfo()
-            lib.rc_graph_get_node(self._h, i, C.byref(n))
+            lib.rc_graph_get_node(self._h, i, n)
             d = n.as_dict()
-            d["shape"] = tuple(n.shape[:n.rank])
-            del d["rank"]
+            d["shape"] = tuple(n.shape[:d.pop("rank")])
             out.append(d)
         return out
 
-    def weight(self, name):
+    def weight(self, name: str) -> np.ndarray:
         """A float constant as a read-only NumPy copy."""
-        data, dims, rank = C.POINTER(C.c_float)(), (C.c_int64 * 8)(), C.c_uint64()
-        lib.rc_graph_get_weight(self._h, name.encode(), C.byref(data), dims, C.byref(rank))
-        if not data:
-            raise ValueError(f"{name} is not a float constant")
-        shape = tuple(dims[:rank.value])
-        array = np.ctypeslib.as_array(data, shape=shape or (1,)).reshape(shape).copy()
+        array = _ffi.weight(self._h, name)
+        if array is None:
+            raise _ffi.ArgumentError(_ffi.ARG, f"{name} is not a float constant")
         array.flags.writeable = False
         return array
 
-    def metadata(self, key):
-        value = C.c_char_p()
-        lib.rc_graph_get_meta(self._h, key.encode(), C.byref(value))
-        return None if value.value is None else value.value.decode()
+    def metadata(self, key: str) -> Optional[str]:
+        """The value that the file keeps under `key`, or None."""
+        return _ffi.one_text(lib.rc_graph_get_meta, self._h, _ffi.encode(key))
 
-    def set_metadata(self, key, value):
-        lib.rc_graph_set_metadata(self._h, key.encode(), None if value is None else value.encode())
+    def set_metadata(self, key: str, value: Optional[str]) -> None:
+        """Keep a value in the file; None drops it."""
+        lib.rc_graph_set_metadata(self._h, _ffi.encode(key), None if value is None else _ffi.encode(value))
+
+    def __repr__(self) -> str:
+        if self.closed or not self._owner.pointer.value:
+            return "<rescomp.Graph, closed>"
+        i = self.info()
+        return f"<rescomp.Graph, {i['nodes']} nodes, {i['parameters']:,} parameters, {i['macs']:,} MACs>"
 
 
 class Session(Handle):
-    """A graph compiled for inference. `run` takes and returns float32 arrays without copying."""
+    """A graph compiled for inference. `run` takes and returns float32 arrays without copying.
+
+    Independent of its graph afterwards. Threads that share one wait for each other.
+    """
 
     _free = "rc_session_free"
 
-    def __init__(self, graph, *, batch=1, threads=0, reference=False):
-        super().__init__(graph.context)
-        options = _ffi.SessionOptions(batch=batch, threads=threads, flags=1 if reference else 0)
-        lib.rc_session_new(C.byref(self._pointer), graph._h, C.byref(options))
-        self.inputs = [self._io(0, i) for i in range(lib.rc_session_count(self._h, 0))]
-        self.outputs = [self._io(1, i) for i in range(lib.rc_session_count(self._h, 1))]
+    def __init__(self, graph: Graph, *, batch: int = 1, threads: int = 0, reference: bool = False,
+                 profile: bool = False, observe: Sequence[str] = ()) -> None:
+        self._context = graph._context
+        super().__init__(self._context)
+        names = _ffi.texts(observe)
+        options = _ffi.SessionOptions(batch=batch, threads=threads, flags=int(reference) | int(profile) << 1,
+                                      observe=names, observe_count=len(names))
+        lib.rc_session_new(self._new, graph._h, options)
+        #: (name, shape at the largest batch) of each
+        self.inputs = self._io(0)
+        #: outputs, then observed values
+        self.outputs = self._io(1)
 
-    def _io(self, kind, index):
-        name, dims, rank = C.c_char_p(), (C.c_int64 * 8)(), C.c_uint64()
-        lib.rc_session_io(self._h, kind, index, C.byref(name), dims, C.byref(rank))
-        return name.value.decode(), tuple(dims[:rank.value])
+    def _io(self, kind: int) -> list[tuple[str, tuple[int, ...]]]:
+        return [_ffi.session_io(self._h, kind, i) for i in range(lib.rc_session_count(self._h, kind))]
 
-    def _prepare(self, x, name, shape):
+    @staticmethod
+    def _prepare(x, name, shape):
         x = np.ascontiguousarray(x, dtype=np.float32)
         if x.ndim != len(shape) or x.shape[1:] != shape[1:] or not 1 <= x.shape[0] <= shape[0]:
-            raise ValueError(f"input {name} has shape {x.shape}, expected up to {shape}")
+            allowed = f"1..{shape[0]}" if shape[0] > 1 else "1"
+            raise _ffi.ArgumentError(_ffi.SHAPE, f"input {name} has shape {x.shape}, must be "
+                                                 f"({', '.join([allowed, *map(str, shape[1:])])})")
         return x
 
-    def run(self, *inputs, out=None):
-        """Run on the given arrays [images, ...]; returns the output array, or a list of several.
+    @staticmethod
+    def _results(out, shapes):
+        if out is None:
+            return [np.empty(s, np.float32) for s in shapes]
+        results = [out] if isinstance(out, np.ndarray) else list(out)
+        if len(results) != len(shapes):
+            raise _ffi.ArgumentError(_ffi.ARG, f"out has {len(results)} arrays, the session has {len(shapes)} outputs")
+        for r, s in zip(results, shapes):
+            if not (isinstance(r, np.ndarray) and r.shape == s and r.dtype == np.float32
+                    and r.flags.c_contiguous and r.flags.writeable):
+                raise _ffi.ArgumentError(_ffi.SHAPE, f"out must be a writable C-contiguous float32 array of shape {s}")
+        return results
 
-        `out`: float32 C-contiguous arrays to fill instead of new ones.
+    def run(self, *inputs, out=None) -> Any:
+        """Run on arrays [images, ...], 1 to `batch` images; returns the output, or a list of several.
+
+        C-contiguous float32 inputs are used where they are; others are converted first.
+        `out`: writable C-contiguous float32 arrays to fill instead of new ones.
         """
         if len(inputs) != len(self.inputs):
-            raise ValueError(f"{len(inputs)} inputs given, the model has {len(self.inputs)}")
+            raise _ffi.ArgumentError(_ffi.ARG, f"{len(inputs)} inputs given, the model has {len(self.inputs)}")
         arrays = [self._prepare(x, *io) for x, io in zip(inputs, self.inputs)]
         n = arrays[0].shape[0]
         if any(a.shape[0] != n for a in arrays):
-            raise ValueError("inputs have different numbers of images")
-        shapes = [(n,) + shape[1:] for _, shape in self.outputs]
-        if out is None:
-            results = [np.empty(s, np.float32) for s in shapes]
-        else:
-            results = [out] if isinstance(out, np.ndarray) else list(out)
-            for r, s in zip(results, shapes):
-                if r.shape != s or r.dtype != np.float32 or not r.flags.c_contiguous or not r.flags.writeable:
-                    raise ValueError(f"out must be a writable C-contiguous float32 array of shape {s}")
-        lib.rc_session_run(self._h, n, _ffi.pointers(arrays), _ffi.pointers(results))
+            raise _ffi.ArgumentError(_ffi.SHAPE, "inputs have different numbers of images")
+        results = self._results(out, [(n,) + shape[1:] for _, shape in self.outputs])
+        with self._lock:
+            lib.rc_session_run(self._h, n, _ffi.pointers(arrays), _ffi.pointers(results))
         return results[0] if len(results) == 1 else results
 
+    def profile(self) -> list[dict[str, Any]]:
+        """One dict per executed step; times are totals, and 0 unless made with profile=True."""
+        out = []
+        for i in range(lib.rc_session_steps(self._h)):
+            step = _ffi.SessionStepInfo()
+            lib.rc_session_step_at(self._h, i, step)
+            out.append(step.as_dict())
+        return out
 
-def measure_latency(sessions, *, seconds=0.0, min_runs=0, max_runs=0, warmup=0, context=None):
+    def memory(self) -> tuple[int, int]:
+        """(activation, packed weight) bytes held."""
+        return _ffi.two_numbers(lib.rc_session_memory, self._h)
+
+
+def measure_latency(sessions: Sequence[Session], *, seconds: float = 0.0, min_runs: int = 0, max_runs: int = 0,
+                    warmup: int = 0) -> list[dict[str, Any]]:
     """Interleaved latency of several sessions; a list of dicts (median_ms, p90_ms, ...)."""
-    context = context or default_context()
-    handles = (C.c_void_p * len(sessions))(*[s._h.value for s in sessions])
-    results = (_ffi.Latency * len(sessions))()
-    for r in results:
-        r.size = C.sizeof(_ffi.Latency)
+    sessions = list(sessions)
+    if not sessions:
+        raise _ffi.ArgumentError(_ffi.ARG, "no sessions to measure")
+    owners = [s._h for s in sessions]
+    results = _ffi.structs(_ffi.Latency, len(sessions))
     options = _ffi.LatencyOptions(seconds=seconds, min_runs=min_runs, max_runs=max_runs, warmup=warmup)
-    lib.rc_measure_latency(context._h, handles, len(sessions), C.byref(options), results)
+    with contextlib.ExitStack() as stack:
+        for s in sorted(sessions, key=id):  # one order, so that two callers cannot block each other
+            stack.enter_context(s._lock)
+        stack.enter_context(_ffi.interruptible())
+        lib.rc_measure_latency(sessions[0]._context, _ffi.pointers([o.pointer for o in owners]), len(owners), options,
+                               results)
     return [r.as_dict() for r in results]

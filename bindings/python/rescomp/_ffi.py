@@ -1,23 +1,41 @@
-"""The only file that knows ctypes: one Struct per options struct, one row per function."""
+"""The only file that knows ctypes: one Struct per C struct, one row per function.
+
+What crosses the border: text is checked for NUL and encoded, unsigned numbers are checked for sign,
+failed calls raise. Exceptions inside callbacks cannot pass through C: they are kept for the thread,
+stop the running call through the context's cancel callback, and are raised when it returns.
+"""
+from __future__ import annotations
+
+import contextlib
 import ctypes as C
+import operator
 import os
 import pathlib
+import signal
+import threading
+from typing import Any, Callable, Optional, Sequence
+
+import numpy as np
 
 NAME = "libresnetcompress.so.0"
 VERSION = (0, 1)  # the least major and minor version these bindings need
+ARG, SHAPE, STATE, GOAL = -1, -5, -13, -16  # rc_status values that are raised from here
 
 
 class Error(Exception):
     """A failed call. `status` is the rc_status value, `name` its name, the text the library's."""
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str = "") -> None:
         super().__init__(message or status_name(status))
         self.status = status
         self.name = status_name(status)
 
+    def __reduce__(self):
+        return type(self), (self.status, str(self))
+
 
 class ArgumentError(Error, ValueError):
-    """An argument breaks a documented rule (RC_ERR_ARG, RC_ERR_SHAPE, RC_ERR_ABI)."""
+    """An argument breaks a documented rule (RC_ERR_ARG, RC_ERR_SHAPE, RC_ERR_STATE)."""
 
 
 class OutOfMemory(Error, MemoryError):
@@ -29,35 +47,45 @@ class FileError(Error, OSError):
 
 
 class Cancelled(Error):
-    """RC_ERR_CANCELLED."""
+    """RC_ERR_CANCELLED: the context's `cancel` asked to stop."""
 
 
-_CLASSES = {-1: ArgumentError, -2: OutOfMemory, -3: ArgumentError, -5: ArgumentError, -10: FileError,
-            -11: FileError, -14: Cancelled}
+class GoalMissed(Error):
+    """RC_ERR_GOAL: finished, but a target was not reached. `graph` is the best there is, or None."""
+
+    graph: Any = None
+    result: Any = None
 
 
-def _load():
+_CLASSES = {-1: ArgumentError, -2: OutOfMemory, -5: ArgumentError, -10: FileError, -11: FileError,
+            -13: ArgumentError, -14: Cancelled, -16: GoalMissed}
+
+
+def _load() -> C.CDLL:
     """RESNETCOMPRESS_LIBRARY, then beside this package, then by soname."""
     given = os.environ.get("RESNETCOMPRESS_LIBRARY")
     beside = pathlib.Path(__file__).resolve().parent / NAME
     path = given or (str(beside) if beside.exists() else NAME)
     try:
-        return C.CDLL(path)
-    except OSError as e:
+        found = C.CDLL(path)
+        found.rc_version_string.restype = C.c_char_p
+    except (OSError, AttributeError) as e:
         raise ImportError(f"cannot load {path}: {e}; set RESNETCOMPRESS_LIBRARY to the path of {NAME}") from None
+    return found
 
 
 lib = _load()
 lib.rc_last_error.argtypes, lib.rc_last_error.restype = [], C.c_char_p
 lib.rc_status_name.argtypes, lib.rc_status_name.restype = [C.c_int], C.c_char_p
-lib.rc_version_string.argtypes, lib.rc_version_string.restype = [], C.c_char_p
 
 
-def status_name(status):
+def status_name(status: int) -> str:
+    """Such as "RC_ERR_SHAPE"."""
     return lib.rc_status_name(status).decode()
 
 
-def version():
+def version() -> str:
+    """Version of the library."""
     return lib.rc_version_string().decode()
 
 
@@ -65,26 +93,97 @@ if tuple(int(x) for x in version().split(".")[:2]) < VERSION:
     raise ImportError(f"{NAME} is version {version()}, these bindings need {VERSION[0]}.{VERSION[1]} or later")
 
 
-def _check(status, function, _args):
+# ---- exceptions and Ctrl-C inside callbacks
+
+class _Pending(threading.local):
+    error: Optional[BaseException] = None
+
+
+_pending = _Pending()
+
+
+def keep_error(error: BaseException) -> None:
+    """Raise `error` when the library call that runs on this thread returns."""
+    if _pending.error is None:
+        _pending.error = error
+
+
+def stopping() -> bool:
+    """Whether an exception waits for the running call to end."""
+    return _pending.error is not None
+
+
+def _raise_kept() -> None:
+    if _pending.error is not None:
+        error, _pending.error = _pending.error, None
+        raise error
+
+
+def _check(status: int, _function, _args) -> None:
+    _raise_kept()
     if status != 0:
-        raise _CLASSES.get(status, Error)(status, lib.rc_last_error().decode("utf-8", "replace"))
+        raise _CLASSES.get(status, Error)(status, text(lib.rc_last_error()))
 
 
-class Struct(C.Structure):
-    """Fills in `size`; text becomes bytes that live as long as the struct."""
+def guard(function: Callable, failed: Any = None) -> Callable:
+    """`function` for C to call: keeps what it raises and answers `failed` instead."""
+    def call(*args):
+        try:
+            return function(*args)
+        except BaseException as error:  # noqa: B902 - KeyboardInterrupt as well
+            keep_error(error)
+            return failed
+    return call
 
-    def __init__(self, **members):
-        members = {k: v.encode() if isinstance(v, str) else v for k, v in members.items() if v is not None}
-        super().__init__(size=C.sizeof(type(self)), **members)
 
-    def as_dict(self):
-        out = {}
-        for name, kind in self._fields_:
-            if name == "size" or name in getattr(self, "hidden", ()):
-                continue
-            value = getattr(self, name)
-            out[name] = value.decode() if isinstance(value, bytes) else value
-        return out
+@contextlib.contextmanager
+def interruptible():
+    """Around a long call. Ctrl-C ends it at its next step and then is KeyboardInterrupt.
+
+    Python's own handler would raise in the first callback, even before its `try`, and be lost there.
+    """
+    mine = (threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    if mine:
+        signal.signal(signal.SIGINT, lambda *_: keep_error(KeyboardInterrupt()))
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    _raise_kept()
+
+
+# ---- what crosses the border
+
+def encode(value: str) -> bytes:
+    """Text for C."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, not {type(value).__name__}")
+    if "\0" in value:
+        raise ArgumentError(ARG, f"{value!r} has a NUL character inside")
+    return value.encode("utf-8", "surrogateescape")
+
+
+def text(value: Optional[bytes]) -> str:
+    """Text from C."""
+    return (value or b"").decode("utf-8", "surrogateescape")
+
+
+def path(value) -> bytes:
+    """A str, bytes or os.PathLike for C."""
+    value = os.fsencode(os.fspath(value))
+    if b"\0" in value:
+        raise ArgumentError(ARG, f"path {value!r} has a NUL character inside")
+    return value
+
+
+def unsigned(value, name: str = "a number") -> int:
+    """An integer from 0; ctypes would wrap others around."""
+    value = operator.index(value)
+    if not 0 <= value < 1 << 64:
+        raise ArgumentError(ARG, f"{name} is {value}, must be from 0 to 2^64-1")
+    return value
 
 
 _ref = C.POINTER
@@ -92,12 +191,58 @@ U, I, D, S, P = C.c_uint64, C.c_int64, C.c_double, C.c_char_p, C.c_void_p
 SIZE = ("size", C.c_size_t)
 LOG_FN = C.CFUNCTYPE(None, P, C.c_int32, S)
 CANCEL_FN = C.CFUNCTYPE(C.c_int32, P)
+IMAGE_FN = C.CFUNCTYPE(C.c_int32, P, U, P, _ref(C.c_int32))
+
+
+class Struct(C.Structure):
+    """Sets `size`; converts and checks members; text lives as long as the struct."""
+
+    def __init__(self, **members) -> None:
+        kinds = dict(self._fields_)
+        for name, value in members.items():
+            if name not in kinds:
+                raise TypeError(f"unexpected option {name!r}; there are {', '.join(k for k in kinds if k != 'size')}")
+            if value is None:
+                continue
+            kind = kinds[name]
+            if kind is S:
+                value = encode(value)
+            elif kind is U:
+                value = unsigned(value, name)
+            elif kind is D:
+                value = float(value)
+            setattr(self, name, value)
+        if "size" in kinds:
+            self.size = C.sizeof(type(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        out = {}
+        for name, kind in self._fields_:
+            if name == "size":
+                continue
+            value = getattr(self, name)
+            if kind is S:
+                value = text(value)
+            elif isinstance(value, Struct):
+                value = value.as_dict()
+            out[name] = value
+        return out
 
 
 class ContextOptions(Struct):
     _fields_ = [SIZE, ("allocate", P), ("release", P), ("allocator_user", P), ("max_memory", U), ("threads", U),
                 ("seed", U), ("log", LOG_FN), ("log_user", P), ("cancel", CANCEL_FN), ("cancel_user", P),
                 ("max_file_bytes", U), ("max_nodes", U), ("flags", U)]
+
+
+class DatasetOptions(Struct):
+    _fields_ = [SIZE, ("split", S), ("calib_percent", U), ("holdout", U), ("mean", D * 4), ("std", D * 4),
+                ("resize", U), ("crop", U), ("channels", S), ("classes", U), ("skip_bad", U), ("preprocess", S)]
+
+
+class DatasetSource(Struct):
+    _fields_ = [SIZE, ("get", IMAGE_FN), ("user", P), ("images", U), ("classes", U), ("channels", U),
+                ("height", U), ("width", U), ("type", U)]
 
 
 class GraphInfo(Struct):
@@ -119,6 +264,11 @@ class SessionOptions(Struct):
     _fields_ = [SIZE, ("batch", U), ("threads", U), ("flags", U), ("observe", _ref(S)), ("observe_count", U)]
 
 
+class SessionStepInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("op", S), ("kernel", S), ("layout", S), ("seconds", D), ("runs", U),
+                ("macs", U), ("bytes", U)]
+
+
 class LatencyOptions(Struct):
     _fields_ = [SIZE, ("seconds", D), ("min_runs", U), ("max_runs", U), ("warmup", U)]
 
@@ -133,48 +283,299 @@ class SystemInfo(Struct):
                 ("bf16", U), ("png", U), ("jpeg", U), ("self_test", I), ("self_test_message", S)]
 
 
-_out = _ref(P)
-_FUNCTIONS = {  # name: (may fail, argument types)
-    "rc_context_new": (True, [_out, _ref(ContextOptions)]),
-    "rc_context_free": (False, [_out]),
-    "rc_context_memory": (True, [P, _ref(U), _ref(U)]),
-    "rc_graph_load": (True, [_out, P, S]),
-    "rc_graph_load_memory": (True, [_out, P, P, C.c_size_t]),
-    "rc_graph_save": (True, [P, S]),
-    "rc_graph_copy": (True, [_out, P]),
-    "rc_graph_free": (False, [_out]),
-    "rc_graph_fuse": (True, [P]),
-    "rc_graph_get_info": (True, [P, _ref(GraphInfo)]),
-    "rc_graph_get_node": (True, [P, U, _ref(NodeInfo)]),
-    "rc_graph_get_weight": (True, [P, S, _ref(_ref(C.c_float)), _ref(I), _ref(U)]),
-    "rc_graph_get_meta": (True, [P, S, _ref(S)]),
-    "rc_graph_set_metadata": (True, [P, S, S]),
-    "rc_graph_create_network": (True, [_out, P, S, _ref(NetworkOptions)]),
-    "rc_session_new": (True, [_out, P, _ref(SessionOptions)]),
-    "rc_session_free": (False, [_out]),
-    "rc_session_run": (True, [P, U, _ref(P), _ref(P)]),
-    "rc_session_io": (True, [P, C.c_int32, U, _ref(S), _ref(I), _ref(U)]),
-    "rc_measure_latency": (True, [P, _ref(P), U, _ref(LatencyOptions), _ref(Latency)]),
-    "rc_system_get_info": (True, [P, _ref(SystemInfo)]),
+class EvaluateOptions(Struct):
+    _fields_ = [SIZE, ("batch", U), ("threads", U), ("images", U), ("confusion", P), ("confusion_size", U)]
+
+
+class EvaluateResult(Struct):
+    _fields_ = [SIZE, ("images", U), ("classes", U), ("top1", D), ("top5", D), ("loss", D), ("seconds", D),
+                ("images_per_second", D)]
+
+
+class TrainProgress(Struct):
+    _fields_ = [SIZE, ("epoch", U), ("epochs", U), ("step", U), ("steps", U), ("loss", D), ("epoch_loss", D),
+                ("epoch_top1", D), ("rate", D), ("images_per_second", D), ("seconds_left", D), ("top1", D)]
+
+
+PROGRESS_FN = C.CFUNCTYPE(None, P, _ref(TrainProgress))
+
+
+class TrainOptions(Struct):
+    _fields_ = [SIZE, ("epochs", U), ("batch", U), ("lr", D), ("rate", S), ("optimizer", S), ("loss", S),
+                ("augmentation", S), ("replays", U), ("images", U), ("seed", U), ("threads", U), ("ema", D),
+                ("bn_images", U), ("validation", P), ("keep_best", U), ("checkpoint", S), ("checkpoint_steps", U),
+                ("resume", U), ("progress", PROGRESS_FN), ("progress_user", P), ("flags", U)]
+
+
+class TrainResult(Struct):
+    _fields_ = [SIZE, ("epochs", U), ("steps", U), ("best_epoch", U), ("loss", D), ("train_top1", D), ("top1", D),
+                ("seconds", D), ("images_per_second", D)]
+
+
+class DistillOptions(Struct):
+    _fields_ = [SIZE, ("temperature", D), ("alpha", D), ("loss", S), ("cache_bytes", U)]
+
+
+class PrunerOptions(Struct):
+    _fields_ = [SIZE, ("criterion", S), ("allocation", S), ("reduction", S), ("normalizer", S), ("macs", D),
+                ("parameters", D), ("ratio", D), ("max_cut", D), ("round_to", U), ("min_channels", U),
+                ("keep", _ref(S)), ("keep_count", U), ("trunk", U), ("repair", S), ("dataset", P), ("images", U),
+                ("batch", U), ("seed", U), ("flags", U)]
+
+
+class PruneGroupInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("channels", U), ("width", U), ("kept", U), ("members", U), ("producers", U),
+                ("may_cut", U), ("reason", S), ("macs", U), ("parameters", U)]
+
+
+class PruneMemberInfo(Struct):
+    _fields_ = [SIZE, ("node", S), ("weight", S), ("axis", U), ("role", U)]
+
+
+class PruneResult(Struct):
+    _fields_ = [SIZE, ("macs_before", U), ("macs_after", U), ("parameters_before", U), ("parameters_after", U),
+                ("channels_before", U), ("channels_after", U), ("groups_cut", U)]
+
+
+class QuantizerOptions(Struct):
+    _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U)]
+
+
+class QuantizerEntry(Struct):
+    _fields_ = [SIZE, ("name", S), ("low", D), ("high", D), ("amax", D), ("scale", D), ("is_signed", U)]
+
+
+class MethodKindInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("summary", S), ("methods", U)]
+
+
+class MethodInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("summary", S), ("source", S), ("parameters", U)]
+
+
+class ParameterInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("summary", S), ("type", U), ("default_value", D), ("min", D), ("max", D)]
+
+
+class ReportStep(Struct):
+    _fields_ = [SIZE, ("name", S), ("top1", D), ("median_ms", D), ("file_bytes", U), ("weight_bytes", U),
+                ("macs", U), ("parameters", U), ("seconds", D), ("kept", U), ("note", S)]
+
+
+_out, _int = _ref(P), C.c_int32
+STATUS = object()  # marks functions that return rc_status; failures raise
+_FUNCTIONS = {  # name: (what it returns, argument types)
+    "rc_context_new": (STATUS, [_out, _ref(ContextOptions)]),
+    "rc_context_free": (None, [_out]),
+    "rc_context_memory": (STATUS, [P, _ref(U), _ref(U)]),
+    "rc_system_get_info": (STATUS, [P, _ref(SystemInfo)]),
+    "rc_graph_load": (STATUS, [_out, P, S]),
+    "rc_graph_load_memory": (STATUS, [_out, P, P, C.c_size_t]),
+    "rc_graph_save": (STATUS, [P, S]),
+    "rc_graph_copy": (STATUS, [_out, P]),
+    "rc_graph_free": (None, [_out]),
+    "rc_graph_fuse": (STATUS, [P]),
+    "rc_graph_get_info": (STATUS, [P, _ref(GraphInfo)]),
+    "rc_graph_get_node": (STATUS, [P, U, _ref(NodeInfo)]),
+    "rc_graph_get_weight": (STATUS, [P, S, _ref(_ref(C.c_float)), _ref(I), _ref(U)]),
+    "rc_graph_get_meta": (STATUS, [P, S, _ref(S)]),
+    "rc_graph_set_metadata": (STATUS, [P, S, S]),
+    "rc_graph_create_network": (STATUS, [_out, P, S, _ref(NetworkOptions)]),
+    "rc_graph_reestimate_bn": (STATUS, [P, P, U, U]),
+    "rc_session_new": (STATUS, [_out, P, _ref(SessionOptions)]),
+    "rc_session_free": (None, [_out]),
+    "rc_session_run": (STATUS, [P, U, _ref(P), _ref(P)]),
+    "rc_session_count": (U, [P, _int]),
+    "rc_session_io": (STATUS, [P, _int, U, _ref(S), _ref(I), _ref(U)]),
+    "rc_session_steps": (U, [P]),
+    "rc_session_step_at": (STATUS, [P, U, _ref(SessionStepInfo)]),
+    "rc_session_memory": (STATUS, [P, _ref(U), _ref(U)]),
+    "rc_measure_latency": (STATUS, [P, _ref(P), U, _ref(LatencyOptions), _ref(Latency)]),
+    "rc_dataset_open": (STATUS, [_out, P, S, _ref(DatasetOptions)]),
+    "rc_dataset_new_callback": (STATUS, [_out, P, _ref(DatasetSource), _ref(DatasetOptions)]),
+    "rc_dataset_free": (None, [_out]),
+    "rc_dataset_images": (U, [P]),
+    "rc_dataset_classes": (C.c_uint32, [P]),
+    "rc_dataset_shape": (STATUS, [P, _ref(I)]),
+    "rc_dataset_class_name": (S, [P, C.c_uint32]),
+    "rc_dataset_read": (STATUS, [P, U, U, P, P]),
+    "rc_dataset_preprocess": (S, [P]),
+    "rc_evaluate": (STATUS, [P, P, _ref(EvaluateOptions), _ref(EvaluateResult)]),
+    "rc_trainer_new": (STATUS, [_out, P, P, _ref(TrainOptions)]),
+    "rc_trainer_run": (STATUS, [P, _ref(TrainResult)]),
+    "rc_trainer_free": (None, [_out]),
+    "rc_distiller_new": (STATUS, [_out, P, _ref(DistillOptions)]),
+    "rc_distiller_attach": (STATUS, [P, P]),
+    "rc_distiller_free": (None, [_out]),
+    "rc_pruner_new": (STATUS, [_out, P, _ref(PrunerOptions)]),
+    "rc_pruner_free": (None, [_out]),
+    "rc_pruner_groups": (U, [P]),
+    "rc_pruner_get_group": (STATUS, [P, U, _ref(PruneGroupInfo)]),
+    "rc_pruner_get_member": (STATUS, [P, U, U, _ref(PruneMemberInfo)]),
+    "rc_pruner_get_scores": (STATUS, [P, U, _ref(_ref(D)), _ref(U)]),
+    "rc_pruner_plan": (STATUS, [P, _ref(PruneResult)]),
+    "rc_pruner_set_kept": (STATUS, [P, U, U]),
+    "rc_pruner_apply": (STATUS, [P, _out, _ref(PruneResult)]),
+    "rc_quantizer_new": (STATUS, [_out, P, _ref(QuantizerOptions)]),
+    "rc_quantizer_free": (None, [_out]),
+    "rc_quantizer_calibrate": (STATUS, [P, P]),
+    "rc_quantizer_save_table": (STATUS, [P, S, _int]),
+    "rc_quantizer_load_table": (STATUS, [P, S, _int]),
+    "rc_quantizer_apply": (STATUS, [P, _out]),
+    "rc_quantizer_finish": (STATUS, [P, _out]),
+    "rc_quantizer_entries": (U, [P]),
+    "rc_quantizer_entry_at": (STATUS, [P, U, _ref(QuantizerEntry)]),
+    "rc_method_kinds": (U, []),
+    "rc_method_get_kind": (STATUS, [U, _ref(MethodKindInfo)]),
+    "rc_method_get": (STATUS, [S, U, _ref(MethodInfo)]),
+    "rc_method_get_parameter": (STATUS, [S, U, U, _ref(ParameterInfo)]),
+    "rc_report_new": (STATUS, [_out, P, S]),
+    "rc_report_free": (None, [_out]),
+    "rc_report_set_fact": (STATUS, [P, S, S]),
+    "rc_report_add_step": (STATUS, [P, _ref(ReportStep)]),
+    "rc_report_set_layers": (STATUS, [P, P, P]),
+    "rc_report_set_times": (STATUS, [P, _int, P]),
+    "rc_report_json": (STATUS, [P, _ref(S)]),
+    "rc_report_html": (STATUS, [P, _ref(S)]),
+    "rc_report_save": (STATUS, [P, S]),
+}
+ABSENT = {  # public functions that are left out, and why
+    "rc_dataset_label": "Dataset.labels() reads all of them in one call",
+    "rc_npy_read": "NumPy does it",
+    "rc_npy_shape": "NumPy does it",
+    "rc_npy_write": "NumPy does it",
 }
 
 
-def declare(functions):
-    for name, (fails, args) in functions.items():
-        f = getattr(lib, name)
-        f.argtypes, f.restype = args, C.c_int if fails else None
-        if fails:
-            f.errcheck = _check
+def _declare() -> None:
+    for name, (returns, args) in _FUNCTIONS.items():
+        try:
+            function = getattr(lib, name)
+        except AttributeError:
+            raise ImportError(f"{NAME} {version()} has no {name}: it does not fit these bindings") from None
+        function.argtypes = args
+        function.restype = C.c_int if returns is STATUS else returns
+        if returns is STATUS:
+            function.errcheck = _check
 
 
-declare(_FUNCTIONS)
-lib.rc_session_count.argtypes, lib.rc_session_count.restype = [P, C.c_int32], U
+_declare()
 
 
-def path_bytes(path):
-    return os.fsencode(os.fspath(path))
+# ---- small helpers, so that no other file needs ctypes
+
+ref = C.byref
 
 
-def pointers(arrays):
-    """A C array of pointers to NumPy arrays (None: NULL). The arrays must outlive the call."""
-    return (P * len(arrays))(*[None if a is None else a.ctypes.data for a in arrays])
+def pointer() -> C.c_void_p:
+    """Room for a handle."""
+    return C.c_void_p()
+
+
+def array_pointer(array: Optional[np.ndarray]):
+    return C.c_void_p(None if array is None else array.ctypes.data)
+
+
+def pointers(values: Sequence):
+    """Addresses of arrays, or handles, as a C array."""
+    return (P * len(values))(*[v.ctypes.data if isinstance(v, np.ndarray) else v.value for v in values])
+
+
+def texts(values: Sequence[str]):
+    return (S * len(values))(*[encode(v) for v in values])
+
+
+def doubles(values: Sequence[float], room: int, name: str):
+    values = list(values)
+    if len(values) > room:
+        raise ArgumentError(ARG, f"{name} has {len(values)} numbers, at most {room} are allowed")
+    return (D * room)(*values)
+
+
+def structs(kind: type, count: int):
+    """A C array of structs with their sizes set."""
+    array = (kind * count)()
+    for s in array:
+        s.size = C.sizeof(kind)
+    return array
+
+
+def two_numbers(function, handle) -> tuple[int, int]:
+    """Call function(handle, &a, &b)."""
+    a, b = U(), U()
+    function(handle, C.byref(a), C.byref(b))
+    return a.value, b.value
+
+
+def one_text(function, *args) -> Optional[str]:
+    """Call function(args..., &text)."""
+    value = S()
+    function(*args, C.byref(value))
+    return None if value.value is None else text(value.value)
+
+
+def session_io(session, kind: int, index: int) -> tuple[str, tuple[int, ...]]:
+    name, dims, rank = S(), (I * 8)(), U()
+    lib.rc_session_io(session, kind, index, C.byref(name), dims, C.byref(rank))
+    return text(name.value), tuple(dims[:rank.value])
+
+
+def dataset_shape(dataset) -> tuple[int, int, int]:
+    dims = (I * 3)()
+    lib.rc_dataset_shape(dataset, dims)
+    return tuple(dims)
+
+
+def weight(graph, name: str) -> Optional[np.ndarray]:
+    """A copy; None when it is not f32."""
+    data, dims, rank = _ref(C.c_float)(), (I * 8)(), U()
+    lib.rc_graph_get_weight(graph, encode(name), C.byref(data), dims, C.byref(rank))
+    shape = tuple(dims[:rank.value])
+    if 0 in shape:
+        return np.empty(shape, np.float32)
+    if not data:
+        return None
+    return np.ctypeslib.as_array(data, shape=shape or (1,)).reshape(shape).copy()
+
+
+def scores(pruner, group: int) -> np.ndarray:
+    data, count = _ref(D)(), U()
+    lib.rc_pruner_get_scores(pruner, unsigned(group, "group"), C.byref(data), C.byref(count))
+    return np.ctypeslib.as_array(data, shape=(count.value,)).copy()
+
+
+# ---- callbacks; the caller keeps what these return alive
+
+def log_callback(log: Optional[Callable[[int, str], None]]):
+    return LOG_FN(guard(lambda _user, level, line: log(level, text(line)))) if log else LOG_FN()
+
+
+def cancel_callback(cancel: Optional[Callable[[], Any]]):
+    return CANCEL_FN(guard(lambda _user: int(stopping() or bool(cancel and cancel())), 1))
+
+
+def progress_callback(kind: type, progress: Callable[[dict], None]):
+    return kind(guard(lambda _user, p: None if stopping() else progress(p.contents.as_dict())))
+
+
+def image_callback(get: Callable, label_of: Optional[Callable[[int], int]], shape: tuple, dtype):
+    """get(index) -> (array or address, label); label_of(index), if there is one, gives labels alone."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+
+    def deliver(_user, index, image, label):
+        if image is None and label_of:
+            label[0] = label_of(index)
+            return 0
+        source, label[0] = get(index)
+        if image is None:
+            return 0
+        if not isinstance(source, int):
+            source = np.ascontiguousarray(source)
+            if source.shape != shape or source.dtype != dtype:
+                raise ArgumentError(SHAPE, f"image {index} is {source.dtype} {source.shape}, "
+                                           f"must be {np.dtype(dtype)} {shape}")
+            C.memmove(image, source.ctypes.data, size)
+        else:
+            C.memmove(image, source, size)
+        return 0
+    return IMAGE_FN(guard(deliver, 1))

@@ -1,38 +1,69 @@
 """Ownership of library objects: closed explicitly, by `with`, or when collected."""
-import ctypes as C
-import weakref
+from __future__ import annotations
 
-from ._ffi import lib
+import threading
+import weakref
+from typing import Any
+
+from . import _ffi
+
+
+class Owner:
+    """Owns one library object, and keeps alive what that object uses.
+
+    A handle that is closed lets go of its owner; the object is freed when no other object and no
+    running call needs it. So nothing is ever used after it was freed, in whatever order things are closed.
+    """
+
+    def __init__(self, free: str, needs: list) -> None:
+        self.pointer = self._as_parameter_ = _ffi.pointer()
+        self.needs = needs
+        self.lent: weakref.WeakSet = weakref.WeakSet()  # owners that rely on this object's structure
+        finalizer = weakref.finalize(self, _release, getattr(_ffi.lib, free), self.pointer, needs)
+        finalizer.atexit = False  # a daemon thread may still be inside the library
+
+
+def _release(free, pointer, _needs) -> None:
+    if pointer.value:
+        free(_ffi.ref(pointer))
 
 
 class Handle:
-    """Owns one library object. Keeps what it was made from alive; a closed handle says so."""
+    """A library object. Usable until closed."""
 
-    _free = None  # name of the rc_*_free function
+    _free = ""  # name of the rc_*_free function
 
-    def __init__(self, *parents):
-        self._parents = parents
-        self._pointer = C.c_void_p()
-        # the finalizer owns the pointer and the parents, so children always go first
-        self._finalizer = weakref.finalize(self, _release, self._free, self._pointer, parents)
+    def __init__(self, *needs: Any) -> None:
+        self._owner: Any = Owner(self._free, [n._h if isinstance(n, Handle) else n for n in needs])
+        self._lock = threading.RLock()  # for objects that allow one thread at a time
 
     @property
-    def _h(self):
-        if not self._pointer.value:
-            raise ValueError(f"{type(self).__name__} is closed")
-        return self._pointer
+    def _h(self) -> Owner:
+        owner = self._owner
+        if owner is None:
+            raise _ffi.ArgumentError(_ffi.STATE, f"{type(self).__name__} is closed")
+        return owner
 
-    def close(self):
-        """Release now; later uses raise ValueError. Closing twice is fine."""
-        self._finalizer()
+    @property
+    def _new(self):
+        """For rc_*_new(&out, ...)."""
+        return _ffi.ref(self._owner.pointer)
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._owner is None
+
+    def close(self) -> None:
+        """Let go of it; later uses raise. Closing twice is fine.
+
+        What was made from it stays usable: memory is freed when the last of them is gone.
+        """
+        self._owner = None
 
     def __enter__(self):
+        self._h
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc) -> None:
         self.close()
-
-
-def _release(free, pointer, _parents):
-    if pointer.value:
-        getattr(lib, free)(C.byref(pointer))

@@ -1,0 +1,87 @@
+"""INT8 post-training quantization."""
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from . import _ffi
+from ._core import Graph, Path
+from ._data import Dataset
+from ._ffi import lib
+from ._handle import Handle
+
+_FORMATS = {"json": 0, "tensorrt": 1}
+
+
+def _format(name: str) -> int:
+    if name not in _FORMATS:
+        raise _ffi.ArgumentError(_ffi.ARG, f"format is {name!r}, must be one of {', '.join(_FORMATS)}")
+    return _FORMATS[name]
+
+
+class Quantizer(Handle):
+    """Chooses ranges on images and writes them into a copy of the graph as QuantizeLinear nodes.
+
+    Options are those of rc_quantizer_options, with its flags as keywords.
+    """
+
+    _free = "rc_quantizer_free"
+
+    def __init__(self, graph: Graph, *, observer: Optional[str] = None, images: int = 0, batch: int = 0,
+                 weight_bits: int = 0, per_tensor: bool = False, reduce_range: bool = False,
+                 bias_correction: bool = True, float_bias: bool = False, single_residual: bool = False,
+                 in_order: bool = False, qat: bool = False) -> None:
+        self._context = graph._context
+        super().__init__(self._context)
+        flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat]
+        options = _ffi.QuantizerOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
+                                        flags=sum(int(bool(f)) << i for i, f in enumerate(flags)))
+        lib.rc_quantizer_new(self._new, graph._h, options)
+
+    def calibrate(self, dataset: Dataset) -> Quantizer:
+        """Run the float graph on images, choose every range, correct biases; returns this quantizer."""
+        with self._lock, _ffi.interruptible():
+            lib.rc_quantizer_calibrate(self._h, dataset._h)
+        return self
+
+    def save_table(self, path: Path, format: str = "json") -> None:
+        """Write the calibration table as "json" or as a "tensorrt" cache."""
+        with self._lock:
+            lib.rc_quantizer_save_table(self._h, _ffi.path(path), _format(format))
+
+    def load_table(self, path: Path, format: str = "json") -> Quantizer:
+        """Take ranges from a table instead of calibrating; returns this quantizer."""
+        with self._lock:
+            lib.rc_quantizer_load_table(self._h, _ffi.path(path), _format(format))
+        return self
+
+    def entries(self) -> list[dict[str, Any]]:
+        """One dict per quantized activation: name, low, high, amax, scale, is_signed."""
+        out = []
+        with self._lock:
+            for i in range(lib.rc_quantizer_entries(self._h)):
+                entry = _ffi.QuantizerEntry()
+                lib.rc_quantizer_entry_at(self._h, i, entry)
+                d = entry.as_dict()
+                d["is_signed"] = bool(d["is_signed"])
+                out.append(d)
+        return out
+
+    def apply(self) -> Graph:
+        """The quantized graph; with qat=True the trainable form of it."""
+        graph = Graph(self._context)
+        with self._lock, _ffi.interruptible():
+            lib.rc_quantizer_apply(self._h, graph._new)
+        return graph
+
+    @staticmethod
+    def finish(graph: Graph) -> Graph:
+        """After training a graph made with qat=True: the exported form, with integer weights."""
+        done = Graph(graph._context)
+        lib.rc_quantizer_finish(graph._h, done._new)
+        return done
+
+
+def quantize(graph: Graph, dataset: Dataset, **options: Any) -> Graph:
+    """Quantizer(graph, ...).calibrate(dataset).apply()."""
+    with Quantizer(graph, **options) as quantizer:
+        return quantizer.calibrate(dataset).apply()

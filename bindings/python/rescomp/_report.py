@@ -1,0 +1,60 @@
+"""What a compression run did, as JSON and as one HTML page."""
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+from . import _ffi
+from ._core import Context, Graph, Path, Session, owner_of
+from ._ffi import lib
+from ._handle import Handle
+
+
+class Report(Handle):
+    """Steps of a run, before and after, and layers."""
+
+    _free = "rc_report_free"
+
+    def __init__(self, title: str, *, context: Optional[Context] = None) -> None:
+        owner = owner_of(context)
+        super().__init__(owner)
+        lib.rc_report_new(self._new, owner, _ffi.encode(title))
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """State something the figures depend on: processor, data set, seed, ..."""
+        lib.rc_report_set_fact(self._h, _ffi.encode(name), _ffi.encode(str(value)))
+
+    def add_step(self, name: str, *, graph: Optional[Graph] = None, top1: float = 0.0, median_ms: float = 0.0,
+                 file_bytes: int = 0, weight_bytes: int = 0, macs: int = 0, parameters: int = 0,
+                 seconds: float = 0.0, kept: bool = True, note: Optional[str] = None) -> None:
+        """Add a state of the model; `graph` fills in weight_bytes, macs and parameters."""
+        info = graph.info() if graph is not None else {}
+        lib.rc_report_add_step(self._h, _ffi.ReportStep(
+            name=name, top1=top1, median_ms=median_ms, file_bytes=file_bytes,
+            weight_bytes=weight_bytes or info.get("weight_bytes", 0), macs=macs or info.get("macs", 0),
+            parameters=parameters or info.get("parameters", 0), seconds=seconds, kept=int(kept), note=note))
+
+    def set_layers(self, before: Graph, after: Graph) -> None:
+        """Compare the layers of two graphs, matched by node name."""
+        lib.rc_report_set_layers(self._h, before._h, after._h)
+
+    def set_times(self, *, before: Optional[Session] = None, after: Optional[Session] = None) -> None:
+        """Add the layer times of sessions that were made with profile=True and have run."""
+        for which, session in enumerate((before, after)):
+            if session is not None:
+                lib.rc_report_set_times(self._h, which, session._h)
+
+    def json(self) -> dict[str, Any]:
+        """The report as data; keys in docs/report.md."""
+        with self._lock:
+            return json.loads(_ffi.one_text(lib.rc_report_json, self._h) or "{}")
+
+    def html(self) -> str:
+        """The report as one HTML page that needs nothing else."""
+        with self._lock:
+            return _ffi.one_text(lib.rc_report_html, self._h) or ""
+
+    def save(self, folder: Path) -> None:
+        """Write FOLDER/report.json and FOLDER/report.html."""
+        with self._lock:
+            lib.rc_report_save(self._h, _ffi.path(folder))

@@ -1,0 +1,102 @@
+"""Evaluate, train, distil."""
+from __future__ import annotations
+
+import weakref
+from typing import Any, Callable, Optional, Union
+
+import numpy as np
+
+from . import _ffi
+from ._core import Graph, Path
+from ._data import Dataset, path_text
+from ._ffi import lib
+from ._handle import Handle
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def evaluate(graph: Graph, dataset: Dataset, *, batch: int = 0, threads: int = 0, images: int = 0,
+             confusion: bool = False) -> dict[str, Any]:
+    """Accuracy and loss: a dict with images, top1, top5 (percent), loss, seconds, images_per_second.
+
+    With `confusion` also "confusion", uint64 [classes, classes]: row is the label, column the answer.
+    """
+    counts = np.zeros((dataset.classes,) * 2, np.uint64) if confusion else None
+    options = _ffi.EvaluateOptions(batch=batch, threads=threads, images=images)
+    if counts is not None:
+        options.confusion, options.confusion_size = counts.ctypes.data, counts.size
+    result = _ffi.EvaluateResult()
+    with _ffi.interruptible():
+        lib.rc_evaluate(graph._h, dataset._h, options, result)
+    out = result.as_dict()
+    if counts is not None:
+        out["confusion"] = counts
+    return out
+
+
+def reestimate_bn(graph: Graph, dataset: Dataset, *, images: int = 0, batch: int = 0) -> None:
+    """Replace BatchNormalization statistics by the exact ones of training images, in place."""
+    with _ffi.interruptible():
+        lib.rc_graph_reestimate_bn(graph._h, dataset._h, _ffi.unsigned(images, "images"), _ffi.unsigned(batch, "batch"))
+
+
+class Distiller(Handle):
+    """A teacher and a loss; given to a Trainer, its loss also looks at the teacher's answers."""
+
+    _free = "rc_distiller_free"
+
+    def __init__(self, teacher: Graph, *, temperature: float = 0.0, alpha: float = 0.0, loss: Optional[str] = None,
+                 cache_bytes: int = 0) -> None:
+        super().__init__(teacher._context)
+        options = _ffi.DistillOptions(temperature=temperature, alpha=alpha, loss=loss, cache_bytes=cache_bytes)
+        lib.rc_distiller_new(self._new, teacher._h, options)
+
+
+class Trainer(Handle):
+    """One training run of `graph`, in place. The graph must not be transformed or shared with other
+    threads while the trainer is open.
+
+    Options are those of rc_train_options; 0 and None mean the default. `progress` is called with a
+    dict after every step: epoch, step, steps, loss, epoch_top1, rate, seconds_left, top1, ... What it
+    raises ends the run at that step and comes out of run(); so does Ctrl-C.
+    """
+
+    _free = "rc_trainer_free"
+
+    def __init__(self, graph: Graph, dataset: Dataset, *, distiller: Optional[Distiller] = None, epochs: int = 0,
+                 batch: int = 0, lr: float = 0.0, rate: Optional[str] = None, optimizer: Optional[str] = None,
+                 loss: Optional[str] = None, augmentation: Optional[str] = None, replays: int = 0, images: int = 0,
+                 seed: int = 0, threads: int = 0, ema: float = 0.0, bn_images: int = 0,
+                 validation: Optional[Dataset] = None, keep_best: bool = False, checkpoint: Optional[Path] = None,
+                 checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
+                 in_order: bool = False, freeze_bn: bool = False) -> None:
+        me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
+        self._progress = progress
+        callback = _ffi.progress_callback(_ffi.PROGRESS_FN, lambda p: me()._progress(p)) if progress else None
+        super().__init__(graph, dataset, *(x for x in (distiller, validation, callback) if x is not None))
+        options = _ffi.TrainOptions(
+            epochs=epochs, batch=batch, lr=lr, rate=rate, optimizer=optimizer, loss=loss, augmentation=augmentation,
+            replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=bn_images,
+            validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
+            checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
+            resume=int(resume), progress=callback, flags=int(in_order) | int(freeze_bn) << 1)
+        lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
+        if distiller is not None:
+            lib.rc_distiller_attach(distiller._h, self._h)
+        graph._h.lent.add(self._h)
+
+    def run(self) -> dict[str, Any]:
+        """Train; a dict with epochs, steps, best_epoch, loss, train_top1, top1, seconds, images_per_second."""
+        result = _ffi.TrainResult()
+        with self._lock, _ffi.interruptible():
+            lib.rc_trainer_run(self._h, result)
+        return result.as_dict()
+
+
+def train(graph: Graph, dataset: Dataset, *, teacher: Optional[Union[Graph, Distiller]] = None,
+          **options: Any) -> dict[str, Any]:
+    """Train `graph` in place: Trainer(...).run(). `teacher` makes it distillation."""
+    if isinstance(teacher, Graph):
+        teacher = Distiller(teacher)
+    with Trainer(graph, dataset, distiller=teacher, **options) as trainer:
+        return trainer.run()
