@@ -557,6 +557,31 @@ class Compressing(Folder):
         self.assertEqual([s['name'] for s in report.json()['steps']], ['original', 'pruned', 'quantized'])
         self.assertLess(done.info()['weight_bytes'], original.info()['weight_bytes'] / 5)
 
+    def test_a_recipe_runs_and_tells_what_was_gained(self):
+        original = tiny()
+        rescomp.train(original, self.data, epochs=3, batch=16, lr=0.05)
+        calib = rescomp.Dataset.from_arrays(*striped(), split='calib', calib_percent=50)
+        steps = [{'step': 'prune', 'macs': 0.7}, {'step': 'train', 'epochs': 1, 'batch': 16, 'augmentation': 'none'},
+                 {'step': 'quantize', 'images': 64}]
+        stages, report = [], rescomp.Report('recipe')
+        small, result = rescomp.compress(original, self.data, calib, recipe=steps, max_drop=90, report=report,
+                                         progress=lambda p: stages.append(p['stage']))
+        self.assertLessEqual(result['after']['macs'], 0.7 * result['before']['macs'])
+        self.assertEqual(result['after']['weight_bytes'], small.info()['weight_bytes'])
+        self.assertEqual(result['before']['macs'], original.info()['macs'])
+        self.assertTrue(stages and report.json()['steps'])
+        with self.assertRaises(rescomp.GoalMissed) as caught:
+            rescomp.compress(original, self.data, calib, recipe=steps[2:], max_drop=90, size_ratio=0.01)
+        self.assertLess(caught.exception.graph.info()['weight_bytes'], original.info()['weight_bytes'])
+        self.assertEqual(caught.exception.result['attempts'], 1)
+        self.assertStatus('RC_ERR_FORMAT', 'mac', rescomp.recipe_check, [{'step': 'prune', 'mac': 0.5}])
+        rescomp.recipe_check(rescomp.recipe_default())
+
+        def stop(_):
+            raise LookupError('no more')
+        with self.assertRaisesRegex(LookupError, 'no more'):
+            rescomp.compress(original, self.data, calib, recipe=steps, progress=stop)
+
     def test_methods_are_listed_with_their_parameters(self):
         everything = rescomp.methods()
         self.assertTrue({'optimizer', 'criterion', 'observer', 'rate', 'loss'} <= set(everything))

@@ -9,10 +9,12 @@ from ._ffi import ArgumentError, Cancelled, Error, FileError, GoalMissed, OutOfM
 from ._methods import methods
 from ._prune import Pruner, prune
 from ._quantize import Quantizer, quantize
+from ._recipe import compress, recipe_check, recipe_default
 from ._report import Report
 from ._train import Distiller, Trainer, evaluate, reestimate_bn, train
 
 __version__ = "0.1.0"
 __all__ = ["ArgumentError", "Cancelled", "Context", "Dataset", "Distiller", "Error", "FileError", "GoalMissed",
-           "Graph", "OutOfMemory", "Pruner", "Quantizer", "Report", "Session", "Trainer", "default_context",
-           "evaluate", "measure_latency", "methods", "prune", "quantize", "reestimate_bn", "train", "version"]
+           "Graph", "OutOfMemory", "Pruner", "Quantizer", "Report", "Session", "Trainer", "compress",
+           "default_context", "evaluate", "measure_latency", "methods", "prune", "quantize", "recipe_check",
+           "recipe_default", "reestimate_bn", "train", "version"]

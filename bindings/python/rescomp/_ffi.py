@@ -362,6 +362,29 @@ class ReportStep(Struct):
                 ("macs", U), ("parameters", U), ("seconds", D), ("kept", U), ("note", S)]
 
 
+class CompressProgress(Struct):
+    _fields_ = [SIZE, ("stage", S), ("detail", S), ("fraction", D), ("index", U), ("stages", U)]
+
+
+COMPRESS_PROGRESS_FN = C.CFUNCTYPE(None, P, _ref(CompressProgress))
+
+
+class CompressOptions(Struct):
+    _fields_ = [SIZE, ("recipe", S), ("train", P), ("calib", P), ("test", P), ("teacher", P), ("max_drop", D),
+                ("size_ratio", D), ("latency_ratio", D), ("target", S), ("folder", S), ("resume", U), ("table", S),
+                ("report", P), ("progress", COMPRESS_PROGRESS_FN), ("progress_user", P)]
+
+
+class CompressFigures(Struct):
+    _fields_ = [("top1", D), ("calib_top1", D), ("median_ms", D), ("file_bytes", U), ("weight_bytes", U),
+                ("macs", U), ("parameters", U)]
+
+
+class CompressResult(Struct):
+    _fields_ = [SIZE, ("before", CompressFigures), ("after", CompressFigures), ("attempts", U), ("kept", U),
+                ("seconds", D)]
+
+
 _out, _int = _ref(P), C.c_int32
 STATUS = object()  # marks functions that return rc_status; failures raise
 _FUNCTIONS = {  # name: (what it returns, argument types)
@@ -429,6 +452,9 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_method_get_kind": (STATUS, [U, _ref(MethodKindInfo)]),
     "rc_method_get": (STATUS, [S, U, _ref(MethodInfo)]),
     "rc_method_get_parameter": (STATUS, [S, U, U, _ref(ParameterInfo)]),
+    "rc_compress": (STATUS, [_out, P, _ref(CompressOptions), _ref(CompressResult)]),
+    "rc_recipe_check": (STATUS, [P, S]),
+    "rc_recipe_default": (S, []),
     "rc_report_new": (STATUS, [_out, P, S]),
     "rc_report_free": (None, [_out]),
     "rc_report_set_fact": (STATUS, [P, S, S]),

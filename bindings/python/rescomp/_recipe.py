@@ -1,0 +1,60 @@
+"""A whole compression in one call."""
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Optional, Union
+
+from . import _ffi
+from ._core import Graph, Path, owner_of
+from ._data import Dataset, path_text
+from ._ffi import lib
+from ._report import Report
+
+Recipe = Union[str, dict, list]
+
+
+def recipe_default() -> dict[str, Any]:
+    """The default recipe."""
+    return json.loads(_ffi.text(lib.rc_recipe_default()))
+
+
+def _text(recipe: Recipe) -> str:
+    if isinstance(recipe, list):
+        recipe = {"schema": 1, "steps": recipe}
+    return recipe if isinstance(recipe, str) else json.dumps(recipe)
+
+
+def recipe_check(recipe: Recipe, *, context: Any = None) -> None:
+    """Raise an Error that names the key if the recipe is not valid."""
+    lib.rc_recipe_check(owner_of(context), _ffi.encode(_text(recipe)))
+
+
+def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dataset] = None,
+             recipe: Optional[Recipe] = None, teacher: Optional[Graph] = None, max_drop: float = 0.0,
+             size_ratio: float = 0.0, latency_ratio: float = 0.0, target: Optional[str] = None,
+             folder: Optional[Path] = None, resume: bool = False, table: Optional[Path] = None,
+             report: Optional[Report] = None,
+             progress: Optional[Callable[[dict[str, Any]], None]] = None) -> tuple[Graph, dict[str, Any]]:
+    """Compress a copy of `graph`: prune, recover, quantize; measure after every step, and try a step
+    again, milder, when it loses more than `max_drop`. Returns (graph, result); result["before"] and
+    ["after"] have top1, median_ms, file_bytes, macs, ...
+
+    `recipe` is JSON text, a dict, or just the list of steps; the other options are those of
+    rc_compress_options. GoalMissed has the best graph there is as `.graph` and the result as `.result`.
+    """
+    out, result = Graph(graph._context), _ffi.CompressResult()
+    callback = _ffi.progress_callback(_ffi.COMPRESS_PROGRESS_FN, progress) if progress else None
+    owners = {"train": train._h, "calib": calib._h, "test": test and test._h, "teacher": teacher and teacher._h,
+              "report": report and report._h}  # a reference to each, as long as the call runs
+    options = _ffi.CompressOptions(
+        recipe=None if recipe is None else _text(recipe), max_drop=max_drop, size_ratio=size_ratio,
+        latency_ratio=latency_ratio, target=target, folder=None if folder is None else path_text(folder),
+        resume=int(resume), table=None if table is None else path_text(table), progress=callback,
+        **{name: owner.pointer for name, owner in owners.items() if owner is not None})
+    try:
+        with _ffi.interruptible():
+            lib.rc_compress(out._new, graph._h, options, result)
+    except _ffi.GoalMissed as missed:
+        missed.graph, missed.result = out, result.as_dict()
+        raise
+    return out, result.as_dict()
