@@ -1,4 +1,5 @@
 /* Ranges of all observed values from one pass over the calibration images. */
+#include "kernel/engine.h"
 #include "quant/walk.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ static rc_status choose_thresholds(struct rc_quantizer *q, struct rc_observation
     return RC_OK;
 }
 
-rc_status rc_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
+static rc_status run(struct rc_quantizer *q, struct rc_dataset *d)
 {
     q->ready = false;
     rc_quantizer_forget_biases(q);
@@ -101,4 +102,13 @@ rc_status rc_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
     RC_TRY(st);
     const uint64_t never = RC_QUANTIZE_NO_BIAS_CORRECTION | RC_QUANTIZE_QAT;
     return q->flags & never ? RC_OK : rc_quantizer_correct(q, d);
+}
+
+rc_status rc_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
+{
+    RC_TRY(rc_engine_check_fork());
+    const struct rc_compute saved = rc_compute_enter(q->ctx, 0);
+    const rc_status st = run(q, d);
+    rc_compute_leave(saved);
+    return st;
 }
