@@ -54,13 +54,20 @@ static rc_status squeeze_read(struct rc_node *n, const struct rc_attrs *a)
     return rc_axes_read(a, 13, t->axes, &t->n);
 }
 
+/* Without a list, the axes of length 1 are noted while the batch is 2, so that a free batch is
+ * never among them. */
 static rc_status squeeze_bind(struct rc_graph *g, struct rc_node *n, const struct rc_tensor *known,
                               const struct rc_tensor *alt, const int64_t batch[2])
 {
     (void) alt;
-    (void) batch;
     struct rc_axes_attrs *t = n->attrs;
-    return rc_axes_bind(g, n, known, t->axes, &t->n);
+    RC_TRY(rc_axes_bind(g, n, known, t->axes, &t->n));
+    if (t->n || rc_op_has(n, 1) || !g->dynamic_batch || batch[0] < 2)
+        return RC_OK;
+    for (uint32_t a = 0; a < known[0].shape.rank; a++)
+        if (known[0].shape.dim[a] == 1)
+            t->axes[t->n++] = a;
+    return RC_OK;
 }
 
 static rc_status squeeze_write(const struct rc_node *n, struct rc_attr_write *w)

@@ -148,6 +148,22 @@ static void squeeze_drops_ones(void **state)
     opcheck_refused("Squeeze", &twice, &x, 1, 1, RC_ERR_SHAPE, "axis -4 is listed twice");
 }
 
+static void squeeze_never_drops_a_free_batch(void **state)
+{
+    (void) state;
+    const int64_t batch[2] = {2, 3};
+    const struct rc_tensor x = {RC_F32, RC_SHAPE(1, 3, 1, 1), NULL};
+    const struct rc_tensor at_two = {RC_F32, RC_SHAPE(2, 3, 1, 1), NULL};
+    struct opcheck c;
+    opcheck_open(&c, "Squeeze", NULL, &x, 1, 1);
+    c.g->dynamic_batch = true;
+    OK(c.node->op->bind(c.g, c.node, &at_two, &at_two, batch));
+    const struct rc_infer i = {c.g, c.node, c.in, &c.out[1]};
+    OK(c.node->op->infer(&i));
+    assert_true(c.out[1].shape.rank == 2 && c.out[1].shape.dim[1] == 3);
+    opcheck_close(&c);
+}
+
 static void unsqueeze_inserts_ones(void **state)
 {
     (void) state;
@@ -270,6 +286,7 @@ int main(void)
         cmocka_unit_test(constantofshape_fills),
         cmocka_unit_test(expand_repeats),
         cmocka_unit_test(squeeze_drops_ones),
+        cmocka_unit_test(squeeze_never_drops_a_free_batch),
         cmocka_unit_test(unsqueeze_inserts_ones),
         cmocka_unit_test(flatten_makes_a_matrix),
         cmocka_unit_test(reshape_resolves_zero_and_minus_one),
