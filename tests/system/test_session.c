@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "exec/session.h"
+#include "exec/tape.h"
 #include "io/onnx.h"
 
 #include <stdlib.h>
@@ -106,13 +107,14 @@ static void residual_networks_need_no_reorders(void **state)
 
 /* --- allocation --- */
 
-static int64_t n_allocations;
+static int64_t n_allocations, fail_at; /* fail_at 0: never */
 
 static void *count_allocate(void *user, size_t size, size_t alignment)
 {
     (void) user;
-    n_allocations++;
     void *p = NULL;
+    if (++n_allocations == fail_at)
+        return NULL;
     return posix_memalign(&p, alignment < 64 ? 64 : alignment, size) ? NULL : p;
 }
 
@@ -122,14 +124,20 @@ static void count_release(void *user, void *p)
     free(p);
 }
 
-static void running_allocates_nothing(void **state)
+static struct rc_context *counting_context(void)
 {
     struct rc_context *c;
     rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
-    (void) state;
     o.allocate = count_allocate;
     o.release = count_release;
     OK(rc_context_new(&c, &o));
+    return c;
+}
+
+static void running_allocates_nothing(void **state)
+{
+    (void) state;
+    struct rc_context *c = counting_context();
     struct rc_graph *g = net_random(c, 11, NET_ALL);
     struct rc_session *s = compile(g, 4, 0);
     float x[4 * PIXELS], y[4 * CLASSES];
@@ -139,6 +147,36 @@ static void running_allocates_nothing(void **state)
     run(s, 1, x, y);
     assert_int_equal(n_allocations, before);
     rc_session_destroy(s);
+    rc_graph_destroy(g);
+    rc_context_free(&c);
+}
+
+/* Each allocation of compiling fails once (every third, to stay short): an error, no leak. */
+static void every_allocation_may_fail(void **state)
+{
+    (void) state;
+    struct rc_context *c = counting_context();
+    struct rc_graph *g = net_random(c, 11, NET_RESIDUAL | NET_SHORTCUT | NET_CONCAT);
+    const struct rc_session_config o = {.batch = 2};
+    const struct rc_tape_config u = {.batch = 2};
+    uint64_t before, after;
+    OK(rc_context_memory(c, &before, NULL));
+    for (int training = 0; training < 2; training++) {
+        rc_status st = RC_ERR_MEMORY;
+        for (int64_t k = 1; st != RC_OK; k += 3) {
+            struct rc_session *s = NULL;
+            struct rc_tape *t = NULL;
+            n_allocations = 0;
+            fail_at = k;
+            st = training ? rc_tape_create(&t, g, &u) : rc_session_create(&s, g, &o);
+            fail_at = 0;
+            assert_true(st == RC_OK || st == RC_ERR_MEMORY);
+            rc_session_destroy(s);
+            rc_tape_destroy(t);
+            OK(rc_context_memory(c, &after, NULL));
+            assert_int_equal(before, after);
+        }
+    }
     rc_graph_destroy(g);
     rc_context_free(&c);
 }
@@ -319,6 +357,7 @@ int main(void)
         CASE(without_passes_the_result_is_the_same),
         CASE(residual_networks_need_no_reorders),
         CASE(running_allocates_nothing),
+        CASE(every_allocation_may_fail),
         CASE(same_input_gives_same_bytes),
         CASE(observed_values_come_after_the_outputs),
         CASE(refresh_takes_new_weights),
