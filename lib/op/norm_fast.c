@@ -1,208 +1,305 @@
-/* BatchNormalization by oneDNN. `saved` holds batch mean, batch variance and, with a fused ReLU,
- * the library's mask of what was above zero. */
+/* BatchNormalization on runs of memory (kernel/norm.h): one run per image and block of channels.
+ *     y  = (x - mean) scale / s + shift,                     s = sqrt(var + epsilon)
+ *     dx = scale / s (g - sum g / M - (x - mean) / s^2 sum(g (x - mean)) / M)
+ * Every run leaves its sums, which are added in the order of the images: neither the number of
+ * threads nor the instruction set changes a bit. */
 #include "op/norm_fast.h"
+#include "kernel/norm.h"
 #include "kernel/onednn.h"
 #include "op/layers.h"
 
-/* 2.x asks for the shift in backward too, although no gradient depends on it; 3.x refuses it. */
-enum { BACKWARD_SHIFT = RC_DNNL_V3 ? 0 : 1 };
+#include <math.h>
 
 struct norm_state {
-    struct rc_prim forward, backward;
+    const struct rc_norm_kernels *k;
     bool batch_statistics; /* else the running ones are used and left alone */
-    bool relu;
-    float momentum;
-    int64_t channels, count;     /* count: elements per channel */
-    size_t variance_at, mask_at; /* offsets in saved */
-    float *unwanted[2];          /* gradients of scale and shift that nobody asked for */
+    bool relu, training;
+    double momentum, epsilon;
+    int64_t images, channels, area;
+    int64_t lanes, blocks; /* channels in a run; runs per image */
 };
 
-static void state_destroy(void *state)
+/* Per channel, padded to whole blocks: `saved` in training, else in the scratch memory. */
+struct coefficients {
+    float *mean, *scale, *shift, *inverse;
+};
+
+/* Two sums of one run and channel. */
+struct part {
+    double a, b;
+};
+
+static int64_t padded(const struct norm_state *s)
 {
-    struct norm_state *s = state;
-    rc_prim_clear(&s->forward);
-    rc_prim_clear(&s->backward);
-    rc_release(s->unwanted[0]);
-    rc_release(s->unwanted[1]);
-    rc_release(s);
+    return s->lanes * s->blocks;
 }
 
-static void update_running(const struct norm_state *s, const struct rc_step_io *io)
+static size_t run_length(const struct norm_state *s)
 {
-    const float *mean = io->saved;
-    const float *variance =
-        (const float *) (const void *) ((const char *) io->saved + s->variance_at);
-    float *running_mean = io->in[3], *running_variance = io->in[4];
-    const double m = (double) s->momentum, count = (double) s->count;
-    const double unbiased = count > 1 ? count / (count - 1) : 1;
-    for (int64_t k = 0; k < s->channels; k++) {
-        running_mean[k] = (float) (m * (double) running_mean[k] + (1 - m) * (double) mean[k]);
-        running_variance[k] =
-            (float) (m * (double) running_variance[k] + (1 - m) * unbiased * (double) variance[k]);
+    return (size_t) (s->area * s->lanes);
+}
+
+static size_t parts_bytes(const struct norm_state *s)
+{
+    return (size_t) (s->images * padded(s)) * sizeof(struct part);
+}
+
+static size_t coefficients_bytes(const struct norm_state *s)
+{
+    return (size_t) (4 * padded(s)) * sizeof(float);
+}
+
+static struct coefficients coefficients_at(const struct norm_state *s, void *memory)
+{
+    float *at = memory;
+    const int64_t n = padded(s);
+    return (struct coefficients){at, at + n, at + 2 * n, at + 3 * n};
+}
+
+static void spread(const struct norm_state *s, int64_t block, const float *from, float *lanes)
+{
+    for (int64_t j = 0; j < RC_NORM_LANES; j++)
+        lanes[j] = from[block * s->lanes + j % s->lanes];
+}
+
+static double gather(const struct norm_state *s, const double *sum, int64_t lane)
+{
+    double total = 0;
+    for (int64_t j = lane; j < RC_NORM_LANES; j += s->lanes)
+        total += sum[j];
+    return total;
+}
+
+/* Sum and squares around the run's own mean, in one visit to memory. */
+static void run_statistics(const struct norm_state *s, const float *x, struct part *out)
+{
+    double sum[RC_NORM_LANES], squares[RC_NORM_LANES];
+    struct rc_norm_lanes p = {0};
+    s->k->sum(x, run_length(s), sum);
+    for (int64_t l = 0; l < s->lanes; l++) {
+        out[l].a = gather(s, sum, l);
+        for (int64_t j = l; j < RC_NORM_LANES; j += s->lanes)
+            p.mean[j] = (float) (out[l].a / (double) s->area);
+    }
+    s->k->squares(x, run_length(s), &p, squares);
+    for (int64_t l = 0; l < s->lanes; l++)
+        out[l].b = gather(s, squares, l);
+}
+
+/* Mean and sum of squares around it, from those of the runs. */
+static struct part channel_statistics(const struct norm_state *s, const struct part *parts)
+{
+    const double area = (double) s->area;
+    struct part r = {0, 0};
+    for (int64_t n = 0; n < s->images; n++)
+        r.a += parts[n * padded(s)].a;
+    r.a /= (double) s->images * area;
+    for (int64_t n = 0; n < s->images; n++) {
+        const struct part *q = &parts[n * padded(s)];
+        const double around = (double) (float) (q->a / area), off = around - r.a;
+        r.b += q->b + 2 * off * (q->a - area * around) + area * off * off;
+    }
+    return r;
+}
+
+static void set_channel(const struct norm_state *s, const struct rc_step_io *io, int64_t c,
+                        const struct coefficients *k, const struct part *parts)
+{
+    float *mean = io->in[3], *variance = io->in[4];
+    double m = (double) mean[c], v = (double) variance[c];
+    if (s->batch_statistics) {
+        const struct part r = channel_statistics(s, parts + c);
+        const double count = (double) (s->images * s->area);
+        m = r.a;
+        v = r.b / count;
+        const double unbiased = count > 1 ? r.b / (count - 1) : v;
+        mean[c] = (float) (s->momentum * (double) mean[c] + (1 - s->momentum) * m);
+        variance[c] = (float) (s->momentum * (double) variance[c] + (1 - s->momentum) * unbiased);
+    }
+    const double inverse = 1 / sqrt(v + s->epsilon);
+    const double scale = (double) ((const float *) io->in[1])[c] * inverse;
+    k->mean[c] = (float) m;
+    k->inverse[c] = (float) inverse;
+    k->scale[c] = (float) scale;
+    /* what the mean lost when it became a float comes back here */
+    k->shift[c] =
+        (float) ((double) ((const float *) io->in[2])[c] + ((double) k->mean[c] - m) * scale);
+}
+
+static void set_coefficients(const struct norm_state *s, const struct rc_step_io *io,
+                             const struct coefficients *k, const struct part *parts)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t c = 0; c < padded(s); c++) {
+        if (c < s->channels)
+            set_channel(s, io, c, k, parts);
+        else
+            k->mean[c] = k->scale[c] = k->shift[c] = k->inverse[c] = 0;
     }
 }
 
-static void statistics(const struct norm_state *s, const struct rc_step_io *io, void **mean,
-                       void **variance)
+static void load_lanes(const struct norm_state *s, const struct coefficients *k, int64_t block,
+                       struct rc_norm_lanes *p)
 {
-    *mean = s->batch_statistics ? io->saved : io->in[3];
-    *variance = s->batch_statistics ? (char *) io->saved + s->variance_at : io->in[4];
+    spread(s, block, k->mean, p->mean);
+    spread(s, block, k->scale, p->scale);
+    spread(s, block, k->shift, p->shift);
 }
 
 static rc_status run_forward(const struct rc_step_io *io)
 {
-    struct norm_state *s = io->state;
-    void *mean, *variance;
-    statistics(s, io, &mean, &variance);
-    void *mask = s->mask_at != SIZE_MAX ? (char *) io->saved + s->mask_at : NULL;
-    void *const handle[7] = {io->in[0], io->in[1], io->in[2], mean, variance, io->out[0], mask};
-    RC_TRY(rc_prim_run(&s->forward, handle, io->scratch));
-    if (s->batch_statistics)
-        update_running(s, io);
+    const struct norm_state *s = io->state;
+    struct part *parts = io->scratch;
+    const struct coefficients k = coefficients_at(s, s->training ? io->saved : io->scratch);
+    const float *x = io->in[0];
+    float *y = io->out[0];
+    const int64_t runs = s->images * s->blocks;
+    if (s->batch_statistics) {
+#pragma omp parallel for schedule(static)
+        for (int64_t r = 0; r < runs; r++)
+            run_statistics(s, x + (size_t) r * run_length(s), parts + r * s->lanes);
+    }
+    set_coefficients(s, io, &k, parts);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs; r++) {
+        struct rc_norm_lanes p;
+        load_lanes(s, &k, r % s->blocks, &p);
+        const size_t at = (size_t) r * run_length(s);
+        s->k->apply(x + at, run_length(s), &p, s->relu, y + at);
+    }
     return RC_OK;
+}
+
+static void run_sums(const struct norm_state *s, const float *x, const float *dy,
+                     const struct rc_norm_lanes *p, struct part *out)
+{
+    double sum[2 * RC_NORM_LANES];
+    s->k->reduce(x, dy, run_length(s), p, s->relu, sum);
+    for (int64_t l = 0; l < s->lanes; l++)
+        out[l] = (struct part){gather(s, sum, l), gather(s, sum + RC_NORM_LANES, l)};
+}
+
+/* Gradients of scale and shift, and what the gradient of the data needs of them. */
+static void finish_sums(const struct norm_state *s, const struct rc_step_io *io,
+                        const struct coefficients *k, const struct part *parts, float *first)
+{
+    const double count = s->batch_statistics ? (double) (s->images * s->area) : INFINITY;
+    float *d_scale = io->d_in[1], *d_shift = io->d_in[2];
+    for (int64_t c = 0; c < padded(s); c++) {
+        const double inverse = (double) k->inverse[c];
+        struct part r = {0, 0};
+        for (int64_t n = 0; n < s->images; n++) {
+            r.a += parts[n * padded(s) + c].a;
+            r.b += parts[n * padded(s) + c].b;
+        }
+        first[c] = (float) (r.a / count);
+        first[padded(s) + c] = (float) (r.b * inverse * inverse / count);
+        if (d_scale && c < s->channels)
+            d_scale[c] = (float) (r.b * inverse);
+        if (d_shift && c < s->channels)
+            d_shift[c] = (float) r.a;
+    }
 }
 
 static rc_status run_backward(const struct rc_step_io *io)
 {
-    struct norm_state *s = io->state;
-    void *mean, *variance;
-    statistics(s, io, &mean, &variance);
-    void *mask = s->mask_at != SIZE_MAX ? (char *) io->saved + s->mask_at : NULL;
-    void *const handle[10] = {io->in[0],
-                              io->in[1],
-                              mean,
-                              variance,
-                              io->d_out[0],
-                              io->d_in[0],
-                              s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
-                              s->unwanted[1] ? s->unwanted[1] : io->d_in[2],
-                              BACKWARD_SHIFT ? io->in[2] : mask,
-                              mask};
-    return rc_prim_run(&s->backward, handle, io->scratch);
-}
-
-static size_t round_up(size_t n)
-{
-    return (n + 63) / 64 * 64;
-}
-
-static rc_status bind_all(struct rc_prim *prim, const int *arg, const struct rc_md *const *md,
-                          uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        RC_TRY(rc_prim_bind(prim, arg[i], md[i]));
-    return RC_OK;
-}
-
-static rc_status prepare_forward(struct rc_prep *p, struct norm_state *s, struct rc_dnnl_norm *d,
-                                 const_dnnl_primitive_attr_t attr, const struct rc_md *row)
-{
-    dnnl_primitive_desc_t pd;
-    const struct rc_md *x = p->want[0], *mask = NULL;
-    RC_TRY(rc_dnnl_norm(&pd, rc_engine_handle(p->engine), d, NULL, attr));
-    RC_TRY(rc_prim_init(&s->forward, p->engine, pd));
-    const bool has_mask = s->relu && p->training;
-    if (has_mask)
-        RC_TRY(rc_md_query(p->engine, pd, dnnl_query_workspace_md, 0, &mask));
-    static const int arg[7] = {DNNL_ARG_SRC,      DNNL_ARG_SCALE, DNNL_ARG_SHIFT,    DNNL_ARG_MEAN,
-                               DNNL_ARG_VARIANCE, DNNL_ARG_DST,   DNNL_ARG_WORKSPACE};
-    const struct rc_md *const md[7] = {x, row, row, row, row, x, mask};
-    RC_TRY(bind_all(&s->forward, arg, md, has_mask ? 7 : 6));
-    s->variance_at = round_up(rc_md_bytes(row));
-    s->mask_at = SIZE_MAX;
-    if (s->batch_statistics)
-        p->saved = 2 * s->variance_at;
-    if (has_mask) {
-        s->mask_at = p->saved;
-        p->saved += rc_md_bytes(mask);
+    const struct norm_state *s = io->state;
+    const struct coefficients k = coefficients_at(s, io->saved);
+    struct part *parts = io->scratch;
+    float *first = (float *) (void *) ((char *) io->scratch + parts_bytes(s));
+    const float *x = io->in[0], *dy = io->d_out[0];
+    float *dx = io->d_in[0];
+    const int64_t runs = s->images * s->blocks;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs; r++) {
+        struct rc_norm_lanes p;
+        load_lanes(s, &k, r % s->blocks, &p);
+        const size_t at = (size_t) r * run_length(s);
+        run_sums(s, x + at, dy + at, &p, parts + r * s->lanes);
     }
-    p->out_md[0] = x;
-    p->scratch = s->forward.scratch;
-    p->impl = rc_prim_name(&s->forward);
+    finish_sums(s, io, &k, parts, first);
+    if (!dx)
+        return RC_OK;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs; r++) {
+        struct rc_norm_lanes p;
+        load_lanes(s, &k, r % s->blocks, &p);
+        spread(s, r % s->blocks, first, p.first);
+        spread(s, r % s->blocks, first + padded(s), p.second);
+        const size_t at = (size_t) r * run_length(s);
+        s->k->gradient((const float *const[]){x + at, dy + at}, run_length(s), &p, s->relu,
+                       dx + at);
+    }
     return RC_OK;
 }
 
-static rc_status prepare_backward(struct rc_prep *p, struct norm_state *s, struct rc_dnnl_norm *d,
-                                  const_dnnl_primitive_attr_t attr, const struct rc_md *row)
+/* The layout in which the data arrives when its runs hold 1, 8 or 16 channels, else plain. */
+static rc_status choose_layout(struct rc_prep *p, struct norm_state *s)
 {
-    dnnl_primitive_desc_t pd;
-    const struct rc_md *x = p->want[0], *mask = NULL;
-    if (!p->needs_grad[0])
-        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": normalizes data that has no gradient",
-                       p->node->name);
-    d->prop = dnnl_backward;
-    d->diff = rc_md_dnnl(x);
-    RC_TRY(rc_dnnl_norm(&pd, rc_engine_handle(p->engine), d, s->forward.pd, attr));
-    RC_TRY(rc_prim_init(&s->backward, p->engine, pd));
-    if (s->relu)
-        RC_TRY(rc_md_query(p->engine, s->forward.pd, dnnl_query_workspace_md, 0, &mask));
-    const int shift = BACKWARD_SHIFT ? DNNL_ARG_SHIFT : DNNL_ARG_WORKSPACE;
-    const int arg[10] = {DNNL_ARG_SRC,        DNNL_ARG_SCALE,      DNNL_ARG_MEAN,
-                         DNNL_ARG_VARIANCE,   DNNL_ARG_DIFF_DST,   DNNL_ARG_DIFF_SRC,
-                         DNNL_ARG_DIFF_SCALE, DNNL_ARG_DIFF_SHIFT, shift,
-                         DNNL_ARG_WORKSPACE};
-    const struct rc_md *const md[10] = {
-        x, row, row, row, x, x, row, row, BACKWARD_SHIFT ? row : mask, mask};
-    RC_TRY(bind_all(&s->backward, arg, md, 8 + BACKWARD_SHIFT + (mask != NULL)));
-    for (int i = 0; i < 2; i++)
-        if (!p->needs_grad[1 + i] &&
-            !(s->unwanted[i] = rc_alloc(rc_engine_context(p->engine), rc_md_bytes(row))))
-            return RC_ERR_MEMORY;
-    p->d_out_md[0] = p->d_in_md[0] = x;
-    p->backward_reads = 1u << 0 | 1u << 1 | 1u << 2 | (s->batch_statistics ? 0 : 1u << 3 | 1u << 4);
-    p->backward_scratch = s->backward.scratch;
-    p->run_backward = run_backward;
-    return RC_OK;
+    static const struct {
+        dnnl_format_tag_t tag;
+        int64_t lanes;
+    } blocked[] = {{dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}};
+    const struct rc_shape *shape = &p->in[0].shape;
+    const struct rc_md *md;
+    s->lanes = 1;
+    for (int i = 0; i < 2 && p->have[0] && shape->rank == 4; i++) {
+        dnnl_memory_desc_t d;
+        const dnnl_dims_t dims = {shape->dim[0], shape->dim[1], shape->dim[2], shape->dim[3]};
+        RC_TRY(rc_dnnl_check(rc_dmd_with_tag(&d, 4, dims, dnnl_f32, blocked[i].tag), "layout"));
+        const rc_status st = rc_md_intern(p->engine, RC_DMD(d), &md);
+        rc_dmd_clear(&d);
+        RC_TRY(st);
+        if (!rc_md_equal(md, p->have[0]))
+            continue;
+        s->lanes = blocked[i].lanes;
+        p->want[0] = p->have[0];
+        return RC_OK;
+    }
+    return rc_md_plain(p->engine, RC_F32, shape, &p->want[0]);
 }
 
-static rc_status prepare_with(struct rc_prep *p, struct norm_state *s,
-                              const_dnnl_primitive_attr_t attr)
+static void fill_state(const struct rc_prep *p, struct norm_state *s)
 {
     const struct rc_norm_attrs *a = p->node->attrs;
-    const struct rc_shape channels = RC_SHAPE(p->in[0].shape.dim[1]);
-    const struct rc_md *row, *x = p->have[0];
-    if (!x)
-        RC_TRY(rc_md_plain(p->engine, RC_F32, &p->in[0].shape, &x));
-    RC_TRY(rc_md_plain(p->engine, RC_F32, &channels, &row));
-    p->want[0] = x;
-    struct rc_dnnl_norm d = {.prop = p->training ? dnnl_forward_training : dnnl_forward_inference,
-                             .src = rc_md_dnnl(x),
-                             .epsilon = a->epsilon,
-                             .flags = RC_BN_SCALE | RC_BN_SHIFT |
-                                      (s->batch_statistics ? 0 : RC_BN_GLOBAL) |
-                                      (s->relu ? RC_BN_RELU : 0)};
-    RC_TRY(prepare_forward(p, s, &d, attr, row));
-    const bool gradients = p->needs_grad[0] || p->needs_grad[1] || p->needs_grad[2];
-    return p->training && gradients ? prepare_backward(p, s, &d, attr, row) : RC_OK;
+    const struct rc_shape *shape = &p->in[0].shape;
+    s->k = rc_norm_kernels();
+    s->training = p->training;
+    s->batch_statistics = p->training && !p->frozen_stats;
+    s->relu = p->node->n_post == 1;
+    s->momentum = (double) a->momentum;
+    s->epsilon = (double) a->epsilon;
+    s->images = shape->dim[0];
+    s->channels = shape->dim[1];
+    s->area = rc_shape_count(shape) / (s->images * s->channels);
 }
 
 rc_status rc_norm_prepare(struct rc_prep *p)
 {
     const struct rc_node *n = p->node;
-    const struct rc_norm_attrs *a = n->attrs;
-    const bool relu = n->n_post == 1 && n->post[0].kind == RC_POST_RELU;
-    if (n->n_post && !relu)
+    if (n->n_post > 1 || (n->n_post == 1 && n->post[0].kind != RC_POST_RELU))
         return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": only one ReLU can be fused", n->name);
     struct norm_state *s = RC_NEW(rc_engine_context(p->engine), struct norm_state);
     if (!s)
         return RC_ERR_MEMORY;
-    s->relu = relu;
-    s->batch_statistics = p->training && !p->frozen_stats;
-    s->momentum = a->momentum;
-    s->channels = p->in[0].shape.dim[1];
-    s->count = rc_shape_count(&p->in[0].shape) / s->channels;
-    p->state = s;
-    p->destroy = state_destroy;
-    p->run = run_forward;
-    dnnl_primitive_attr_t attr;
-    rc_status st = rc_attr_create(&attr);
-    if (st == RC_OK) {
-        st = prepare_with(p, s, attr);
-        dnnl_primitive_attr_destroy(attr);
-    }
+    fill_state(p, s);
+    const rc_status st = choose_layout(p, s);
     if (st != RC_OK) {
-        state_destroy(s);
-        p->state = NULL;
+        rc_release(s);
+        return st;
     }
-    return st;
+    s->blocks = (s->channels + s->lanes - 1) / s->lanes;
+    p->state = s;
+    p->destroy = rc_release;
+    p->run = run_forward;
+    p->impl = s->k->name;
+    p->out_md[0] = p->d_out_md[0] = p->d_in_md[0] = p->want[0];
+    p->saved = p->training ? coefficients_bytes(s) : 0;
+    p->scratch = s->batch_statistics ? parts_bytes(s) : coefficients_bytes(s);
+    if (p->training) {
+        p->backward_reads = 1u << 0;
+        p->backward_scratch = parts_bytes(s) + coefficients_bytes(s);
+        p->run_backward = run_backward;
+    }
+    return RC_OK;
 }

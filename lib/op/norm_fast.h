@@ -1,6 +1,7 @@
 #ifndef RC_LIB_OP_NORM_FAST_H
 #define RC_LIB_OP_NORM_FAST_H
 #include "kernel/prep.h"
-/* BatchNormalization by oneDNN, in whatever layout its input has; a ReLU behind it is fused. */
+/* BatchNormalization in plain and channel-blocked layouts; a ReLU behind it is fused. Ours, because
+ * oneDNN's sums over a batch run in float throughout: gradients are wrong in the fourth digit. */
 rc_status rc_norm_prepare(struct rc_prep *p);
 #endif
