@@ -9,10 +9,11 @@
     { "rate", "METHOD", "schedule, see rescomp methods rate; default: cosine" },             \
     { "optimizer", "METHOD", "see rescomp methods optimizer; default: sgd" },                \
     { "loss", "METHOD", "see rescomp methods loss; default: cross-entropy" },                \
-    { "augment", "SPEC", "see rescomp methods augmentation, joined by +; default: crop+flip" },  \
+    { "augment", "SPEC", "see rescomp methods augmentation, joined by +; default: crop+flip" }, \
     { "teacher", "MODEL", "distil from this model" },                                        \
     { "temperature", "T", "of distillation; default: 4" },                                   \
     { "alpha", "F", "weight of the teacher against the labels; default: 0.7" },              \
+    { "replays", "R", "images repeat after R epochs: a teacher runs R times; default: never" }, \
     { "ema", "F", "decay of an average of the weights; default: none" },                     \
     { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \
     { "resume", NULL, "continue from the checkpoint" },                                      \
