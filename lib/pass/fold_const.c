@@ -74,8 +74,11 @@ static uint64_t fold_cost(const struct rc_node *n, const struct rc_tensor *in,
 
 static bool fold_can(const struct fold *f, const struct rc_node *n)
 {
-    const uint32_t never = RC_OP_NO_FOLD | RC_OP_INTERNAL | RC_OP_RANDOM;
+    const uint32_t never = RC_OP_INTERNAL | RC_OP_RANDOM;
     if (!n->op->forward || n->op->flags & never || n->n_post)
+        return false;
+    /* a number that bind may want: quantized exports write Pad's value so */
+    if (n->op->flags & RC_OP_NO_FOLD && rc_shape_count(&f->out[0][0].shape) != 1)
         return false;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (n->in[k] != RC_NONE && !f->in[0][k].data && !(n->op->flags & RC_OP_SHAPE_ONLY))
@@ -168,6 +171,8 @@ static rc_status fold_node(struct fold *f, rc_id id)
 /* All results are known and the same at every batch. Graph outputs stay computed by a node. */
 static bool fold_is_constant(const struct fold *f, const struct rc_node *n)
 {
+    if (n->op->flags & RC_OP_NO_FOLD)
+        return false;
     for (uint32_t k = 0; k < n->n_out; k++) {
         const rc_id v = n->out[k];
         if (v == RC_NONE || !f->mine[v] || f->at[0][v].data != f->at[1][v].data ||

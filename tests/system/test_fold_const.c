@@ -143,6 +143,28 @@ static void huge_constants_are_not_made(void **state)
     rc_context_free(&c);
 }
 
+/* Quantizers write Pad's value as an integer with a scale; the number is bound, and the integer
+ * weights beside it stay what they are. */
+static void a_dequantized_number_is_bound(void **state)
+{
+    struct onnx_model m = onnx_model();
+    struct rc_graph *g;
+    const float one = 1;
+    const int8_t zero = 0;
+    onnx_add(&m, onnx_node("DequantizeLinear", "dq", "q scale zero", "value"));
+    onnx_add(&m, onnx_node("Pad", "pad", "x pads value", "y"));
+    onnx_initializer(&m, onnx_tensor("q", 3, 0, NULL, &zero, 1));
+    onnx_initializer(&m, onnx_tensor("zero", 3, 0, NULL, &zero, 1));
+    onnx_initializer(&m, onnx_tensor("scale", 1, 0, NULL, &one, 4));
+    onnx_initializer(&m, onnx_int64s("pads", 0, 1, 0, 1));
+    onnx_input(&m, "x", "N,3");
+    onnx_output(&m, "y", "?,?");
+    OK(load_model(&m, *state, &g));
+    assert_int_equal(live_nodes(g), 1);
+    assert_int_equal(g->values[g->outputs[0]].tensor.shape.dim[1], 5);
+    rc_graph_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +173,7 @@ int main(void)
         cmocka_unit_test(shared_initializers_become_one_each),
         cmocka_unit_test(quantized_weights_stay_quantized),
         cmocka_unit_test(huge_constants_are_not_made),
+        cmocka_unit_test(a_dequantized_number_is_bound),
     };
     return cmocka_run_group_tests(tests, context_setup, context_teardown);
 }
