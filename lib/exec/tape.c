@@ -77,7 +77,8 @@ static rc_status compile(struct rc_tape *t)
     t->plan.g = g;
     t->n_original = g->n_values;
     RC_TRY(add_taps(g, &t->o));
-    RC_TRY(run_passes(g, reference));
+    /* plain gradients know nothing of fused work */
+    RC_TRY(run_passes(g, reference || rc_engine_self_test(g->ctx) != RC_OK));
     borrow_constants(t);
     t->plan.training = true;
     t->plan.frozen_bn = t->o.frozen_bn;
@@ -189,7 +190,7 @@ float *rc_tape_param_data(struct rc_tape *t, uint32_t i)
     return t->graph->values[t->params[i]].tensor.data;
 }
 
-const float *rc_tape_param_grad(const struct rc_tape *t, uint32_t i)
+float *rc_tape_param_grad(const struct rc_tape *t, uint32_t i)
 {
     const uint32_t slot = t->fixed[t->params[i]];
     return slot == RC_NONE ? NULL : t->plan.slots[slot].data;

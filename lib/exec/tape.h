@@ -29,7 +29,9 @@ void rc_tape_destroy(struct rc_tape *t);
 uint32_t rc_tape_n_params(const struct rc_tape *t);
 rc_id rc_tape_param(const struct rc_tape *t, uint32_t i);
 float *rc_tape_param_data(struct rc_tape *t, uint32_t i);             /* the graph's constant */
-const float *rc_tape_param_grad(const struct rc_tape *t, uint32_t i); /* valid after backward */
+/* Valid after backward, and may be changed before an update; NULL when the outputs do not depend on
+ * the parameter. */
+float *rc_tape_param_grad(const struct rc_tape *t, uint32_t i);
 int64_t rc_tape_param_count(const struct rc_tape *t, uint32_t i);
 /* A matrix or kernel (weight decay applies), or a vector (BN scale/shift, bias). */
 bool rc_tape_param_decays(const struct rc_tape *t, uint32_t i);

@@ -176,6 +176,9 @@ static rc_status add_step(struct rc_tape *t, const struct rc_node *n, const stru
     if (fast ? !k->prep->run_backward : !n->op->backward)
         return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operator %s has no gradient", n->name,
                        n->op->name);
+    if (!fast && n->n_post)
+        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": work fused behind it has no gradient",
+                       n->name);
     RC_TRY(rc_step_add(p, &s, fast ? RC_STEP_FAST : RC_STEP_PLAIN, n->n_in, n->n_out, true));
     memcpy(s->ref, ref, 2u * (n->n_in + n->n_out) * sizeof(*ref));
     s->ref[s->n_ref - 1] = k->saved;

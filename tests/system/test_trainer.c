@@ -1,0 +1,272 @@
+/* What hooks see and may do, frozen and re-estimated statistics, progress. */
+#include "check.h"
+#include "graph/graph.h"
+#include "tiny.h"
+#include "train/trainer.h"
+
+#include <rescomp/evaluate.h>
+
+enum { IMAGES = 96, BATCH = 32, EPOCHS = 2, STEPS = EPOCHS * IMAGES / BATCH };
+
+struct task {
+    struct rc_context *c;
+    rc_dataset *d;
+    rc_graph *g;
+    rc_train_options o;
+};
+
+static struct task task_open(void)
+{
+    struct task k = {.c = test_context(), .o = RC_TRAIN_OPTIONS_INIT};
+    k.d = tiny_dataset(k.c, IMAGES);
+    k.g = tiny_network(k.c, 0, 5);
+    k.o.epochs = EPOCHS;
+    k.o.batch = BATCH;
+    k.o.lr = 0.05;
+    return k;
+}
+
+static void task_close(struct task *k)
+{
+    rc_graph_free(&k->g);
+    rc_dataset_free(&k->d);
+    test_context_done(k->c);
+}
+
+static rc_status task_train(struct task *k, const struct rc_train_hook *hook)
+{
+    rc_trainer *t;
+    OK(rc_trainer_new(&t, k->g, k->d, &k->o));
+    if (hook)
+        OK(rc_trainer_add_hook(t, hook));
+    const rc_status st = rc_trainer_run(t, NULL);
+    rc_trainer_free(&t);
+    return st;
+}
+
+static const float *statistics(const struct rc_graph *g, uint32_t operand, int64_t *count)
+{
+    for (rc_id i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op && strcmp(g->nodes[i].op->name, "BatchNormalization") == 0) {
+            const struct rc_tensor *t = &g->values[g->nodes[i].in[operand]].tensor;
+            *count = rc_shape_count(&t->shape);
+            return t->data;
+        }
+    fail_msg("the network has no BatchNormalization");
+    return NULL;
+}
+
+/* --- hooks --- */
+
+struct seen {
+    int batches, logits, gradients, steps, epochs;
+};
+
+static rc_status see_batch(void *user, struct rc_train_step *s)
+{
+    struct seen *k = user;
+    assert_int_equal(s->step, k->batches);
+    assert_int_equal(s->n, BATCH);
+    assert_int_equal(s->steps, STEPS);
+    for (uint32_t i = 0; i < s->n; i++)
+        assert_true(s->ids[i] < IMAGES && s->labels[i] < TINY_CLASSES);
+    k->batches++;
+    return RC_OK;
+}
+
+/* The loss "sum of logits": its gradient is one everywhere. */
+static rc_status see_logits(void *user, struct rc_train_step *s)
+{
+    s->loss = 0;
+    for (uint32_t i = 0; i < s->n * s->classes; i++) {
+        s->loss += (double) s->logits[i];
+        s->grad[i] = 1;
+    }
+    ((struct seen *) user)->logits++;
+    return RC_OK;
+}
+
+/* The classifier's bias then has the gradient `batch` in every class; nobody gets any. */
+static rc_status see_gradients(void *user, struct rc_train_step *s)
+{
+    const uint32_t last = rc_tape_n_params(s->tape) - 1;
+    assert_int_equal(rc_tape_param_count(s->tape, last), TINY_CLASSES);
+    for (int j = 0; j < TINY_CLASSES; j++)
+        assert_near((double) rc_tape_param_grad(s->tape, last)[j], BATCH, 1e-5);
+    for (uint32_t i = 0; i <= last; i++)
+        memset(rc_tape_param_grad(s->tape, i), 0,
+               (size_t) rc_tape_param_count(s->tape, i) * sizeof(float));
+    ((struct seen *) user)->gradients++;
+    return RC_OK;
+}
+
+static rc_status see_step(void *user, struct rc_train_step *s)
+{
+    (void) s;
+    ((struct seen *) user)->steps++;
+    return RC_OK;
+}
+
+static rc_status see_epoch(void *user, struct rc_train_step *s)
+{
+    struct seen *k = user;
+    assert_int_equal(s->epoch, k->epochs);
+    k->epochs++;
+    return RC_OK;
+}
+
+static void hooks_see_every_point_and_may_change_it(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    struct seen seen = {0};
+    const struct rc_train_hook hook = {&seen,         "seeing", see_batch, see_logits,
+                                       see_gradients, see_step, see_epoch};
+    int64_t n;
+    k.o.optimizer = "sgd:weight_decay=0";
+    const float before = *statistics(k.g, 1, &n);
+    OK(task_train(&k, &hook));
+    assert_true(before == *statistics(k.g, 1, &n)); /* no gradient, no change */
+    assert_int_equal(seen.batches, STEPS);
+    assert_int_equal(seen.logits, STEPS);
+    assert_int_equal(seen.gradients, STEPS);
+    assert_int_equal(seen.steps, STEPS);
+    assert_int_equal(seen.epochs, EPOCHS);
+    task_close(&k);
+}
+
+static rc_status refuse(void *user, struct rc_train_step *s)
+{
+    (void) user;
+    return s->step < 2 ? RC_OK : rc_fail(RC_ERR_GOAL, "far enough");
+}
+
+static void failing_hook_ends_the_run(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    const struct rc_train_hook hook = {.identity = "refusing", .on_step = refuse};
+    REFUSED(task_train(&k, &hook), RC_ERR_GOAL, "far enough");
+    task_close(&k);
+}
+
+static void only_one_hook_may_replace_the_loss(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    const struct rc_train_hook hook = {.identity = "losing", .on_logits = see_logits};
+    rc_trainer *t;
+    OK(rc_trainer_new(&t, k.g, k.d, &k.o));
+    OK(rc_trainer_add_hook(t, &hook));
+    REFUSED(rc_trainer_add_hook(t, &hook), RC_ERR_STATE, "replaced already");
+    rc_trainer_free(&t);
+    task_close(&k);
+}
+
+/* --- statistics --- */
+
+static void frozen_statistics_stay(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    float kept[2][8];
+    int64_t n;
+    k.o.flags = RC_TRAIN_FREEZE_BN;
+    k.o.lr = 0.001;
+    for (uint32_t i = 0; i < 2; i++)
+        memcpy(kept[i], statistics(k.g, 3 + i, &n), sizeof(kept[i]));
+    OK(task_train(&k, NULL));
+    for (uint32_t i = 0; i < 2; i++)
+        assert_memory_equal(kept[i], statistics(k.g, 3 + i, &n), sizeof(kept[i]));
+    k.o.flags = 0;
+    OK(task_train(&k, NULL));
+    assert_memory_not_equal(kept[0], statistics(k.g, 3, &n), sizeof(kept[0]));
+    task_close(&k);
+}
+
+static void reestimated_statistics_repair_the_network(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    rc_evaluate_result good = RC_EVALUATE_RESULT_INIT, bad = good, again = good;
+    int64_t n;
+    k.o.epochs = 12;
+    OK(task_train(&k, NULL));
+    OK(rc_graph_reestimate_bn(k.g, k.d, 0, BATCH));
+    OK(rc_evaluate(k.g, k.d, NULL, &good));
+    float *mean = (float *) statistics(k.g, 3, &n), first = mean[0];
+    for (int64_t i = 0; i < n; i++)
+        mean[i] += 5;
+    OK(rc_evaluate(k.g, k.d, NULL, &bad));
+    OK(rc_graph_reestimate_bn(k.g, k.d, 0, BATCH));
+    OK(rc_evaluate(k.g, k.d, NULL, &again));
+    assert_true(bad.loss > 2 * good.loss + 0.1);
+    assert_true(again.loss == good.loss); /* the same images, the same bytes */
+    assert_true(mean[0] == first);
+    assert_true(good.top1 > 90);
+    REFUSED(rc_graph_reestimate_bn(k.g, k.d, 0, 1), RC_ERR_ARG, "batch is 1");
+    REFUSED(rc_graph_reestimate_bn(k.g, NULL, 0, 0), RC_ERR_ARG, "dataset is NULL");
+    task_close(&k);
+}
+
+/* --- progress and results --- */
+
+static void follow(void *user, const rc_train_progress *p)
+{
+    uint64_t *last = user;
+    assert_int_equal(p->size, sizeof(*p));
+    assert_int_equal(p->step, *last + 1);
+    assert_int_equal(p->steps, STEPS);
+    assert_int_equal(p->epoch, (p->step - 1) / (STEPS / EPOCHS) + 1);
+    assert_true(p->loss > 0 && p->epoch_loss > 0 && p->rate > 0);
+    assert_true(p->images_per_second > 0 && p->seconds_left >= 0);
+    assert_true(p->epoch_top1 >= 0 && p->epoch_top1 <= 100);
+    *last = p->step;
+}
+
+static void progress_tells_every_step(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    uint64_t last = 0;
+    k.o.progress = follow;
+    k.o.progress_user = &last;
+    OK(task_train(&k, NULL));
+    assert_int_equal(last, STEPS);
+    task_close(&k);
+}
+
+static void best_epoch_is_what_comes_out(void **state)
+{
+    (void) state;
+    struct task k = task_open();
+    rc_dataset *validation = tiny_dataset(k.c, 40);
+    rc_train_result r = RC_TRAIN_RESULT_INIT;
+    rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
+    rc_trainer *t;
+    k.o.epochs = 5;
+    k.o.validation = validation;
+    k.o.keep_best = 1;
+    OK(rc_trainer_new(&t, k.g, k.d, &k.o));
+    OK(rc_trainer_run(t, &r));
+    OK(rc_evaluate(k.g, validation, NULL, &e));
+    assert_true(e.top1 == r.top1);
+    assert_true(r.best_epoch >= 1 && r.best_epoch <= 5);
+    rc_trainer_free(&t);
+    rc_dataset_free(&validation);
+    task_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hooks_see_every_point_and_may_change_it),
+        cmocka_unit_test(failing_hook_ends_the_run),
+        cmocka_unit_test(only_one_hook_may_replace_the_loss),
+        cmocka_unit_test(frozen_statistics_stay),
+        cmocka_unit_test(reestimated_statistics_repair_the_network),
+        cmocka_unit_test(progress_tells_every_step),
+        cmocka_unit_test(best_epoch_is_what_comes_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
