@@ -72,7 +72,8 @@ static void without_passes_the_result_is_the_same(void **state)
     rc_graph_destroy(g);
 }
 
-/* Convolution layouts go from the stem to the pool: no conversion of activations on the way. */
+/* Convolution layouts go from the stem to the pool: no conversion of activations on the way, but
+ * for one behind the stem. */
 static void check_no_reorders(struct rc_context *c, const char *name)
 {
     struct rc_graph *g = net_zoo(c, name, 1);
@@ -92,7 +93,7 @@ static void check_no_reorders(struct rc_context *c, const char *name)
         assert_string_not_equal(info.kernel, "plain C");
     }
     assert_true(pool > stem);
-    assert_int_equal(reorders, 0);
+    assert_true(reorders <= 1); /* oneDNN 3.x runs the stem in another layout */
     rc_session_destroy(s);
     rc_graph_destroy(g);
 }
