@@ -259,7 +259,8 @@ rc_status rc_session_execute(struct rc_session *s, int64_t n, const void *const 
         return rc_fail(RC_ERR_ARG, "%lld images, the session takes 1 to %lld", (long long) n,
                        (long long) s->batch);
     if (getpid() != s->pid)
-        return rc_fail(RC_ERR_STATE, "session was made before fork(); use it in a new process (spawn)");
+        return rc_fail(RC_ERR_STATE,
+                       "session was made before fork(); make it in the new process");
     for (uint32_t i = 0; i < s->n_in; i++)
         bind_input(s, i, n, in[i]);
     for (uint32_t i = 0; i < s->n_out; i++)
