@@ -9,7 +9,7 @@
 struct tap {
     rc_id value;
     uint32_t row;
-    double *sum; /* [length] of |x| */
+    double *sum; /* [3][length]: of |x|, of x, of x^2 */
 };
 
 struct observer {
@@ -46,8 +46,8 @@ static rc_status list_taps(struct observer *o)
             RC_TRY(rc_grow(ctx, &o->tap, o->n, &capacity, sizeof(*o->tap)));
             const uint32_t length =
                 (uint32_t) o->c->links->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
-            o->tap[o->n++] =
-                (struct tap){row / RC_MAX_DIMS, row, rc_alloc_array(ctx, length, sizeof(double))};
+            o->tap[o->n++] = (struct tap){row / RC_MAX_DIMS, row,
+                                          rc_alloc_array(ctx, length * 3, sizeof(double))};
             if (!o->tap[o->n - 1].sum)
                 return RC_ERR_MEMORY;
         }
@@ -123,10 +123,15 @@ static void add_batch(struct observer *o, uint32_t tap, const struct rc_shape *s
     outer = outer / (size_t) batch * n; /* only the images that this batch has */
     for (size_t i = 0; i < outer; i++)
         for (int64_t c = 0; c < s->dim[axis]; c++) {
-            double sum = 0;
-            for (size_t k = 0; k < inner; k++)
-                sum += fabs((double) *y++);
-            t->sum[c] += sum;
+            double size = 0, sum = 0, square = 0;
+            for (size_t k = 0; k < inner; k++, y++) {
+                size += fabs((double) *y);
+                sum += (double) *y;
+                square += (double) *y * (double) *y;
+            }
+            t->sum[c] += size;
+            t->sum[s->dim[axis] + c] += sum;
+            t->sum[2 * s->dim[axis] + c] += square;
         }
 }
 
@@ -150,24 +155,32 @@ static rc_status observe(struct observer *o, uint64_t images)
     return RC_OK;
 }
 
-static rc_status write_means(const struct observer *o, float ***out)
+static rc_status write_row(const struct observer *o, const struct tap *t, struct rc_activity *out)
 {
     const struct rc_links *l = o->c->links;
-    float **means = rc_alloc_array(l->ctx, l->n_rows, sizeof(*means));
-    *out = means;
-    if (!means)
+    const struct rc_shape *s = &l->shape[t->value];
+    const int64_t length = s->dim[t->row % RC_MAX_DIMS];
+    const double n =
+        (double) rc_shape_count(s) / (double) (length * l->g->batch) * (double) o->images;
+    out->mean = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
+    out->variance = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
+    if (!out->mean || !out->variance)
         return RC_ERR_MEMORY;
-    for (uint32_t i = 0; i < o->n; i++) {
-        const struct tap *t = &o->tap[i];
-        const struct rc_shape *s = &l->shape[t->value];
-        const int64_t length = s->dim[t->row % RC_MAX_DIMS];
-        const double per = (double) rc_shape_count(s) / (double) (length * l->g->batch);
-        means[t->row] = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
-        if (!means[t->row])
-            return RC_ERR_MEMORY;
-        for (int64_t k = 0; k < length; k++)
-            means[t->row][k] = (float) (t->sum[k] / (per * (double) o->images));
+    for (int64_t k = 0; k < length; k++) {
+        const double mean = t->sum[length + k] / n;
+        out->mean[k] = (float) (t->sum[k] / n);
+        out->variance[k] = (float) fmax(0, t->sum[2 * length + k] / n - mean * mean);
     }
+    return RC_OK;
+}
+
+static rc_status write_activity(const struct observer *o, struct rc_activity **out)
+{
+    *out = rc_alloc_array(o->c->links->ctx, o->c->links->n_rows, sizeof(**out));
+    if (!*out)
+        return RC_ERR_MEMORY;
+    for (uint32_t i = 0; i < o->n; i++)
+        RC_TRY(write_row(o, &o->tap[i], &(*out)[o->tap[i].row]));
     return RC_OK;
 }
 
@@ -186,27 +199,29 @@ static void close_observer(struct observer *o)
     rc_release(o->label);
 }
 
-rc_status rc_activation_means(float ***means, const struct rc_coupling *c, rc_dataset *d,
-                              uint64_t images, uint64_t batch)
+rc_status rc_activity_observe(struct rc_activity **activity, const struct rc_coupling *c,
+                              rc_dataset *d, uint64_t images, uint64_t batch)
 {
     struct observer o = {.c = c};
     rc_status st;
-    *means = NULL;
+    *activity = NULL;
     RC_TRY_OUT(st, open_observer(&o, d, batch));
     RC_TRY_OUT(st, observe(&o, images));
-    RC_TRY_OUT(st, write_means(&o, means));
+    RC_TRY_OUT(st, write_activity(&o, activity));
 out:
     close_observer(&o);
     if (st != RC_OK) {
-        rc_activation_means_free(*means, c);
-        *means = NULL;
+        rc_activity_free(*activity, c);
+        *activity = NULL;
     }
     return st;
 }
 
-void rc_activation_means_free(float **means, const struct rc_coupling *c)
+void rc_activity_free(struct rc_activity *activity, const struct rc_coupling *c)
 {
-    for (uint32_t row = 0; means && row < c->links->n_rows; row++)
-        rc_release(means[row]);
-    rc_release(means);
+    for (uint32_t row = 0; activity && row < c->links->n_rows; row++) {
+        rc_release(activity[row].mean);
+        rc_release(activity[row].variance);
+    }
+    rc_release(activity);
 }

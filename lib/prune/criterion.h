@@ -3,13 +3,12 @@
 /* Criteria score the channels of one member of a group; higher = keep. They see plain arrays. */
 #include "base/method.h"
 
-enum rc_slice_kind { /* bits; what `data` is, and in rc_criterion.reads what it wants */
-                     RC_SLICE_OUT = 1,   /* weights that make the channels */
-                     RC_SLICE_SCALE = 2, /* BatchNormalization scale, one per channel */
-                     RC_SLICE_IN = 4,    /* weights that read the channels */
-                     RC_SLICE_ACTIVATION =
-                         8, /* mean |x| per channel over data, where the channels are read */
-                     RC_SLICE_NOTHING = 16 /* no data: called once per group */
+/* What `data` of a slice is; bits, so that rc_criterion.reads can name several. */
+enum rc_slice_kind {
+    RC_SLICE_OUT = 1,    /* weights that make the channels */
+    RC_SLICE_SCALE = 2,  /* BatchNormalization scale, one per channel */
+    RC_SLICE_IN = 4,     /* weights that read the channels */
+    RC_SLICE_NOTHING = 8 /* no data: called once per group */
 };
 
 /* Element (o, channel, i) is data[(o * channels + channel) * inner + i]. */
@@ -18,12 +17,15 @@ struct rc_slice {
     const float *data;
     size_t outer, inner;
     uint32_t channels;
-    uint64_t seed, stream; /* of this group, for random choices */
+    const float *mean, *variance; /* RC_SLICE_IN of a criterion that needs data: mean |x| and
+                                     variance of x over data, of the channels that are read */
+    uint64_t seed, stream;        /* of this group, for random choices */
 };
 
 struct rc_criterion {
     struct rc_method m;
-    uint32_t reads;      /* kinds of slices it is called with */
+    uint32_t reads; /* kinds of slices it is called with */
+    bool needs_data;
     const char *without; /* what to say when a group has none of them */
     /* Write score[channels]. */
     void (*score)(const void *params, const struct rc_slice *s, double *score);
@@ -45,6 +47,7 @@ struct rc_normalizer {
 
 extern const struct rc_method_kind rc_kind_criterion, rc_kind_reduction, rc_kind_normalizer;
 
-extern const struct rc_criterion rc_criterion_activation, rc_criterion_bn_scale, rc_criterion_l1,
-    rc_criterion_l2, rc_criterion_lnorm, rc_criterion_random;
+extern const struct rc_criterion rc_criterion_activation, rc_criterion_bn_scale,
+    rc_criterion_contribution, rc_criterion_l1, rc_criterion_l2, rc_criterion_lnorm,
+    rc_criterion_random;
 #endif

@@ -43,7 +43,7 @@ static rc_status pick_methods(struct rc_pruner *p)
     p->reduction = m;
     RC_TRY(pick(&m, NULL, p->ctx, &rc_kind_normalizer, o->normalizer));
     p->normalizer = m;
-    if (!o->dataset && (p->criterion->reads & RC_SLICE_ACTIVATION))
+    if (!o->dataset && p->criterion->needs_data)
         return rc_fail(RC_ERR_ARG, "criterion %s needs a data set", p->criterion->m.name);
     if (!o->dataset && p->repair->needs_data)
         return rc_fail(RC_ERR_ARG, "repair %s needs a data set", p->repair->m.name);
@@ -229,21 +229,21 @@ rc_status rc_pruner_score(struct rc_pruner *p)
     rc_status st = RC_OK;
     if (p->scored)
         return RC_OK;
-    float **means = NULL;
-    if (p->criterion->reads & RC_SLICE_ACTIVATION)
-        RC_TRY(rc_activation_means(&means, p->coupling, p->o.dataset, p->o.images, p->o.batch));
+    struct rc_activity *activity = NULL;
+    if (p->criterion->needs_data)
+        RC_TRY(rc_activity_observe(&activity, p->coupling, p->o.dataset, p->o.images, p->o.batch));
     const struct rc_scoring s = {.c = p->coupling,
                                  .criterion = p->criterion,
                                  .params = p->criterion_params,
                                  .reduction = p->reduction,
                                  .normalizer = p->normalizer,
                                  .seed = p->o.seed,
-                                 .means = means};
+                                 .activity = activity};
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
         RC_TRY_OUT(st, score_group(p, &s, i));
     p->scored = true;
 out:
-    rc_activation_means_free(means, p->coupling);
+    rc_activity_free(activity, p->coupling);
     return st;
 }
 

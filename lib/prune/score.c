@@ -36,34 +36,44 @@ static uint32_t slice_kind(enum rc_member_kind k)
 }
 
 /* The slice of one member that the criterion wants, and the row it lies in; false: none. */
-static bool member_slice(const struct rc_scoring *s, const struct rc_prune_group *p,
-                         const struct rc_member *m, struct rc_slice *out, uint32_t *row)
+static bool member_slice(const struct rc_scoring *s, const struct rc_member *m,
+                         struct rc_slice *out, uint32_t *row)
 {
     const struct rc_links *l = s->c->links;
     const uint32_t kind = slice_kind(m->kind);
-    if (s->criterion->reads & RC_SLICE_ACTIVATION) {
-        *row = rc_activation_row(s->c, p, m);
-        if (*row == RC_NONE || !s->means || !s->means[*row])
-            return false;
-        *out = (struct rc_slice){
-            .kind = RC_SLICE_ACTIVATION, .data = s->means[*row], .outer = 1, .inner = 1};
-    } else {
-        if (!(s->criterion->reads & kind))
-            return false;
-        *row = m->value * RC_MAX_DIMS + m->axis;
-        *out = (struct rc_slice){.kind = (enum rc_slice_kind) kind,
-                                 .data = l->g->values[m->value].tensor.data,
-                                 .outer = 1,
-                                 .inner = 1};
-        const struct rc_shape *shape = &l->shape[m->value];
-        for (uint32_t a = 0; a < shape->rank; a++)
-            if (a < m->axis)
-                out->outer *= (size_t) shape->dim[a];
-            else if (a > m->axis)
-                out->inner *= (size_t) shape->dim[a];
-    }
-    out->channels = (uint32_t) l->shape[*row / RC_MAX_DIMS].dim[*row % RC_MAX_DIMS];
+    if (!(s->criterion->reads & kind))
+        return false;
+    *row = m->value * RC_MAX_DIMS + m->axis;
+    *out = (struct rc_slice){.kind = (enum rc_slice_kind) kind,
+                             .data = l->g->values[m->value].tensor.data,
+                             .outer = 1,
+                             .inner = 1};
+    const struct rc_shape *shape = &l->shape[m->value];
+    for (uint32_t a = 0; a < shape->rank; a++)
+        if (a < m->axis)
+            out->outer *= (size_t) shape->dim[a];
+        else if (a > m->axis)
+            out->inner *= (size_t) shape->dim[a];
+    out->channels = (uint32_t) shape->dim[m->axis];
     return true;
+}
+
+/* What the member's layer sees of the channels. Weights of a grouped convolution have one index
+ * for the same place in all blocks: their mean. */
+static void fold_activity(const struct rc_scoring *s, const struct rc_prune_group *p,
+                          const struct rc_member *m, uint32_t channels, float *mean,
+                          float *variance)
+{
+    const struct rc_links *l = s->c->links;
+    const uint32_t row = rc_activation_row(s->c, p, m);
+    if (row == RC_NONE || !s->activity[row].mean)
+        return;
+    const uint32_t n = (uint32_t) l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
+    const float share = (float) channels / (float) n;
+    for (uint32_t i = 0; i < n; i++) {
+        mean[i % channels] += share * s->activity[row].mean[i];
+        variance[i % channels] += share * s->activity[row].variance[i];
+    }
 }
 
 /* A unit's score in a row is the sum over its indices there. */
@@ -81,15 +91,29 @@ static void gather_units(const struct rc_coupling *c, const struct rc_prune_grou
 }
 
 static rc_status score_member(const struct rc_scoring *s, const struct rc_prune_group *p,
-                              const struct rc_slice *slice, uint32_t row, double *score)
+                              const struct rc_member *m, double *score, bool *scored)
 {
-    double *by_index = rc_alloc_array(s->c->links->ctx, slice->channels, sizeof(double));
-    if (!by_index)
-        return RC_ERR_MEMORY;
-    s->criterion->score(s->params, slice, by_index);
-    gather_units(s->c, p, row, by_index, score);
+    struct rc_context *ctx = s->c->links->ctx;
+    struct rc_slice slice;
+    uint32_t row;
+    *scored = member_slice(s, m, &slice, &row);
+    if (!*scored)
+        return RC_OK;
+    const uint32_t n = slice.channels;
+    double *by_index = rc_alloc_array(ctx, n, sizeof(double));
+    float *activity = rc_alloc_array(ctx, (size_t) n * 2, sizeof(float));
+    if (by_index && activity) {
+        if (s->activity)
+            fold_activity(s, p, m, n, activity, activity + n);
+        slice.mean = activity;
+        slice.variance = activity + n;
+        s->criterion->score(s->params, &slice, by_index);
+        gather_units(s->c, p, row, by_index, score);
+    }
+    const rc_status st = by_index && activity ? RC_OK : RC_ERR_MEMORY;
     rc_release(by_index);
-    return RC_OK;
+    rc_release(activity);
+    return st;
 }
 
 static rc_status score_members(const struct rc_scoring *s, const struct rc_prune_group *p,
@@ -97,11 +121,9 @@ static rc_status score_members(const struct rc_scoring *s, const struct rc_prune
 {
     uint32_t n = 0;
     for (uint32_t m = 0; m < p->n_members; m++) {
-        struct rc_slice slice;
-        uint32_t row;
-        if (!member_slice(s, p, &p->member[m], &slice, &row))
-            continue;
-        RC_TRY(score_member(s, p, &slice, row, score + (size_t) n++ * p->n_units));
+        bool scored;
+        RC_TRY(score_member(s, p, &p->member[m], score + (size_t) n * p->n_units, &scored));
+        n += scored;
     }
     if (!n)
         return rc_fail(RC_ERR_ARG, "criterion %s: group \"%s\" has %s", s->criterion->m.name,

@@ -4,6 +4,11 @@
 #include "prune/coupling.h"
 #include "prune/criterion.h"
 
+/* Per index of one observed axis; NULL where nothing reads a group. */
+struct rc_activity {
+    float *mean, *variance; /* of |x|, of x */
+};
+
 struct rc_scoring {
     const struct rc_coupling *c;
     const struct rc_criterion *criterion;
@@ -11,7 +16,7 @@ struct rc_scoring {
     const struct rc_reduction *reduction;
     const struct rc_normalizer *normalizer;
     uint64_t seed;
-    float *const *means; /* [n_rows] mean |x| per index of observed activations, else NULL */
+    const struct rc_activity *activity; /* [n_rows]; NULL: the criterion needs no data */
 };
 
 /* score[n_units of the group] */

@@ -45,46 +45,72 @@ static struct net small_net(struct rc_context *c)
     return n;
 }
 
-/* The plain operators' output of the first Relu over all images. */
-static void activation_is_the_mean_over_all_images(void **state)
+/* What the plain operators give at the first Relu, over all images: [IMAGES, 7, 6, 6]. */
+static struct rc_tensor first_relu(const struct rc_graph *g)
 {
-    (void) state;
-    struct rc_context *c = test_context();
-    struct net n = small_net(c);
-    rc_dataset *d = random_images(c);
-    rc_pruner *p;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
-    const double *score;
-    uint64_t channels;
-    o.criterion = "activation";
-    o.normalizer = "none";
-    o.dataset = d;
-    o.batch = 8; /* 37 images: the last batch is short */
-    OK(rc_pruner_new(&p, n.g, &o));
-    OK(rc_pruner_get_scores(p, 0, &score, &channels));
-    assert_int_equal(channels, 7);
-
     struct rc_graph *head;
     struct rc_tensor y;
     float x[IMAGES * PIXELS];
     int32_t label;
-    OK(rc_graph_clone(&head, n.g));
+    OK(rc_graph_clone(&head, g));
     const rc_id conv = rc_graph_find_node(head, "b");
     OK(rc_graph_set_outputs(head, &head->nodes[conv].in[0], 1));
     OK(rc_graph_sweep(head, NULL));
     for (uint64_t i = 0; i < IMAGES; i++)
         random_image(NULL, i, x + i * PIXELS, &label);
     net_run(head, IMAGES, x, &y);
-    for (uint32_t k = 0; k < channels; k++) {
-        double sum = 0;
-        for (uint32_t i = 0; i < IMAGES; i++)
-            for (uint32_t j = 0; j < 36; j++)
-                sum += ((float *) y.data)[(i * 7 + k) * 36 + j];
-        assert_near(score[k], sum / (IMAGES * 36), 1e-4);
+    rc_graph_destroy(head);
+    return y;
+}
+
+/* Sum of |x|^power of channel k over images and positions. */
+static double power_sum(const struct rc_tensor *y, uint32_t k, double power)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < IMAGES; i++)
+        for (uint32_t j = 0; j < 36; j++)
+            sum += pow(((const float *) y->data)[(i * 7 + k) * 36 + j], power);
+    return sum;
+}
+
+static double reader_energy(const struct rc_graph *g, uint32_t k)
+{
+    const float *w = g->values[rc_graph_find_value(g, "b.weight")].tensor.data;
+    double sum = 0;
+    for (uint32_t o = 0; o < 5; o++)
+        for (uint32_t i = 0; i < 9; i++)
+            sum += pow(w[(o * 7 + k) * 9 + i], 2);
+    return sum;
+}
+
+static void criteria_see_all_images(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    struct net n = small_net(c);
+    rc_dataset *d = random_images(c);
+    struct rc_tensor y = first_relu(n.g);
+    const double count = IMAGES * 36;
+    for (int i = 0; i < 2; i++) {
+        rc_pruner *p;
+        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        const double *score;
+        uint64_t channels;
+        o.criterion = i ? "contribution" : "activation";
+        o.normalizer = "none";
+        o.dataset = d;
+        o.batch = 8; /* 37 images: the last batch is short */
+        OK(rc_pruner_new(&p, n.g, &o));
+        OK(rc_pruner_get_scores(p, 0, &score, &channels));
+        assert_int_equal(channels, 7);
+        for (uint32_t k = 0; k < channels; k++) {
+            const double mean = power_sum(&y, k, 1) / count;
+            const double variance = power_sum(&y, k, 2) / count - mean * mean;
+            assert_near(score[k], i ? variance * reader_energy(n.g, k) : mean, 1e-4);
+        }
+        rc_pruner_free(&p);
     }
     rc_tensor_free(&y);
-    rc_graph_destroy(head);
-    rc_pruner_free(&p);
     rc_dataset_free(&d);
     rc_graph_destroy(n.g);
     test_context_done(c);
@@ -115,7 +141,7 @@ static double accuracy(const rc_graph *g, rc_dataset *d)
 {
     rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
     rc_evaluate_options o = RC_EVALUATE_OPTIONS_INIT;
-    o.images = 1000;
+    o.images = 500;
     OK(rc_evaluate(g, d, &o, &e));
     return e.top1;
 }
@@ -166,7 +192,7 @@ static void new_statistics_bring_accuracy_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(activation_is_the_mean_over_all_images),
+        cmocka_unit_test(criteria_see_all_images),
         cmocka_unit_test(images_of_another_size_are_refused),
         cmocka_unit_test(new_statistics_bring_accuracy_back),
     };

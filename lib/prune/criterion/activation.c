@@ -6,7 +6,7 @@ static void activation_score(const void *params, const struct rc_slice *s, doubl
 {
     (void) params;
     for (uint32_t c = 0; c < s->channels; c++)
-        score[c] = (double) s->data[c];
+        score[c] = (double) s->mean[c];
 }
 
 const struct rc_criterion rc_criterion_activation = {
@@ -14,7 +14,8 @@ const struct rc_criterion rc_criterion_activation = {
           .summary = "mean absolute activation over data",
           .source = "Polyak and Wolf, Channel-Level Acceleration of Deep Face Representations, "
                     "IEEE Access 2015"},
-    .reads = RC_SLICE_ACTIVATION,
+    .reads = RC_SLICE_IN,
+    .needs_data = true,
     .without = "no layer that reads it",
     .score = activation_score,
 };
