@@ -116,8 +116,8 @@ RC_API rc_status rc_quantizer_apply(rc_quantizer *quantizer, rc_graph **out);
 
 /**
  * After training a graph made with RC_QUANTIZE_QAT: turn its weights into s8 and its biases into
- * int32 constants, as rc_quantizer_apply() does without that flag. Scales stay as calibrated,
- * except those of weights, which follow the trained weights.
+ * int32 constants, as rc_quantizer_apply() does without that flag. Scales stay as they were in
+ * training, except for channels whose weights have grown out of their range.
  *
  * @param[in]  graph The trained graph; read only.
  * @param[out] out   New graph; NULL on failure. Release with rc_graph_free().

@@ -1,6 +1,6 @@
 /* From the trainable form (weights f32 behind QuantizeLinear and DequantizeLinear) to the exported
- * one: take those pairs away, then insert constants with fresh weight scales. Activations keep
- * their nodes and scales. */
+ * one: take those pairs away, then insert constants on the grid that was trained. Activations
+ * keep their nodes and scales. */
 #include "base/json.h"
 #include "pass/insert_qdq.h"
 #include "quant/quantizer.h"
@@ -45,12 +45,15 @@ static rc_status freeze_weight(struct freeze *f, rc_id node, int32_t top)
     struct rc_graph *g = f->g;
     const struct rc_node *pair = weight_pair(g, &g->nodes[node]);
     const rc_id value = pair->in[0];
-    const bool one = rc_shape_count(&rc_const_in(g, pair, 1)->shape) == 1;
+    const struct rc_tensor *scale = rc_const_in(g, pair, 1);
+    const bool one = rc_shape_count(&scale->shape) == 1;
     g->nodes[node].in[1] = value;
     if (known(f, value))
         return RC_OK;
-    const struct rc_quant_weight_options o = {
-        .axis = rc_weight_axis(g, &g->nodes[node]), .top = top, .per_tensor = one};
+    const struct rc_quant_weight_options o = {.axis = rc_weight_axis(g, &g->nodes[node]),
+                                              .top = top,
+                                              .per_tensor = one,
+                                              .keep = scale->data};
     struct rc_quant_weight *made = &f->made[f->n];
     const rc_status st = rc_quant_weight_make(made, g->ctx, &g->values[value].tensor, &o);
     if (st != RC_OK)

@@ -34,6 +34,10 @@ static rc_status scales_settle(float *scale, int64_t n, const struct rc_quant_we
         if (!(scale[k] <= FLT_MAX))
             return rc_fail(RC_ERR_MODEL, "a weight of channel %lld is NaN or infinite",
                            (long long) k);
+        if (o->keep && scale[k] <= o->keep[k] * ((float) o->top + 0.5f)) {
+            scale[k] = o->keep[k];
+            continue;
+        }
         scale[k] /= (float) o->top;
         if (o->least && !o->per_tensor)
             scale[k] = fmaxf(scale[k], o->least[k]);

@@ -15,6 +15,7 @@ struct rc_quant_weight_options {
     int32_t top; /* 127 for 8 bits, 63 for 7 ... */
     bool per_tensor;
     const float *least; /* [channels] lower bounds of the scales, or NULL */
+    const float *keep;  /* [n_scale] scales to stay with where the weights fit, or NULL */
 };
 
 /* A channel of zeros gets scale 1. RC_ERR_MODEL when a weight is NaN or infinite. */
