@@ -41,7 +41,7 @@ static rc_status run_passes(struct rc_graph *g, bool reference)
         n = 3; /* the rest only serves the fast path */
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(rc_pass_run(g, session_passes[i], NULL));
-    return RC_OK;
+    return rc_graph_sweep(g, NULL); /* constants that were folded away */
 }
 
 static rc_status add_observed(struct rc_session *s, struct rc_graph *g)

@@ -11,16 +11,22 @@ struct rc_pass {
 /* Run one pass by pointer, then infer and verify. n_changed may be NULL. */
 rc_status rc_pass_run(struct rc_graph *g, const struct rc_pass *p, uint32_t *n_changed);
 
-extern const struct rc_pass rc_pass_fold_const; /* evaluate constants and shape chains, bind them */
-extern const struct rc_pass
-    rc_pass_drop_identity; /* Identity, inference Dropout, no-op Pad/Reshape/Cast */
-extern const struct rc_pass rc_pass_drop_identity_training; /* the same, but Dropout stays */
-extern const struct rc_pass rc_pass_fold_affine; /* BatchNormalization into Conv/Gemm weights */
-extern const struct rc_pass
-    rc_pass_fuse_post; /* activation and residual Add behind a node (sessions) */
-extern const struct rc_pass rc_pass_fuse_post_training; /* Relu behind BatchNormalization or Add */
-extern const struct rc_pass
-    rc_pass_shortcut_conv; /* strided Slice + channel Pad -> 1x1 Conv (sessions) */
-extern const struct rc_pass
-    rc_pass_lower_int8; /* DQ -> op -> Q islands to integer operators (sessions) */
+/* Evaluate constants and shape chains, bind them. */
+extern const struct rc_pass rc_pass_fold_const;
+/* Identity, inference Dropout, no-op Pad, Reshape, Slice, Cast. */
+extern const struct rc_pass rc_pass_drop_identity;
+/* The same, but Dropout stays. */
+extern const struct rc_pass rc_pass_drop_identity_training;
+/* BatchNormalization into Conv and Gemm weights. */
+extern const struct rc_pass rc_pass_fold_affine;
+
+/* For sessions and tapes only: */
+/* Activation and residual Add behind a node. */
+extern const struct rc_pass rc_pass_fuse_post;
+/* Relu behind BatchNormalization or Add. */
+extern const struct rc_pass rc_pass_fuse_post_training;
+/* Strided Slice and channel Pad as one 1x1 Conv. */
+extern const struct rc_pass rc_pass_shortcut_conv;
+/* DQ -> op -> Q islands to integer operators. */
+extern const struct rc_pass rc_pass_lower_int8;
 #endif
