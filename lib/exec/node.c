@@ -156,6 +156,18 @@ static rc_status node_plain(struct rc_plan *p, rc_id id, enum rc_how how, const 
     return saved_add(p, k, s, saves ? n->op->saved_bytes(n, s->tensor) : 0);
 }
 
+/* Another operand lives in the same memory: y = x + conv(x) must not overwrite x while reading it.
+ */
+static bool read_besides(const struct rc_plan *p, const struct rc_node *n, const uint32_t *in_slot,
+                         int32_t place)
+{
+    const uint32_t root = rc_slot_root(p, in_slot[place]);
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if ((int32_t) i != place && in_slot[i] != RC_NONE && rc_slot_root(p, in_slot[i]) == root)
+            return true;
+    return false;
+}
+
 static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_slot)
 {
     const struct rc_node *n = &p->g->nodes[id];
@@ -168,7 +180,8 @@ static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_sl
         const int32_t place = o == 0 ? q->in_place : -1;
         if (n->out[o] == RC_NONE)
             continue;
-        if (place >= 0 && dies_here(p, n->in[place], in_slot[place])) {
+        if (place >= 0 && dies_here(p, n->in[place], in_slot[place]) &&
+            !read_besides(p, n, in_slot, place)) {
             RC_TRY(out_share(p, n->out[o], q->out_md[o], in_slot[place]));
         } else {
             RC_TRY(out_new(p, n->out[o], q->out_md[o]));

@@ -6,6 +6,7 @@
 #include "exec/session.h"
 #include "exec/tape.h"
 #include "io/onnx.h"
+#include "op/layers.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -57,6 +58,41 @@ static void fast_equals_reference_on_each_kind_of_block(void **state)
         for (uint64_t seed = 1; seed <= 3; seed++)
             if (1u << kind != NET_ACTIVATIONS)
                 check_random(*state, 100 + seed, 1u << kind | NET_ACTIVATIONS);
+}
+
+/* y = conv(x) + x: the sum is fused, and x must not be overwritten while the convolution reads it.
+ */
+static void what_is_added_may_also_be_read(void **state)
+{
+    enum { C = 32, SIDE = 12, N = C * SIDE * SIDE };
+    static float x[N], want[N], y[N], weights[C * C * 9];
+    const struct rc_conv_attrs a = {{{0}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 0, 0}, 1};
+    const struct rc_tensor w = {RC_F32, RC_SHAPE(C, C, 3, 3), weights};
+    const struct rc_shape shape = RC_SHAPE(1, C, SIDE, SIDE);
+    const struct rc_op *conv = rc_op_find(NULL, "Conv"), *add = rc_op_find(NULL, "Add");
+    struct rc_graph *g;
+    rc_id v[3], node, k;
+    fill_random(x, N, 1);
+    fill_random(weights, C * C * 9, 2);
+    OK(rc_graph_create(&g, *state));
+    OK(rc_graph_add_input(g, &v[0], "x", RC_F32, &shape));
+    OK(rc_graph_add_const(g, &k, "w", &w));
+    OK(rc_graph_add_node(g, &node, conv, "first", &a, (rc_id[]){v[0], k}, 2, NULL, 1));
+    v[1] = g->nodes[node].out[0];
+    OK(rc_graph_add_node(g, &node, conv, "second", &a, (rc_id[]){v[1], k}, 2, NULL, 1));
+    v[2] = g->nodes[node].out[0];
+    OK(rc_graph_add_node(g, &node, add, "sum", NULL, &v[1], 2, NULL, 1));
+    OK(rc_graph_add_node(g, &node, conv, "last", &a, (rc_id[]){g->nodes[node].out[0], k}, 2, NULL,
+                         1));
+    OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
+    OK(rc_graph_infer(g));
+    run_reference(g, 1, x, want);
+    struct rc_session *s = compile(g, 1, 0);
+    assert_true(rc_session_n_steps(s) <= 6); /* three convolutions, two reorders, one copy */
+    run(s, 1, x, y);
+    assert_true(relative_error(y, want, N) < 2e-5);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
 }
 
 static void without_passes_the_result_is_the_same(void **state)
@@ -355,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(fast_equals_reference_on_random_nets),
         CASE(fast_equals_reference_on_each_kind_of_block),
+        CASE(what_is_added_may_also_be_read),
         CASE(without_passes_the_result_is_the_same),
         CASE(residual_networks_need_no_reorders),
         CASE(running_allocates_nothing),
