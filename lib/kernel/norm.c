@@ -10,6 +10,7 @@ enum { LANES = RC_NORM_LANES, STRETCH = 32 }; /* vectors that are summed in floa
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 typedef int mask __attribute__((vector_size(LANES * sizeof(float))));
+typedef double wide __attribute__((vector_size(LANES * sizeof(double))));
 
 #define BODY static inline __attribute__((always_inline))
 
@@ -17,14 +18,16 @@ typedef int mask __attribute__((vector_size(LANES * sizeof(float))));
 #define STORE(to, v) memcpy((to), &(v), sizeof(v))
 
 struct lanes {
-    vec mean, scale, shift, first, second;
+    wide slope, offset;
+    vec mean, scale, first, second;
 };
 
 BODY void load_lanes(struct lanes *l, const struct rc_norm_lanes *p)
 {
+    LOAD(l->slope, p->slope);
+    LOAD(l->offset, p->offset);
     LOAD(l->mean, p->mean);
     LOAD(l->scale, p->scale);
-    LOAD(l->shift, p->shift);
     LOAD(l->first, p->first);
     LOAD(l->second, p->second);
 }
@@ -86,7 +89,8 @@ BODY void squares_body(const float *x, size_t n, const struct rc_norm_lanes *p, 
 
 BODY void apply_vec(vec *v, const struct lanes *l, bool relu)
 {
-    *v = (*v - l->mean) * l->scale + l->shift;
+    const wide pre = __builtin_convertvector(*v, wide) * l->slope + l->offset;
+    *v = __builtin_convertvector(pre, vec);
     if (relu) {
         const mask above = *v > 0;
         *v = (vec) ((mask) *v & above);
@@ -112,11 +116,13 @@ BODY void apply_body(const float *x, size_t n, const struct rc_norm_lanes *p, bo
 /* x becomes x - mean, g what of it passes the ReLU. */
 BODY void pass_vec(vec *x, vec *g, const struct lanes *l, bool relu)
 {
-    *x -= l->mean;
     if (relu) {
-        const mask above = *x * l->scale + l->shift > 0;
+        vec pre = *x;
+        apply_vec(&pre, l, false);
+        const mask above = pre > 0;
         *g = (vec) ((mask) *g & above);
     }
+    *x -= l->mean;
 }
 
 BODY void reduce_body(const float *x, const float *dy, size_t n, const struct rc_norm_lanes *p,

@@ -10,10 +10,12 @@
 
 enum { RC_NORM_LANES = 16 };
 
-/* Per channel of the run, repeated: pre = (x - mean) * scale + shift. */
+/* Per channel of the run, repeated. pre = x * slope + offset is computed in double, so that a ReLU
+ * behind it falls on the right side of zero as often as the data allows. */
 struct rc_norm_lanes {
-    float mean[RC_NORM_LANES], scale[RC_NORM_LANES], shift[RC_NORM_LANES];
-    float first[RC_NORM_LANES], second[RC_NORM_LANES]; /* of the gradient */
+    double slope[RC_NORM_LANES], offset[RC_NORM_LANES];
+    float mean[RC_NORM_LANES];
+    float scale[RC_NORM_LANES], first[RC_NORM_LANES], second[RC_NORM_LANES]; /* of the gradient */
 };
 
 /* One implementation per instruction set. n: floats of the run. `relu`: what is behind. */

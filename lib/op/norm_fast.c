@@ -1,8 +1,8 @@
 /* BatchNormalization on runs of memory (kernel/norm.h): one run per image and block of channels.
- *     y  = (x - mean) scale / s + shift,                     s = sqrt(var + epsilon)
- *     dx = scale / s (g - sum g / M - (x - mean) / s^2 sum(g (x - mean)) / M)
- * Every run leaves its sums, which are added in the order of the images: neither the number of
- * threads nor the instruction set changes a bit. */
+ *     y  = x slope + offset,   slope = scale / s, offset = shift - mean slope, s = sqrt(var +
+ * epsilon) dx = slope (g - sum g / M - (x - mean) / s^2 sum(g (x - mean)) / M) Every run leaves its
+ * sums, which are added in the order of the images: neither the number of threads nor the
+ * instruction set changes a bit. */
 #include "op/norm_fast.h"
 #include "kernel/norm.h"
 #include "kernel/onednn.h"
@@ -21,7 +21,7 @@ struct norm_state {
 
 /* Per channel, padded to whole blocks: `saved` in training, else in the scratch memory. */
 struct coefficients {
-    float *mean, *scale, *shift, *inverse;
+    double *mean, *slope, *offset, *inverse;
 };
 
 /* Two sums of one run and channel. */
@@ -46,20 +46,20 @@ static size_t parts_bytes(const struct norm_state *s)
 
 static size_t coefficients_bytes(const struct norm_state *s)
 {
-    return (size_t) (4 * padded(s)) * sizeof(float);
+    return (size_t) (4 * padded(s)) * sizeof(double);
 }
 
 static struct coefficients coefficients_at(const struct norm_state *s, void *memory)
 {
-    float *at = memory;
+    double *at = memory;
     const int64_t n = padded(s);
     return (struct coefficients){at, at + n, at + 2 * n, at + 3 * n};
 }
 
-static void spread(const struct norm_state *s, int64_t block, const float *from, float *lanes)
+static void spread(const struct norm_state *s, int64_t block, const double *from, float *lanes)
 {
     for (int64_t j = 0; j < RC_NORM_LANES; j++)
-        lanes[j] = from[block * s->lanes + j % s->lanes];
+        lanes[j] = (float) from[block * s->lanes + j % s->lanes];
 }
 
 static double gather(const struct norm_state *s, const double *sum, int64_t lane)
@@ -116,14 +116,10 @@ static void set_channel(const struct norm_state *s, const struct rc_step_io *io,
         mean[c] = (float) (s->momentum * (double) mean[c] + (1 - s->momentum) * m);
         variance[c] = (float) (s->momentum * (double) variance[c] + (1 - s->momentum) * unbiased);
     }
-    const double inverse = 1 / sqrt(v + s->epsilon);
-    const double scale = (double) ((const float *) io->in[1])[c] * inverse;
-    k->mean[c] = (float) m;
-    k->inverse[c] = (float) inverse;
-    k->scale[c] = (float) scale;
-    /* what the mean lost when it became a float comes back here */
-    k->shift[c] =
-        (float) ((double) ((const float *) io->in[2])[c] + ((double) k->mean[c] - m) * scale);
+    k->mean[c] = m;
+    k->inverse[c] = 1 / sqrt(v + s->epsilon);
+    k->slope[c] = (double) ((const float *) io->in[1])[c] * k->inverse[c];
+    k->offset[c] = (double) ((const float *) io->in[2])[c] - m * k->slope[c];
 }
 
 static void set_coefficients(const struct norm_state *s, const struct rc_step_io *io,
@@ -134,7 +130,7 @@ static void set_coefficients(const struct norm_state *s, const struct rc_step_io
         if (c < s->channels)
             set_channel(s, io, c, k, parts);
         else
-            k->mean[c] = k->scale[c] = k->shift[c] = k->inverse[c] = 0;
+            k->mean[c] = k->slope[c] = k->offset[c] = k->inverse[c] = 0;
     }
 }
 
@@ -142,8 +138,11 @@ static void load_lanes(const struct norm_state *s, const struct coefficients *k,
                        struct rc_norm_lanes *p)
 {
     spread(s, block, k->mean, p->mean);
-    spread(s, block, k->scale, p->scale);
-    spread(s, block, k->shift, p->shift);
+    spread(s, block, k->slope, p->scale);
+    for (int64_t j = 0; j < RC_NORM_LANES; j++) {
+        p->slope[j] = k->slope[block * s->lanes + j % s->lanes];
+        p->offset[j] = k->offset[block * s->lanes + j % s->lanes];
+    }
 }
 
 static rc_status run_forward(const struct rc_step_io *io)
@@ -181,19 +180,19 @@ static void run_sums(const struct norm_state *s, const float *x, const float *dy
 
 /* Gradients of scale and shift, and what the gradient of the data needs of them. */
 static void finish_sums(const struct norm_state *s, const struct rc_step_io *io,
-                        const struct coefficients *k, const struct part *parts, float *first)
+                        const struct coefficients *k, const struct part *parts, double *first)
 {
     const double count = s->batch_statistics ? (double) (s->images * s->area) : INFINITY;
     float *d_scale = io->d_in[1], *d_shift = io->d_in[2];
     for (int64_t c = 0; c < padded(s); c++) {
-        const double inverse = (double) k->inverse[c];
+        const double inverse = k->inverse[c];
         struct part r = {0, 0};
         for (int64_t n = 0; n < s->images; n++) {
             r.a += parts[n * padded(s) + c].a;
             r.b += parts[n * padded(s) + c].b;
         }
-        first[c] = (float) (r.a / count);
-        first[padded(s) + c] = (float) (r.b * inverse * inverse / count);
+        first[c] = r.a / count;
+        first[padded(s) + c] = r.b * inverse * inverse / count;
         if (d_scale && c < s->channels)
             d_scale[c] = (float) (r.b * inverse);
         if (d_shift && c < s->channels)
@@ -206,7 +205,7 @@ static rc_status run_backward(const struct rc_step_io *io)
     const struct norm_state *s = io->state;
     const struct coefficients k = coefficients_at(s, io->saved);
     struct part *parts = io->scratch;
-    float *first = (float *) (void *) ((char *) io->scratch + parts_bytes(s));
+    double *first = (double *) (void *) ((char *) io->scratch + parts_bytes(s));
     const float *x = io->in[0], *dy = io->d_out[0];
     float *dx = io->d_in[0];
     const int64_t runs = s->images * s->blocks;

@@ -2,6 +2,6 @@
 #define RC_LIB_OP_NORM_FAST_H
 #include "kernel/prep.h"
 /* BatchNormalization in plain and channel-blocked layouts; a ReLU behind it is fused. Ours, because
- * oneDNN's sums over a batch run in float throughout: gradients are wrong in the fourth digit. */
+ * oneDNN computes in float throughout, which makes gradients wrong in the fourth digit. */
 rc_status rc_norm_prepare(struct rc_prep *p);
 #endif

@@ -81,10 +81,11 @@ static rc_train_options options_of(const char *run, double *loss)
 }
 
 /* Step 1 is before any update. Later ones drift: a single ReLU on the other side of zero, which any
- * order of summation may bring, changes gradients by a thousandth, and steps multiply that. */
+ * order of summation may bring, changes gradients by a thousandth, and steps multiply that. We
+ * allow four times what torch's float deviates from its double, and at least 0.2 %. */
 static void expect_curve(const struct golden_curve *g, const double *loss, int steps)
 {
-    double drift = 1e-3 * g->float64[0];
+    double drift = 5e-4 * g->float64[0];
     for (int i = 0; i < STEPS && i <= steps; i++)
         drift = fmax(drift, fabs(g->float32[i] - g->float64[i]));
     for (int i = 0; i < steps; i++)
@@ -305,18 +306,16 @@ static void expect_gradients(const char *start, const char *kind, bool plain, st
     fixture_close(&f);
 }
 
-/* Not one sign of a ReLU may differ, on any processor. */
 static void first_gradients_of_plain_operators_match_torch(void **state)
 {
     (void) state;
-    expect_gradients("trained", "ce", true, (struct error){1e-5, 1e-5});
+    expect_gradients("trained", "ce", true, (struct error){5e-6, 5e-6});
 }
 
-/* One ReLU that falls on the other side of zero moves single elements by a thousandth. */
 static void first_gradients_from_trained_weights_match_torch(void **state)
 {
     (void) state;
-    const struct error limit = {5e-3, 2e-3};
+    const struct error limit = {1e-4, 5e-5};
     expect_gradients("trained", "ce", false, limit);
     expect_gradients("trained", "kd", false, limit);
 }
