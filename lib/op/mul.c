@@ -1,6 +1,7 @@
 /* Mul: out = a * b with NumPy broadcasting (the gate of a squeeze-and-excitation block). */
 #include "op/broadcast.h"
 #include "op/common.h"
+#include "op/gate_fast.h"
 
 static rc_status mul_forward(const struct rc_call *c)
 {
@@ -33,6 +34,7 @@ const struct rc_op rc_op_mul = {
     .infer = rc_arith_infer,
     .forward = mul_forward,
     .backward = mul_backward,
+    .prepare = rc_gate_prepare,
     .couple = rc_arith_couple,
     .is_affine = mul_is_affine,
     .as_affine = mul_as_affine,

@@ -85,6 +85,26 @@ static void fast_concat_matches_plain(void **state)
         }
 }
 
+static void fast_gates_match_plain(void **state)
+{
+    (void) state;
+    for (int64_t n = 1; n <= 73; n += n < 33 ? 2 : 20)
+        for (int k = 0; k < 16; k++) {
+            struct prepcheck c = {.op = "Mul",
+                                  .n_in = 2,
+                                  .all_arrive = true,
+                                  .arrive = (enum prepcheck_layout)(k % 4),
+                                  .training = k & 4};
+            const int x = k >> 3; /* the gate may stand first */
+            c.in[x] = (struct rc_tensor) T_F32(3, n, 4, 5);
+            c.in[1 - x] = (struct rc_tensor) T_F32(n % 3 ? 3 : 1, n, 1, 1);
+            const rc_status st = prepcheck_run(&c, NULL);
+            assert_true(st == RC_OK || k % 4 == PREPCHECK_PLAIN);
+            c.no_grad = 1;
+            assert_int_equal(prepcheck_run(&c, NULL), st);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +113,7 @@ int main(void)
         cmocka_unit_test(join_gradient_matches_differences),
         cmocka_unit_test(add_and_relu_compute_what_they_say),
         cmocka_unit_test(fast_concat_matches_plain),
+        cmocka_unit_test(fast_gates_match_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
