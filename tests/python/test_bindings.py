@@ -16,7 +16,8 @@ import zlib
 
 import numpy as np
 
-import rescomp
+os.environ['OMP_NUM_THREADS'] = '1'  # before the library is loaded: small work, where threads only wait
+import rescomp  # noqa: E402
 
 SHARED = pathlib.Path(os.environ.get('RESCOMP_SHARED', pathlib.Path(os.environ.get('RESCOMP_SOURCE', '.')).parent / 'shared'))
 SIDE, CLASSES = 8, 4
