@@ -81,7 +81,8 @@ class Graph(Handle):
     def load(cls, path: Path, *, context: Optional[Context] = None) -> Graph:
         """Read an ONNX file."""
         g = cls(context)
-        lib.rc_graph_load(g._new, g._context, _ffi.path(path))
+        with _ffi.interruptible():
+            lib.rc_graph_load(g._new, g._context, _ffi.path(path))
         return g
 
     @classmethod
@@ -89,7 +90,8 @@ class Graph(Handle):
         """Read an ONNX model from bytes."""
         g = cls(context)
         view = np.frombuffer(data, np.uint8)
-        lib.rc_graph_load_memory(g._new, g._context, _ffi.array_pointer(view), view.size)
+        with _ffi.interruptible():
+            lib.rc_graph_load_memory(g._new, g._context, _ffi.array_pointer(view), view.size)
         return g
 
     @classmethod
@@ -100,7 +102,8 @@ class Graph(Handle):
         g = cls(context)
         options = _ffi.NetworkOptions(classes=classes, channels=channels, height=height, width=width,
                                       multiplier=multiplier, option_b=int(option_b), seed=seed)
-        lib.rc_graph_create_network(g._new, g._context, _ffi.encode(architecture), options)
+        with _ffi.interruptible():
+            lib.rc_graph_create_network(g._new, g._context, _ffi.encode(architecture), options)
         return g
 
     def save(self, path: Path) -> None:
@@ -117,7 +120,8 @@ class Graph(Handle):
         """Fold batch normalisation and constants in place; returns this graph."""
         if self._h.lent:
             raise _ffi.ArgumentError(_ffi.STATE, "the graph belongs to a Trainer; close that first, or fuse a copy")
-        lib.rc_graph_fuse(self._h)
+        with _ffi.interruptible():
+            lib.rc_graph_fuse(self._h)
         return self
 
     def info(self) -> dict[str, int]:
@@ -175,7 +179,8 @@ class Session(Handle):
         names = _ffi.texts(observe)
         options = _ffi.SessionOptions(batch=batch, threads=threads, flags=int(reference) | int(profile) << 1,
                                       observe=names, observe_count=len(names))
-        lib.rc_session_new(self._new, graph._h, options)
+        with _ffi.interruptible():
+            lib.rc_session_new(self._new, graph._h, options)
         #: (name, shape at the largest batch) of each
         self.inputs = self._io(0)
         #: outputs, then observed values

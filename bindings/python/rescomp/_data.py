@@ -16,7 +16,7 @@ def _options(mean: Optional[Sequence[float]] = None, std: Optional[Sequence[floa
              skip_bad: bool = False, **others):
     if (mean is None) != (std is None):
         raise _ffi.ArgumentError(_ffi.ARG, "mean and std must be given together")
-    if mean is not None:
+    if mean is not None and std is not None:
         others.update(mean=_ffi.doubles(mean, 4, "mean"), std=_ffi.doubles(std, 4, "std"))
     return _ffi.DatasetOptions(holdout=int(holdout), skip_bad=int(skip_bad), **others)
 
@@ -64,12 +64,13 @@ class Dataset(Handle):
         C-contiguous: do not change it while the data set is in use."""
         x = np.asarray(x)
         x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype == np.uint8 else np.float32)
-        y = np.asarray(y)
-        if x.ndim != 4 or y.shape != x.shape[:1] or not len(x):
-            raise _ffi.ArgumentError(_ffi.SHAPE, f"x has shape {x.shape} and y {y.shape}, must be [N, C, H, W] and [N]")
-        if not np.issubdtype(y.dtype, np.integer):
-            raise _ffi.ArgumentError(_ffi.ARG, f"y is {y.dtype}, must be integers")
-        labels, base, stride = y.tolist(), x.ctypes.data, x[0].nbytes
+        given = np.asarray(y)
+        if x.ndim != 4 or given.shape != x.shape[:1] or not len(x):
+            raise _ffi.ArgumentError(_ffi.SHAPE, f"x has shape {x.shape} and y {given.shape}, "
+                                                 "must be [N, C, H, W] and [N]")
+        if not np.issubdtype(given.dtype, np.integer):
+            raise _ffi.ArgumentError(_ffi.ARG, f"y is {given.dtype}, must be integers")
+        labels, base, stride = given.tolist(), x.ctypes.data, x[0].nbytes
 
         def get(index):
             return base + index * stride, labels[index]
@@ -87,7 +88,8 @@ class Dataset(Handle):
         d = cls(context, callback, keep)
         source = _ffi.DatasetSource(get=callback, images=images, classes=classes, channels=shape[0],
                                     height=shape[1], width=shape[2], type=int(dtype == np.float32))
-        lib.rc_dataset_new_callback(d._new, d._context, source, _options(**options))
+        with _ffi.interruptible():
+            lib.rc_dataset_new_callback(d._new, d._context, source, _options(**options))
         return d
 
     def __len__(self) -> int:
@@ -130,14 +132,16 @@ class Dataset(Handle):
             raise _ffi.ArgumentError(_ffi.SHAPE, f"out must be a writable C-contiguous float32 array of shape {shape}")
         y = np.empty(count, np.int32)
         if count:
-            with self._lock:
+            with self._lock, _ffi.interruptible():
                 lib.rc_dataset_read(self._h, first, count, _ffi.array_pointer(x), _ffi.array_pointer(y))
         return x, y
 
     def labels(self) -> np.ndarray:
         """All labels, int32 [images], without decoding images."""
         y = np.empty(len(self), np.int32)
-        lib.rc_dataset_read(self._h, 0, len(y), None, _ffi.array_pointer(y))
+        if len(y):
+            with self._lock, _ffi.interruptible():
+                lib.rc_dataset_read(self._h, 0, len(y), None, _ffi.array_pointer(y))
         return y
 
     def batches(self, batch: int = 128) -> Iterator[tuple[np.ndarray, np.ndarray]]:

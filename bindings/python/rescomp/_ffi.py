@@ -130,7 +130,7 @@ def guard(function: Callable, failed: Any = None) -> Callable:
     def call(*args):
         try:
             return function(*args)
-        except BaseException as error:  # noqa: B902 - KeyboardInterrupt as well
+        except BaseException as error:  # KeyboardInterrupt as well
             keep_error(error)
             return failed
     return call
@@ -198,7 +198,7 @@ class Struct(C.Structure):
     """Sets `size`; converts and checks members; text lives as long as the struct."""
 
     def __init__(self, **members) -> None:
-        kinds = dict(self._fields_)
+        kinds: dict[str, Any] = dict(self._fields_)  # type: ignore[arg-type]
         for name, value in members.items():
             if name not in kinds:
                 raise TypeError(f"unexpected option {name!r}; there are {', '.join(k for k in kinds if k != 'size')}")
@@ -217,7 +217,7 @@ class Struct(C.Structure):
 
     def as_dict(self) -> dict[str, Any]:
         out = {}
-        for name, kind in self._fields_:
+        for name, kind in self._fields_:  # type: ignore[misc]
             if name == "size":
                 continue
             value = getattr(self, name)
@@ -518,7 +518,7 @@ def doubles(values: Sequence[float], room: int, name: str):
     return (D * room)(*values)
 
 
-def structs(kind: type, count: int):
+def structs(kind: Any, count: int):
     """A C array of structs with their sizes set."""
     array = (kind * count)()
     for s in array:
@@ -589,6 +589,8 @@ def image_callback(get: Callable, label_of: Optional[Callable[[int], int]], shap
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
 
     def deliver(_user, index, image, label):
+        if stopping():
+            return 1
         if image is None and label_of:
             label[0] = label_of(index)
             return 0

@@ -41,7 +41,8 @@ class Pruner(Handle):
             parameters=parameters, ratio=ratio, max_cut=max_cut, round_to=round_to, min_channels=min_channels,
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
             dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed)
-        lib.rc_pruner_new(self._new, graph._h, options)
+        with _ffi.interruptible():
+            lib.rc_pruner_new(self._new, graph._h, options)
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...
         self.result: Optional[dict[str, int]] = None
 

@@ -35,7 +35,8 @@ class Quantizer(Handle):
         flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat]
         options = _ffi.QuantizerOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
                                         flags=sum(int(bool(f)) << i for i, f in enumerate(flags)))
-        lib.rc_quantizer_new(self._new, graph._h, options)
+        with _ffi.interruptible():
+            lib.rc_quantizer_new(self._new, graph._h, options)
 
     def calibrate(self, dataset: Dataset) -> Quantizer:
         """Run the float graph on images, choose every range, correct biases; returns this quantizer."""
@@ -77,7 +78,8 @@ class Quantizer(Handle):
     def finish(graph: Graph) -> Graph:
         """After training a graph made with qat=True: the exported form, with integer weights."""
         done = Graph(graph._context)
-        lib.rc_quantizer_finish(graph._h, done._new)
+        with _ffi.interruptible():
+            lib.rc_quantizer_finish(graph._h, done._new)
         return done
 
 

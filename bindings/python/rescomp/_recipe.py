@@ -44,13 +44,13 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
     """
     out, result = Graph(graph._context), _ffi.CompressResult()
     callback = _ffi.progress_callback(_ffi.COMPRESS_PROGRESS_FN, progress) if progress else None
-    owners = {"train": train._h, "calib": calib._h, "test": test and test._h, "teacher": teacher and teacher._h,
-              "report": report and report._h}  # a reference to each, as long as the call runs
+    given: dict[str, Any] = {"train": train, "calib": calib, "test": test, "teacher": teacher, "report": report}
+    owners = {name: handle._h for name, handle in given.items() if handle is not None}  # kept during the call
     options = _ffi.CompressOptions(
         recipe=None if recipe is None else _text(recipe), max_drop=max_drop, size_ratio=size_ratio,
         latency_ratio=latency_ratio, target=target, folder=None if folder is None else path_text(folder),
         resume=int(resume), table=None if table is None else path_text(table), progress=callback,
-        **{name: owner.pointer for name, owner in owners.items() if owner is not None})
+        **{name: owner.pointer for name, owner in owners.items()})
     try:
         with _ffi.interruptible():
             lib.rc_compress(out._new, graph._h, options, result)

@@ -72,7 +72,12 @@ class Trainer(Handle):
                  in_order: bool = False, freeze_bn: bool = False) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
-        callback = _ffi.progress_callback(_ffi.PROGRESS_FN, lambda p: me()._progress(p)) if progress else None
+
+        def show(p):
+            trainer = me()
+            if trainer is not None and trainer._progress is not None:
+                trainer._progress(p)
+        callback = _ffi.progress_callback(_ffi.PROGRESS_FN, show) if progress else None
         super().__init__(graph, dataset, *(x for x in (distiller, validation, callback) if x is not None))
         options = _ffi.TrainOptions(
             epochs=epochs, batch=batch, lr=lr, rate=rate, optimizer=optimizer, loss=loss, augmentation=augmentation,
@@ -80,9 +85,11 @@ class Trainer(Handle):
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
             resume=int(resume), progress=callback, flags=int(in_order) | int(freeze_bn) << 1)
-        lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
+        with _ffi.interruptible():
+            lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
         if distiller is not None:
-            lib.rc_distiller_attach(distiller._h, self._h)
+            with _ffi.interruptible():
+                lib.rc_distiller_attach(distiller._h, self._h)
         graph._h.lent.add(self._h)
 
     def run(self) -> dict[str, Any]:
