@@ -8,6 +8,10 @@ struct conv_state {
     struct rc_prim forward, data, weights;
     bool has_bias, wants_data, wants_weights;
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
+    /* Source and output gradient in the layouts of the weights gradient, where those differ from
+     * the forward ones; `moved` is where they go in the scratchpad. */
+    struct rc_reorder *move[2];
+    size_t moved[2], weights_scratch;
 };
 
 static void state_destroy(void *state)
@@ -16,6 +20,8 @@ static void state_destroy(void *state)
     rc_prim_clear(&s->forward);
     rc_prim_clear(&s->data);
     rc_prim_clear(&s->weights);
+    rc_reorder_destroy(s->move[0]);
+    rc_reorder_destroy(s->move[1]);
     rc_release(s->unwanted[0]);
     rc_release(s->unwanted[1]);
     rc_release(s);
@@ -37,7 +43,15 @@ static rc_status run_backward(const struct rc_step_io *io)
     }
     if (!s->wants_weights)
         return RC_OK;
-    void *const handle[4] = {io->in[0], io->d_out[0], s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
+    void *from[2] = {io->in[0], io->d_out[0]};
+    for (int i = 0; i < 2; i++) {
+        if (!s->move[i])
+            continue;
+        void *to = (char *) io->scratch + s->moved[i];
+        RC_TRY(rc_reorder_run(s->move[i], from[i], to, io->scratch));
+        from[i] = to;
+    }
+    void *const handle[4] = {from[0], from[1], s->unwanted[0] ? s->unwanted[0] : io->d_in[1],
                              s->unwanted[1] ? s->unwanted[1]
                              : s->has_bias  ? io->d_in[2]
                                             : NULL};
@@ -54,8 +68,74 @@ static bool weights_gradient_unsafe(const struct rc_conv_geometry *g, const stru
            rc_md_text(src, text)[1] != 'B' && !rc_md_is_plain(src);
 }
 
-/* Forward descriptor with layouts chosen by oneDNN; when training, those of the weights gradient.
- */
+/* RC_OK with *pd NULL: oneDNN has no kernel of its own (reference loops do not count). */
+static rc_status describe_fast(struct rc_prep *p, const struct rc_conv_request *r,
+                               dnnl_primitive_desc_t *pd)
+{
+    const rc_status st = rc_conv_describe(pd, p->engine, r);
+    if (st != RC_OK) {
+        *pd = NULL;
+        return st == RC_ERR_MEMORY ? st : RC_OK;
+    }
+    if (rc_pd_is_reference(*pd)) {
+        dnnl_primitive_desc_destroy(*pd);
+        *pd = NULL;
+    }
+    return RC_OK;
+}
+
+/* Layouts in which the weights gradient has a fast kernel, given the source's (NULL: any);
+ * *src NULL: there are none. */
+static rc_status gradient_layouts(struct rc_prep *p, const struct rc_conv_geometry *g,
+                                  dnnl_primitive_desc_t forward, const struct rc_md **src,
+                                  const struct rc_md **dst)
+{
+    const struct rc_conv_request w = {
+        .geometry = g, .prop = dnnl_backward_weights, .src = *src, .dst = *dst, .hint = forward};
+    dnnl_primitive_desc_t grad;
+    *src = *dst = NULL;
+    rc_status st = describe_fast(p, &w, &grad);
+    if (st != RC_OK || !grad)
+        return st;
+    st = rc_md_query(p->engine, grad, dnnl_query_src_md, 0, src);
+    if (st == RC_OK)
+        st = rc_md_query(p->engine, grad, dnnl_query_diff_dst_md, 0, dst);
+    dnnl_primitive_desc_destroy(grad);
+    return st;
+}
+
+static void replace(dnnl_primitive_desc_t *pd, dnnl_primitive_desc_t by)
+{
+    dnnl_primitive_desc_destroy(*pd);
+    *pd = by;
+}
+
+/* The source as its producer writes it. Few channels (4 to 15 on AVX-512) have a fast weights
+ * gradient only in the blocked layout, which `any` does not choose for them: pruned networks. */
+static rc_status use_arriving_layout(struct rc_prep *p, const struct rc_conv_geometry *g,
+                                     const struct rc_conv_request *r, dnnl_primitive_desc_t *pd)
+{
+    struct rc_conv_request arriving = *r;
+    dnnl_primitive_desc_t other;
+    if (!p->have[0])
+        return RC_OK;
+    arriving.src = p->have[0];
+    RC_TRY(describe_fast(p, &arriving, &other));
+    if (!other)
+        return RC_OK;
+    const struct rc_md *src = p->have[0], *dst;
+    rc_status st = rc_md_query(p->engine, other, dnnl_query_dst_md, 0, &dst);
+    if (st == RC_OK)
+        st = gradient_layouts(p, g, other, &src, &dst);
+    if (st == RC_OK && src)
+        replace(pd, other);
+    else
+        dnnl_primitive_desc_destroy(other);
+    return st;
+}
+
+/* Forward descriptor with layouts chosen by oneDNN; when training, such that the weights gradient
+ * has a fast kernel on the same layouts. */
 static rc_status describe_forward(struct rc_prep *p, const struct rc_conv_geometry *g,
                                   struct rc_conv_request *r, dnnl_primitive_desc_t *pd)
 {
@@ -64,31 +144,15 @@ static rc_status describe_forward(struct rc_prep *p, const struct rc_conv_geomet
     RC_TRY(rc_conv_describe(pd, p->engine, r));
     if (!p->training || !p->needs_grad[1])
         return RC_OK;
-    struct rc_conv_request w = {.geometry = g, .prop = dnnl_backward_weights, .hint = *pd};
-    dnnl_primitive_desc_t grad;
-    rc_status st = rc_conv_describe(&grad, p->engine, &w);
-    if (st != RC_OK) /* then the forward layouts are tried */
-        return st == RC_ERR_MEMORY ? st : RC_OK;
-    const struct rc_md *src, *dst;
-    st = rc_md_query(p->engine, grad, dnnl_query_src_md, 0, &src);
-    if (st == RC_OK)
-        st = rc_md_query(p->engine, grad, dnnl_query_diff_dst_md, 0, &dst);
-    const bool use = st == RC_OK && !rc_pd_is_reference(grad);
-    dnnl_primitive_desc_destroy(grad);
-    if (!use)
-        return st;
     struct rc_conv_request same = *r;
-    same.src = src;
-    same.dst = dst;
-    dnnl_primitive_desc_t other;
-    if ((st = rc_conv_describe(&other, p->engine, &same)) != RC_OK)
-        return st == RC_ERR_MEMORY ? st : RC_OK;
-    if (rc_pd_is_reference(other)) {
-        dnnl_primitive_desc_destroy(other);
-        return RC_OK;
-    }
-    dnnl_primitive_desc_destroy(*pd);
-    *pd = other;
+    dnnl_primitive_desc_t other = NULL;
+    same.src = same.dst = NULL;
+    RC_TRY(gradient_layouts(p, g, *pd, &same.src, &same.dst));
+    if (same.src)
+        RC_TRY(describe_fast(p, &same, &other));
+    if (!other)
+        return use_arriving_layout(p, g, r, pd);
+    replace(pd, other);
     return RC_OK;
 }
 
@@ -150,6 +214,32 @@ static rc_status prepare_data(struct rc_prep *p, struct conv_state *s,
     return RC_OK;
 }
 
+static size_t aligned(size_t n)
+{
+    return (n + 63) & ~(size_t) 63;
+}
+
+/* Reorders into the layouts of the weights gradient. Scratchpad: [primitives and reorders][source]
+ * [output gradient]. */
+static rc_status prepare_moves(struct rc_prep *p, struct conv_state *s, const struct rc_md *src,
+                               const struct rc_md *dst)
+{
+    const struct rc_md *const have[2] = {p->want[0], p->out_md[0]}, *const want[2] = {src, dst};
+    size_t shared = s->weights.scratch, size[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        if (rc_md_equal(have[i], want[i]))
+            continue;
+        RC_TRY(rc_reorder_create(&s->move[i], p->engine, have[i], want[i]));
+        const size_t own = rc_reorder_scratch(s->move[i]);
+        shared = own > shared ? own : shared;
+        size[i] = aligned(rc_md_bytes(want[i]));
+    }
+    s->moved[0] = aligned(shared);
+    s->moved[1] = s->moved[0] + size[0];
+    s->weights_scratch = s->moved[1] + size[1];
+    return RC_OK;
+}
+
 static rc_status prepare_weights(struct rc_prep *p, struct conv_state *s,
                                  const struct rc_conv_geometry *g, const struct rc_md *bias,
                                  dnnl_primitive_attr_t attr)
@@ -159,19 +249,26 @@ static rc_status prepare_weights(struct rc_prep *p, struct conv_state *s,
                        "node \"%s\": strided 1x1 convolution of %lld channels "
                        "in channels-last layout",
                        p->node->name, (long long) (g->in_channels / g->groups));
-    const struct rc_conv_request r = {.geometry = g,
-                                      .prop = dnnl_backward_weights,
-                                      .src = p->want[0],
-                                      .dst = p->out_md[0],
-                                      .bias = bias,
-                                      .hint = s->forward.pd,
-                                      .attr = attr};
+    struct rc_conv_request r = {.geometry = g,
+                                .prop = dnnl_backward_weights,
+                                .src = p->want[0],
+                                .dst = p->out_md[0],
+                                .bias = bias,
+                                .hint = s->forward.pd,
+                                .attr = attr};
     dnnl_primitive_desc_t pd;
-    RC_TRY(rc_conv_describe(&pd, p->engine, &r));
+    RC_TRY(describe_fast(p, &r, &pd));
+    if (!pd) { /* layouts of its own, whatever they cost to reach */
+        r.src = r.dst = NULL;
+        RC_TRY(rc_conv_describe(&pd, p->engine, &r));
+    }
     RC_TRY(rc_prim_init(&s->weights, p->engine, pd));
+    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_src_md, 0, &r.src));
+    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_dst_md, 0, &r.dst));
+    RC_TRY(prepare_moves(p, s, r.src, r.dst));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_weights_md, 0, &p->d_in_md[1]));
-    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_SRC, p->want[0]));
-    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_DST, p->out_md[0]));
+    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_SRC, r.src));
+    RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_DST, r.dst));
     RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_WEIGHTS, p->d_in_md[1]));
     if (bias)
         RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_DIFF_BIAS, bias));
@@ -195,7 +292,7 @@ static rc_status prepare_backward(struct rc_prep *p, struct conv_state *s,
         st = prepare_weights(p, s, g, bias, attr);
     dnnl_primitive_attr_destroy(attr);
     p->backward_scratch =
-        s->data.scratch > s->weights.scratch ? s->data.scratch : s->weights.scratch;
+        s->data.scratch > s->weights_scratch ? s->data.scratch : s->weights_scratch;
     p->run_backward = run_backward;
     return st;
 }
