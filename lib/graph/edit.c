@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static rc_status push_value(struct rc_graph *g, rc_id *out, const char *name)
+static rc_status push_named(struct rc_graph *g, rc_id *out, const char *name)
 {
     *out = RC_NONE;
     if (rc_graph_find_value(g, name) != RC_NONE)
@@ -19,6 +19,17 @@ static rc_status push_value(struct rc_graph *g, rc_id *out, const char *name)
     RC_TRY(rc_names_add_value(g, id)); /* the slot stays, owned by the graph */
     *out = id;
     return RC_OK;
+}
+
+/* name NULL: one is made up. */
+static rc_status push_value(struct rc_graph *g, rc_id *out, const char *name)
+{
+    if (name)
+        return push_named(g, out, name);
+    char *fresh = rc_graph_fresh_name(g, "value");
+    const rc_status st = fresh ? push_named(g, out, fresh) : RC_ERR_MEMORY;
+    rc_release(fresh);
+    return st;
 }
 
 rc_status rc_graph_add_value(struct rc_graph *g, rc_id *out, const char *name)

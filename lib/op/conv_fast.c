@@ -244,11 +244,6 @@ static rc_status prepare_weights(struct rc_prep *p, struct conv_state *s,
                                  const struct rc_conv_geometry *g, const struct rc_md *bias,
                                  dnnl_primitive_attr_t attr)
 {
-    if (weights_gradient_unsafe(g, p->want[0]))
-        return rc_fail(RC_ERR_UNSUPPORTED,
-                       "node \"%s\": strided 1x1 convolution of %lld channels "
-                       "in channels-last layout",
-                       p->node->name, (long long) (g->in_channels / g->groups));
     struct rc_conv_request r = {.geometry = g,
                                 .prop = dnnl_backward_weights,
                                 .src = p->want[0],
@@ -265,6 +260,11 @@ static rc_status prepare_weights(struct rc_prep *p, struct conv_state *s,
     RC_TRY(rc_prim_init(&s->weights, p->engine, pd));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_src_md, 0, &r.src));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_dst_md, 0, &r.dst));
+    if (weights_gradient_unsafe(g, r.src))
+        return rc_fail(RC_ERR_UNSUPPORTED,
+                       "node \"%s\": strided 1x1 convolution of %lld channels "
+                       "in channels-last layout",
+                       p->node->name, (long long) (g->in_channels / g->groups));
     RC_TRY(prepare_moves(p, s, r.src, r.dst));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_weights_md, 0, &p->d_in_md[1]));
     RC_TRY(rc_prim_bind(&s->weights, DNNL_ARG_SRC, r.src));

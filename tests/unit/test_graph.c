@@ -56,6 +56,8 @@ static void names_are_unique_and_found(void **state)
     assert_int_equal(rc_graph_find_value(t.g, "w"), RC_NONE);
     assert_int_equal(rc_graph_find_value(t.g, "weight"), t.w);
     REFUSED(rc_graph_rename_value(t.g, t.w, "x"), RC_ERR_MODEL, "defined twice");
+    OK(rc_graph_add_value(t.g, &v, NULL));
+    assert_int_equal(rc_graph_find_value(t.g, t.g->values[v].name), v);
     rc_graph_destroy(t.g);
 }
 
