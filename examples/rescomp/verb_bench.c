@@ -1,4 +1,6 @@
 /* Latency and throughput; several models are interleaved so that drift falls on all alike. */
+#include "peak.h"
+#include "profile.h"
 #include "tool.h"
 
 #include <stdio.h>
@@ -8,7 +10,7 @@
 static const struct option options[] = {
     {"batch", "N", "images per run; default: 1"},
     {"seconds", "S", "time per model; default: 2"},
-    {"profile", NULL, "times per layer"},
+    {"profile", NULL, "per layer: time, GMAC/s, share of the measured peak; passes over memory"},
     {"reference", NULL, "plain C instead of oneDNN"},
     {NULL, NULL, NULL},
 };
@@ -54,46 +56,10 @@ static void free_subject(struct subject *s)
     rc_context_free(&s->context);
 }
 
-static void print_profile(const struct subject *s, bool as_json)
-{
-    double total = 0;
-    const uint64_t n = rc_session_steps(s->session);
-    rc_session_step_info i = {.size = sizeof(i)};
-    for (uint64_t k = 0; k < n; k++)
-        if (rc_session_step_at(s->session, k, &i) == RC_OK)
-            total += i.seconds;
-    if (as_json)
-        json_list("layers");
-    else
-        printf("%-34s %-18s %-22s %9s %6s %8s\n", "layer", "op", "kernel", "us", "share", "GMAC/s");
-    for (uint64_t k = 0; k < n; k++) {
-        if (rc_session_step_at(s->session, k, &i) != RC_OK || !i.runs)
-            continue;
-        const double each = i.seconds / (double) i.runs;
-        const double gmacs = each > 0 ? (double) i.macs / each * 1e-9 : 0;
-        if (!as_json) {
-            printf("%-34.34s %-18.18s %-22.22s %9.1f %5.1f%% %8.1f\n", i.name, i.op, i.kernel,
-                   each * 1e6, total > 0 ? i.seconds / total * 100 : 0, gmacs);
-            continue;
-        }
-        json_open(NULL);
-        json_text("name", i.name);
-        json_text("op", i.op);
-        json_text("kernel", i.kernel);
-        json_text("layout", i.layout);
-        json_real("us", each * 1e6);
-        json_count("macs", i.macs);
-        json_count("bytes", i.bytes);
-        json_real("gmacs_per_second", gmacs);
-        json_close();
-    }
-    if (as_json)
-        json_list_close();
-}
-
 static void print_json(const struct args *a, const struct subject *s, const rc_latency *r,
                        const rc_system_info *info)
 {
+    const double peak = args_flag(a, "profile") ? peak_multiply_adds(info->threads) : 0;
     json_open(NULL);
     json_list("models");
     for (unsigned i = 0; i < a->n_positional; i++) {
@@ -112,7 +78,7 @@ static void print_json(const struct args *a, const struct subject *s, const rc_l
         json_count("peak_bytes", s[i].peak_bytes);
         json_real("ratio_to_first", r[i].median_ms / r[0].median_ms);
         if (args_flag(a, "profile"))
-            print_profile(&s[i], true);
+            print_profile(s[i].session, peak, true);
         json_close();
     }
     json_list_close();
@@ -139,9 +105,10 @@ static void print_table(const struct args *a, const struct subject *s, const rc_
     printf("batch %llu, %llu threads, %s, %s, oneDNN %s\n",
            (unsigned long long) args_count(a, "batch", 1, 1, 65536),
            (unsigned long long) info->threads, info->cpu, info->isa, info->onednn);
+    const double peak = args_flag(a, "profile") ? peak_multiply_adds(info->threads) : 0;
     for (unsigned i = 0; i < a->n_positional && args_flag(a, "profile"); i++) {
         printf("\n%s\n", s[i].path);
-        print_profile(&s[i], false);
+        print_profile(s[i].session, peak, false);
     }
 }
 

@@ -1,117 +1,82 @@
-"""One engine of bench.py: builds its session, prints one JSON line, then runs as often as each line of
-standard input says and prints the times in milliseconds. usage: worker.py ENGINE CELL_JSON MODEL"""
+"""One engine of bench.py in a process of its own. It builds its session, prints one JSON line, then runs as often as
+each line of standard input says and prints the times in milliseconds.
+usage: worker.py ENGINE CELL_JSON FILES_JSON OUTPUT_NPY"""
 import json
+import os
 import sys
 import time
 
 import numpy as np
 
+import engines
+import training
+from models import inputs
 
-def images(batch):
-    return np.random.default_rng(0).normal(size=(batch, 3, 32, 32)).astype(np.float32)
-
-
-def start_rescomp(cell, model):
-    import rescomp
-    if cell['type'] == 'train':
-        return start_rescomp_training(cell, model, rescomp)
-    session = rescomp.Session(rescomp.Graph.load(model), batch=cell['batch'], threads=cell['threads'])
-    x = images(cell['batch'])
-    out = session.run(x)
-    return (lambda: session.run(x, out=out)), rescomp.version()
+COMPARED = {32: 32, 224: 4}  # images whose outputs are written
 
 
-def start_onnxruntime(cell, model):
-    import onnxruntime as ort
-    o = ort.SessionOptions()
-    o.intra_op_num_threads = cell['threads']
-    o.inter_op_num_threads = 1
-    session = ort.InferenceSession(model, o, providers=['CPUExecutionProvider'])
-    name, x = session.get_inputs()[0].name, images(cell['batch'])
-    return (lambda: session.run(None, {name: x})), ort.__version__
-
-
-STEPS = 20  # training steps per timed run
-
-
-def start_rescomp_training(cell, model, rescomp):
-    """Steps of rc_trainer on images in memory; time per step from its own throughput."""
-    n = cell['batch'] * STEPS
-    x = np.random.default_rng(0).integers(0, 255, (n, 3, 32, 32)).astype(np.uint8)
-    y = np.random.default_rng(1).integers(0, 10, n)
-    data = rescomp.Dataset.from_arrays(x, y, classes=10, mean=(.485, .456, .406), std=(.229, .224, .225))
-    graph = rescomp.Graph.create(cell['net'])
-
-    def run():
-        r = rescomp.train(graph, data, epochs=1, batch=cell['batch'], lr=0.01)
-        return cell['batch'] * 1e3 / r['images_per_second']
-    return run, rescomp.version()
-
-
-def start_torch(cell, model):
-    import torch
-    import torch.nn as nn
-    import torch.nn.functional as F
-    torch.set_num_threads(cell['threads'])
-
-    class Block(nn.Module):
-        def __init__(self, cin, cout, stride):
-            super().__init__()
-            self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
-            self.bn1 = nn.BatchNorm2d(cout)
-            self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
-            self.bn2 = nn.BatchNorm2d(cout)
-            self.stride, self.pad = stride, (cout - cin) // 2
-
-        def forward(self, x):
-            y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-            if self.pad:
-                x = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.pad, self.pad))
-            return F.relu(y + x)
-
-    n = {'resnet20': 3, 'resnet56': 9}[cell['net']]
-    layers, cin = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
-    for s, w in enumerate((16, 32, 64)):
-        for i in range(n):
-            layers.append(Block(cin, w, 2 if s and not i else 1))
-            cin = w
-    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    net = net.to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    x = torch.from_numpy(images(cell['batch'])).to(memory_format=torch.channels_last)
-    y = torch.from_numpy(np.random.default_rng(1).integers(0, 10, cell['batch']))
-
-    def run():
+def timed(run, n, warm):
+    times = []
+    for _ in range(warm):
+        run()
+    for _ in range(n):
         begin = time.perf_counter()
-        for _ in range(STEPS):
-            optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(net(x), y).backward()
-            optimizer.step()
-        return (time.perf_counter() - begin) * 1e3 / STEPS
-    return run, torch.__version__
+        run()
+        times.append((time.perf_counter() - begin) * 1e3)
+    return times
+
+
+def start(engine, cell, files, output):
+    """(run(n) -> times, what to say first)"""
+    if cell['type'].startswith('train'):
+        run, version, loss = training.ENGINES[engine](cell, files)
+        run(1)
+        return run, {'version': version, 'loss': loss, 'ms': min(run(2))}
+    run, version = getattr(engines, engine.replace('-', '_'))(cell, files)
+    first = np.array(run(), np.float32)
+    np.save(output, first[:COMPARED[cell['size']]])
+    run()
+    ms = min(timed(run, 2, 1))
+    # caches and threads of a process that slept are cold; that is not what is measured
+    warm = 3 if ms < 5 else 1 if ms < 50 else 0
+    return (lambda n: timed(run, n, warm)), {'version': version, 'ms': ms}
+
+
+def memory(key):
+    with open('/proc/self/status') as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith(key))
+
+
+def load(engine, cell, files, output):
+    """File to first answer, once, and the peak of memory over the process before it."""
+    __import__(engine)
+    inputs(cell['batch'], cell['size'])
+    with open('/proc/self/clear_refs', 'w') as f:
+        f.write('5')  # the peak starts anew
+    before = memory('VmRSS')
+    begin = time.perf_counter()
+    run, version = getattr(engines, engine)(cell, files)
+    y = run()
+    ms = (time.perf_counter() - begin) * 1e3
+    np.save(output, y)
+    return {'ms': ms, 'peak_bytes': memory('VmHWM') - before, 'version': version}
 
 
 def main():
-    engine, cell, model = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
-    start = {'rescomp': start_rescomp, 'onnxruntime': start_onnxruntime, 'torch': start_torch}[engine]
+    engine, cell, files, output = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4]
+    answers = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)  # engines that talk on standard output do not disturb
     try:
-        run, version = start(cell, model)
-        for _ in range(3 if cell['type'] != 'train' else 1):
-            run()
-        begin = time.perf_counter()
-        run()
-        seconds = time.perf_counter() - begin
+        if cell['type'] == 'load':
+            print(json.dumps(load(engine, cell, files, output)), file=answers, flush=True)
+            return
+        run, ready = start(engine, cell, files, output)
     except Exception as e:  # the parent names it and goes on without this engine
-        print(json.dumps({'error': f'{type(e).__name__}: {e}'}), flush=True)
+        print(json.dumps({'error': f'{type(e).__name__}: {e}'.splitlines()[0]}), file=answers, flush=True)
         return
-    print(json.dumps({'version': version, 'seconds': seconds}), flush=True)
+    print(json.dumps(ready), file=answers, flush=True)
     for line in sys.stdin:
-        times = []
-        for _ in range(int(line)):
-            begin = time.perf_counter()
-            told = run()
-            times.append(told if cell['type'] == 'train' else (time.perf_counter() - begin) * 1e3)
-        print(json.dumps(times), flush=True)
+        print(json.dumps(run(int(line))), file=answers, flush=True)
 
 
 if __name__ == '__main__':

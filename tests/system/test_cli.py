@@ -64,6 +64,20 @@ class Cli(unittest.TestCase):
         self.assertLessEqual({'epochs', 'images_per_second', 'top1', 'loss', 'seconds'}, set(self.trained))
         self.assertGreater(self.trained['top1'], 90)
 
+    def test_profile_counts_passes_and_share_of_peak(self):
+        r = run_json('bench', self.model, '--profile', '--seconds', 0.05, '--threads', 1)['models'][0]
+        layers, passes = r['layers'], r['passes']
+        self.assertEqual(passes['steps'], len(layers))
+        self.assertEqual(passes['without_macs'], sum(not x['macs'] for x in layers))
+        self.assertEqual(passes['reorders'], sum(x['op'] == 'reorder' for x in layers))
+        self.assertEqual(passes['bytes'], sum(x['bytes'] for x in layers))
+        if 'peak_gmacs_per_second' in passes:  # known on x86
+            for x in layers:
+                self.assertAlmostEqual(x['share_of_peak'] * passes['peak_gmacs_per_second'], x['gmacs_per_second'],
+                                       places=4)
+        text = run('bench', self.model, '--profile', '--seconds', 0.05, '--threads', 1).stdout
+        self.assertIn('passes over activations', text)
+
     def test_eval_keys_and_per_class(self):
         r = run_json('eval', self.model, '--data', self.data, '--per-class', '--confusion')
         self.assertLessEqual({'images', 'top1', 'top5', 'loss', 'seconds'}, set(r))
