@@ -68,6 +68,10 @@ def percentile(values, p):
     return s[max(0, -(-len(s) * p // 100) - 1)]
 
 
+def disagrees(row):
+    return not row.get('error', 0) <= cells.PEER_LIMIT  # also when it is not a number
+
+
 def entries(cell):
     """Who runs in a cell, ours first. 'counts' False: shown, but not the peer that the ratio is with."""
     kind = cell['type']
@@ -221,7 +225,7 @@ class Bench:
                    'images_per_second': images * 1e3 / statistics.median(w.times), **self.compare(cell, w)}
             if w.peaks:
                 row['peak_bytes'] = statistics.median(w.peaks)
-            row['counts'] = w.counts and w is not workers[0] and row.get('error', 0) <= cells.PEER_LIMIT
+            row['counts'] = w.counts and w is not workers[0] and not disagrees(row)
             r['rows'].append(row)
         first = r['rows'][0]
         limit = cells.LIMIT.get(cell['type'], cells.LIMIT['f32'])
@@ -256,6 +260,8 @@ def show(r):
             notes.append(f'loss {row["loss"]:.5f}')
         if 'peak_bytes' in row:
             notes.append(f'peak {row["peak_bytes"] / 2**20:.0f} MiB')
+        if disagrees(row):
+            notes.append('DISAGREES, does not count')
         print(f'{r["cell"]:24s} {row["engine"]:14s} {row["median_ms"]:10.3f} ms (p90 {row["p90_ms"]:.3f}) '
               f'{row["images_per_second"]:9.1f} images/s, {", ".join(notes)}')
     for name, why in r['left_out'].items():
