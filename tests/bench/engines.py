@@ -115,8 +115,6 @@ def torch(cell, files):
     kind = t.bfloat16 if cell['type'] == 'bf16' else t.float32
     net = load(files['f32']).eval().to(kind).to(memory_format=t.channels_last)
     x = t.from_numpy(inputs(cell['batch'], cell['size'])).to(memory_format=t.channels_last)
-    with t.no_grad():
-        net = t.jit.optimize_for_inference(t.jit.freeze(t.jit.trace(net, x.to(kind))))
 
     def run():
         with t.no_grad():
