@@ -144,6 +144,12 @@ void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat);
 rc_status rc_plan_finish(struct rc_plan *p);
 void rc_plan_patch(struct rc_plan *p, enum rc_caller kind, uint32_t io, const void *array);
 
+/* --- part.c --- */
+/* How many of `batch` images go through the steps together: as many as keep activations in the
+ * second-level cache, or `wanted` unless 0. All of them where images depend on each other. */
+rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, int64_t batch, uint32_t threads,
+                         int64_t wanted);
+
 /* --- profile.c --- */
 struct rc_step_info;
 void rc_plan_step(const struct rc_plan *p, uint32_t i, struct rc_step_info *out);

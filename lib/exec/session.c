@@ -12,13 +12,13 @@ struct io {
     char *name;
     struct rc_tensor shape; /* at the compiled batch */
     bool batched;           /* axis 0 is the batch */
-    void *staging;          /* used when the caller has fewer images, or no array */
+    void *staging;          /* of a part: when the caller has fewer images, or no array */
 };
 
 struct rc_session {
     uint64_t magic;
     struct rc_plan plan;
-    int64_t batch;
+    int64_t batch, part; /* part: images that go through the steps together */
     uint32_t threads;
     uint64_t flags;
     struct io *in, *out;
@@ -68,22 +68,35 @@ static bool follows_batch(const struct rc_session *s, const struct rc_tensor *he
     return !other || other->shape.dim[0] != s->batch;
 }
 
-static rc_status io_fill(struct rc_session *s, struct io *io, rc_id v,
+static size_t image_bytes(const struct rc_session *s, const struct io *io)
+{
+    return rc_tensor_bytes(&io->shape) / (size_t) s->batch;
+}
+
+/* Bytes of n images; of everything when there is no batch axis. */
+static size_t part_bytes(const struct rc_session *s, const struct io *io, int64_t n)
+{
+    return io->batched ? image_bytes(s, io) * (size_t) n : rc_tensor_bytes(&io->shape);
+}
+
+/* here, other: shapes at the batch and at one more image. */
+static rc_status io_fill(struct rc_session *s, struct io *io, rc_id v, const struct rc_tensor *here,
                          const struct rc_tensor *other)
 {
     const struct rc_graph *g = s->plan.g;
-    const struct rc_value *x = &g->values[v];
-    io->name = rc_strdup(g->ctx, x->name);
-    io->shape = s->plan.shape[v];
+    io->name = rc_strdup(g->ctx, g->values[v].name);
+    io->shape = here[v];
+    io->shape.data = NULL;
     io->batched = follows_batch(s, &io->shape, other ? &other[v] : NULL);
-    io->staging = rc_alloc_zero(g->ctx, rc_tensor_bytes(&io->shape));
+    io->staging = rc_alloc_zero(g->ctx, part_bytes(s, io, s->part));
     return io->name && io->staging ? RC_OK : RC_ERR_MEMORY;
 }
 
 static rc_status make_io(struct rc_session *s)
 {
     const struct rc_graph *g = s->plan.g;
-    struct rc_tensor *other = NULL;
+    struct rc_tensor *infer = NULL;
+    const struct rc_tensor *here = s->plan.shape, *other = NULL;
     rc_status st = RC_OK;
     s->n_in = g->n_inputs;
     s->n_out = g->n_outputs;
@@ -92,17 +105,20 @@ static rc_status make_io(struct rc_session *s)
     if (!s->in || !s->out)
         return RC_ERR_MEMORY;
     if (g->dynamic_batch) {
-        other = rc_alloc_array(g->ctx, g->n_values + 1u, sizeof(*other));
-        if (!other)
+        infer = rc_alloc_array(g->ctx, 2u * (size_t) g->n_values + 1u, sizeof(*infer));
+        if (!infer)
             return RC_ERR_MEMORY;
-        RC_TRY_OUT(st, rc_graph_infer_at(g, s->batch + 1, other));
+        RC_TRY_OUT(st, rc_graph_infer_at(g, s->batch, infer));
+        RC_TRY_OUT(st, rc_graph_infer_at(g, s->batch + 1, infer + g->n_values));
+        here = infer;
+        other = infer + g->n_values;
     }
     for (uint32_t i = 0; i < s->n_in; i++)
-        RC_TRY_OUT(st, io_fill(s, &s->in[i], g->inputs[i], other));
+        RC_TRY_OUT(st, io_fill(s, &s->in[i], g->inputs[i], here, other));
     for (uint32_t i = 0; i < s->n_out; i++)
-        RC_TRY_OUT(st, io_fill(s, &s->out[i], g->outputs[i], other));
+        RC_TRY_OUT(st, io_fill(s, &s->out[i], g->outputs[i], here, other));
 out:
-    rc_release(other);
+    rc_release(infer);
     return st;
 }
 
@@ -137,7 +153,9 @@ static rc_status compile(struct rc_session *s, const struct rc_graph *from)
     RC_TRY(add_observed(s, g));
     if (!(s->flags & RC_SESSION_NO_PASSES))
         RC_TRY(run_passes(g, reference));
-    RC_TRY(rc_plan_open(&s->plan, g, s->batch, reference));
+    const uint32_t threads = s->threads ? s->threads : rc_context_threads(g->ctx);
+    RC_TRY(rc_part_choose(&s->part, g, s->batch, threads, s->part));
+    RC_TRY(rc_plan_open(&s->plan, g, s->part, reference));
     RC_TRY(rc_plan_forward(&s->plan));
     slots = rc_alloc_array(g->ctx, g->n_outputs + 1u, sizeof(*slots));
     rc_status st = slots ? rc_plan_outputs(&s->plan, RC_AT_CALLER, slots) : RC_ERR_MEMORY;
@@ -179,6 +197,7 @@ rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
         return RC_ERR_MEMORY;
     s->magic = MAGIC;
     s->batch = o->batch;
+    s->part = o->part;
     s->threads = o->threads;
     s->flags = o->flags;
     s->n_observe = o->n_observe;
@@ -206,6 +225,7 @@ rc_status rc_session_refresh(struct rc_session *s, const struct rc_graph *g)
 {
     struct rc_session *fresh;
     const struct rc_session_config o = {.batch = s->batch,
+                                        .part = s->part,
                                         .threads = s->threads,
                                         .flags = s->flags,
                                         .observe = s->observe,
@@ -229,19 +249,17 @@ rc_status rc_session_refresh(struct rc_session *s, const struct rc_graph *g)
 
 /* --- running --- */
 
-static size_t part_bytes(const struct rc_session *s, const struct io *io, int64_t n)
-{
-    const size_t bytes = rc_tensor_bytes(&io->shape);
-    return io->batched ? bytes / (size_t) s->batch * (size_t) n : bytes;
-}
-
-static void bind_input(struct rc_session *s, uint32_t i, int64_t n, const void *array)
+/* `n` images from number `first` of the caller's array on. */
+static void bind_input(struct rc_session *s, uint32_t i, int64_t first, int64_t n,
+                       const void *array)
 {
     struct io *io = &s->in[i];
-    if (n < s->batch && io->batched) {
-        const size_t part = part_bytes(s, io, n);
-        memcpy(io->staging, array, part);
-        memset((char *) io->staging + part, 0, rc_tensor_bytes(&io->shape) - part);
+    if (io->batched)
+        array = (const char *) array + image_bytes(s, io) * (size_t) first;
+    if (n < s->part && io->batched) {
+        const size_t used = part_bytes(s, io, n);
+        memcpy(io->staging, array, used);
+        memset((char *) io->staging + used, 0, part_bytes(s, io, s->part) - used);
         array = io->staging;
     }
     rc_plan_patch(&s->plan, RC_CALLER_INPUT, i, array);
@@ -249,7 +267,33 @@ static void bind_input(struct rc_session *s, uint32_t i, int64_t n, const void *
 
 static bool output_staged(const struct rc_session *s, const struct io *io, int64_t n, void *array)
 {
-    return !array || (n < s->batch && io->batched);
+    return !array || (n < s->part && io->batched);
+}
+
+/* Where image `first` of output i belongs. */
+static void *output_at(const struct rc_session *s, uint32_t i, int64_t first, void *array)
+{
+    const struct io *io = &s->out[i];
+    if (!array || !io->batched)
+        return array;
+    return (char *) array + image_bytes(s, io) * (size_t) first;
+}
+
+static rc_status run_part(struct rc_session *s, int64_t first, int64_t n, const void *const *in,
+                          void *const *out)
+{
+    for (uint32_t i = 0; i < s->n_in; i++)
+        bind_input(s, i, first, n, in[i]);
+    for (uint32_t i = 0; i < s->n_out; i++) {
+        const bool staged = output_staged(s, &s->out[i], n, out[i]);
+        rc_plan_patch(&s->plan, RC_CALLER_OUTPUT, i,
+                      staged ? s->out[i].staging : output_at(s, i, first, out[i]));
+    }
+    RC_TRY(rc_plan_run(&s->plan, 0, s->plan.n_steps));
+    for (uint32_t i = 0; i < s->n_out; i++)
+        if (out[i] && output_staged(s, &s->out[i], n, out[i]))
+            memcpy(output_at(s, i, first, out[i]), s->out[i].staging, part_bytes(s, &s->out[i], n));
+    return RC_OK;
 }
 
 rc_status rc_session_execute(struct rc_session *s, int64_t n, const void *const *in,
@@ -259,19 +303,14 @@ rc_status rc_session_execute(struct rc_session *s, int64_t n, const void *const 
         return rc_fail(RC_ERR_ARG, "%lld images, the session takes 1 to %lld", (long long) n,
                        (long long) s->batch);
     if (getpid() != s->pid)
-        return rc_fail(RC_ERR_STATE,
-                       "session was made before fork(); make it in the new process");
-    for (uint32_t i = 0; i < s->n_in; i++)
-        bind_input(s, i, n, in[i]);
-    for (uint32_t i = 0; i < s->n_out; i++)
-        rc_plan_patch(&s->plan, RC_CALLER_OUTPUT, i,
-                      output_staged(s, &s->out[i], n, out[i]) ? s->out[i].staging : out[i]);
+        return rc_fail(RC_ERR_STATE, "session was made before fork(); make it in the new process");
     const struct rc_compute saved = rc_compute_enter(s->plan.ctx, s->threads);
-    const rc_status st = rc_plan_run(&s->plan, 0, s->plan.n_steps);
+    rc_status st = RC_OK;
+    for (int64_t first = 0; st == RC_OK && first < n; first += s->part) {
+        const int64_t left = n - first;
+        st = run_part(s, first, left < s->part ? left : s->part, in, out);
+    }
     rc_compute_leave(saved);
-    for (uint32_t i = 0; st == RC_OK && i < s->n_out; i++)
-        if (out[i] && output_staged(s, &s->out[i], n, out[i]))
-            memcpy(out[i], s->out[i].staging, part_bytes(s, &s->out[i], n));
     return st;
 }
 
@@ -280,6 +319,16 @@ rc_status rc_session_execute(struct rc_session *s, int64_t n, const void *const 
 bool rc_session_valid(const struct rc_session *s)
 {
     return s && s->magic == MAGIC;
+}
+
+int64_t rc_session_part(const struct rc_session *s)
+{
+    return s->part;
+}
+
+int64_t rc_session_parts(const struct rc_session *s)
+{
+    return (s->batch + s->part - 1) / s->part;
 }
 
 uint32_t rc_session_n_inputs(const struct rc_session *s)

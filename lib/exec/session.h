@@ -14,6 +14,7 @@ enum { /* flags of struct rc_session_config, besides the public ones */
 
 struct rc_session_config {
     int64_t batch;    /* largest batch; required */
+    int64_t part;     /* images that go through the steps together; 0: chosen (part.c) */
     uint32_t threads; /* 0: the context's */
     uint64_t flags;
     const rc_id *observe; /* extra values (ids of the caller's graph) to be kept as outputs */
@@ -32,6 +33,10 @@ const struct rc_tensor *rc_session_input(const struct rc_session *s, uint32_t i)
 const struct rc_tensor *rc_session_output(const struct rc_session *s, uint32_t i);
 const char *rc_session_input_name(const struct rc_session *s, uint32_t i);
 const char *rc_session_output_name(const struct rc_session *s, uint32_t i);
+
+/* Images that go through the steps together, and how often steps run for a whole batch. */
+int64_t rc_session_part(const struct rc_session *s);
+int64_t rc_session_parts(const struct rc_session *s);
 
 /* Run `n` <= batch images. in[i]/out[i]: plain row-major arrays of n images (an output without a
  * batch axis: whole). Outputs may be NULL to skip. Not thread safe per session. */

@@ -92,7 +92,7 @@ rc_status rc_report_put_times(struct rc_report *r, int32_t which, const struct r
         if (!l)
             RC_TRY(add_layer(r, rest, "", &l));
         if (info.runs)
-            l->ms[which] += 1000 * info.seconds / (double) info.runs;
+            l->ms[which] += 1000 * info.seconds / (double) info.runs * (double) rc_session_parts(s);
     }
     r->timed = true;
     return RC_OK;

@@ -220,6 +220,7 @@ void run_reference(const struct rc_graph *g, int64_t n, const float *x, float *y
 {
     struct rc_session *s;
     const struct rc_session_config o = {.batch = n,
+                                        .part = n,
                                         .flags = RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS};
     OK(rc_session_create(&s, g, &o));
     OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
