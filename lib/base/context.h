@@ -25,6 +25,9 @@ void *rc_alloc_array(struct rc_context *c, size_t count,
 void *rc_realloc_array(struct rc_context *c, void *p, size_t count,
                        size_t size); /* keeps contents */
 void rc_release(void *p);            /* accepts NULL */
+/* One more owner of a block, who releases it too; nobody may write to it then. Thread safe. */
+void *rc_share(const void *p);
+bool rc_is_shared(const void *p);
 char *rc_strdup(struct rc_context *c, const char *s);
 char *rc_format(struct rc_context *c, const char *fmt, ...) RC_PRINTF(2, 3);
 

@@ -194,6 +194,19 @@ static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_sl
     return RC_OK;
 }
 
+/* Packed and read by nobody else: not kept until the end, which would double the peak. */
+static void drop_packed(struct rc_plan *p, const struct rc_node *n, const uint32_t *in_slot)
+{
+    for (uint32_t i = 0; i < n->n_in && !p->training; i++) {
+        const rc_id v = n->in[i];
+        if (v == RC_NONE || !is_const(p, v) || in_slot[i] == p->primary[v] ||
+            rc_graph_count_readers(p->g, v) > 1)
+            continue;
+        rc_tensor_free(&p->g->values[v].tensor);
+        p->slots[p->primary[v]].data = NULL;
+    }
+}
+
 static rc_status node_fast(struct rc_plan *p, rc_id id)
 {
     const struct rc_node *n = &p->g->nodes[id];
@@ -219,6 +232,7 @@ static rc_status node_fast(struct rc_plan *p, rc_id id)
     s->io.state = q->state;
     s->impl = q->impl ? q->impl : "oneDNN";
     s->scratch = q->scratch;
+    drop_packed(p, n, in_slot);
     return saved_add(p, k, s, p->training ? q->saved : 0);
 }
 

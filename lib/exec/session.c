@@ -122,8 +122,9 @@ out:
     return st;
 }
 
-/* Plain constants that exist in packed form only are not needed any more. */
-static void drop_packed_originals(struct rc_plan *p)
+/* Constants that steps read in plain form become the session's own: the caller's graph may change.
+ * Those that exist in packed form only are not needed any more. */
+static rc_status settle_constants(struct rc_plan *p)
 {
     for (uint32_t i = 0; i < p->n_steps; i++)
         for (uint32_t k = 0; k < p->steps[i].n_ref; k++)
@@ -133,13 +134,19 @@ static void drop_packed_originals(struct rc_plan *p)
         struct rc_slot *s = &p->slots[i];
         if (s->root != i || s->place != RC_AT_CONST)
             continue;
+        struct rc_tensor *t = &p->g->values[s->value].tensor;
         if (s->kept) {
+            RC_TRY(rc_graph_own_const(p->g, s->value));
             p->own_bytes += s->bytes;
         } else {
-            rc_tensor_free(&p->g->values[s->value].tensor);
-            s->data = NULL;
+            rc_tensor_free(t);
         }
+        s->data = t->data;
     }
+    for (uint32_t v = 0; v < p->n_values; v++) /* what no step reads in any form */
+        if (p->primary[v] == RC_NONE)
+            rc_tensor_free(&p->g->values[v].tensor);
+    return RC_OK;
 }
 
 static rc_status compile(struct rc_session *s, const struct rc_graph *from)
@@ -148,7 +155,7 @@ static rc_status compile(struct rc_session *s, const struct rc_graph *from)
                            (from->ctx->o.flags & RC_CONTEXT_REFERENCE);
     struct rc_graph *g;
     uint32_t *slots;
-    RC_TRY(rc_graph_clone(&g, from));
+    RC_TRY(rc_graph_clone_shared(&g, from));
     s->plan.g = g; /* released with the plan from here on */
     RC_TRY(add_observed(s, g));
     if (!(s->flags & RC_SESSION_NO_PASSES))
@@ -156,15 +163,14 @@ static rc_status compile(struct rc_session *s, const struct rc_graph *from)
     const uint32_t threads = s->threads ? s->threads : rc_context_threads(g->ctx);
     RC_TRY(rc_part_choose(&s->part, g, s->batch, threads, s->part));
     RC_TRY(rc_plan_open(&s->plan, g, s->part, reference));
+    RC_TRY(make_io(s)); /* from constants, which planning packs and drops */
     RC_TRY(rc_plan_forward(&s->plan));
     slots = rc_alloc_array(g->ctx, g->n_outputs + 1u, sizeof(*slots));
     rc_status st = slots ? rc_plan_outputs(&s->plan, RC_AT_CALLER, slots) : RC_ERR_MEMORY;
     rc_release(slots);
     RC_TRY(st);
-    RC_TRY(rc_plan_finish(&s->plan));
-    RC_TRY(make_io(s));
-    drop_packed_originals(&s->plan);
-    return RC_OK;
+    RC_TRY(settle_constants(&s->plan));
+    return rc_plan_finish(&s->plan);
 }
 
 static void close_io(struct io *io, uint32_t n)

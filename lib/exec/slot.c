@@ -170,11 +170,25 @@ rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, ui
     return RC_OK;
 }
 
+/* Only a layout with padding has bytes that the reorder does not write. */
+static rc_status own_packed(struct rc_plan *p, uint32_t slot, size_t plain)
+{
+    struct rc_slot *s = &p->slots[slot];
+    if (s->bytes != plain)
+        return rc_slot_own(p, slot);
+    s->data = rc_alloc(p->ctx, s->bytes);
+    if (!s->data)
+        return RC_ERR_MEMORY;
+    s->place = RC_AT_OWN;
+    p->own_bytes += s->bytes;
+    return RC_OK;
+}
+
 /* A session's constants are packed while compiling. */
 static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value)
 {
     struct rc_reorder *r;
-    RC_TRY(rc_slot_own(p, to));
+    RC_TRY(own_packed(p, to, p->slots[from].bytes));
     RC_TRY(reorder_make(p, &r, from, to, value));
     void *scratch = rc_alloc(p->ctx, rc_reorder_scratch(r));
     rc_status st = scratch ? RC_OK : RC_ERR_MEMORY;

@@ -84,17 +84,23 @@ static rc_status clone_node(struct rc_context *c, struct rc_node *to, const stru
     return to->name && to->attrs && to->in && to->out ? RC_OK : RC_ERR_MEMORY;
 }
 
-static rc_status clone_value(struct rc_context *c, struct rc_value *to, const struct rc_value *from)
+static rc_status clone_value(struct rc_context *c, struct rc_value *to, const struct rc_value *from,
+                             bool share)
 {
     *to = *from;
     to->name = NULL;
     to->tensor.data = NULL;
     if (from->name && !(to->name = rc_strdup(c, from->name)))
         return RC_ERR_MEMORY;
-    return from->tensor.data ? rc_tensor_copy(&to->tensor, c, &from->tensor) : RC_OK;
+    if (!from->tensor.data)
+        return RC_OK;
+    if (!share)
+        return rc_tensor_copy(&to->tensor, c, &from->tensor);
+    to->tensor.data = rc_share(from->tensor.data);
+    return RC_OK;
 }
 
-static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from)
+static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from, bool share)
 {
     struct rc_context *c = g->ctx;
     g->nodes = rc_alloc_array(c, from->n_nodes, sizeof(*g->nodes));
@@ -113,7 +119,7 @@ static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from)
     }
     for (uint32_t i = 0; i < from->n_values; i++) {
         g->n_values = i + 1;
-        RC_TRY(clone_value(c, &g->values[i], &from->values[i]));
+        RC_TRY(clone_value(c, &g->values[i], &from->values[i], share));
     }
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].name)
@@ -126,7 +132,7 @@ static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from)
     return RC_OK;
 }
 
-rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *from)
+static rc_status clone(struct rc_graph **out, const struct rc_graph *from, bool share)
 {
     struct rc_graph *g;
     rc_status st;
@@ -135,7 +141,7 @@ rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *from)
     g->ir_version = from->ir_version;
     g->dynamic_batch = from->dynamic_batch;
     g->batch = from->batch;
-    st = clone_contents(g, from);
+    st = clone_contents(g, from, share);
     if (st == RC_OK && from->name && !(g->name = rc_strdup(g->ctx, from->name)))
         st = RC_ERR_MEMORY;
     if (st == RC_OK && from->batch_name && !(g->batch_name = rc_strdup(g->ctx, from->batch_name)))
@@ -145,6 +151,27 @@ rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *from)
     else
         rc_graph_destroy(g);
     return st;
+}
+
+rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *from)
+{
+    return clone(out, from, false);
+}
+
+rc_status rc_graph_clone_shared(struct rc_graph **out, const struct rc_graph *from)
+{
+    return clone(out, from, true);
+}
+
+rc_status rc_graph_own_const(struct rc_graph *g, rc_id value)
+{
+    const struct rc_tensor *t = &g->values[value].tensor;
+    struct rc_tensor copy;
+    if (!rc_is_shared(t->data))
+        return RC_OK;
+    RC_TRY(rc_tensor_copy(&copy, g->ctx, t));
+    rc_graph_replace_const(g, value, &copy);
+    return RC_OK;
 }
 
 static uint32_t find_meta(const struct rc_graph *g, const char *key)

@@ -80,6 +80,10 @@ struct rc_graph {
 rc_status rc_graph_create(struct rc_graph **out, struct rc_context *c);
 void rc_graph_destroy(struct rc_graph *g); /* accepts NULL and half-built graphs */
 rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *g); /* ids are kept */
+/* Constants are the same memory in both graphs: for reading, while neither changes its own.
+ * rc_graph_own_const() before writing gives this graph a copy of one. */
+rc_status rc_graph_clone_shared(struct rc_graph **out, const struct rc_graph *g);
+rc_status rc_graph_own_const(struct rc_graph *g, rc_id value);
 bool rc_graph_valid(const struct rc_graph *g);                             /* magic */
 
 /* --- building and editing; new ids are appended --- */

@@ -106,14 +106,16 @@ static rc_status model_build(struct rc_graph *g, struct rc_arena *arena, const O
     return rc_graph_verify(g);
 }
 
-rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
-                              size_t size)
+/* `owned`: the block of `data`, released once the message is unpacked, or NULL. */
+static rc_status load(struct rc_graph **out, struct rc_context *c, const void *data, size_t size,
+                      void *owned)
 {
     struct rc_arena arena = {.ctx = c};
     Onnx__ModelProto *model = NULL;
     struct rc_graph *g = NULL;
     *out = NULL;
     rc_status st = rc_onnx_read(&model, &arena, data, size);
+    rc_release(owned);
     if (st == RC_OK)
         st = rc_graph_create(&g, c);
     if (st == RC_OK)
@@ -128,12 +130,17 @@ rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const
     return st;
 }
 
+rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
+                              size_t size)
+{
+    return load(out, c, data, size, NULL);
+}
+
 rc_status rc_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)
 {
     struct rc_bytes file = {0};
     *out = NULL;
     RC_TRY(rc_file_read(c, path, 0, &file));
-    const rc_status st = rc_onnx_load_memory(out, c, file.data, file.size);
-    rc_release(file.data);
+    const rc_status st = load(out, c, file.data, file.size, file.data);
     return st == RC_OK ? RC_OK : rc_fail_prefix(st, "%s", path);
 }

@@ -19,7 +19,7 @@ rc_status rc_import_initializers(struct import *m)
             return rc_fail(RC_ERR_MODEL, "initializer %zu has no name", i);
         snprintf(what, sizeof(what), "initializer \"%.150s\"", name);
         RC_TRY(rc_graph_add_value(m->g, &id, name));
-        RC_TRY(rc_onnx_tensor_read(&tensor, m->g->ctx, t, what));
+        RC_TRY(rc_onnx_tensor_take(&tensor, m->arena, t, what));
         rc_graph_replace_const(m->g, id, &tensor);
     }
     return RC_OK;

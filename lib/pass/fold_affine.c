@@ -35,8 +35,12 @@ static rc_status own_constants(struct rc_graph *g, rc_id node)
 {
     for (uint32_t i = 0; i < g->nodes[node].n_in; i++) {
         const rc_id v = g->nodes[node].in[i];
-        if (v == RC_NONE || !rc_value_is_const(&g->values[v]) || rc_graph_count_readers(g, v) < 2)
+        if (v == RC_NONE || !rc_value_is_const(&g->values[v]))
             continue;
+        if (rc_graph_count_readers(g, v) < 2) {
+            RC_TRY(rc_graph_own_const(g, v));
+            continue;
+        }
         char *name = rc_graph_fresh_name(g, g->values[v].name);
         if (!name)
             return RC_ERR_MEMORY;

@@ -16,8 +16,11 @@ rc_status rc_tensor_new(struct rc_tensor *t, struct rc_context *c, enum rc_dtype
 
 rc_status rc_tensor_copy(struct rc_tensor *t, struct rc_context *c, const struct rc_tensor *from)
 {
-    RC_TRY(rc_tensor_new(t, c, from->dtype, &from->shape));
-    memcpy(t->data, from->data, rc_tensor_bytes(from));
+    const size_t bytes = rc_tensor_bytes(from);
+    *t = (struct rc_tensor){from->dtype, from->shape, rc_alloc(c, bytes)};
+    if (!t->data)
+        return RC_ERR_MEMORY;
+    memcpy(t->data, from->data, bytes);
     return RC_OK;
 }
 

@@ -12,6 +12,11 @@ struct rc_arena_block {
     uint64_t align[];
 };
 
+struct rc_arena_large {
+    struct rc_arena_large *next;
+    void *piece;
+};
+
 static unsigned char *arena_payload(struct rc_arena_block *b)
 {
     return (unsigned char *) b + 16;
@@ -24,22 +29,21 @@ static void *arena_fail(struct rc_arena *a, rc_status st)
     return NULL;
 }
 
-/* A large piece gets a block of its own, linked behind the newest one so that this stays open. */
+/* A large piece is an allocation of its own, so that it can be taken out. */
 static void *arena_large(struct rc_arena *a, size_t size)
 {
-    struct rc_arena_block *b = size > SIZE_MAX - 16 ? NULL : rc_alloc(a->ctx, size + 16);
-    if (!b)
+    struct rc_arena_large *l = rc_arena_alloc(a, sizeof(*l));
+    if (!l)
+        return NULL;
+    *l = (struct rc_arena_large){NULL, rc_alloc(a->ctx, size)};
+    if (!l->piece)
         return arena_fail(a, RC_ERR_MEMORY);
-    b->size = size;
-    if (a->blocks) {
-        b->next = a->blocks->next;
-        a->blocks->next = b;
-    } else {
-        b->next = NULL;
-        a->blocks = b;
-        a->left = 0;
-    }
-    return arena_payload(b);
+    if (a->last)
+        a->last->next = l;
+    else
+        a->first = l;
+    a->last = l;
+    return l->piece;
 }
 
 void *rc_arena_alloc(struct rc_arena *a, size_t size)
@@ -90,8 +94,29 @@ char *rc_arena_strdup(struct rc_arena *a, const char *s)
     return p;
 }
 
+/* Pieces are usually taken in order, so the one wanted is near the front. */
+bool rc_arena_take(struct rc_arena *a, const void *p)
+{
+    struct rc_arena_large *before = NULL;
+    for (struct rc_arena_large *l = a->first; l; before = l, l = l->next) {
+        if (l->piece != p)
+            continue;
+        if (before)
+            before->next = l->next;
+        else
+            a->first = l->next;
+        if (a->last == l)
+            a->last = before;
+        return true;
+    }
+    return false;
+}
+
 void rc_arena_free(struct rc_arena *a)
 {
+    for (struct rc_arena_large *l = a->first; l; l = l->next)
+        rc_release(l->piece);
+    a->first = a->last = NULL;
     while (a->blocks) {
         struct rc_arena_block *next = a->blocks->next;
         rc_release(a->blocks);

@@ -48,6 +48,10 @@ const char *rc_onnx_dtype_name(int32_t onnx); /* "FLOAT16", also for types that 
 /* All checks of type, dims, lengths and values; `what` starts the messages. */
 rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
                               const Onnx__TensorProto *t, const char *what);
+/* The same for a message in arena `a`, whose large raw_data becomes the tensor without a copy; the
+ * message must not be read again. */
+rc_status rc_onnx_tensor_take(struct rc_tensor *out, struct rc_arena *a,
+                              const Onnx__TensorProto *t, const char *what);
 /* raw_data points at the tensor's own bytes where it can. */
 rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, const char *name,
                                const struct rc_tensor *t);

@@ -5,6 +5,12 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define LITTLE_ENDIAN_HOST 0
+#else
+#define LITTLE_ENDIAN_HOST 1
+#endif
+
 static const struct {
     const char *name;
     enum rc_dtype dtype;
@@ -108,7 +114,7 @@ static rc_status tensor_source(const Onnx__TensorProto *t, enum rc_dtype d, cons
 
 static void tensor_copy_le(void *to, const uint8_t *from, size_t count, size_t width)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#if !LITTLE_ENDIAN_HOST
     uint8_t *p = to;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < width; k++)
@@ -145,12 +151,25 @@ static rc_status tensor_copy_typed(struct rc_tensor *out, const Onnx__TensorProt
     return RC_OK;
 }
 
+/* All bits of the exponent set. */
+static bool floats_finite(const float *x, int64_t n)
+{
+    uint32_t bits, bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(&bits, x + i, sizeof(bits));
+        bad |= (bits & UINT32_C(0x7f800000)) == UINT32_C(0x7f800000);
+    }
+    return !bad;
+}
+
 /* NaN is never a weight. Infinity may be a bound or a padding value, so a scalar may hold it. */
 static rc_status tensor_finite(const struct rc_tensor *t, int64_t n, const char *what)
 {
     if (t->dtype != RC_F32 && t->dtype != RC_F64)
         return RC_OK;
     const bool single = t->dtype == RC_F32;
+    if (single && floats_finite(t->data, n))
+        return RC_OK;
     for (int64_t i = 0; i < n; i++) {
         const double v = single ? ((const float *) t->data)[i] : ((const double *) t->data)[i];
         if (isnan(v) || (isinf(v) && t->shape.rank > 0))
@@ -161,7 +180,7 @@ static rc_status tensor_finite(const struct rc_tensor *t, int64_t n, const char 
 }
 
 /* Allocates only after the file was seen to hold as many bytes as dims ask for. */
-static rc_status tensor_fill(struct rc_tensor *out, struct rc_context *c,
+static rc_status tensor_fill(struct rc_tensor *out, struct rc_context *c, struct rc_arena *a,
                              const Onnx__TensorProto *t, int64_t count, const char *what)
 {
     size_t typed;
@@ -173,20 +192,24 @@ static rc_status tensor_fill(struct rc_tensor *out, struct rc_context *c,
     if (!t->has_raw_data && typed != (size_t) count)
         return rc_fail(RC_ERR_MODEL, "%s: %zu elements given, dims need %lld", what, typed,
                        (long long) count);
-    const struct rc_shape shape = out->shape;
-    RC_TRY(rc_tensor_new(out, c, out->dtype, &shape));
-    if (!t->has_raw_data)
-        RC_TRY(tensor_copy_typed(out, t, typed, what));
-    else
-        tensor_copy_le(out->data, t->raw_data.data, (size_t) count, width);
+    if (LITTLE_ENDIAN_HOST && a && t->has_raw_data && rc_arena_take(a, t->raw_data.data)) {
+        out->data = t->raw_data.data;
+    } else {
+        const struct rc_shape shape = out->shape;
+        RC_TRY(rc_tensor_new(out, c, out->dtype, &shape));
+        if (!t->has_raw_data)
+            RC_TRY(tensor_copy_typed(out, t, typed, what));
+        else
+            tensor_copy_le(out->data, t->raw_data.data, (size_t) count, width);
+    }
     if (out->dtype == RC_BOOL)
         for (int64_t i = 0; i < count; i++)
             ((uint8_t *) out->data)[i] = ((uint8_t *) out->data)[i] != 0;
     return tensor_finite(out, count, what);
 }
 
-rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
-                              const Onnx__TensorProto *t, const char *what)
+static rc_status tensor_read(struct rc_tensor *out, struct rc_context *c, struct rc_arena *a,
+                             const Onnx__TensorProto *t, const char *what)
 {
     *out = (struct rc_tensor){0};
     if (t->n_external_data || t->data_location == 1)
@@ -196,11 +219,23 @@ rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
     if (t->has_segment)
         return rc_fail(RC_ERR_UNSUPPORTED, "%s: tensor in segments is not supported", what);
     RC_TRY(tensor_shape(out, t, what));
-    int64_t count = rc_shape_count(&out->shape);
-    const rc_status st = tensor_fill(out, c, t, count, what);
+    const int64_t count = rc_shape_count(&out->shape);
+    const rc_status st = tensor_fill(out, c, a, t, count, what);
     if (st != RC_OK)
         rc_tensor_free(out);
     return st;
+}
+
+rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
+                              const Onnx__TensorProto *t, const char *what)
+{
+    return tensor_read(out, c, NULL, t, what);
+}
+
+rc_status rc_onnx_tensor_take(struct rc_tensor *out, struct rc_arena *a, const Onnx__TensorProto *t,
+                              const char *what)
+{
+    return tensor_read(out, a->ctx, a, t, what);
 }
 
 rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, const char *name,
@@ -222,7 +257,7 @@ rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, cons
     p->has_raw_data = 1;
     p->raw_data.len = count * rc_dtype_size(t->dtype);
     p->raw_data.data = t->data;
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#if !LITTLE_ENDIAN_HOST
     if (!(p->raw_data.data = rc_arena_alloc(a, p->raw_data.len)))
         return a->status;
     tensor_copy_le(p->raw_data.data, t->data, count, rc_dtype_size(t->dtype));

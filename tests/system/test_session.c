@@ -6,7 +6,6 @@
 #include "exec/session.h"
 #include "exec/tape.h"
 #include "io/onnx.h"
-#include "op/attrs.h"
 #include "op/layers.h"
 
 #include <stdlib.h>
@@ -109,80 +108,6 @@ static void without_passes_the_result_is_the_same(void **state)
     rc_graph_destroy(g);
 }
 
-/* --- parts of a batch --- */
-
-static struct rc_session *compile_in_parts(const struct rc_graph *g, int64_t batch, int64_t part)
-{
-    struct rc_session *s;
-    const struct rc_session_config o = {.batch = batch, .part = part};
-    OK(rc_session_create(&s, g, &o));
-    return s;
-}
-
-static void parts_of_a_batch_give_what_the_batch_gives(void **state)
-{
-    enum { BATCH = 7 };
-    static float x[BATCH * PIXELS], want[BATCH * CLASSES], y[BATCH * CLASSES];
-    for (uint64_t seed = 1; seed <= 6; seed++) {
-        struct rc_graph *g = net_random(*state, seed, NET_ALL);
-        fill_random(x, BATCH * PIXELS, seed);
-        run_reference(g, BATCH, x, want);
-        for (int64_t part = 1; part <= 4; part++) {
-            struct rc_session *s = compile_in_parts(g, BATCH, part);
-            assert_int_equal(rc_session_part(s), part);
-            assert_int_equal(rc_session_input(s, 0)->shape.dim[0], BATCH);
-            for (int64_t n = 1; n <= BATCH; n++) {
-                memset(y, 0, sizeof(y));
-                run(s, n, x, y);
-                assert_true(relative_error(y, want, n * CLASSES) < 2e-5);
-                for (int64_t i = n * CLASSES; i < BATCH * CLASSES; i++)
-                    assert_true(y[i] == 0); /* only images asked for are written */
-            }
-            rc_session_destroy(s);
-        }
-        rc_graph_destroy(g);
-    }
-}
-
-static void small_networks_run_in_parts(void **state)
-{
-    struct rc_graph *small = net_zoo(*state, "resnet20", 1);
-    struct rc_session *s = compile(small, 120, 0);
-    const int64_t part = rc_session_part(s);
-    assert_true(part < 120);
-    assert_int_equal(120 % part, 0);
-    rc_session_destroy(s);
-    rc_graph_destroy(small);
-}
-
-/* Softmax over axis 0 sums over images: these must stay together. */
-static void images_that_depend_on_each_other_stay_together(void **state)
-{
-    enum { N = 6, K = 3 };
-    const struct rc_shape shape = RC_SHAPE(1, K);
-    float x[N * K], want[N * K], y[N * K];
-    fill_random(x, N * K, 1);
-    for (int64_t axis = 0; axis < 2; axis++) {
-        const struct rc_softmax_attrs a = {axis, 0};
-        struct rc_graph *g;
-        rc_id v, node;
-        OK(rc_graph_create(&g, *state));
-        OK(rc_graph_add_input(g, &v, "x", RC_F32, &shape));
-        g->dynamic_batch = true;
-        g->batch = 1;
-        OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Softmax"), "s", &a, &v, 1, NULL, 1));
-        OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
-        OK(rc_graph_infer(g));
-        run_reference(g, N, x, want);
-        struct rc_session *s = compile_in_parts(g, N, 2);
-        assert_int_equal(rc_session_part(s), axis == 0 ? N : 2);
-        run(s, N, x, y);
-        assert_true(relative_error(y, want, N * K) < 2e-5);
-        rc_session_destroy(s);
-        rc_graph_destroy(g);
-    }
-}
-
 /* Convolution layouts go from the stem to the pool: no conversion of activations on the way, but
  * for one behind the stem. */
 static void check_no_reorders(struct rc_context *c, const char *name)
@@ -259,7 +184,8 @@ static void running_allocates_nothing(void **state)
     run(s, 1, x, y);
     assert_int_equal(n_allocations, before);
     rc_session_destroy(s);
-    s = compile_in_parts(g, 4, 3);
+    const struct rc_session_config o = {.batch = 4, .part = 3};
+    OK(rc_session_create(&s, g, &o));
     const int64_t in_parts = n_allocations;
     run(s, 4, x, y);
     run(s, 2, x, y);
@@ -474,9 +400,6 @@ int main(void)
         CASE(fast_equals_reference_on_each_kind_of_block),
         CASE(what_is_added_may_also_be_read),
         CASE(without_passes_the_result_is_the_same),
-        CASE(parts_of_a_batch_give_what_the_batch_gives),
-        CASE(small_networks_run_in_parts),
-        CASE(images_that_depend_on_each_other_stay_together),
         CASE(residual_networks_need_no_reorders),
         CASE(running_allocates_nothing),
         CASE(every_allocation_may_fail),

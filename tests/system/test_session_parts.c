@@ -1,0 +1,182 @@
+/* Batches in parts, and whose memory weights are. */
+#include "nets.h"
+#include "test.h"
+
+#include "base/file.h"
+#include "exec/session.h"
+#include "io/onnx.h"
+#include "op/attrs.h"
+
+#include <stdlib.h>
+
+enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
+
+static void run(struct rc_session *s, int64_t n, const float *x, float *y)
+{
+    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+}
+
+static struct rc_session *compile_in_parts(const struct rc_graph *g, int64_t batch, int64_t part)
+{
+    struct rc_session *s;
+    const struct rc_session_config o = {.batch = batch, .part = part};
+    OK(rc_session_create(&s, g, &o));
+    return s;
+}
+
+static void parts_of_a_batch_give_what_the_batch_gives(void **state)
+{
+    enum { BATCH = 7 };
+    static float x[BATCH * PIXELS], want[BATCH * CLASSES], y[BATCH * CLASSES];
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct rc_graph *g = net_random(*state, seed, NET_ALL);
+        fill_random(x, BATCH * PIXELS, seed);
+        run_reference(g, BATCH, x, want);
+        for (int64_t part = 1; part <= 4; part++) {
+            struct rc_session *s = compile_in_parts(g, BATCH, part);
+            assert_int_equal(rc_session_part(s), part);
+            assert_int_equal(rc_session_input(s, 0)->shape.dim[0], BATCH);
+            for (int64_t n = 1; n <= BATCH; n++) {
+                memset(y, 0, sizeof(y));
+                run(s, n, x, y);
+                assert_true(relative_error(y, want, n * CLASSES) < 2e-5);
+                for (int64_t i = n * CLASSES; i < BATCH * CLASSES; i++)
+                    assert_true(y[i] == 0); /* only images asked for are written */
+            }
+            rc_session_destroy(s);
+        }
+        rc_graph_destroy(g);
+    }
+}
+
+static void small_networks_run_in_parts(void **state)
+{
+    struct rc_graph *small = net_zoo(*state, "resnet20", 1);
+    struct rc_session *s = compile_in_parts(small, 120, 0);
+    const int64_t part = rc_session_part(s);
+    assert_true(part < 120);
+    assert_int_equal(120 % part, 0);
+    rc_session_destroy(s);
+    rc_graph_destroy(small);
+}
+
+/* Softmax over axis 0 sums over images: these must stay together. */
+static void images_that_depend_on_each_other_stay_together(void **state)
+{
+    enum { N = 6, K = 3 };
+    const struct rc_shape shape = RC_SHAPE(1, K);
+    float x[N * K], want[N * K], y[N * K];
+    fill_random(x, N * K, 1);
+    for (int64_t axis = 0; axis < 2; axis++) {
+        const struct rc_softmax_attrs a = {axis, 0};
+        struct rc_graph *g;
+        rc_id v, node;
+        OK(rc_graph_create(&g, *state));
+        OK(rc_graph_add_input(g, &v, "x", RC_F32, &shape));
+        g->dynamic_batch = true;
+        g->batch = 1;
+        OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Softmax"), "s", &a, &v, 1, NULL, 1));
+        OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
+        OK(rc_graph_infer(g));
+        run_reference(g, N, x, want);
+        struct rc_session *s = compile_in_parts(g, N, 2);
+        assert_int_equal(rc_session_part(s), axis == 0 ? N : 2);
+        run(s, N, x, y);
+        assert_true(relative_error(y, want, N * K) < 2e-5);
+        rc_session_destroy(s);
+        rc_graph_destroy(g);
+    }
+}
+
+/* --- weights --- */
+
+/* Compiling shares constants with the graph and scales weights by BatchNormalization; neither may
+ * show in the other. */
+static void a_session_and_its_graph_do_not_change_each_other(void **state)
+{
+    float x[PIXELS], before[CLASSES], y[CLASSES];
+    fill_random(x, PIXELS, 1);
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        for (uint64_t flags = 0; flags <= RC_SESSION_REFERENCE; flags++) {
+            struct rc_graph *g = net_random(*state, seed, NET_ALL), *copy;
+            struct rc_session *s;
+            const struct rc_session_config o = {.batch = 1, .flags = flags};
+            OK(rc_graph_clone(&copy, g));
+            OK(rc_session_create(&s, g, &o));
+            for (uint32_t v = 0; v < g->n_values; v++)
+                if (rc_value_is_const(&g->values[v])) {
+                    const struct rc_tensor *t = &g->values[v].tensor;
+                    assert_false(rc_is_shared(t->data));
+                    assert_memory_equal(t->data, copy->values[v].tensor.data, rc_tensor_bytes(t));
+                }
+            run(s, 1, x, before);
+            net_randomize(g, 99);
+            run(s, 1, x, y);
+            assert_memory_equal(y, before, sizeof(y));
+            rc_graph_destroy(g);
+            run(s, 1, x, y);
+            assert_memory_equal(y, before, sizeof(y));
+            rc_session_destroy(s);
+            rc_graph_destroy(copy);
+        }
+    }
+}
+
+/* A file's bytes are held twice at most while it is read, and weights twice while a session is
+ * made, whose largest layer is packed beside the plain one. */
+static void loading_and_compiling_hold_weights_twice(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    struct rc_graph *g = net_zoo(c, "resnet18", 1);
+    struct rc_bytes file;
+    struct rc_session *s;
+    uint64_t live, peak;
+    const char *path = "session_parts.onnx";
+    OK(rc_onnx_save(g, path));
+    rc_graph_destroy(g);
+    test_context_done(c);
+    c = test_context();
+    OK(rc_file_read(c, path, 0, &file));
+    const uint64_t size = file.size;
+    rc_release(file.data);
+    test_context_done(c);
+    c = test_context();
+    OK(rc_onnx_load(&g, c, path));
+    OK(rc_context_memory(c, &live, &peak));
+    assert_true(live < size + size / 20);
+    assert_true(peak < 2 * size + size / 10);
+    OK(rc_session_create(&s, g, &(struct rc_session_config){.batch = 1}));
+    OK(rc_context_memory(c, NULL, &peak));
+    assert_true(peak < 2 * size + size / 2);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+    test_context_done(c);
+    remove(path);
+}
+
+static int setup(void **state)
+{
+    *state = test_context();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    test_context_done(*state);
+    return 0;
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(parts_of_a_batch_give_what_the_batch_gives),
+        CASE(small_networks_run_in_parts),
+        CASE(images_that_depend_on_each_other_stay_together),
+        CASE(a_session_and_its_graph_do_not_change_each_other),
+        CASE(loading_and_compiling_hold_weights_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
