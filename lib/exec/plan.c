@@ -57,6 +57,8 @@ void rc_plan_close(struct rc_plan *p)
     for (uint32_t i = 0; i < p->n_slots; i++)
         if (p->slots[i].place == RC_AT_OWN)
             rc_release(p->slots[i].data);
+    if (p->ctx)
+        rc_packed_trim(p->ctx);
     rc_release(p->planned);
     rc_release(p->slots);
     rc_release(p->patches);

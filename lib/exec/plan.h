@@ -144,6 +144,13 @@ void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat);
 rc_status rc_plan_finish(struct rc_plan *p);
 void rc_plan_patch(struct rc_plan *p, enum rc_caller kind, uint32_t io, const void *array);
 
+/* --- packed.c --- */
+/* *data, filled, becomes the block of equal bytes that another session of the context holds, if
+ * there is one; released as before, with rc_release(). Thread safe, like the next. */
+rc_status rc_packed_share(struct rc_context *c, void **data, size_t bytes);
+/* Forget blocks that no session holds any more. */
+void rc_packed_trim(struct rc_context *c);
+
 /* --- part.c --- */
 /* How many of `batch` images go through the steps together: as many as keep activations in the
  * second-level cache, or `wanted` unless 0. All of them where images depend on each other. */

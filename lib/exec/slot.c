@@ -194,6 +194,8 @@ static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id v
     rc_status st = scratch ? RC_OK : RC_ERR_MEMORY;
     if (st == RC_OK)
         st = rc_reorder_run(r, p->slots[from].data, p->slots[to].data, scratch);
+    if (st == RC_OK)
+        st = rc_packed_share(p->ctx, &p->slots[to].data, p->slots[to].bytes);
     rc_release(scratch);
     rc_reorder_destroy(r);
     return st;

@@ -7,6 +7,7 @@
 #include "io/onnx.h"
 #include "op/attrs.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
@@ -122,6 +123,88 @@ static void a_session_and_its_graph_do_not_change_each_other(void **state)
     }
 }
 
+static void sessions_of_one_graph_hold_weights_once(void **state)
+{
+    struct rc_context *c = *state;
+    struct rc_graph *g = net_zoo(c, "resnet20", 1);
+    struct rc_session *s[3];
+    float *x = calloc(3 * 32 * 32, sizeof(*x)), want[10], y[10];
+    uint64_t live[4], left;
+    fill_random(x, 3 * 32 * 32, 1);
+    OK(rc_context_memory(c, &live[0], NULL));
+    for (int i = 0; i < 3; i++) {
+        if (i == 2)
+            net_randomize(g, 99); /* other weights: nothing to share */
+        OK(rc_session_create(&s[i], g, &(struct rc_session_config){.batch = 1}));
+        OK(rc_context_memory(c, &live[i + 1], NULL));
+    }
+    const uint64_t weights = rc_session_weight_bytes(s[0]), first = live[1] - live[0];
+    assert_true(weights > (1 << 20));
+    assert_true(live[2] - live[1] < first - weights / 10 * 9);
+    assert_true(live[3] - live[2] > first - weights / 10);
+    run(s[0], 1, x, want);
+    rc_session_destroy(s[0]);
+    rc_graph_destroy(g);
+    run(s[1], 1, x, y);
+    assert_memory_equal(y, want, sizeof(y));
+    run(s[2], 1, x, y);
+    assert_memory_not_equal(y, want, sizeof(y));
+    rc_session_destroy(s[2]);
+    run(s[1], 1, x, y);
+    assert_memory_equal(y, want, sizeof(y));
+    rc_session_destroy(s[1]);
+    OK(rc_context_memory(c, &left, NULL));
+    assert_true(left < live[0]); /* the graph is gone, and nothing else stays */
+    free(x);
+}
+
+enum { STREAMS = 4, ROUNDS = 6 };
+
+struct stream {
+    const struct rc_graph *g;
+    const float *x, *want;
+    bool same;
+};
+
+static void *run_stream(void *arg)
+{
+    struct stream *t = arg;
+    float y[CLASSES];
+    t->same = true;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct rc_session *s;
+        const struct rc_session_config o = {.batch = 1, .threads = 1};
+        t->same &=
+            rc_session_create(&s, t->g, &o) == RC_OK &&
+            rc_session_execute(s, 1, (const void *const[]){t->x}, (void *const[]){y}) == RC_OK &&
+            !memcmp(y, t->want, sizeof(y));
+        rc_session_destroy(s);
+    }
+    return NULL;
+}
+
+static void sessions_come_and_go_in_many_threads(void **state)
+{
+    float x[PIXELS], want[CLASSES];
+    struct rc_graph *g = net_random(*state, 5, NET_ALL);
+    struct rc_session *s;
+    struct stream stream[STREAMS];
+    pthread_t thread[STREAMS];
+    fill_random(x, PIXELS, 1);
+    OK(rc_session_create(&s, g, &(struct rc_session_config){.batch = 1, .threads = 1}));
+    run(s, 1, x, want);
+    rc_session_destroy(s);
+    for (int i = 0; i < STREAMS; i++) {
+        stream[i] = (struct stream){g, x, want, false};
+        assert_int_equal(pthread_create(&thread[i], NULL, run_stream, &stream[i]), 0);
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        pthread_join(thread[i], NULL);
+        assert_true(stream[i].same);
+    }
+    rc_graph_destroy(g);
+}
+
 /* A file's bytes are held twice at most while it is read, and weights twice while a session is
  * made, whose largest layer is packed beside the plain one. */
 static void loading_and_compiling_hold_weights_twice(void **state)
@@ -176,6 +259,8 @@ int main(void)
         CASE(small_networks_run_in_parts),
         CASE(images_that_depend_on_each_other_stay_together),
         CASE(a_session_and_its_graph_do_not_change_each_other),
+        CASE(sessions_of_one_graph_hold_weights_once),
+        CASE(sessions_come_and_go_in_many_threads),
         CASE(loading_and_compiling_hold_weights_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
