@@ -21,14 +21,14 @@ def running(session, cell):
 def need_option(thing, name):
     """Older libraries beside a newer benchmark: say what is missing."""
     if name not in inspect.signature(thing).parameters:
-        raise NotImplementedError(f'this version has no {name} option')
+        raise NotImplementedError(f'this version has no bf16 (option {name})')
 
 
 def rescomp(cell, files):
     import rescomp as rc
     if cell['type'] == 'bf16':
-        need_option(rc.Session.__init__, 'bf16')
-        return running(rescomp_session(cell, files, 'f32', bf16=True), cell)
+        need_option(rc.Session.__init__, 'precision')
+        return running(rescomp_session(cell, files, 'f32', precision='bf16'), cell)
     return running(rescomp_session(cell, files, 'int8' if 'int8' in cell['type'] else 'f32'), cell)
 
 

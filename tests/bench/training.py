@@ -12,8 +12,8 @@ def rescomp(cell, files, bf16=False):
     from engines import need_option
     options = {}
     if bf16:
-        need_option(rc.Trainer.__init__, 'bf16')
-        options['bf16'] = True
+        need_option(rc.Trainer.__init__, 'precision')
+        options['precision'] = 'bf16'
     data = rc.Dataset.open('npz:' + files['train'], mean=(MEAN,) * 3, std=(STD,) * 3)
     graph = rc.Graph.load(files['raw'])
     losses = []
