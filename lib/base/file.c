@@ -49,29 +49,65 @@ static rc_status read_all(struct rc_context *c, int fd, const char *path, size_t
     return RC_OK;
 }
 
-static rc_status read_open(struct rc_context *c, int fd, const char *path, uint64_t limit,
-                           struct rc_bytes *out)
+static rc_status check_open(struct rc_file *f, uint64_t limit)
 {
     struct stat s;
-    if (fstat(fd, &s))
-        return io_error(path, "stat");
+    if (fstat(f->fd, &s))
+        return io_error(f->path, "stat");
     if (!S_ISREG(s.st_mode))
-        return rc_fail(RC_ERR_IO, "%s: not a regular file", path);
+        return rc_fail(RC_ERR_IO, "%s: not a regular file", f->path);
     if ((uint64_t) s.st_size > limit)
-        return rc_fail(RC_ERR_LIMIT, "%s: %lld bytes, allowed are %llu", path,
+        return rc_fail(RC_ERR_LIMIT, "%s: %lld bytes, allowed are %llu", f->path,
                        (long long) s.st_size, (unsigned long long) limit);
-    return read_all(c, fd, path, (size_t) s.st_size, out);
+    f->size = (uint64_t) s.st_size;
+    return RC_OK;
+}
+
+rc_status rc_file_open(struct rc_file *out, struct rc_context *c, const char *path, uint64_t limit)
+{
+    /* O_NONBLOCK: opening a FIFO without a writer must not hang */
+    *out = (struct rc_file){open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), 0, path};
+    if (out->fd < 0)
+        return io_error(path, "open");
+    const rc_status st = check_open(out, limit ? limit : c->o.max_file_bytes);
+    if (st != RC_OK)
+        rc_file_close(out);
+    return st;
+}
+
+rc_status rc_file_read_at(const struct rc_file *f, uint64_t at, void *to, size_t size)
+{
+    uint8_t *p = to;
+    while (size) {
+        const ssize_t n = pread(f->fd, p, size, (off_t) at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return io_error(f->path, "read");
+        if (n == 0)
+            return rc_fail(RC_ERR_IO, "%s: shrank to %llu bytes while reading", f->path,
+                           (unsigned long long) at);
+        p += n;
+        at += (uint64_t) n;
+        size -= (size_t) n;
+    }
+    return RC_OK;
+}
+
+void rc_file_close(struct rc_file *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
 }
 
 rc_status rc_file_read(struct rc_context *c, const char *path, uint64_t limit, struct rc_bytes *out)
 {
+    struct rc_file f;
     *out = (struct rc_bytes){NULL, 0};
-    /* O_NONBLOCK: opening a FIFO without a writer must not hang */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return io_error(path, "open");
-    const rc_status st = read_open(c, fd, path, limit ? limit : c->o.max_file_bytes, out);
-    close(fd);
+    RC_TRY(rc_file_open(&f, c, path, limit));
+    const rc_status st = read_all(c, f.fd, path, (size_t) f.size, out);
+    rc_file_close(&f);
     if (st != RC_OK) {
         rc_release(out->data);
         *out = (struct rc_bytes){NULL, 0};

@@ -8,6 +8,18 @@ struct rc_bytes {
     size_t size;
 }; /* data from rc_alloc */
 
+/* A regular file open for reading in places. */
+struct rc_file {
+    int fd;
+    uint64_t size;
+    const char *path; /* borrowed */
+};
+/* What rc_file_read() refuses is refused here too. */
+rc_status rc_file_open(struct rc_file *out, struct rc_context *c, const char *path, uint64_t limit);
+/* All of [at, at + size); RC_ERR_IO when the file ends before. */
+rc_status rc_file_read_at(const struct rc_file *f, uint64_t at, void *to, size_t size);
+void rc_file_close(struct rc_file *f);
+
 /* Read a regular file of at most `limit` bytes (0: the context's max_file_bytes). FIFOs, devices,
  * directories are refused without blocking; EINTR and short reads are handled; a file that
  * grows or shrinks meanwhile is RC_ERR_IO. Errors name the path. */

@@ -5,6 +5,7 @@
 
 #include "io/onnx.h"
 #include "pass/pass.h"
+#include "wire/outline.h"
 
 #include <string.h>
 
@@ -106,21 +107,17 @@ static rc_status model_build(struct rc_graph *g, struct rc_arena *arena, const O
     return rc_graph_verify(g);
 }
 
-/* `owned`: the block of `data`, released once the message is unpacked, or NULL. */
-static rc_status load(struct rc_graph **out, struct rc_context *c, const void *data, size_t size,
-                      void *owned)
+/* The rest of loading; the arena goes. */
+static rc_status finish(struct rc_graph **out, struct rc_arena *arena, const Onnx__ModelProto *m)
 {
-    struct rc_arena arena = {.ctx = c};
-    Onnx__ModelProto *model = NULL;
-    struct rc_graph *g = NULL;
-    *out = NULL;
-    rc_status st = rc_onnx_read(&model, &arena, data, size);
-    rc_release(owned);
-    if (st == RC_OK)
-        st = rc_graph_create(&g, c);
-    if (st == RC_OK)
-        st = model_build(g, &arena, model);
-    rc_arena_free(&arena); /* before folding, which wants memory of its own */
+    struct rc_graph *g;
+    rc_status st = rc_graph_create(&g, arena->ctx);
+    if (st != RC_OK) {
+        rc_arena_free(arena);
+        return st;
+    }
+    st = model_build(g, arena, m);
+    rc_arena_free(arena); /* before folding, which wants memory of its own */
     if (st == RC_OK)
         st = rc_pass_run(g, &rc_pass_fold_const, NULL);
     if (st != RC_OK)
@@ -130,17 +127,85 @@ static rc_status load(struct rc_graph **out, struct rc_context *c, const void *d
     return st;
 }
 
+/* `owned`: the block of `data`, released once the message is unpacked, or NULL. */
+static rc_status load(struct rc_graph **out, struct rc_context *c, const void *data, size_t size,
+                      void *owned)
+{
+    struct rc_arena arena = {.ctx = c};
+    Onnx__ModelProto *model = NULL;
+    const rc_status st = rc_onnx_read(&model, &arena, data, size);
+    rc_release(owned);
+    if (st == RC_OK)
+        return finish(out, &arena, model);
+    rc_arena_free(&arena);
+    return st;
+}
+
 rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
                               size_t size)
 {
+    *out = NULL;
     return load(out, c, data, size, NULL);
+}
+
+/* Large weights straight from the file into memory that their tensors take over. */
+static rc_status read_pieces(struct rc_arena *a, const Onnx__ModelProto *m,
+                             const struct rc_outline *o, const struct rc_file *f)
+{
+    for (uint32_t i = 0; i < o->n; i++) {
+        const struct rc_outline_piece *p = &o->piece[i];
+        if (!m->graph || p->initializer >= m->graph->n_initializer)
+            return rc_fail(RC_ERR_FORMAT, "not an ONNX model: initializer %u is missing",
+                           p->initializer);
+        Onnx__TensorProto *t = m->graph->initializer[p->initializer];
+        a->cap += p->size + 64; /* in the file, so no lie */
+        void *bytes = rc_arena_alloc(a, p->size);
+        if (!bytes)
+            return a->status;
+        RC_TRY(rc_file_read_at(f, p->at, bytes, p->size));
+        t->has_raw_data = 1;
+        t->raw_data.len = p->size;
+        t->raw_data.data = bytes;
+    }
+    return RC_OK;
+}
+
+static rc_status load_outline(struct rc_graph **out, struct rc_context *c,
+                              const struct rc_outline *o, const struct rc_file *f)
+{
+    struct rc_arena arena = {.ctx = c};
+    Onnx__ModelProto *model = NULL;
+    rc_status st = rc_onnx_read(&model, &arena, o->model.data, o->model.size);
+    if (st == RC_OK)
+        st = read_pieces(&arena, model, o, f);
+    if (st == RC_OK)
+        return finish(out, &arena, model);
+    rc_arena_free(&arena);
+    return st;
+}
+
+static rc_status load_whole(struct rc_graph **out, struct rc_context *c, const char *path)
+{
+    struct rc_bytes file = {0};
+    RC_TRY(rc_file_read(c, path, 0, &file));
+    const rc_status st = load(out, c, file.data, file.size, file.data);
+    return st == RC_OK ? RC_OK : rc_fail_prefix(st, "%s", path);
 }
 
 rc_status rc_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)
 {
-    struct rc_bytes file = {0};
+    struct rc_outline outline;
+    struct rc_file file;
     *out = NULL;
-    RC_TRY(rc_file_read(c, path, 0, &file));
-    const rc_status st = load(out, c, file.data, file.size, file.data);
-    return st == RC_OK ? RC_OK : rc_fail_prefix(st, "%s", path);
+    RC_TRY(rc_file_open(&file, c, path, 0));
+    rc_status st = rc_outline_read(&outline, &file, c);
+    const bool whole = st == RC_OK && outline.n == 0;
+    if (st == RC_OK && !whole) {
+        st = load_outline(out, c, &outline, &file);
+        if (st != RC_OK && st != RC_ERR_IO)
+            st = rc_fail_prefix(st, "%s", path);
+    }
+    rc_outline_free(&outline);
+    rc_file_close(&file);
+    return whole ? load_whole(out, c, path) : st;
 }
