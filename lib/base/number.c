@@ -33,7 +33,8 @@ const char *rc_number_text(double v, char buf[RC_NUMBER_TEXT])
 const char *rc_number_fixed(double v, int digits, char buf[RC_NUMBER_TEXT])
 {
     const locale_t before = uselocale(number_locale());
-    snprintf(buf, RC_NUMBER_TEXT, "%.*f", digits, v);
+    if (snprintf(buf, RC_NUMBER_TEXT, "%.*f", digits, v) >= RC_NUMBER_TEXT)
+        snprintf(buf, RC_NUMBER_TEXT, "%.15g", v);
     uselocale(before);
     return buf;
 }

@@ -14,7 +14,7 @@ void rc_engine_destroy(struct rc_engine *e);
 /* Start-up self-test, once per process, result cached: reorders with channel tails, fp32 and int8
  * convolutions against plain loops. RC_OK, or RC_ERR_BACKEND with what was wrong. Sessions fall
  * back to the reference path when it fails; doctor prints the text. The environment variable
- * RESCOMP_SELF_TEST=0 skips it. */
+ * RESCOMP_SELF_TEST=0 skips it, =fail fails it (to see what then happens). */
 rc_status rc_engine_self_test(struct rc_context *c);
 
 /* Plain row-major descriptor of a shape; two calls with equal arguments give the same pointer. */

@@ -3,6 +3,7 @@
 #include "shared.h"
 #include "test.h"
 
+#include "exec/plan.h"
 #include "exec/session.h"
 #include "exec/tape.h"
 #include "io/onnx.h"
@@ -379,6 +380,31 @@ static void trained_models_recognise_cifar_images(void **state)
     check_model(*state, "models/resnet56-cifar10-folded.onnx", 234);
 }
 
+/* A processor on which oneDNN computes wrongly: plain C everywhere, with a warning. */
+static void a_failed_self_test_means_plain_c(void **state)
+{
+    enum { N = 2 };
+    float x[N * PIXELS], want[N * CLASSES], y[N * CLASSES];
+    struct rc_graph *g = net_random(*state, 7, NET_ALL);
+    fill_random(x, N * PIXELS, 7);
+    run_reference(g, N, x, want);
+    assert_int_equal(setenv("RESCOMP_SELF_TEST", "fail", 1), 0);
+    assert_int_equal(rc_engine_self_test(*state), RC_ERR_BACKEND);
+    assert_non_null(strstr(rc_error_text(), "self-test"));
+    struct rc_session *s = compile(g, N, 0);
+    struct rc_tape *t;
+    const struct rc_tape_config o = {.batch = N};
+    OK(rc_tape_create(&t, g, &o));
+    assert_int_equal(unsetenv("RESCOMP_SELF_TEST"), 0);
+    assert_null(rc_session_plan(s)->engine);
+    assert_null(rc_tape_plan(t)->engine);
+    run(s, N, x, y);
+    assert_true(relative_error(y, want, N * CLASSES) < 2e-5);
+    rc_tape_destroy(t);
+    rc_session_destroy(s);
+    rc_graph_destroy(g);
+}
+
 static int setup(void **state)
 {
     *state = test_context();
@@ -408,6 +434,7 @@ int main(void)
         CASE(refresh_takes_new_weights),
         CASE(wrong_numbers_of_images_are_refused),
         CASE(a_forked_child_is_refused),
+        CASE(a_failed_self_test_means_plain_c),
         CASE(trained_models_recognise_cifar_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
