@@ -2,10 +2,12 @@
  * decides, because it reads what forward wrote and must not need a reorder of activations. */
 #include "op/conv_fast.h"
 #include "kernel/conv.h"
+#include "op/conv_winograd.h"
 #include "op/layers.h"
 
 struct conv_state {
     struct rc_prim forward, data, weights;
+    struct rc_winograd *winograd; /* instead of `forward`; NULL: not */
     bool has_bias, wants_data, wants_weights;
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
     /* Source and output gradient in the layouts of the weights gradient, where those differ from
@@ -20,6 +22,7 @@ static void state_destroy(void *state)
     rc_prim_clear(&s->forward);
     rc_prim_clear(&s->data);
     rc_prim_clear(&s->weights);
+    rc_winograd_destroy(s->winograd);
     rc_reorder_destroy(s->move[0]);
     rc_reorder_destroy(s->move[1]);
     rc_release(s->unwanted[0]);
@@ -32,6 +35,13 @@ static rc_status run_forward(const struct rc_step_io *io)
     struct conv_state *s = io->state;
     void *const handle[4] = {io->in[0], io->in[1], io->out[0], s->has_bias ? io->in[2] : NULL};
     return rc_prim_run(&s->forward, handle, io->scratch);
+}
+
+static rc_status run_winograd(const struct rc_step_io *io)
+{
+    const struct conv_state *s = io->state;
+    rc_winograd_run(s->winograd, io->in[0], io->out[0], io->scratch);
+    return RC_OK;
 }
 
 static rc_status run_backward(const struct rc_step_io *io)
@@ -297,6 +307,22 @@ static rc_status prepare_backward(struct rc_prep *p, struct conv_state *s,
     return st;
 }
 
+/* The kernel has copies of weights and bias: oneDNN's packed weights are not wanted any more. */
+static rc_status prefer_winograd(struct rc_prep *p, struct conv_state *s,
+                                 const struct rc_conv_geometry *g)
+{
+    const struct rc_conv_direct direct = {&s->forward, s->has_bias};
+    RC_TRY(rc_conv_winograd_choose(&s->winograd, p, g, &direct));
+    if (!s->winograd)
+        return RC_OK;
+    rc_prim_clear(&s->forward);
+    p->want[1] = NULL;
+    p->scratch = rc_winograd_scratch(s->winograd);
+    p->impl = rc_winograd_name(s->winograd);
+    p->run = run_winograd;
+    return RC_OK;
+}
+
 rc_status rc_conv_prepare(struct rc_prep *p)
 {
     if (p->training && p->node->n_post)
@@ -318,6 +344,8 @@ rc_status rc_conv_prepare(struct rc_prep *p)
         st = prepare_forward(p, s, &g, bias);
     if (st == RC_OK && p->training)
         st = prepare_backward(p, s, &g, bias);
+    else if (st == RC_OK)
+        st = prefer_winograd(p, s, &g);
     if (st != RC_OK) {
         state_destroy(s);
         p->state = NULL;

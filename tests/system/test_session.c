@@ -380,6 +380,41 @@ static void trained_models_recognise_cifar_images(void **state)
     check_model(*state, "models/resnet56-cifar10-folded.onnx", 234);
 }
 
+static bool uses(const struct rc_session *s, const char *impl)
+{
+    const struct rc_plan *p = rc_session_plan(s);
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].impl && strstr(p->steps[i].impl, impl))
+            return true;
+    return false;
+}
+
+/* Both ways of computing 3x3 convolutions, forced, and the choice by time. */
+static void winograd_gives_the_same_logits(void **state)
+{
+    enum { N = 3, IN = 3 * 32 * 32 };
+    static float x[N * IN];
+    static const char *const how[3] = {"off", "on", "auto"};
+    float y[3][N * 10];
+    struct rc_cpu_info cpu;
+    rc_cpu_info(&cpu);
+    const bool can = cpu.avx512 || strstr(cpu.isa, "AVX2");
+    struct rc_graph *g = net_zoo(*state, "resnet20", 1.0);
+    fill_random(x, N * IN, 11);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(setenv("RESCOMP_WINOGRAD", how[i], 1), 0);
+        struct rc_session *s = compile(g, N, 0);
+        run(s, N, x, y[i]);
+        if (i < 2)
+            assert_int_equal(uses(s, "winograd"), i == 1 && can);
+        rc_session_destroy(s);
+    }
+    assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
+    assert_true(relative_error(y[1], y[0], N * 10) < 1e-4);
+    assert_true(relative_error(y[2], y[0], N * 10) < 1e-4);
+    rc_graph_destroy(g);
+}
+
 /* A processor on which oneDNN computes wrongly: plain C everywhere, with a warning. */
 static void a_failed_self_test_means_plain_c(void **state)
 {
@@ -435,6 +470,7 @@ int main(void)
         CASE(wrong_numbers_of_images_are_refused),
         CASE(a_forked_child_is_refused),
         CASE(a_failed_self_test_means_plain_c),
+        CASE(winograd_gives_the_same_logits),
         CASE(trained_models_recognise_cifar_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,213 @@
+/* Which convolutions Winograd's kernel can do, its weights, and its loop over blocks of tiles. */
+#include "kernel/winograd.h"
+#include "kernel/onednn.h"
+
+#include <omp.h>
+#include <string.h>
+
+enum { L2_BYTES = 384 << 10 }; /* what a block of tiles may take; Zen 3 has 512 KiB a core */
+
+struct rc_winograd {
+    struct rc_winograd_job job;
+    int lanes;
+    int64_t tiles, blocks;
+    uint32_t threads;
+    size_t per_thread; /* [floats] */
+    float *weights, *bias;
+};
+
+/* Vector width of this processor as oneDNN is held to it; 0: none. */
+static int lanes_here(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+    const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
+    const unsigned wide = (unsigned) dnnl_cpu_isa_avx512_core;
+    const unsigned narrow = (unsigned) dnnl_cpu_isa_avx2;
+    if ((isa & wide) == wide)
+        return 16;
+    if ((isa & narrow) == narrow)
+        return 8;
+#endif
+    return 0;
+}
+
+/* False where channels do not lie together in whole vectors. */
+static bool layout_of(const struct rc_md *md, int lanes, struct rc_winograd_layout *l,
+                      int64_t *channels)
+{
+    struct rc_dmd_layout d;
+    if (!md || md->dtype != RC_F32)
+        return false;
+    rc_dmd_layout(rc_md_dnnl(md), &d);
+    if (!d.blocked || d.any || d.rank != 4 || d.inner_count > 1)
+        return false;
+    *l = (struct rc_winograd_layout){.image = d.strides[0], .row = d.strides[2],
+                                     .pixel = d.strides[3]};
+    *channels = d.padded[1];
+    if (d.inner_count == 0) {
+        l->block = *channels;
+        l->block_stride = 0;
+        return d.strides[1] == 1 && *channels % lanes == 0;
+    }
+    l->block = d.inner_block[0];
+    l->block_stride = d.strides[1];
+    return d.inner_axis[0] == 1 && l->block % lanes == 0;
+}
+
+static bool geometry_fits(const struct rc_conv_geometry *g)
+{
+    bool fits = g->groups == 1;
+    for (int i = 0; i < 2; i++)
+        fits = fits && g->kernel[i] == 3 && g->stride[i] == 1 && g->dilation[i] == 1 &&
+               g->pad_begin[i] == 1 && g->out[i] == g->in[i];
+    return fits;
+}
+
+static bool job_of(const struct rc_winograd_spec *s, int lanes, struct rc_winograd_job *j)
+{
+    const struct rc_conv_geometry *g = s->geometry;
+    if (!lanes || !geometry_fits(g) ||
+        !layout_of(s->src, lanes, &j->src_layout, &j->in_channels) ||
+        !layout_of(s->dst, lanes, &j->dst_layout, &j->out_channels))
+        return false;
+    j->batch = g->batch;
+    j->height = g->in[0];
+    j->width = g->in[1];
+    j->tiles_y = (g->in[0] + 3) / 4;
+    j->tiles_x = (g->in[1] + 3) / 4;
+    j->sum = s->sum;
+    j->relu = s->relu;
+    return true;
+}
+
+bool rc_winograd_fits(const struct rc_winograd_spec *s)
+{
+    struct rc_winograd_job j = {0};
+    return job_of(s, lanes_here(), &j);
+}
+
+/* Blocks as large as the second-level cache allows, but as many as there are threads, and equal. */
+static void cut_blocks(struct rc_winograd *w)
+{
+    struct rc_winograd_job *j = &w->job;
+    const int64_t bytes = 36 * (j->in_channels + j->out_channels) * (int64_t) sizeof(float);
+    const int64_t rows = w->lanes == 16 ? 12 : 6; /* of one register block */
+    int64_t most = L2_BYTES / bytes / rows * rows;
+    if (most < rows)
+        most = rows;
+    w->tiles = j->batch * j->tiles_y * j->tiles_x;
+    int64_t blocks = (w->tiles + most - 1) / most;
+    blocks = (blocks + w->threads - 1) / w->threads * w->threads;
+    j->block = (w->tiles + blocks - 1) / blocks;
+    w->blocks = (w->tiles + j->block - 1) / j->block;
+    w->per_thread = (size_t) (36 * (rc_winograd_step(j->block, j->in_channels) +
+                                    rc_winograd_step(j->block, j->out_channels)));
+}
+
+/* G g G' for one pair of channels. */
+static void transform_weights(const float *g, float *out)
+{
+    static const float G[6][3] = {{1.0f / 4, 0, 0},
+                                  {-1.0f / 6, -1.0f / 6, -1.0f / 6},
+                                  {-1.0f / 6, 1.0f / 6, -1.0f / 6},
+                                  {1.0f / 24, 1.0f / 12, 1.0f / 6},
+                                  {1.0f / 24, -1.0f / 12, 1.0f / 6},
+                                  {0, 0, 1}};
+    float half[6][3];
+    for (int i = 0; i < 6; i++)
+        for (int x = 0; x < 3; x++)
+            half[i][x] = G[i][0] * g[x] + G[i][1] * g[3 + x] + G[i][2] * g[6 + x];
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 6; k++)
+            out[i * 6 + k] = half[i][0] * G[k][0] + half[i][1] * G[k][1] + half[i][2] * G[k][2];
+}
+
+static void pack_weights(struct rc_winograd *w, const struct rc_conv_geometry *g,
+                         const float *plain)
+{
+    const int64_t c = w->job.in_channels, k = w->job.out_channels, lanes = w->lanes;
+    for (int64_t o = 0; o < g->out_channels; o++)
+        for (int64_t i = 0; i < g->in_channels; i++) {
+            float t[36];
+            transform_weights(plain + (o * g->in_channels + i) * 9, t);
+            float *to = w->weights + (o / lanes * c + i) * lanes + o % lanes;
+            for (int p = 0; p < 36; p++)
+                to[p * c * k] = t[p];
+        }
+}
+
+rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
+                             const struct rc_winograd_spec *s)
+{
+    struct rc_winograd_job job = {0};
+    const int lanes = lanes_here();
+    *out = NULL;
+    if (!job_of(s, lanes, &job))
+        return rc_fail(RC_ERR_UNSUPPORTED, "no Winograd kernel for this convolution");
+    struct rc_winograd *w = RC_NEW(c, struct rc_winograd);
+    if (!w)
+        return RC_ERR_MEMORY;
+    w->job = job;
+    w->lanes = lanes;
+    w->threads = s->threads ? s->threads : 1;
+    cut_blocks(w);
+    const size_t pairs = (size_t) (36 * job.in_channels * job.out_channels);
+    w->weights = rc_alloc_zero(c, pairs * sizeof(float));
+    w->bias = s->bias ? rc_alloc_zero(c, (size_t) job.out_channels * sizeof(float)) : NULL;
+    if (!w->weights || (s->bias && !w->bias)) {
+        rc_winograd_destroy(w);
+        return RC_ERR_MEMORY;
+    }
+    if (s->bias)
+        memcpy(w->bias, s->bias, (size_t) s->geometry->out_channels * sizeof(float));
+    pack_weights(w, s->geometry, s->weights);
+    w->job.weights = w->weights;
+    w->job.bias = w->bias;
+    *out = w;
+    return RC_OK;
+}
+
+void rc_winograd_destroy(struct rc_winograd *w)
+{
+    if (!w)
+        return;
+    rc_release(w->weights);
+    rc_release(w->bias);
+    rc_release(w);
+}
+
+size_t rc_winograd_scratch(const struct rc_winograd *w)
+{
+    return w->threads * w->per_thread * sizeof(float);
+}
+
+const char *rc_winograd_name(const struct rc_winograd *w)
+{
+    return w->lanes == 16 ? "winograd:avx512" : "winograd:avx2";
+}
+
+static void run_block(const struct rc_winograd *w, const struct rc_winograd_job *j, int64_t b,
+                      float *scratch)
+{
+    const int64_t first = b * j->block;
+    const int64_t count = w->tiles - first < j->block ? w->tiles - first : j->block;
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+    if (w->lanes == 16)
+        rc_winograd_tiles_avx512(j, first, count, scratch);
+    else
+        rc_winograd_tiles_avx2(j, first, count, scratch);
+#else
+    (void) count;
+    (void) scratch;
+#endif
+}
+
+void rc_winograd_run(const struct rc_winograd *w, const void *src, void *dst, void *scratch)
+{
+    struct rc_winograd_job j = w->job;
+    j.src = src;
+    j.dst = dst;
+#pragma omp parallel for schedule(static) num_threads(w->threads)
+    for (int64_t b = 0; b < w->blocks; b++)
+        run_block(w, &j, b, (float *) scratch + (size_t) omp_get_thread_num() * w->per_thread);
+}

@@ -1,0 +1,206 @@
+/* Winograd or direct, by measurement. */
+#include "op/conv_winograd.h"
+#include "base/file.h"
+#include "kernel/onednn.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what was measured in this process --- */
+
+enum { REMEMBERED = 256 };
+
+/* All of what the times depend on; zeroed, so that it can be compared as bytes. */
+struct key {
+    struct rc_conv_geometry geometry;
+    char src[64], dst[64];
+    int64_t threads, isa;
+    bool bias, sum, relu;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    uint32_t count;
+    struct key key[REMEMBERED];
+    bool faster[REMEMBERED];
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool recall(const struct key *k, bool *faster)
+{
+    bool found = false;
+    pthread_mutex_lock(&known.lock);
+    for (uint32_t i = 0; i < known.count && !found; i++)
+        if ((found = memcmp(&known.key[i], k, sizeof(*k)) == 0))
+            *faster = known.faster[i];
+    pthread_mutex_unlock(&known.lock);
+    return found;
+}
+
+static void remember(const struct key *k, bool faster)
+{
+    pthread_mutex_lock(&known.lock);
+    if (known.count < REMEMBERED) { /* beyond that, layers are measured again */
+        known.key[known.count] = *k;
+        known.faster[known.count++] = faster;
+    }
+    pthread_mutex_unlock(&known.lock);
+}
+
+static void key_of(struct key *k, const struct rc_winograd_spec *s)
+{
+    memset(k, 0, sizeof(*k));
+    const struct rc_conv_geometry *g = s->geometry;
+    k->geometry.batch = g->batch;
+    k->geometry.in_channels = g->in_channels;
+    k->geometry.out_channels = g->out_channels;
+    k->geometry.in[0] = g->in[0];
+    k->geometry.in[1] = g->in[1];
+    rc_md_text(s->src, k->src);
+    rc_md_text(s->dst, k->dst);
+    k->threads = s->threads;
+    k->isa = (int64_t) dnnl_get_effective_cpu_isa();
+    k->bias = s->bias != NULL;
+    k->sum = s->sum;
+    k->relu = s->relu;
+}
+
+/* --- measuring --- */
+
+struct trial {
+    const struct rc_winograd *winograd;
+    struct rc_prim *direct;
+    void *handle[4]; /* source, weights, destination, bias */
+    size_t size[4];  /* [bytes] */
+    void *scratch;
+    const uint64_t *evict; /* EVICT_BYTES */
+    _Atomic uint64_t sum;  /* keeps the reads */
+};
+
+/* Twice the largest second-level cache of a core that is common. */
+enum { EVICT_BYTES = 4 << 20 };
+
+static uint64_t read_all(const uint64_t *p, size_t bytes)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < bytes / sizeof(*p); i += 8) /* once a cache line */
+        sum += p[i];
+    return sum;
+}
+
+/* As in a network: other layers' weights have driven this one's out of the cache, but its
+ * activations were just written. Winograd's weights are four times as large, which decides. */
+static void as_in_a_network(struct trial *t)
+{
+#pragma omp parallel
+    t->sum += read_all(t->evict, EVICT_BYTES);
+    t->sum += read_all(t->handle[0], t->size[0]) + read_all(t->handle[2], t->size[2]);
+}
+
+static uint64_t time_one(struct trial *t, bool winograd, rc_status *st)
+{
+    as_in_a_network(t);
+    const uint64_t begin = rc_clock_ns();
+    if (winograd)
+        rc_winograd_run(t->winograd, t->handle[0], t->handle[2], t->scratch);
+    else
+        *st = rc_prim_run(t->direct, t->handle, t->scratch);
+    return rc_clock_ns() - begin;
+}
+
+/* The best of a few turns each; the machine may be busy with something else in some of them. */
+static rc_status compare(struct trial *t, bool *faster)
+{
+    enum { LEAST = 4, MOST = 9, ENOUGH_NS = 1000000 };
+    uint64_t best[2] = {UINT64_MAX, UINT64_MAX}, spent = 0;
+    rc_status st = RC_OK;
+    time_one(t, true, &st);
+    time_one(t, false, &st);
+    for (int i = 0; i < MOST && (i < LEAST || spent < ENOUGH_NS) && st == RC_OK; i++)
+        for (int k = 0; k < 2; k++) {
+            const uint64_t ns = time_one(t, k == 0, &st);
+            spent += ns;
+            best[k] = ns < best[k] ? ns : best[k];
+        }
+    *faster = best[0] < best[1];
+    return st;
+}
+
+static rc_status measure(const struct rc_prep *p, const struct rc_winograd *w,
+                         const struct rc_conv_direct *direct, bool *faster)
+{
+    struct rc_context *c = rc_engine_context(p->engine);
+    const size_t here = direct->prim->scratch, there = rc_winograd_scratch(w);
+    struct trial t = {
+        .winograd = w,
+        .direct = direct->prim,
+        .size = {rc_md_bytes(p->want[0]), rc_md_bytes(p->want[1]), rc_md_bytes(p->out_md[0]),
+                 direct->has_bias ? (size_t) p->in[2].shape.dim[0] * sizeof(float) : 0}};
+    rc_status st = RC_OK;
+    for (int i = 0; i < 4; i++)
+        if (t.size[i] && !(t.handle[i] = rc_alloc_zero(c, t.size[i])))
+            st = RC_ERR_MEMORY;
+    void *evict = rc_alloc_zero(c, EVICT_BYTES);
+    t.evict = evict;
+    if (!evict || !(t.scratch = rc_alloc_zero(c, here > there ? here : there)))
+        st = RC_ERR_MEMORY;
+    if (st == RC_OK)
+        st = compare(&t, faster);
+    for (int i = 0; i < 4; i++)
+        rc_release(t.handle[i]);
+    rc_release(t.scratch);
+    rc_release(evict);
+    return st;
+}
+
+/* --- choosing --- */
+
+/* What the node does after the convolution: a sum, then a ReLU, or less. */
+static bool posts_fit(const struct rc_node *n, struct rc_winograd_spec *s)
+{
+    uint32_t i = 0;
+    if (i < n->n_post && n->post[i].kind == RC_POST_ADD) {
+        s->sum = true;
+        i++;
+    }
+    if (i < n->n_post && n->post[i].kind == RC_POST_RELU) {
+        s->relu = true;
+        i++;
+    }
+    return i == n->n_post;
+}
+
+rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep *p,
+                                  const struct rc_conv_geometry *g,
+                                  const struct rc_conv_direct *direct)
+{
+    const char *told = getenv("RESCOMP_WINOGRAD");
+    struct rc_winograd_spec s = {.geometry = g,
+                                 .src = p->want[0],
+                                 .dst = p->out_md[0],
+                                 .weights = p->in[1].data,
+                                 .bias = direct->has_bias ? p->in[2].data : NULL,
+                                 .threads = (uint32_t) omp_get_max_threads()};
+    *out = NULL;
+    if ((told && !strcmp(told, "off")) || !s.weights || (direct->has_bias && !s.bias) ||
+        !posts_fit(p->node, &s) || !rc_winograd_fits(&s))
+        return RC_OK;
+    struct key key;
+    bool faster = told && !strcmp(told, "on");
+    key_of(&key, &s);
+    const bool settled = faster || recall(&key, &faster);
+    if (settled && !faster)
+        return RC_OK;
+    RC_TRY(rc_winograd_create(out, rc_engine_context(p->engine), &s));
+    if (settled)
+        return RC_OK;
+    const rc_status st = measure(p, *out, direct, &faster);
+    if (st == RC_OK)
+        remember(&key, faster);
+    if (st != RC_OK || !faster) {
+        rc_winograd_destroy(*out);
+        *out = NULL;
+    }
+    return st;
+}

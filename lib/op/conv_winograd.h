@@ -1,0 +1,19 @@
+#ifndef RC_LIB_OP_CONV_WINOGRAD_H
+#define RC_LIB_OP_CONV_WINOGRAD_H
+/* Winograd's kernel as a second way to run a convolution in a session. */
+#include "kernel/winograd.h"
+
+/* A forward convolution as prepared on oneDNN: primitive bound to source, weights, destination and
+ * (when there is one) bias, its layouts in p->want and p->out_md. */
+struct rc_conv_direct {
+    struct rc_prim *prim;
+    bool has_bias;
+};
+/* *out: a Winograd kernel for the same layouts where it can do the work and is faster here, else
+ * NULL. Which one wins is measured once per process for equal layers and numbers of threads.
+ * RESCOMP_WINOGRAD=off never uses it, =on wherever it can: for tests, and for results that do not
+ * depend on a measurement. */
+rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep *p,
+                                  const struct rc_conv_geometry *g,
+                                  const struct rc_conv_direct *direct);
+#endif

@@ -1,0 +1,304 @@
+/* Winograd's kernel against a direct sum in double: channels 1 to 33, odd sizes, what is fused. */
+#include "kernel/winograd.h"
+#include "kernel/onednn.h"
+#include "nets.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scene {
+    struct rc_engine *engine;
+    struct rc_context *ctx;
+    struct rc_conv_geometry g;
+    const struct rc_md *src, *dst, *plain_src, *plain_dst;
+    float *x, *weights, *bias, *residual; /* plain */
+    float *in, *out, *got;
+    double *want;
+};
+
+static int64_t elements(const struct rc_md *md)
+{
+    return (int64_t) (rc_md_bytes(md) / sizeof(float));
+}
+
+static const struct rc_md *with_tag(struct rc_engine *e, const struct rc_shape *s,
+                                    dnnl_format_tag_t tag)
+{
+    dnnl_memory_desc_t d;
+    const struct rc_md *md;
+    dnnl_dims_t dims;
+    for (int i = 0; i < 4; i++)
+        dims[i] = s->dim[i];
+    assert_int_equal(rc_dmd_with_tag(&d, 4, dims, dnnl_f32, tag), dnnl_success);
+    OK(rc_md_intern(e, RC_DMD(d), &md));
+    rc_dmd_clear(&d);
+    return md;
+}
+
+static float *random_array(int64_t n, uint64_t seed)
+{
+    float *x = calloc((size_t) n, sizeof(*x));
+    assert_non_null(x);
+    fill_random(x, n, seed);
+    return x;
+}
+
+static void move(struct scene *s, const struct rc_md *from, const struct rc_md *to, const float *x,
+                 float *y)
+{
+    struct rc_reorder *r;
+    OK(rc_reorder_create(&r, s->engine, from, to));
+    void *scratch = malloc(rc_reorder_scratch(r) + 64);
+    OK(rc_reorder_run(r, x, y, scratch));
+    free(scratch);
+    rc_reorder_destroy(r);
+}
+
+static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t w,
+                       dnnl_format_tag_t tag)
+{
+    enum { BATCH = 2 };
+    s->ctx = test_context();
+    OK(rc_engine_create(&s->engine, s->ctx));
+    s->g = (struct rc_conv_geometry){BATCH,  c,      k,      1,      {h, w}, {h, w},
+                                     {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+    const struct rc_shape in = rc_conv_src_shape(&s->g), out = rc_conv_dst_shape(&s->g);
+    OK(rc_md_plain(s->engine, RC_F32, &in, &s->plain_src));
+    OK(rc_md_plain(s->engine, RC_F32, &out, &s->plain_dst));
+    s->src = with_tag(s->engine, &in, tag);
+    s->dst = with_tag(s->engine, &out, tag);
+    s->x = random_array(BATCH * c * h * w, 1);
+    s->weights = random_array(c * k * 9, 2);
+    s->bias = random_array(k, 3);
+    s->residual = random_array(BATCH * k * h * w, 4);
+    s->in = random_array(elements(s->src), 5);
+    s->out = random_array(elements(s->dst), 6);
+    s->got = random_array(BATCH * k * h * w, 7);
+    s->want = calloc((size_t) (BATCH * k * h * w), sizeof(double));
+    assert_non_null(s->want);
+    move(s, s->plain_src, s->src, s->x, s->in);
+}
+
+static void close_scene(struct scene *s)
+{
+    free(s->x);
+    free(s->weights);
+    free(s->bias);
+    free(s->residual);
+    free(s->in);
+    free(s->out);
+    free(s->got);
+    free(s->want);
+    rc_engine_destroy(s->engine);
+    test_context_done(s->ctx);
+}
+
+static double pixel(const struct scene *s, int64_t n, int64_t o, int64_t y, int64_t x)
+{
+    const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
+    double sum = 0;
+    for (int64_t i = 0; i < c; i++)
+        for (int64_t t = 0; t < 9; t++) {
+            const int64_t sy = y + t / 3 - 1, sx = x + t % 3 - 1;
+            if (sy >= 0 && sy < h && sx >= 0 && sx < w)
+                sum += (double) s->x[((n * c + i) * h + sy) * w + sx] *
+                       (double) s->weights[(o * c + i) * 9 + t];
+        }
+    return sum;
+}
+
+static void expect(struct scene *s, bool bias, bool sum, bool relu)
+{
+    const int64_t k = s->g.out_channels, h = s->g.in[0], w = s->g.in[1];
+    for (int64_t i = 0; i < s->g.batch * k * h * w; i++) {
+        double v = pixel(s, i / w / h / k, i / w / h % k, i / w % h, i % w);
+        v += bias ? (double) s->bias[i / w / h % k] : 0;
+        v += sum ? (double) s->residual[i] : 0;
+        s->want[i] = relu && v < 0 ? 0 : v;
+    }
+}
+
+static struct rc_winograd *kernel(const struct scene *s, bool bias, bool sum, bool relu,
+                                  uint32_t threads)
+{
+    const struct rc_winograd_spec spec = {.geometry = &s->g,
+                                          .src = s->src,
+                                          .dst = s->dst,
+                                          .weights = s->weights,
+                                          .bias = bias ? s->bias : NULL,
+                                          .sum = sum,
+                                          .relu = relu,
+                                          .threads = threads};
+    struct rc_winograd *w;
+    if (!rc_winograd_fits(&spec))
+        return NULL;
+    OK(rc_winograd_create(&w, s->ctx, &spec));
+    return w;
+}
+
+static void run(struct scene *s, const struct rc_winograd *w)
+{
+    void *scratch = malloc(rc_winograd_scratch(w));
+    move(s, s->plain_dst, s->dst, s->residual, s->out);
+    rc_winograd_run(w, s->in, s->out, scratch);
+    free(scratch);
+    move(s, s->dst, s->plain_dst, s->out, s->got);
+}
+
+static void check(struct scene *s, int fused)
+{
+    const bool bias = fused & 1, sum = fused & 2, relu = fused & 4;
+    const int64_t n = s->g.batch * s->g.out_channels * s->g.in[0] * s->g.in[1];
+    struct rc_winograd *w = kernel(s, bias, sum, relu, 2);
+    assert_non_null(w);
+    run(s, w);
+    expect(s, bias, sum, relu);
+    double error = 0, largest = 1;
+    for (int64_t i = 0; i < n; i++) {
+        error = fmax(error, fabs((double) s->got[i] - s->want[i]));
+        largest = fmax(largest, fabs(s->want[i]));
+    }
+    if (!(error <= 2e-5 * largest))
+        fail_msg("%d -> %d channels, %dx%d, fused %d: error %g of %g", (int) s->g.in_channels,
+                 (int) s->g.out_channels, (int) s->g.in[0], (int) s->g.in[1], fused, error,
+                 largest);
+    rc_winograd_destroy(w);
+}
+
+static struct rc_cpu_info cpu(void)
+{
+    struct rc_cpu_info i;
+    rc_cpu_info(&i);
+    return i;
+}
+
+/* Skips where there is no kernel at all; otherwise the blocked layout of this processor. */
+static dnnl_format_tag_t blocked(void)
+{
+    const struct rc_cpu_info i = cpu();
+    if (!i.avx512 && !strstr(i.isa, "AVX2"))
+        skip();
+    return i.avx512 ? dnnl_nChw16c : dnnl_nChw8c;
+}
+
+static void any_number_of_channels(void **state)
+{
+    (void) state;
+    const dnnl_format_tag_t tag = blocked();
+    for (int64_t c = 1; c <= 33; c++) {
+        struct scene s;
+        open_scene(&s, c, 34 - c, 5 + c % 4, 4 + c % 7, tag);
+        check(&s, (int) (c % 8));
+        close_scene(&s);
+    }
+}
+
+static void everything_that_can_be_fused(void **state)
+{
+    (void) state;
+    const dnnl_format_tag_t tag = blocked();
+    for (int fused = 0; fused < 8; fused++) {
+        struct scene s;
+        open_scene(&s, 16, 48, 9, 13, fused % 2 ? dnnl_nhwc : tag);
+        check(&s, fused);
+        close_scene(&s);
+    }
+}
+
+static void sizes_from_one_pixel(void **state)
+{
+    (void) state;
+    const dnnl_format_tag_t tag = blocked();
+    for (int64_t side = 1; side <= 17; side++) {
+        struct scene s;
+        open_scene(&s, 8, 8, side, 18 - side, tag);
+        check(&s, 7);
+        close_scene(&s);
+    }
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void) state;
+    struct scene s;
+    open_scene(&s, 40, 24, 14, 14, blocked());
+    const size_t bytes = rc_md_bytes(s.dst);
+    float *first = malloc(bytes);
+    for (uint32_t threads = 1; threads <= 5; threads++) {
+        struct rc_winograd *w = kernel(&s, true, true, true, threads);
+        assert_non_null(w);
+        run(&s, w);
+        if (threads == 1)
+            memcpy(first, s.out, bytes);
+        assert_memory_equal(first, s.out, bytes);
+        rc_winograd_destroy(w);
+    }
+    free(first);
+    close_scene(&s);
+}
+
+/* oneDNN's kernels rely on zeros behind the last channel. */
+static void channels_behind_the_last_stay_zero(void **state)
+{
+    (void) state;
+    struct scene s;
+    open_scene(&s, 5, 9, 8, 8, blocked());
+    struct rc_winograd *w = kernel(&s, true, false, true, 1);
+    assert_non_null(w);
+    run(&s, w);
+    struct rc_dmd_layout l;
+    rc_dmd_layout(rc_md_dnnl(s.dst), &l);
+    const int64_t block = l.inner_block[0];
+    for (int64_t i = 0; i < elements(s.dst); i++) {
+        const int64_t channel = i / l.strides[1] % (l.padded[1] / block) * block + i % block;
+        if (channel >= 9)
+            assert_true(s.out[i] == 0.0f);
+    }
+    rc_winograd_destroy(w);
+    close_scene(&s);
+}
+
+static void other_convolutions_are_refused(void **state)
+{
+    (void) state;
+    struct scene s;
+    open_scene(&s, 16, 16, 8, 8, blocked());
+    const struct rc_conv_geometry good = s.g;
+    for (int i = 0; i < 5; i++) {
+        s.g = good;
+        if (i == 0)
+            s.g.groups = 2;
+        if (i == 1)
+            s.g.kernel[1] = 1;
+        if (i == 2)
+            s.g.stride[0] = 2;
+        if (i == 3)
+            s.g.dilation[1] = 2;
+        if (i == 4)
+            s.g.pad_begin[0] = 0;
+        assert_null(kernel(&s, false, false, false, 1));
+    }
+    s.g = good;
+    s.src = s.plain_src;
+    struct rc_winograd *w;
+    const struct rc_winograd_spec spec = {
+        .geometry = &s.g, .src = s.src, .dst = s.dst, .weights = s.weights, .threads = 1};
+    assert_int_equal(rc_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
+    assert_null(w);
+    close_scene(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_number_of_channels),
+        cmocka_unit_test(everything_that_can_be_fused),
+        cmocka_unit_test(sizes_from_one_pixel),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(channels_behind_the_last_stay_zero),
+        cmocka_unit_test(other_convolutions_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
