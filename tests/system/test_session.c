@@ -7,6 +7,7 @@
 #include "exec/session.h"
 #include "exec/tape.h"
 #include "io/onnx.h"
+#include "kernel/engine.h"
 #include "op/layers.h"
 
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static void without_passes_the_result_is_the_same(void **state)
 }
 
 /* Convolution layouts go from the stem to the pool: no conversion of activations on the way, but
- * for one behind the stem. */
+ * for one behind the stem by oneDNN 3.x, which runs the stem in another layout. */
 static void check_no_reorders(struct rc_context *c, const char *name)
 {
     struct rc_graph *g = net_zoo(c, name, 1);
@@ -130,7 +131,9 @@ static void check_no_reorders(struct rc_context *c, const char *name)
         assert_string_not_equal(info.kernel, "plain C");
     }
     assert_true(pool > stem);
-    assert_true(reorders <= 1); /* oneDNN 3.x runs the stem in another layout */
+    struct rc_cpu_info cpu;
+    rc_cpu_info(&cpu);
+    assert_true(reorders <= (cpu.onednn[0] == '2' ? 0 : 1));
     rc_session_destroy(s);
     rc_graph_destroy(g);
 }
