@@ -220,3 +220,13 @@ uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, 
         bad_number(a, name, text, range);
     return v;
 }
+
+bool args_bf16(const struct args *a)
+{
+    const char *text = args_text(a, "precision", "f32");
+    if (!strcmp(text, "f32") || !strcmp(text, "bf16"))
+        return text[0] == 'b';
+    fprintf(stderr, "rescomp %s: --precision is \"%s\", allowed are f32 and bf16\n",
+            a->verb->name, text);
+    exit(EXIT_USAGE);
+}

@@ -46,4 +46,8 @@ const char *args_nth(const struct args *a, const char *name, unsigned k);
 double args_real(const struct args *a, const char *name, double otherwise, double min, double max);
 uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, uint64_t min,
                     uint64_t max);
+/* Precision of computing: PRECISION_OPTION is bf16; a value that is neither ends the program. */
+#define PRECISION_OPTION \
+    { "precision", "TYPE", "f32, or bf16 where rescomp doctor says yes; default: f32" }
+bool args_bf16(const struct args *a);
 #endif

@@ -36,6 +36,8 @@ static int fill(const struct args *a, rc_train_options *o)
         o->augmentation = NULL; /* --augment none */
     if (o->resume && !o->checkpoint)
         return tool_usage(a, "--resume needs --checkpoint FILE");
+    if (args_bf16(a))
+        o->flags |= RC_TRAIN_BF16;
     o->progress = show;
     return EXIT_DONE;
 }

@@ -18,7 +18,8 @@
     { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \
     { "resume", NULL, "continue from the checkpoint" },                                      \
     { "keep-best", NULL, "keep the epoch that is best on held-out training images" },        \
-    { "images", "N", "only the first N images" }
+    { "images", "N", "only the first N images" },                                            \
+    PRECISION_OPTION
 
 /* Train `graph` in place with the options of `a`, `epochs` when the option is not given, and a
  * learning rate of `lr` (0: the optimiser's). Shows progress. */

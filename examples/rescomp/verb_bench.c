@@ -12,6 +12,7 @@ static const struct option options[] = {
     {"seconds", "S", "time per model; default: 2"},
     {"profile", NULL, "per layer: time, GMAC/s, share of the measured peak; passes over memory"},
     {"reference", NULL, "plain C instead of oneDNN"},
+    PRECISION_OPTION,
     {NULL, NULL, NULL},
 };
 
@@ -39,6 +40,8 @@ static rc_status prepare(const struct args *a, struct subject *s)
         o.flags |= RC_SESSION_REFERENCE;
     if (args_flag(a, "profile"))
         o.flags |= RC_SESSION_PROFILE;
+    if (args_bf16(a))
+        o.flags |= RC_SESSION_BF16;
     rc_status st = tool_context(&s->context, a);
     const double begin = now_ms();
     if (st == RC_OK)
@@ -82,6 +85,7 @@ static void print_json(const struct args *a, const struct subject *s, const rc_l
         json_close();
     }
     json_list_close();
+    json_text("precision", args_bf16(a) ? "bf16" : "f32");
     json_text("isa", info->isa);
     json_text("cpu", info->cpu);
     json_text("onednn", info->onednn);
@@ -102,8 +106,9 @@ static void print_table(const struct args *a, const struct subject *s, const rc_
                r[i].p99_ms, r[i].images_per_second, s[i].load_ms, r[i].median_ms / r[0].median_ms);
     if (csv)
         return;
-    printf("batch %llu, %llu threads, %s, %s, oneDNN %s\n",
+    printf("batch %llu, %s, %llu threads, %s, %s, oneDNN %s\n",
            (unsigned long long) args_count(a, "batch", 1, 1, 65536),
+           args_bf16(a) ? "bf16" : "f32",
            (unsigned long long) info->threads, info->cpu, info->isa, info->onednn);
     const double peak = args_flag(a, "profile") ? peak_multiply_adds(info->threads) : 0;
     for (unsigned i = 0; i < a->n_positional && args_flag(a, "profile"); i++) {

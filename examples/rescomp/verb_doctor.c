@@ -31,7 +31,8 @@ static void print_text(const rc_system_info *i)
     printf("int8         %s\n", i->vnni ? "exact in hardware (VNNI)"
                                         : "no VNNI: layers whose products could saturate run on an "
                                           "exact, slower path");
-    printf("bf16         %s\n", i->bf16 ? "present" : "absent");
+    printf("bf16         %s\n", i->bf16 ? "yes: --precision bf16 computes in it"
+                                        : "no: needs AVX-512 BF16 or AMX");
     printf("PNG, JPEG    %s, %s\n", i->png ? "yes" : "no (built without libpng)",
            i->jpeg ? "yes" : "no (built without libjpeg)");
 }

@@ -19,9 +19,13 @@ typedef struct rc_evaluate_options {
     uint64_t *confusion;     /**< Room for **[classes, classes]** counts, row: label, column:
                                   answer; overwritten. NULL: not wanted. */
     uint64_t confusion_size; /**< Elements of confusion; must be classes x classes. */
+    uint64_t flags;          /**< RC_EVALUATE_*; 0: none. */
 } rc_evaluate_options;
 
-#define RC_EVALUATE_OPTIONS_INIT { sizeof(rc_evaluate_options), 0, 0, 0, 0, 0 }
+/** The model computes in bf16, see RC_SESSION_BF16. */
+#define RC_EVALUATE_BF16 UINT64_C(1)
+
+#define RC_EVALUATE_OPTIONS_INIT { sizeof(rc_evaluate_options), 0, 0, 0, 0, 0, 0 }
 
 /** What was found. */
 typedef struct rc_evaluate_result {

@@ -27,6 +27,10 @@ typedef struct rc_session_options {
 #define RC_SESSION_REFERENCE UINT64_C(1)
 /** Collect per-step times for rc_session_step_info(). */
 #define RC_SESSION_PROFILE UINT64_C(2)
+/** Convolutions, pooling and linear layers compute in bfloat16 and add up in f32; inputs and
+ *  outputs stay f32. RC_ERR_UNSUPPORTED where the processor or ONEDNN_MAX_CPU_ISA has no bf16
+ *  (rc_system_info.bf16) and together with RC_SESSION_REFERENCE. @since 0.1 */
+#define RC_SESSION_BF16 UINT64_C(4)
 
 #define RC_SESSION_OPTIONS_INIT { sizeof(rc_session_options), 0, 0, 0, 0, 0 }
 

@@ -71,6 +71,11 @@ typedef struct rc_train_options {
 #define RC_TRAIN_IN_ORDER UINT64_C(1)
 /** BatchNormalization uses and keeps its running statistics. */
 #define RC_TRAIN_FREEZE_BN UINT64_C(2)
+/** Activations and their gradients are bfloat16; weights, their gradients, BatchNormalization
+ *  statistics and the loss stay f32. A teacher answers in bf16 too; validation runs in f32.
+ *  rc_trainer_new() gives RC_ERR_UNSUPPORTED where the processor or ONEDNN_MAX_CPU_ISA has no bf16
+ *  (rc_system_info.bf16). @since 0.1 */
+#define RC_TRAIN_BF16 UINT64_C(4)
 
 #define RC_TRAIN_OPTIONS_INIT \
     { sizeof(rc_train_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }

@@ -1,7 +1,9 @@
 #include "train/evaluate.h"
 #include "base/abi.h"
 
-RC_ABI_NO_TAIL(rc_evaluate_options, confusion_size);
+RC_ABI_NO_TAIL(rc_evaluate_options, flags);
+
+enum { FIRST_SIZE = offsetof(rc_evaluate_options, flags) };
 RC_ABI_NO_TAIL(rc_evaluate_result, images_per_second);
 
 rc_status rc_evaluate(const rc_graph *graph, rc_dataset *dataset,
@@ -13,7 +15,10 @@ rc_status rc_evaluate(const rc_graph *graph, rc_dataset *dataset,
         return rc_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
     if (!result)
         return rc_fail(RC_ERR_ARG, "result is NULL");
-    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_evaluate_options"));
+    RC_TRY(rc_abi_read(&o, sizeof(o), FIRST_SIZE, options, "rc_evaluate_options"));
+    if (o.flags & ~RC_EVALUATE_BF16)
+        return rc_fail(RC_ERR_ABI, "rc_evaluate_options.flags is 0x%llx, allowed is 0x1",
+                       (unsigned long long) o.flags);
     if (o.batch > 65536 || o.threads > 1024)
         return rc_fail(RC_ERR_ARG, "%s is %llu, allowed is 1..%d",
                        o.batch > 65536 ? "batch" : "threads",

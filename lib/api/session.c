@@ -64,8 +64,9 @@ rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_sessi
     if (!graph || !rc_graph_valid(graph))
         return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
     RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_session_options"));
-    if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE))
-        return rc_fail(RC_ERR_ABI, "rc_session_options.flags is 0x%llx, allowed are 0x1 and 0x2",
+    if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16))
+        return rc_fail(RC_ERR_ABI,
+                       "rc_session_options.flags is 0x%llx, allowed are 0x1, 0x2 and 0x4",
                        (unsigned long long) o.flags);
     if (o.threads > MAX_THREADS)
         return rc_fail(RC_ERR_ARG, "threads is %llu, allowed are 0 to %d",

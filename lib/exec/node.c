@@ -272,6 +272,7 @@ static rc_status node_join(struct rc_plan *p, rc_id id)
     s->ref[1] = in[1];
     s->ref[2] = p->primary[n->out[0]];
     s->bytes = p->slots[s->ref[2]].bytes;
+    s->bf16 = rc_md_is_bf16(md);
     s->node = n;
     s->impl = "join";
     keep(p, s->ref[2]);
@@ -312,6 +313,12 @@ static bool zero_stays_zero(const struct rc_plan *p, const struct rc_node *n)
     return true;
 }
 
+/* An operator that knows f32 only reads such a value after a reorder. */
+static const struct rc_md *layout_shown(const struct rc_op *op, const struct rc_md *md)
+{
+    return rc_md_is_bf16(md) && !(op->flags & RC_OP_BF16) ? NULL : md;
+}
+
 /* RC_ERR_UNSUPPORTED when the operator has no fast path for this node. */
 static rc_status node_prepare(struct rc_plan *p, rc_id id)
 {
@@ -328,7 +335,7 @@ static rc_status node_prepare(struct rc_plan *p, rc_id id)
             continue;
         needs[i] = p->needs && p->needs[v];
         if (!is_const(p, v))
-            have[i] = p->slots[p->primary[v]].md;
+            have[i] = layout_shown(n->op, p->slots[p->primary[v]].md);
     }
     for (uint32_t o = 0; o < n->n_out; o++)
         out[o] = *tensor_of(p, n->out[o]);
@@ -343,6 +350,7 @@ static rc_status node_prepare(struct rc_plan *p, rc_id id)
                           .have = have,
                           .training = p->training,
                           .frozen_stats = p->frozen_bn,
+                          .bf16 = p->bf16,
                           .needs_grad = needs,
                           .in_place = -1};
     const rc_status st = n->op->prepare(q);
@@ -377,6 +385,7 @@ rc_status rc_plan_node(struct rc_plan *p, rc_id id)
         return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operator %s cannot run", n->name,
                        n->op->name);
     if (layout_free(p, n) && n->n_post == 0 && zero_stays_zero(p, n))
-        return node_plain(p, id, RC_HOW_FREE, p->slots[p->primary[n->in[0]]].md);
+        return node_plain(p, id, RC_HOW_FREE,
+                          layout_shown(n->op, p->slots[p->primary[n->in[0]]].md));
     return node_plain(p, id, RC_HOW_PLAIN, NULL);
 }

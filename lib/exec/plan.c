@@ -10,6 +10,8 @@ rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, boo
     p->n_values = g->n_values;
     p->n_nodes = g->n_nodes;
     RC_TRY(rc_engine_check_fork()); /* the next parallel loop would hang */
+    if (p->bf16)
+        RC_TRY(rc_cpu_check_bf16());
     const rc_status fit = reference ? RC_OK : rc_engine_self_test(g->ctx);
     if (fit == RC_ERR_MEMORY)
         return fit;
@@ -17,6 +19,8 @@ rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, boo
         rc_log(g->ctx, RC_LOG_WARNING, "%s; running on plain C instead", rc_error_text());
         reference = true;
     }
+    if (p->bf16 && reference)
+        return rc_fail(RC_ERR_UNSUPPORTED, "bf16 needs oneDNN, this runs on plain C");
     if (!reference)
         RC_TRY(rc_engine_create(&p->engine, g->ctx));
     p->shape = rc_alloc_array(p->ctx, p->n_values + 1u, sizeof(*p->shape));

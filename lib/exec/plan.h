@@ -36,14 +36,14 @@ enum rc_step_kind {
     RC_STEP_PLAIN,   /* op->forward or op->backward */
     RC_STEP_REORDER, /* to another layout */
     RC_STEP_COPY,    /* bytes; zeros when the caller gave no array */
-    RC_STEP_ADD,     /* out = in[0] + in[1], f32, any common layout */
+    RC_STEP_ADD,     /* out = in[0] + in[1], any common layout */
     RC_STEP_JOIN,    /* out = max(in[0] + in[1], 0), in[1] may be absent; training only */
     RC_STEP_MASK     /* out = in[2] > 0 ? in[0] + in[1] : 0, the gradient of that */
 };
 
 struct rc_step {
     enum rc_step_kind kind;
-    bool backward;
+    bool backward, bf16;        /* bf16: add, join and mask in that type */
     const struct rc_node *node; /* NULL for moves */
     uint32_t n_in, n_out, n_ref;
     uint32_t *ref;            /* slots: in, out, then d_out, d_in when backward, then saved */
@@ -82,6 +82,7 @@ struct rc_plan {
     struct rc_graph *g;              /* the plan's own, after passes */
     struct rc_engine *engine;        /* NULL: plain C everywhere */
     bool training, frozen_bn, keeps; /* keeps: a backward walk follows */
+    bool bf16;                       /* set before rc_plan_open() */
     const bool *needs;               /* [n_values] a gradient is wanted; NULL when !training */
     struct rc_tensor *shape;         /* [n_values] at the batch, without data */
     uint32_t n_values, n_nodes;
@@ -102,7 +103,7 @@ struct rc_plan {
 };
 
 /* --- plan.c: the forward walk --- */
-/* `g` is taken over. Shapes at `batch`; engine unless `reference`. */
+/* `g` is taken over. Shapes at `batch`; engine unless `reference`, which refuses bf16. */
 rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, bool reference);
 void rc_plan_close(struct rc_plan *p);
 /* Slots and steps of all nodes in topological order. */

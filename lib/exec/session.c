@@ -162,6 +162,7 @@ static rc_status compile(struct rc_session *s, const struct rc_graph *from)
         RC_TRY(run_passes(g, reference));
     const uint32_t threads = s->threads ? s->threads : rc_context_threads(g->ctx);
     RC_TRY(rc_part_choose(&s->part, g, s->batch, threads, s->part));
+    s->plan.bf16 = s->flags & RC_SESSION_BF16;
     RC_TRY(rc_plan_open(&s->plan, g, s->part, reference));
     RC_TRY(make_io(s)); /* from constants, which planning packs and drops */
     RC_TRY(rc_plan_forward(&s->plan));

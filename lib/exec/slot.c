@@ -155,6 +155,7 @@ rc_status rc_move_add(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t to)
     s->ref[1] = b;
     s->ref[2] = to;
     s->bytes = p->slots[to].bytes;
+    s->bf16 = rc_md_is_bf16(p->slots[to].md);
     return RC_OK;
 }
 
@@ -167,6 +168,7 @@ rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, ui
     s->ref[2] = y;
     s->ref[3] = to;
     s->bytes = p->slots[to].bytes;
+    s->bf16 = rc_md_is_bf16(p->slots[to].md);
     return RC_OK;
 }
 
@@ -174,7 +176,7 @@ rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, ui
 static rc_status own_packed(struct rc_plan *p, uint32_t slot, size_t plain)
 {
     struct rc_slot *s = &p->slots[slot];
-    if (s->bytes != plain)
+    if (s->bytes != plain || rc_md_is_bf16(s->md))
         return rc_slot_own(p, slot);
     s->data = rc_alloc(p->ctx, s->bytes);
     if (!s->data)

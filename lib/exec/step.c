@@ -1,6 +1,7 @@
 /* Running steps: a function pointer and prebuilt arguments each. */
 #include "base/file.h"
 #include "exec/plan.h"
+#include "kernel/bf16.h"
 
 #include <string.h>
 
@@ -8,6 +9,10 @@ enum { PARALLEL_BYTES = 1 << 17 }; /* below this a second thread costs more than
 
 static void run_add(const struct rc_step *s)
 {
+    if (s->bf16) {
+        rc_bf16_add(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
+        return;
+    }
     const float *a = s->at[0], *b = s->at[1];
     float *to = s->at[2];
     const int64_t n = (int64_t) (s->bytes / sizeof(float));
@@ -18,6 +23,10 @@ static void run_add(const struct rc_step *s)
 
 static void run_join(const struct rc_step *s)
 {
+    if (s->bf16) {
+        rc_bf16_join(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
+        return;
+    }
     const float *a = s->at[0], *b = s->at[1];
     float *to = s->at[2];
     const int64_t n = (int64_t) (s->bytes / sizeof(float));
@@ -30,6 +39,11 @@ static void run_join(const struct rc_step *s)
 
 static void run_mask(const struct rc_step *s)
 {
+    if (s->bf16) {
+        rc_bf16_mask((const uint16_t *const[]){s->at[0], s->at[1], s->at[2]}, s->bytes / 2,
+                     s->at[3]);
+        return;
+    }
     const float *a = s->at[0], *b = s->at[1], *y = s->at[2];
     float *to = s->at[3];
     const int64_t n = (int64_t) (s->bytes / sizeof(float));

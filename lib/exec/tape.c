@@ -82,6 +82,7 @@ static rc_status compile(struct rc_tape *t)
     borrow_constants(t);
     t->plan.training = true;
     t->plan.frozen_bn = t->o.frozen_bn;
+    t->plan.bf16 = t->o.bf16;
     RC_TRY(rc_plan_open(&t->plan, g, t->o.batch, reference));
     RC_TRY(rc_tape_find_needs(t));
     RC_TRY(rc_plan_forward(&t->plan));

@@ -16,6 +16,7 @@ struct rc_tape_config {
     bool no_grad;       /* forward only (BN re-estimation): nothing is kept for backward */
     bool input_grads;   /* also gradients of the graph's inputs */
     bool reference_ops; /* plain-C operators only */
+    bool bf16;          /* activations and their gradients; weights and their gradients stay f32 */
     const rc_id *taps;  /* extra values exposed as outputs after the graph's own; a gradient may be
                            given for each (feature distillation, mean activations) */
     uint32_t n_taps;
@@ -28,7 +29,7 @@ void rc_tape_destroy(struct rc_tape *t);
 /* Parameters = constants with op->trainable set that are not frozen, in topological order. */
 uint32_t rc_tape_n_params(const struct rc_tape *t);
 rc_id rc_tape_param(const struct rc_tape *t, uint32_t i);
-float *rc_tape_param_data(struct rc_tape *t, uint32_t i);             /* the graph's constant */
+float *rc_tape_param_data(struct rc_tape *t, uint32_t i); /* the graph's constant */
 /* Valid after backward, and may be changed before an update; NULL when the outputs do not depend on
  * the parameter. */
 float *rc_tape_param_grad(const struct rc_tape *t, uint32_t i);

@@ -63,8 +63,9 @@ enum { /* rc_op.flags */
                               of RC_POST_ADD start at max_in; forward() never sees posts */
     RC_OP_SHAPE_ONLY = 32, /* out depends on the shapes of the operands alone; forward never reads
                               their data, which may be NULL (Shape) */
-    RC_OP_NO_FOLD = 64     /* stays although its operands are constant (DequantizeLinear: the
+    RC_OP_NO_FOLD = 64,    /* stays although its operands are constant (DequantizeLinear: the
                               integers are the weights) */
+    RC_OP_BF16 = 128       /* prepare takes operands in bf16 layouts */
 };
 enum { RC_VARIADIC = 255 };
 

@@ -55,7 +55,7 @@ static rc_status append_add(dnnl_post_ops_t po, const struct rc_prep *p, uint32_
         return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operand %u cannot be added in place",
                        p->node->name, operand);
     *in_place = (int32_t) operand;
-    return rc_dnnl_check(rc_dnnl_append_sum(po, 1.0f, dnnl_f32), "sum");
+    return rc_dnnl_check(rc_dnnl_append_sum(po, 1.0f, p->bf16 ? dnnl_bf16 : dnnl_f32), "sum");
 }
 
 rc_status rc_attr_posts(dnnl_primitive_attr_t attr, const struct rc_prep *p, int32_t *in_place)

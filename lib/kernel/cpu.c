@@ -62,6 +62,17 @@ void rc_cpu_info(struct rc_cpu_info *out)
     read_model(out->model, sizeof(out->model));
 }
 
+rc_status rc_cpu_check_bf16(void)
+{
+    struct rc_cpu_info cpu;
+    rc_cpu_info(&cpu);
+    if (cpu.bf16)
+        return RC_OK;
+    return rc_fail(RC_ERR_UNSUPPORTED,
+                   "bf16 needs AVX-512 BF16 or AMX; processor \"%s\" runs with %s", cpu.model,
+                   cpu.isa);
+}
+
 static _Atomic long first_pid;
 
 rc_status rc_engine_check_fork(void)

@@ -364,7 +364,8 @@ rc_status rc_dnnl_concat(dnnl_primitive_desc_t *out, dnnl_engine_t e,
 dnnl_status_t rc_dnnl_append_sum(dnnl_post_ops_t po, float scale, dnnl_data_type_t type)
 {
     /* inner products refuse a stated type even when it is the destination's */
-    return dnnl_post_ops_append_sum_v2(po, scale, type == dnnl_f32 ? dnnl_data_type_undef : type);
+    const bool stated = type != dnnl_f32 && type != dnnl_bf16;
+    return dnnl_post_ops_append_sum_v2(po, scale, stated ? type : dnnl_data_type_undef);
 }
 
 dnnl_status_t rc_dnnl_append_eltwise(dnnl_post_ops_t po, dnnl_alg_kind_t alg, float a, float b)

@@ -77,6 +77,9 @@ static bool dtype_to_dnnl(enum rc_dtype d, dnnl_data_type_t *out)
     case RC_S8:
         *out = dnnl_s8;
         return true;
+    case RC_BF16:
+        *out = dnnl_bf16;
+        return true;
     default:
         return false;
     }
@@ -91,6 +94,8 @@ static enum rc_dtype dtype_from_dnnl(dnnl_data_type_t d)
         return RC_U8;
     case dnnl_s8:
         return RC_S8;
+    case dnnl_bf16:
+        return RC_BF16;
     default:
         return RC_F32;
     }
@@ -132,7 +137,7 @@ rc_status rc_md_intern(struct rc_engine *e, rc_dmd d, const struct rc_md **out)
     for (int i = 0; i < l.rank && i < RC_MAX_DIMS; i++)
         m->shape.dim[i] = l.dims[i];
     m->any = l.any;
-    m->plain = layout_is_row_major(&l);
+    m->plain = layout_is_row_major(&l) && m->dtype != RC_BF16; /* plain values are not bf16 */
     m->bytes = l.any ? 0 : dnnl_memory_desc_get_size(RC_DMD(m->d));
     m->next = e->pool;
     e->pool = m;
@@ -224,6 +229,11 @@ bool rc_md_is_plain(const struct rc_md *md)
     return md->plain;
 }
 
+bool rc_md_is_bf16(const struct rc_md *md)
+{
+    return md && md->dtype == RC_BF16;
+}
+
 static bool axis_is_blocked(const struct rc_dmd_layout *l, int axis)
 {
     for (int i = 0; i < l->inner_count; i++)
@@ -248,7 +258,7 @@ const char *rc_md_text(const struct rc_md *md, char *buf)
             order[k] = order[k - 1];
         order[k] = i;
     }
-    int at = 0;
+    int at = l.type == dnnl_bf16 ? snprintf(buf, 64, "bf16 ") : 0;
     for (int i = 0; i < l.rank; i++)
         buf[at++] = (char) ((axis_is_blocked(&l, order[i]) ? 'A' : 'a') + order[i]);
     buf[at] = '\0';

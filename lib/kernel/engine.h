@@ -25,8 +25,9 @@ rc_status rc_md_any(struct rc_engine *e, enum rc_dtype d, const struct rc_shape 
                     const struct rc_md **out);
 bool rc_md_equal(const struct rc_md *a, const struct rc_md *b);
 size_t rc_md_bytes(const struct rc_md *md);
-bool rc_md_is_plain(const struct rc_md *md);
-/* Short text such as "aBcd16b" for profiles. buf >= 64 bytes. */
+bool rc_md_is_plain(const struct rc_md *md); /* row-major, of the value's own type */
+bool rc_md_is_bf16(const struct rc_md *md);  /* NULL is not */
+/* Short text such as "aBcd16b" or "bf16 acdb" for profiles. buf >= 64 bytes. */
 const char *rc_md_text(const struct rc_md *md, char *buf);
 
 /* A prepared conversion between two layouts (or types) of one shape. Where the shapes differ but
@@ -52,4 +53,6 @@ struct rc_cpu_info {
     bool vnni, bf16, avx512;
 };
 void rc_cpu_info(struct rc_cpu_info *out);
+/* RC_OK, or RC_ERR_UNSUPPORTED naming the processor and the instruction set in use. */
+rc_status rc_cpu_check_bf16(void);
 #endif

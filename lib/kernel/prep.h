@@ -31,11 +31,14 @@ struct rc_prep {
     const struct rc_tensor *in;            /* shapes at the session's batch; data for constants */
     const struct rc_tensor *out;
     const struct rc_md *const *have;       /* layout in which each operand arrives; NULL: plain.
+                                              bf16 ones are shown to operators with RC_OP_BF16.
                                               Constants are always plain and are packed by the
                                               session: once, or at every step in training */
     bool training;                         /* prepare backward too and keep what it needs */
     bool frozen_stats;                     /* training, but BatchNormalization uses its running
                                               statistics and leaves them alone */
+    bool bf16;                             /* compute in bf16 where there is a kernel for it;
+                                              layouts then are bf16 ones, values stay f32 */
     const bool *needs_grad;                /* [n_in] */
 
     /* answers; all zero/NULL on entry */

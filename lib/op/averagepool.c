@@ -107,6 +107,7 @@ const struct rc_op rc_op_averagepool = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_pool_attrs),
+    .flags = RC_OP_BF16,
     .infer = rc_pool_infer,
     .forward = averagepool_forward,
     .backward = averagepool_backward,

@@ -110,6 +110,8 @@ double rc_op_scalar(const struct rc_tensor *t)
     case RC_U8:
     case RC_BOOL:
         return *(const uint8_t *) t->data;
+    case RC_BF16: /* no value has it */
+        break;
     }
     return 0;
 }

@@ -68,6 +68,11 @@ static rc_status run_backward(const struct rc_step_io *io)
     return rc_prim_run(&s->weights, handle, io->scratch);
 }
 
+static enum rc_dtype compute_type(const struct rc_prep *p)
+{
+    return p->bf16 ? RC_BF16 : RC_F32;
+}
+
 /* oneDNN #6035: this kernel writes past its scratchpad for few channels in channels-last. */
 static bool weights_gradient_unsafe(const struct rc_conv_geometry *g, const struct rc_md *src)
 {
@@ -100,8 +105,13 @@ static rc_status gradient_layouts(struct rc_prep *p, const struct rc_conv_geomet
                                   dnnl_primitive_desc_t forward, const struct rc_md **src,
                                   const struct rc_md **dst)
 {
-    const struct rc_conv_request w = {
-        .geometry = g, .prop = dnnl_backward_weights, .src = *src, .dst = *dst, .hint = forward};
+    const struct rc_conv_request w = {.geometry = g,
+                                      .prop = dnnl_backward_weights,
+                                      .src = *src,
+                                      .dst = *dst,
+                                      .src_type = compute_type(p),
+                                      .dst_type = compute_type(p),
+                                      .hint = forward};
     dnnl_primitive_desc_t grad;
     *src = *dst = NULL;
     rc_status st = describe_fast(p, &w, &grad);
@@ -127,7 +137,7 @@ static rc_status use_arriving_layout(struct rc_prep *p, const struct rc_conv_geo
 {
     struct rc_conv_request arriving = *r;
     dnnl_primitive_desc_t other;
-    if (!p->have[0])
+    if (!p->have[0] || p->have[0]->dtype != compute_type(p))
         return RC_OK;
     arriving.src = p->have[0];
     RC_TRY(describe_fast(p, &arriving, &other));
@@ -150,6 +160,7 @@ static rc_status describe_forward(struct rc_prep *p, const struct rc_conv_geomet
                                   struct rc_conv_request *r, dnnl_primitive_desc_t *pd)
 {
     r->geometry = g;
+    r->src_type = r->weights_type = r->dst_type = compute_type(p);
     r->prop = p->training ? dnnl_forward_training : dnnl_forward_inference;
     RC_TRY(rc_conv_describe(pd, p->engine, r));
     if (!p->training || !p->needs_grad[1])
@@ -203,17 +214,28 @@ static rc_status prepare_forward(struct rc_prep *p, struct conv_state *s,
     return RC_OK;
 }
 
+/* A layer that bf16 has only a slow loop for is better off in f32. */
+static rc_status check_bf16(const struct rc_prep *p, const_dnnl_primitive_desc_t pd)
+{
+    if (!p->bf16 || !rc_pd_is_reference(pd))
+        return RC_OK;
+    return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": no bf16 kernel", p->node->name);
+}
+
 static rc_status prepare_data(struct rc_prep *p, struct conv_state *s,
                               const struct rc_conv_geometry *g, dnnl_primitive_attr_t attr)
 {
     const struct rc_conv_request r = {.geometry = g,
                                       .prop = dnnl_backward_data,
                                       .dst = p->out_md[0],
+                                      .src_type = compute_type(p),
+                                      .weights_type = compute_type(p),
                                       .hint = s->forward.pd,
                                       .attr = attr};
     dnnl_primitive_desc_t pd;
     RC_TRY(rc_conv_describe(&pd, p->engine, &r));
     RC_TRY(rc_prim_init(&s->data, p->engine, pd));
+    RC_TRY(check_bf16(p, pd));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_src_md, 0, &p->d_in_md[0]));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &p->want_backward[1]));
     RC_TRY(rc_prim_bind(&s->data, DNNL_ARG_DIFF_DST, p->out_md[0]));
@@ -259,6 +281,8 @@ static rc_status prepare_weights(struct rc_prep *p, struct conv_state *s,
                                 .src = p->want[0],
                                 .dst = p->out_md[0],
                                 .bias = bias,
+                                .src_type = compute_type(p),
+                                .dst_type = compute_type(p),
                                 .hint = s->forward.pd,
                                 .attr = attr};
     dnnl_primitive_desc_t pd;
@@ -268,6 +292,7 @@ static rc_status prepare_weights(struct rc_prep *p, struct conv_state *s,
         RC_TRY(rc_conv_describe(&pd, p->engine, &r));
     }
     RC_TRY(rc_prim_init(&s->weights, p->engine, pd));
+    RC_TRY(check_bf16(p, pd));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_src_md, 0, &r.src));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_diff_dst_md, 0, &r.dst));
     if (weights_gradient_unsafe(g, r.src))
@@ -323,11 +348,8 @@ static rc_status prefer_winograd(struct rc_prep *p, struct conv_state *s,
     return RC_OK;
 }
 
-rc_status rc_conv_prepare(struct rc_prep *p)
+static rc_status prepare(struct rc_prep *p)
 {
-    if (p->training && p->node->n_post)
-        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": fused work cannot be trained",
-                       p->node->name);
     struct rc_conv_geometry g;
     rc_conv_geometry_of(&g, p->node, &p->in[0].shape, &p->in[1].shape);
     struct conv_state *s = RC_NEW(rc_engine_context(p->engine), struct conv_state);
@@ -344,11 +366,25 @@ rc_status rc_conv_prepare(struct rc_prep *p)
         st = prepare_forward(p, s, &g, bias);
     if (st == RC_OK && p->training)
         st = prepare_backward(p, s, &g, bias);
-    else if (st == RC_OK)
+    else if (st == RC_OK && !p->bf16)
         st = prefer_winograd(p, s, &g);
     if (st != RC_OK) {
         state_destroy(s);
         p->state = NULL;
     }
     return st;
+}
+
+rc_status rc_conv_prepare(struct rc_prep *p)
+{
+    if (p->training && p->node->n_post)
+        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": fused work cannot be trained",
+                       p->node->name);
+    const struct rc_prep asked = *p;
+    const rc_status st = prepare(p);
+    if (st != RC_ERR_UNSUPPORTED || !p->bf16)
+        return st;
+    *p = asked;
+    p->bf16 = false;
+    return prepare(p);
 }

@@ -78,6 +78,7 @@ const struct rc_op rc_op_globalaveragepool = {
     .max_in = 1,
     .min_out = 1,
     .max_out = 1,
+    .flags = RC_OP_BF16,
     .infer = gap_infer,
     .forward = gap_forward,
     .backward = gap_backward,

@@ -84,6 +84,7 @@ const struct rc_op rc_op_maxpool = {
     .min_out = 1,
     .max_out = 2,
     .attr_size = sizeof(struct rc_pool_attrs),
+    .flags = RC_OP_BF16,
     .quant = RC_QUANT_PASS,
     .infer = maxpool_infer,
     .forward = maxpool_forward,

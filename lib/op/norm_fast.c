@@ -278,6 +278,8 @@ rc_status rc_norm_prepare(struct rc_prep *p)
     const struct rc_node *n = p->node;
     if (n->n_post > 1 || (n->n_post == 1 && n->post[0].kind != RC_POST_RELU))
         return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": only one ReLU can be fused", n->name);
+    if (rc_md_is_bf16(p->have[0]) && p->in[0].shape.rank == 4)
+        return rc_norm_bf16_prepare(p);
     struct norm_state *s = RC_NEW(rc_engine_context(p->engine), struct norm_state);
     if (!s)
         return RC_ERR_MEMORY;

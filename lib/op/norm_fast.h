@@ -4,4 +4,6 @@
 /* BatchNormalization in plain and channel-blocked layouts; a ReLU behind it is fused. Ours, because
  * oneDNN computes in float throughout, which makes gradients wrong in the fourth digit. */
 rc_status rc_norm_prepare(struct rc_prep *p);
+/* The same on images that arrive in bf16. */
+rc_status rc_norm_bf16_prepare(struct rc_prep *p);
 #endif

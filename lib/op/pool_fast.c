@@ -48,7 +48,7 @@ static rc_status prepare_forward(struct rc_prep *p, struct pool_state *s, struct
     const struct rc_md *x = p->have[0], *any;
     if (!x)
         RC_TRY(rc_md_plain(p->engine, RC_F32, &p->in[0].shape, &x));
-    RC_TRY(rc_md_any(p->engine, RC_F32, &p->out[0].shape, &any));
+    RC_TRY(rc_md_any(p->engine, x->dtype, &p->out[0].shape, &any));
     d->prop = p->training ? dnnl_forward_training : dnnl_forward_inference;
     d->src = rc_md_dnnl(x);
     d->dst = rc_md_dnnl(any);

@@ -47,18 +47,20 @@ static rc_status run_backward(const struct rc_step_io *io)
     return rc_prim_run(&s->weights, handle, io->scratch);
 }
 
-static rc_status layouts_make(struct layouts *l, struct rc_engine *e, const struct rc_product *q)
+/* `type`: of operands; the result is f32. */
+static rc_status layouts_make(struct layouts *l, struct rc_engine *e, const struct rc_product *q,
+                              enum rc_dtype type)
 {
     const struct rc_shape a = RC_SHAPE(q->m, q->k), w = RC_SHAPE(q->n, q->k);
     const struct rc_shape y = RC_SHAPE(q->m, q->n), row = RC_SHAPE(q->n);
     const int64_t across[2] = {1, q->n};
-    RC_TRY(rc_md_plain(e, RC_F32, &a, &l->a));
+    RC_TRY(rc_md_plain(e, type, &a, &l->a));
     RC_TRY(rc_md_plain(e, RC_F32, &y, &l->y));
     l->bias = NULL;
     if (q->bias)
         RC_TRY(rc_md_plain(e, RC_F32, &row, &l->bias));
     if (q->transposed)
-        return rc_md_any(e, RC_F32, &w, &l->w_any);
+        return rc_md_any(e, type, &w, &l->w_any);
     RC_TRY(rc_md_strided(e, RC_F32, &w, across, &l->w));
     l->w_any = l->w;
     return RC_OK;
@@ -90,6 +92,7 @@ static rc_status prepare_forward(struct rc_prep *p, struct product_state *s,
     RC_TRY(st);
     RC_TRY(rc_prim_init(&s->forward, p->engine, pd));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &l->w));
+    p->want[0] = l->a;
     p->want[1] = announced(q, l->w);
     RC_TRY(rc_prim_bind(&s->forward, DNNL_ARG_SRC, l->a));
     RC_TRY(rc_prim_bind(&s->forward, DNNL_ARG_WEIGHTS, l->w));
@@ -182,7 +185,10 @@ rc_status rc_product_prepare(struct rc_prep *p, const struct rc_product *q)
     p->state = s;
     p->destroy = state_destroy;
     p->run = run_forward;
-    rc_status st = layouts_make(&l, p->engine, q);
+    /* a linear layer trains in f32: it is small, and the loss reads what it gives */
+    const bool bf16 = p->bf16 && !p->training && q->transposed;
+    p->bf16 = false; /* what is added to the result is f32 */
+    rc_status st = layouts_make(&l, p->engine, q, bf16 ? RC_BF16 : RC_F32);
     if (st == RC_OK)
         st = prepare_forward(p, s, q, &l);
     if (st == RC_OK && p->training)

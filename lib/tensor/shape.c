@@ -12,6 +12,8 @@ size_t rc_dtype_size(enum rc_dtype t)
     case RC_I64:
     case RC_F64:
         return 8;
+    case RC_BF16:
+        return 2;
     case RC_U8:
     case RC_S8:
     case RC_BOOL:
@@ -22,7 +24,8 @@ size_t rc_dtype_size(enum rc_dtype t)
 
 const char *rc_dtype_name(enum rc_dtype t)
 {
-    static const char *const names[] = {"none", "f32", "i64", "i32", "u8", "s8", "bool", "f64"};
+    static const char *const names[] = {"none", "f32",  "i64", "i32", "u8",
+                                        "s8",   "bool", "f64", "bf16"};
     return (unsigned) t < sizeof(names) / sizeof(names[0]) ? names[t] : "unknown";
 }
 

@@ -6,7 +6,17 @@
 enum { RC_MAX_DIMS = 8 };
 
 /* Frozen numbers: they appear in the packed file. */
-enum rc_dtype { RC_F32 = 1, RC_I64 = 2, RC_I32 = 3, RC_U8 = 4, RC_S8 = 5, RC_BOOL = 6, RC_F64 = 7 };
+enum rc_dtype {
+    RC_F32 = 1,
+    RC_I64 = 2,
+    RC_I32 = 3,
+    RC_U8 = 4,
+    RC_S8 = 5,
+    RC_BOOL = 6,
+    RC_F64 = 7,
+    RC_BF16 =
+        8 /* the upper half of an f32: memory layouts inside a plan only, never a value's type */
+};
 
 struct rc_shape {
     uint32_t rank;

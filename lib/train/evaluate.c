@@ -60,7 +60,9 @@ static rc_status evaluation_open(struct evaluation *e, const struct rc_graph *g,
     if (e->confusion)
         memset(e->confusion, 0, k * k * sizeof(*e->confusion));
     const struct rc_session_config session = {.batch = e->fit.batch,
-                                              .threads = (uint32_t) o->threads};
+                                              .threads = (uint32_t) o->threads,
+                                              .flags = o->flags & RC_EVALUATE_BF16 ? RC_SESSION_BF16
+                                                                                   : 0};
     const struct rc_batches_config batches = {
         .batch = (uint32_t) e->fit.batch, .limit = o->images, .prefetch = true};
     RC_TRY(rc_session_create(&e->session, g, &session));

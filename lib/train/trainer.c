@@ -32,9 +32,9 @@ static rc_status check_options(const rc_train_options *o)
     if ((o->resume || o->checkpoint_steps) && !o->checkpoint)
         return rc_fail(RC_ERR_ARG, "%s needs a checkpoint path",
                        o->resume ? "resume" : "checkpoint_steps");
-    if (o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN))
-        return rc_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
-                       (unsigned long long) (o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN)));
+    const uint64_t unknown = o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN | RC_TRAIN_BF16);
+    if (unknown)
+        return rc_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags", (unsigned long long) unknown);
     return RC_OK;
 }
 
@@ -101,7 +101,8 @@ static rc_status open_graph(struct rc_trainer *t)
                        t->graph->n_outputs);
     const struct rc_tape_config config = {.batch = t->fit.batch,
                                           .threads = (uint32_t) t->o.threads,
-                                          .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN};
+                                          .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
+                                          .bf16 = t->o.flags & RC_TRAIN_BF16};
     RC_TRY(rc_tape_create(&t->tape, t->graph, &config));
     if (rc_tape_n_params(t->tape) == 0)
         return rc_fail(RC_ERR_MODEL, "the model has no weights to train");
@@ -264,5 +265,6 @@ void rc_trainer_get_plan(const struct rc_trainer *t, struct rc_train_plan *out)
         .steps = t->steps,
         .replays = t->o.replays,
         .augmented = t->augmented,
+        .bf16 = t->o.flags & RC_TRAIN_BF16,
     };
 }

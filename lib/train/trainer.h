@@ -43,7 +43,7 @@ struct rc_train_plan {
     uint32_t classes, threads; /* threads 0: the context's */
     uint64_t images, per_epoch, steps;
     uint64_t replays; /* 0: the data never repeats */
-    bool augmented;
+    bool augmented, bf16;
 };
 
 /* `o` as the caller gave it: zeros are resolved here. */

@@ -175,6 +175,18 @@ class Sessions(Folder):
         self.assertStatus('RC_ERR_ARG', 'no sessions', rescomp.measure_latency, [])
 
 
+    def test_bf16_is_close_or_refused_by_name(self):
+        g, x = tiny(), images(2)
+        self.assertStatus('RC_ERR_ARG', "precision is 'f16'", rescomp.Session, g, precision='f16')
+        if not rescomp.Context().system()['bf16']:
+            self.assertStatus('RC_ERR_UNSUPPORTED', 'bf16 needs', rescomp.Session, g, precision='bf16')
+            return
+        with rescomp.Session(g, batch=2) as exact, rescomp.Session(g, batch=2, precision='bf16') as s:
+            want, got = exact.run(x), s.run(x)
+        self.assertLess(np.abs(got - want).max(), 0.03 * np.abs(want).max())
+        self.assertGreater(np.abs(got - want).max(), 0)
+
+
 class Errors(Folder):
     def test_errors_carry_status_name_and_the_librarys_text(self):
         error = self.assertStatus('RC_ERR_PATH', 'nowhere.onnx', rescomp.Graph.load, self.folder / 'nowhere.onnx')
@@ -391,6 +403,11 @@ class Training(Folder):
     def test_a_few_steps_learn_striped_images(self):
         g = tiny()
         steps = []
+        if rescomp.Context().system()['bf16']:
+            h = g.copy()
+            rounded = rescomp.train(h, self.data, epochs=4, batch=16, lr=0.05, precision='bf16')
+            self.assertLess(rescomp.evaluate(h, self.data, precision='bf16')['loss'], 1)
+            self.assertLess(rounded['loss'], 1)
         result = rescomp.train(g, self.data, epochs=4, batch=16, lr=0.05, validation=self.data, progress=steps.append)
         self.assertEqual((result['epochs'], result['steps'], len(steps)), (4, 32, 32))
         self.assertEqual([s['step'] for s in steps], list(range(1, 33)))

@@ -106,6 +106,23 @@ class Cli(unittest.TestCase):
         self.assertIn('onednn', r)
         self.assertEqual(run('bench', self.model, '--seconds', 0.05, '--csv').stdout.count('\n'), 2)
 
+    def test_bf16_computes_alike_or_is_refused_by_name(self):
+        info = run_json('doctor')
+        self.assertEqual(run('bench', self.model, '--precision', 'f64', code=2).stderr.count('allowed are f32 and bf16'), 1)
+        if not info['bf16']:
+            error = run('bench', self.model, '--precision', 'bf16', code=1).stderr
+            self.assertIn('bf16 needs AVX-512 BF16 or AMX', error)
+            return
+        result = run_json('bench', self.model, '--precision', 'bf16', '--seconds', 0.1)
+        self.assertEqual(result['precision'], 'bf16')
+        exact = run_json('eval', self.model, '--data', self.data)
+        rounded = run_json('eval', self.model, '--data', self.data, '--precision', 'bf16')
+        self.assertLess(abs(exact['top1'] - rounded['top1']), 2)
+        self.assertNotEqual(exact['loss'], rounded['loss'])
+        trained = run_json('train', self.fresh, '-o', self.d / 'bf16.onnx', '--data', self.data, '--epochs', 3, '--batch',
+                           32, '--lr', 0.05, '--augment', 'none', '--precision', 'bf16')
+        self.assertLess(abs(trained['train_loss'] - self.trained['train_loss']), 0.1)
+
     def test_fuse_keeps_the_answers(self):
         run('fuse', self.model, '-o', self.d / 'fused.onnx')
         r = run_json('compare', self.model, self.d / 'fused.onnx', '--data', self.data)

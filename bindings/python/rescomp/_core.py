@@ -167,18 +167,20 @@ class Graph(Handle):
 class Session(Handle):
     """A graph compiled for inference. `run` takes and returns float32 arrays without copying.
 
-    Independent of its graph afterwards. Threads that share one wait for each other.
+    Independent of its graph afterwards. Threads that share one wait for each other. precision="bf16"
+    computes in bfloat16 where the processor has it (Context.system()["bf16"]); inputs and outputs stay float32.
     """
 
     _free = "rc_session_free"
 
     def __init__(self, graph: Graph, *, batch: int = 1, threads: int = 0, reference: bool = False,
-                 profile: bool = False, observe: Sequence[str] = ()) -> None:
+                 profile: bool = False, observe: Sequence[str] = (), precision: str = "f32") -> None:
         self._context = graph._context
         super().__init__(self._context)
         names = _ffi.texts(observe)
-        options = _ffi.SessionOptions(batch=batch, threads=threads, flags=int(reference) | int(profile) << 1,
-                                      observe=names, observe_count=len(names))
+        flags = int(reference) | int(profile) << 1 | int(_ffi.is_bf16(precision)) << 2
+        options = _ffi.SessionOptions(batch=batch, threads=threads, flags=flags, observe=names,
+                                      observe_count=len(names))
         with _ffi.interruptible():
             lib.rc_session_new(self._new, graph._h, options)
         #: (name, shape at the largest batch) of each

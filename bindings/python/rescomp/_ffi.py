@@ -178,6 +178,13 @@ def path(value) -> bytes:
     return value
 
 
+def is_bf16(precision: str) -> bool:
+    """What the `precision` of sessions, evaluation and training says."""
+    if precision not in ("f32", "bf16"):
+        raise ArgumentError(ARG, f"precision is {precision!r}, allowed are 'f32' and 'bf16'")
+    return precision == "bf16"
+
+
 def unsigned(value, name: str = "a number") -> int:
     """An integer from 0; ctypes would wrap others around."""
     value = operator.index(value)
@@ -284,7 +291,8 @@ class SystemInfo(Struct):
 
 
 class EvaluateOptions(Struct):
-    _fields_ = [SIZE, ("batch", U), ("threads", U), ("images", U), ("confusion", P), ("confusion_size", U)]
+    _fields_ = [SIZE, ("batch", U), ("threads", U), ("images", U), ("confusion", P), ("confusion_size", U),
+                ("flags", U)]
 
 
 class EvaluateResult(Struct):

@@ -16,13 +16,14 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 def evaluate(graph: Graph, dataset: Dataset, *, batch: int = 0, threads: int = 0, images: int = 0,
-             confusion: bool = False) -> dict[str, Any]:
+             confusion: bool = False, precision: str = "f32") -> dict[str, Any]:
     """Accuracy and loss: a dict with images, top1, top5 (percent), loss, seconds, images_per_second.
 
     With `confusion` also "confusion", uint64 [classes, classes]: row is the label, column the answer.
     """
     counts = np.zeros((dataset.classes,) * 2, np.uint64) if confusion else None
-    options = _ffi.EvaluateOptions(batch=batch, threads=threads, images=images)
+    options = _ffi.EvaluateOptions(batch=batch, threads=threads, images=images,
+                                   flags=int(_ffi.is_bf16(precision)))
     if counts is not None:
         options.confusion, options.confusion_size = counts.ctypes.data, counts.size
     result = _ffi.EvaluateResult()
@@ -58,7 +59,8 @@ class Trainer(Handle):
 
     Options are those of rc_train_options; 0 and None mean the default. `progress` is called with a
     dict after every step: epoch, step, steps, loss, epoch_top1, rate, seconds_left, top1, ... What it
-    raises ends the run at that step and comes out of run(); so does Ctrl-C.
+    raises ends the run at that step and comes out of run(); so does Ctrl-C. precision="bf16" keeps
+    activations in bfloat16 where the processor has it.
     """
 
     _free = "rc_trainer_free"
@@ -69,7 +71,7 @@ class Trainer(Handle):
                  seed: int = 0, threads: int = 0, ema: float = 0.0, bn_images: int = 0,
                  validation: Optional[Dataset] = None, keep_best: bool = False, checkpoint: Optional[Path] = None,
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
-                 in_order: bool = False, freeze_bn: bool = False) -> None:
+                 in_order: bool = False, freeze_bn: bool = False, precision: str = "f32") -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
@@ -84,7 +86,8 @@ class Trainer(Handle):
             replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=bn_images,
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
-            resume=int(resume), progress=callback, flags=int(in_order) | int(freeze_bn) << 1)
+            resume=int(resume), progress=callback,
+            flags=int(in_order) | int(freeze_bn) << 1 | int(_ffi.is_bf16(precision)) << 2)
         with _ffi.interruptible():
             lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
         if distiller is not None:
