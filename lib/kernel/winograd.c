@@ -31,6 +31,14 @@ static int lanes_here(void)
     return 0;
 }
 
+/* Few tiles with many weights: those come from memory for every run, four times the direct ones. */
+static bool bound_by_weights(const struct rc_winograd_job *j)
+{
+    enum { FEW_TILES = 24, CACHED_BYTES = 1 << 20 };
+    return j->batch * j->tiles_y * j->tiles_x < FEW_TILES &&
+           36 * j->in_channels * j->out_channels * (int64_t) sizeof(float) > CACHED_BYTES;
+}
+
 /* False where channels do not lie together in whole vectors. */
 static bool layout_of(const struct rc_md *md, int lanes, struct rc_winograd_layout *l,
                       int64_t *channels)
@@ -83,7 +91,7 @@ static bool job_of(const struct rc_winograd_spec *s, int lanes, struct rc_winogr
 bool rc_winograd_fits(const struct rc_winograd_spec *s)
 {
     struct rc_winograd_job j = {0};
-    return job_of(s, lanes_here(), &j);
+    return job_of(s, lanes_here(), &j) && !bound_by_weights(&j);
 }
 
 /* Blocks as large as the second-level cache allows, but as many as there are threads, and equal. */
@@ -126,14 +134,21 @@ static void pack_weights(struct rc_winograd *w, const struct rc_conv_geometry *g
                          const float *plain)
 {
     const int64_t c = w->job.in_channels, k = w->job.out_channels, lanes = w->lanes;
-    for (int64_t o = 0; o < g->out_channels; o++)
+    float t[36], row[36][16];
+    for (int64_t first = 0; first < g->out_channels; first += lanes) {
+        memset(row, 0, sizeof(row)); /* behind the last channel */
         for (int64_t i = 0; i < g->in_channels; i++) {
-            float t[36];
-            transform_weights(plain + (o * g->in_channels + i) * 9, t);
-            float *to = w->weights + (o / lanes * c + i) * lanes + o % lanes;
+            for (int64_t o = first; o < first + lanes && o < g->out_channels; o++) {
+                transform_weights(plain + (o * g->in_channels + i) * 9, t);
+                for (int p = 0; p < 36; p++)
+                    row[p][o - first] = t[p];
+            }
+            /* whole vectors: the 36 positions lie far apart */
             for (int p = 0; p < 36; p++)
-                to[p * c * k] = t[p];
+                memcpy(w->weights + p * c * k + (first / lanes * c + i) * lanes, row[p],
+                       (size_t) lanes * sizeof(float));
         }
+    }
 }
 
 rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
@@ -142,7 +157,7 @@ rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
     struct rc_winograd_job job = {0};
     const int lanes = lanes_here();
     *out = NULL;
-    if (!job_of(s, lanes, &job))
+    if (!job_of(s, lanes, &job) || bound_by_weights(&job))
         return rc_fail(RC_ERR_UNSUPPORTED, "no Winograd kernel for this convolution");
     struct rc_winograd *w = RC_NEW(c, struct rc_winograd);
     if (!w)

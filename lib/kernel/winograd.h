@@ -43,7 +43,8 @@ void rc_winograd_tiles_avx512(const struct rc_winograd_job *j, int64_t first, in
 void rc_winograd_tiles_avx2(const struct rc_winograd_job *j, int64_t first, int64_t count,
                             float *scratch);
 
-/* Can it: geometry, layouts (NULL is plain) and processor. `threads` that will run it. */
+/* Can it, and may it pay: geometry, layouts (NULL is plain), processor; not few tiles with weights
+ * beyond 1 MiB. `threads` that will run it. */
 struct rc_winograd_spec {
     const struct rc_conv_geometry *geometry;
     const struct rc_md *src, *dst;

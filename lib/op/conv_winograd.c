@@ -78,8 +78,8 @@ struct trial {
     _Atomic uint64_t sum;  /* keeps the reads */
 };
 
-/* Twice the largest second-level cache of a core that is common. */
-enum { EVICT_BYTES = 4 << 20 };
+/* The largest second-level cache of a core that is common. */
+enum { EVICT_BYTES = 2 << 20 };
 
 static uint64_t read_all(const uint64_t *p, size_t bytes)
 {
@@ -112,7 +112,7 @@ static uint64_t time_one(struct trial *t, bool winograd, rc_status *st)
 /* The best of a few turns each; the machine may be busy with something else in some of them. */
 static rc_status compare(struct trial *t, bool *faster)
 {
-    enum { LEAST = 4, MOST = 9, ENOUGH_NS = 1000000 };
+    enum { LEAST = 3, MOST = 7, ENOUGH_NS = 500000 };
     uint64_t best[2] = {UINT64_MAX, UINT64_MAX}, spent = 0;
     rc_status st = RC_OK;
     time_one(t, true, &st);
