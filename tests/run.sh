@@ -34,6 +34,9 @@ if [ "${1:-all}" != quick ]; then
     setup_build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dtools=false
     stage 'tests with sanitizers'
     export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
+    # creating an AMX int8 kernel for tiny images, oneDNN 2.6 reads 8 bytes behind a block of its own:
+    # harmless but where ASan's heap ends
+    export ONEDNN_MAX_CPU_ISA="${ONEDNN_MAX_CPU_ISA:-AVX512_CORE_BF16}"
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     suite sanitizers build-asan --timeout-multiplier 6 --suite unit --suite op --suite method --suite fuzz
 fi
