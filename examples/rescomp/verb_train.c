@@ -45,6 +45,7 @@ static int finish(const struct args *a, rc_context *context, rc_graph *graph,
     if (code != EXIT_DONE)
         return code;
     if (!args_flag(a, "json")) {
+        printf("activations take %.1f MB\n", (double) r->activation_bytes / 1e6);
         printf("%llu epochs, %.0f s, %.0f images/s, training loss %.4f; test top-1 %.2f %%, loss "
                "%.4f\n",
                (unsigned long long) r->epochs, r->seconds, r->images_per_second, r->loss, e.top1,
@@ -55,6 +56,7 @@ static int finish(const struct args *a, rc_context *context, rc_graph *graph,
     json_text("model", args_text(a, "o", ""));
     json_count("epochs", r->epochs);
     json_real("images_per_second", r->images_per_second);
+    json_count("activation_bytes", r->activation_bytes);
     json_real("top1", e.top1);
     json_real("loss", e.loss);
     json_real("train_loss", r->loss);

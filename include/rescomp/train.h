@@ -32,6 +32,19 @@ typedef struct rc_train_progress {
 /** Called on the thread that called rc_trainer_run(). */
 typedef void (*rc_train_progress_fn)(void *user, const rc_train_progress *progress);
 
+/**
+ * Sums arrays over the processes ("ranks") that train one model together, as MPI_Allreduce() does:
+ * data[i] becomes the sum of data[i] over all ranks, with the same bytes on all of them. All ranks
+ * call it in the same order with the same n. Called on the thread that called rc_trainer_run():
+ * once for every BatchNormalization in each direction, for gradients in buckets of some 65,536
+ * floats, last layers first, while the backward walk goes on, and for a few numbers per step.
+ *
+ * @param[in]     user all_reduce_user.
+ * @param[in,out] data **[n]**.
+ * @return RC_OK; an RC_ERR_* ends the run on this rank.
+ */
+typedef rc_status (*rc_all_reduce_fn)(void *user, float *data, size_t n);
+
 /** Zero means "default" for every member. Strings are read during rc_trainer_new() only. */
 typedef struct rc_train_options {
     size_t size;              /**< sizeof(rc_train_options), set by the INIT macro. */
@@ -65,6 +78,13 @@ typedef struct rc_train_options {
     rc_train_progress_fn progress; /**< NULL: none. */
     void *progress_user;      /**< Its first argument. */
     uint64_t flags;           /**< RC_TRAIN_*; 0: none. */
+    rc_all_reduce_fn all_reduce; /**< Sums over the ranks of a data-parallel run; NULL: one process.
+                                      `batch` is then of all ranks together, each computes its part,
+                                      and statistics of BatchNormalization are those of all. Rank 0
+                                      writes the checkpoint, all read it. */
+    void *all_reduce_user;    /**< Its first argument. */
+    uint64_t ranks;           /**< Processes; 0: 1. Must divide batch. Range 1..4096. */
+    uint64_t rank;            /**< Number of this process. Range 0..ranks-1. */
 } rc_train_options;
 
 /** Take the images in their own order instead of a new random one per epoch. */
@@ -78,7 +98,8 @@ typedef struct rc_train_options {
 #define RC_TRAIN_BF16 UINT64_C(4)
 
 #define RC_TRAIN_OPTIONS_INIT \
-    { sizeof(rc_train_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(rc_train_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0 }
 
 /** What a run did. */
 typedef struct rc_train_result {
@@ -90,10 +111,12 @@ typedef struct rc_train_result {
     double train_top1;        /**< Accuracy on the last epoch's training batches. [percent] */
     double top1;              /**< Validation of the resulting weights; 0: none. [percent] */
     double seconds;           /**< Time of this call. [s] */
-    double images_per_second; /**< Over the steps of this call, without validation. [1/s] */
+    double images_per_second; /**< Over the steps of this call, without validation, on all ranks.
+                                   [1/s] */
+    uint64_t activation_bytes; /**< Memory of activations and their gradients. [bytes] */
 } rc_train_result;
 
-#define RC_TRAIN_RESULT_INIT { sizeof(rc_train_result), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_TRAIN_RESULT_INIT { sizeof(rc_train_result), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Prepare a training run.
@@ -120,8 +143,9 @@ RC_API rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, rc_dataset *d
  * @return RC_OK; RC_ERR_CANCELLED after the running step, with the checkpoint written; RC_ERR_STATE
  *         the loss is not finite any more, or the trainer ran already; RC_ERR_FORMAT,
  *         RC_ERR_TRUNCATED the checkpoint is damaged; RC_ERR_ARG it belongs to another model or
- *         other options; RC_ERR_DATA; RC_ERR_IO, RC_ERR_PATH; RC_ERR_BACKEND; RC_ERR_ABI;
- *         RC_ERR_MEMORY. On failure the graph holds the weights of the last step.
+ *         other options, or the ranks have different models or options; RC_ERR_DATA; RC_ERR_IO,
+ *         RC_ERR_PATH; RC_ERR_BACKEND; RC_ERR_ABI; RC_ERR_MEMORY. On failure the graph holds the
+ *         weights of the last step.
  * Not thread safe per trainer. @since 0.1
  */
 RC_API rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result);

@@ -1,9 +1,14 @@
 #include "base/abi.h"
 #include "train/run.h"
 
-RC_ABI_NO_TAIL(rc_train_options, flags);
+RC_ABI_NO_TAIL(rc_train_options, rank);
 RC_ABI_NO_TAIL(rc_train_progress, top1);
-RC_ABI_NO_TAIL(rc_train_result, images_per_second);
+RC_ABI_NO_TAIL(rc_train_result, activation_bytes);
+
+enum {
+    OPTIONS_V1 = offsetof(rc_train_options, all_reduce),
+    RESULT_V1 = offsetof(rc_train_result, activation_bytes)
+};
 
 rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, rc_dataset *dataset,
                          const rc_train_options *options)
@@ -14,7 +19,7 @@ rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, rc_dataset *dataset,
     *out = NULL;
     if (!rc_graph_valid(graph) || !dataset)
         return rc_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
-    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_train_options"));
+    RC_TRY(rc_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_train_options"));
     return rc_trainer_create(out, graph, dataset, &o);
 }
 
@@ -24,9 +29,9 @@ rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result)
     if (!rc_trainer_valid(trainer))
         return rc_fail(RC_ERR_ARG, "trainer is NULL or was freed");
     if (result) /* a wrong size must not be found after hours */
-        RC_TRY(rc_abi_write(result, sizeof(r), &r, sizeof(r), "rc_train_result"));
+        RC_TRY(rc_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result"));
     RC_TRY(rc_trainer_execute(trainer, &r));
-    return result ? rc_abi_write(result, sizeof(r), &r, sizeof(r), "rc_train_result") : RC_OK;
+    return result ? rc_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result") : RC_OK;
 }
 
 void rc_trainer_free(rc_trainer **trainer)

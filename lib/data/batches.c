@@ -36,11 +36,12 @@ static rc_status fill(struct rc_batches *b)
     if (b->o.batch < 1)
         return rc_fail(RC_ERR_ARG, "batch is 0, must be 1 or more");
     b->images = b->o.limit && b->o.limit < d->images ? (uint32_t) b->o.limit : d->images;
-    b->per_epoch = b->o.drop_last ? b->images / b->o.batch
+    b->o.ranks = b->o.ranks ? b->o.ranks : 1;
+    b->per_epoch = b->o.drop_last ? b->images / ((uint64_t) b->o.batch * b->o.ranks)
                                   : ((uint64_t) b->images + b->o.batch - 1) / b->o.batch;
     if (b->per_epoch == 0)
-        return rc_fail(RC_ERR_DATA, "%u images are less than one batch of %u", b->images,
-                       b->o.batch);
+        return rc_fail(RC_ERR_DATA, "%u images are less than one batch of %llu", b->images,
+                       (unsigned long long) b->o.batch * b->o.ranks);
     RC_TRY(make_chain(b));
     b->o.augmentation = NULL; /* the caller's text is not kept */
     for (uint32_t i = 0; b->o.shuffle && i < 2; i++) {
@@ -107,7 +108,8 @@ static const uint32_t *epoch_order(struct rc_batches *b, uint64_t epoch)
 
 static struct rc_delivery batch_job(struct rc_batches *b, uint64_t epoch, uint64_t index)
 {
-    const uint64_t first = index * b->o.batch, left = b->images - first;
+    const uint64_t first = (index * b->o.ranks + b->o.rank) * b->o.batch;
+    const uint64_t left = b->images - first;
     return (struct rc_delivery){.dataset = b->dataset,
                                 .order = epoch_order(b, epoch),
                                 .first = first,

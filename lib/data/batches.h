@@ -20,6 +20,8 @@ struct rc_batches_config {
     bool prefetch;  /* a thread prepares the batch after the one that was asked for */
     uint64_t seed;
     uint64_t limit;           /* use only the first `limit` images of the split; 0: all */
+    uint32_t ranks, rank;     /* `batch` images of every `ranks` times as many, part `rank`; needs
+                                 drop_last; 0: one rank */
     const char *augmentation; /* chain as "crop:pad=4+flip"; NULL or "": see `augment` */
 };
 rc_status rc_batches_create(struct rc_batches **out, struct rc_dataset *d,

@@ -10,7 +10,8 @@ enum rc_place {
     RC_AT_ARENA = 0,
     RC_AT_CONST, /* a constant of the graph */
     RC_AT_OWN,   /* memory of the plan that lives as long as it: packed weights, outputs */
-    RC_AT_CALLER /* an array that comes with each run */
+    RC_AT_CALLER, /* an array that comes with each run */
+    RC_AT_TAPE    /* memory of the tape, which lives as long as the plan */
 };
 
 enum rc_caller { RC_CALLER_INPUT = 0, RC_CALLER_OUTPUT, RC_CALLER_D_OUT, RC_CALLER_KINDS };
@@ -83,6 +84,7 @@ struct rc_plan {
     struct rc_engine *engine;        /* NULL: plain C everywhere */
     bool training, frozen_bn, keeps; /* keeps: a backward walk follows */
     bool bf16;                       /* set before rc_plan_open() */
+    const struct rc_sync *sync;      /* training on several ranks, or NULL */
     const bool *needs;               /* [n_values] a gradient is wanted; NULL when !training */
     struct rc_tensor *shape;         /* [n_values] at the batch, without data */
     uint32_t n_values, n_nodes;

@@ -77,12 +77,16 @@ static rc_status compile(struct rc_tape *t)
     t->plan.g = g;
     t->n_original = g->n_values;
     RC_TRY(add_taps(g, &t->o));
+    const bool plain = reference || rc_engine_self_test(g->ctx) != RC_OK;
+    if (plain && t->o.sync.all_reduce)
+        return rc_fail(RC_ERR_UNSUPPORTED, "plain-C operators cannot train on several ranks");
     /* plain gradients know nothing of fused work */
-    RC_TRY(run_passes(g, reference || rc_engine_self_test(g->ctx) != RC_OK));
+    RC_TRY(run_passes(g, plain));
     borrow_constants(t);
     t->plan.training = true;
     t->plan.frozen_bn = t->o.frozen_bn;
     t->plan.bf16 = t->o.bf16;
+    t->plan.sync = t->o.sync.all_reduce ? &t->o.sync : NULL;
     RC_TRY(rc_plan_open(&t->plan, g, t->o.batch, reference));
     RC_TRY(rc_tape_find_needs(t));
     RC_TRY(rc_plan_forward(&t->plan));
@@ -95,6 +99,8 @@ static rc_status compile(struct rc_tape *t)
     if (!t->o.no_grad)
         RC_TRY(rc_tape_plan_backward(t));
     RC_TRY(rc_plan_finish(&t->plan));
+    if (!t->o.no_grad)
+        RC_TRY(rc_tape_plan_buckets(t));
     return expose_outputs(t);
 }
 
@@ -130,6 +136,8 @@ void rc_tape_destroy(struct rc_tape *t)
     rc_release(t->grad);
     rc_release(t->second);
     rc_release(t->fixed);
+    rc_release(t->gradients);
+    rc_release(t->buckets);
     rc_release(t->params);
     rc_release(t->out_slot);
     rc_release(t->out);
@@ -138,7 +146,7 @@ void rc_tape_destroy(struct rc_tape *t)
 
 /* --- running --- */
 
-static rc_status run(struct rc_tape *t, uint32_t from, uint32_t to)
+rc_status rc_tape_run(struct rc_tape *t, uint32_t from, uint32_t to)
 {
     if (getpid() != t->pid)
         return rc_fail(RC_ERR_STATE,
@@ -157,7 +165,7 @@ rc_status rc_tape_forward(struct rc_tape *t, const void *const *in, uint64_t see
     for (uint32_t i = 0; i < t->plan.g->n_inputs; i++)
         rc_plan_patch(&t->plan, RC_CALLER_INPUT, i, in[i]);
     rc_tape_bn_before(t);
-    RC_TRY(run(t, 0, t->n_forward));
+    RC_TRY(rc_tape_run(t, 0, t->n_forward));
     rc_tape_bn_after(t);
     t->forwarded = true;
     return RC_OK;
@@ -172,7 +180,7 @@ rc_status rc_tape_backward(struct rc_tape *t, const float *const *d_out)
     t->forwarded = false;
     for (uint32_t i = 0; i < t->plan.g->n_outputs; i++)
         rc_plan_patch(&t->plan, RC_CALLER_D_OUT, i, d_out[i]);
-    return run(t, t->n_forward, t->plan.n_steps);
+    return rc_tape_run_backward(t);
 }
 
 /* --- questions --- */

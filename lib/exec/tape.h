@@ -6,6 +6,7 @@
  *
  * Values with several readers: the first gradient is stored, later ones are added. */
 #include "graph/graph.h"
+#include "kernel/sync.h"
 
 struct rc_tape;
 
@@ -20,6 +21,8 @@ struct rc_tape_config {
     const rc_id *taps;  /* extra values exposed as outputs after the graph's own; a gradient may be
                            given for each (feature distillation, mean activations) */
     uint32_t n_taps;
+    struct rc_sync sync; /* several ranks: `batch` is one rank's part, statistics of
+                            BatchNormalization and gradients of parameters are those of all */
 };
 
 /* The graph is borrowed, must outlive the tape, and its structure must not change. */
@@ -45,6 +48,8 @@ const struct rc_tensor *rc_tape_output(const struct rc_tape *t,
  */
 rc_status rc_tape_forward(struct rc_tape *t, const void *const *in, uint64_t seed, uint64_t step);
 /* d_out[i]: gradient of the loss by output i, plain, or NULL for zero. */
+/* With several ranks parameters' gradients are summed over them in fused buckets, last layers
+ * first, while the walk goes on. */
 rc_status rc_tape_backward(struct rc_tape *t, const float *const *d_out);
 const float *rc_tape_input_grad(const struct rc_tape *t, uint32_t i);
 

@@ -266,8 +266,7 @@ static rc_status back_node(struct rc_tape *t, rc_id id)
 rc_status rc_tape_plan_backward(struct rc_tape *t)
 {
     struct rc_plan *p = &t->plan;
-    for (uint32_t i = 0; i < t->n_params; i++)
-        RC_TRY(make_fixed(t, t->params[i]));
+    RC_TRY(rc_tape_place_gradients(t));
     for (uint32_t i = 0; t->o.input_grads && i < p->g->n_inputs; i++)
         RC_TRY(make_fixed(t, p->g->inputs[i]));
     for (uint32_t i = p->n_order; i-- > 0;)

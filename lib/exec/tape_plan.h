@@ -14,6 +14,12 @@ struct rc_tape_bn {              /* one BatchNormalization being re-estimated */
     double count;    /* elements per channel and batch */
 };
 
+struct rc_bucket { /* gradients that are summed over the ranks at once */
+    float *data;
+    size_t n;
+    uint32_t ready; /* last step that writes one of them */
+};
+
 struct rc_tape {
     struct rc_plan plan;
     struct rc_graph *graph; /* the caller's */
@@ -25,6 +31,9 @@ struct rc_tape {
     uint32_t *grad;     /* [n_values] slot of the gradient so far, or RC_NONE */
     uint32_t *second;   /* [n_values] one more contribution, when the producer adds it itself */
     uint32_t *fixed;    /* [n_values] slot with memory of its own (parameters, inputs) */
+    float *gradients;   /* of all parameters, the last first */
+    struct rc_bucket *buckets;
+    uint32_t n_buckets;
     rc_id *params;
     uint32_t n_params;
     uint32_t *out_slot;
@@ -39,6 +48,11 @@ struct rc_tape {
 /* tape_plan.c: what needs a gradient; after the forward plan, all backward steps. */
 rc_status rc_tape_find_needs(struct rc_tape *t);
 rc_status rc_tape_plan_backward(struct rc_tape *t);
+/* tape_reduce.c: memory of the parameters' gradients, and the reverse walk with their sums. */
+rc_status rc_tape_place_gradients(struct rc_tape *t);
+rc_status rc_tape_plan_buckets(struct rc_tape *t);
+rc_status rc_tape_run_backward(struct rc_tape *t);
+rc_status rc_tape_run(struct rc_tape *t, uint32_t from, uint32_t to); /* tape.c */
 /* tape_grad.c: where gradients go. `target`: a slot in layout `md` that a step may fill with a
  * gradient of `v`; `give`: count the filled slot in. `is_private`: nobody else reads its memory. */
 rc_status rc_grad_target(struct rc_tape *t, uint32_t *slot, rc_id v, const struct rc_md *md);

@@ -7,6 +7,7 @@
  * falls back to op->forward/backward on plain layouts. */
 #include "graph/graph.h"
 #include "kernel/engine.h"
+#include "kernel/sync.h"
 
 /* Layouts are `const struct rc_md *` owned by the engine's pool (kernel/engine.h); NULL = plain
  * row-major of the value's shape. */
@@ -40,6 +41,8 @@ struct rc_prep {
     bool bf16;                             /* compute in bf16 where there is a kernel for it;
                                               layouts then are bf16 ones, values stay f32 */
     const bool *needs_grad;                /* [n_in] */
+    const struct rc_sync *sync;            /* training: batch statistics are those of all ranks;
+                                              NULL: one process. Lives as long as `state` */
 
     /* answers; all zero/NULL on entry */
     const struct rc_md *want[RC_PREP_MAX];      /* layout needed per operand; NULL: plain */

@@ -14,6 +14,7 @@ struct norm_state {
     const struct rc_norm_kernels *k;
     bool batch_statistics; /* else the running ones are used and left alone */
     bool relu, training;
+    const struct rc_sync *sync; /* statistics are those of all ranks; NULL: of one */
     double momentum, epsilon;
     int64_t images, channels, area;
     int64_t lanes, blocks; /* channels in a run; runs per image */
@@ -42,6 +43,18 @@ static size_t run_length(const struct norm_state *s)
 static size_t parts_bytes(const struct norm_state *s)
 {
     return (size_t) (s->images * padded(s)) * sizeof(struct part);
+}
+
+/* For two values per channel from all ranks. */
+static size_t sync_bytes(const struct norm_state *s)
+{
+    return s->sync ? rc_sync_room(s->sync, 2 * (size_t) padded(s)) : 0;
+}
+
+/* Elements of a channel on all ranks; every rank has as many. */
+static double all_count(const struct norm_state *s)
+{
+    return (double) (s->images * s->area) * (s->sync ? (double) s->sync->ranks : 1);
 }
 
 static size_t coefficients_bytes(const struct norm_state *s)
@@ -102,14 +115,53 @@ static struct part channel_statistics(const struct norm_state *s, const struct p
     return r;
 }
 
+/* Of all ranks: m = sum m_r / R,  M2 = sum M2_r + n (m_r - m)^2. */
+static struct part merge_statistics(const struct norm_state *s, const struct part *rank, int64_t c)
+{
+    const double each = (double) (s->images * s->area);
+    struct part r = {0, 0};
+    for (uint32_t k = 0; k < s->sync->ranks; k++)
+        r.a += rank[k * padded(s) + c].a;
+    r.a /= s->sync->ranks;
+    for (uint32_t k = 0; k < s->sync->ranks; k++) {
+        const struct part *q = &rank[k * padded(s) + c];
+        r.b += q->b + each * (q->a - r.a) * (q->a - r.a);
+    }
+    return r;
+}
+
+static rc_status gather_parts(const struct norm_state *s, const struct part *own, void *room,
+                              const struct part **all)
+{
+    const double *values;
+    RC_TRY(rc_sync_gather(s->sync, &own->a, 2 * (size_t) padded(s), room, &values));
+    *all = (const struct part *) (const void *) values;
+    return RC_OK;
+}
+
+/* The first row of `parts` becomes mean and sum of squares of every channel. */
+static rc_status all_statistics(const struct norm_state *s, struct part *parts)
+{
+    const struct part *all;
+#pragma omp parallel for schedule(static)
+    for (int64_t c = 0; c < padded(s); c++)
+        parts[c] = channel_statistics(s, parts + c);
+    if (!s->sync)
+        return RC_OK;
+    RC_TRY(gather_parts(s, parts, (char *) parts + parts_bytes(s), &all));
+    for (int64_t c = 0; c < padded(s); c++)
+        parts[c] = merge_statistics(s, all, c);
+    return RC_OK;
+}
+
 static void set_channel(const struct norm_state *s, const struct rc_step_io *io, int64_t c,
                         const struct coefficients *k, const struct part *parts)
 {
     float *mean = io->in[3], *variance = io->in[4];
     double m = (double) mean[c], v = (double) variance[c];
     if (s->batch_statistics) {
-        const struct part r = channel_statistics(s, parts + c);
-        const double count = (double) (s->images * s->area);
+        const struct part r = parts[c];
+        const double count = all_count(s);
         m = r.a;
         v = r.b / count;
         const double unbiased = count > 1 ? r.b / (count - 1) : v;
@@ -157,6 +209,7 @@ static rc_status run_forward(const struct rc_step_io *io)
 #pragma omp parallel for schedule(static)
         for (int64_t r = 0; r < runs; r++)
             run_statistics(s, x + (size_t) r * run_length(s), parts + r * s->lanes);
+        RC_TRY(all_statistics(s, parts));
     }
     set_coefficients(s, io, &k, parts);
 #pragma omp parallel for schedule(static)
@@ -178,26 +231,44 @@ static void run_sums(const struct norm_state *s, const float *x, const float *dy
         out[l] = (struct part){gather(s, sum, l), gather(s, sum + RC_NORM_LANES, l)};
 }
 
-/* Gradients of scale and shift, and what the gradient of the data needs of them. */
-static void finish_sums(const struct norm_state *s, const struct rc_step_io *io,
-                        const struct coefficients *k, const struct part *parts, double *first)
+/* Gradients of scale and shift, those of this rank; the first row of `parts` gets the sums. */
+static void own_sums(const struct norm_state *s, const struct rc_step_io *io,
+                     const struct coefficients *k, struct part *parts)
 {
-    const double count = s->batch_statistics ? (double) (s->images * s->area) : INFINITY;
     float *d_scale = io->d_in[1], *d_shift = io->d_in[2];
     for (int64_t c = 0; c < padded(s); c++) {
-        const double inverse = k->inverse[c];
         struct part r = {0, 0};
         for (int64_t n = 0; n < s->images; n++) {
             r.a += parts[n * padded(s) + c].a;
             r.b += parts[n * padded(s) + c].b;
         }
-        first[c] = r.a / count;
-        first[padded(s) + c] = r.b * inverse * inverse / count;
+        parts[c] = r;
         if (d_scale && c < s->channels)
-            d_scale[c] = (float) (r.b * inverse);
+            d_scale[c] = (float) (r.b * k->inverse[c]);
         if (d_shift && c < s->channels)
             d_shift[c] = (float) r.a;
     }
+}
+
+/* What the gradient of the data needs of the sums over all ranks. */
+static rc_status finish_sums(const struct norm_state *s, const struct coefficients *k,
+                             struct part *parts, double *first)
+{
+    const double count = s->batch_statistics ? all_count(s) : INFINITY;
+    const struct part *all = parts;
+    const uint32_t ranks = s->sync ? s->sync->ranks : 1;
+    if (s->sync)
+        RC_TRY(gather_parts(s, parts, first + 4 * padded(s), &all));
+    for (int64_t c = 0; c < padded(s); c++) {
+        struct part r = {0, 0};
+        for (uint32_t q = 0; q < ranks; q++) {
+            r.a += all[q * padded(s) + c].a;
+            r.b += all[q * padded(s) + c].b;
+        }
+        first[c] = r.a / count;
+        first[padded(s) + c] = r.b * k->inverse[c] * k->inverse[c] / count;
+    }
+    return RC_OK;
 }
 
 static rc_status run_backward(const struct rc_step_io *io)
@@ -216,7 +287,8 @@ static rc_status run_backward(const struct rc_step_io *io)
         const size_t at = (size_t) r * run_length(s);
         run_sums(s, x + at, dy + at, &p, parts + r * s->lanes);
     }
-    finish_sums(s, io, &k, parts, first);
+    own_sums(s, io, &k, parts);
+    RC_TRY(finish_sums(s, &k, parts, first));
     if (!dx)
         return RC_OK;
 #pragma omp parallel for schedule(static)
@@ -265,6 +337,7 @@ static void fill_state(const struct rc_prep *p, struct norm_state *s)
     s->k = rc_norm_kernels();
     s->training = p->training;
     s->batch_statistics = p->training && !p->frozen_stats;
+    s->sync = s->batch_statistics ? p->sync : NULL;
     s->relu = p->node->n_post == 1;
     s->momentum = (double) a->momentum;
     s->epsilon = (double) a->epsilon;
@@ -296,10 +369,10 @@ rc_status rc_norm_prepare(struct rc_prep *p)
     p->impl = s->k->name;
     p->out_md[0] = p->d_out_md[0] = p->d_in_md[0] = p->want[0];
     p->saved = p->training ? coefficients_bytes(s) : 0;
-    p->scratch = s->batch_statistics ? parts_bytes(s) : coefficients_bytes(s);
+    p->scratch = s->batch_statistics ? parts_bytes(s) + sync_bytes(s) : coefficients_bytes(s);
     if (p->training) {
         p->backward_reads = 1u << 0;
-        p->backward_scratch = parts_bytes(s) + coefficients_bytes(s);
+        p->backward_scratch = parts_bytes(s) + coefficients_bytes(s) + sync_bytes(s);
         p->run_backward = run_backward;
     }
     return RC_OK;

@@ -8,7 +8,7 @@
 
 static double images_per_second(const struct rc_trainer *t)
 {
-    return (double) t->steps_here * (double) t->fit.batch / fmax((double) t->step_ns * 1e-9, 1e-9);
+    return (double) t->steps_here * (double) t->batch / fmax((double) t->step_ns * 1e-9, 1e-9);
 }
 
 static void report(const struct rc_trainer *t, const struct rc_train_step *s)
@@ -26,7 +26,7 @@ static void report(const struct rc_trainer *t, const struct rc_train_step *s)
         .steps = t->steps,
         .loss = s->loss,
         .epoch_loss = c->loss_sum / in_epoch,
-        .epoch_top1 = 100 * (double) c->correct / (in_epoch * (double) t->fit.batch),
+        .epoch_top1 = 100 * (double) c->correct / (in_epoch * (double) t->batch),
         .rate = s->rate,
         .images_per_second = images_per_second(t),
         .seconds_left = each * (double) (t->steps - c->step),
@@ -37,7 +37,9 @@ static void report(const struct rc_trainer *t, const struct rc_train_step *s)
 
 static rc_status write_checkpoint(const struct rc_trainer *t)
 {
-    return t->checkpoint ? rc_checkpoint_write(&t->state, t->checkpoint, t->identity) : RC_OK;
+    if (!t->checkpoint || t->sync.rank != 0)
+        return RC_OK;
+    return rc_checkpoint_write(&t->state, t->checkpoint, t->identity);
 }
 
 /* The weights become what the run would return now: average, then statistics that fit to it. */
@@ -97,7 +99,7 @@ static rc_status close_epoch(struct rc_trainer *t)
     if (t->o.validation)
         RC_TRY(validate_epoch(t));
     c->epoch_loss = c->loss_sum / (double) t->per_epoch;
-    c->epoch_top1 = 100 * (double) c->correct / ((double) t->per_epoch * (double) t->fit.batch);
+    c->epoch_top1 = 100 * (double) c->correct / ((double) t->per_epoch * (double) t->batch);
     c->loss_sum = 0;
     c->correct = 0;
     c->closed++;
@@ -111,7 +113,10 @@ static rc_status close_epoch(struct rc_trainer *t)
 
 static rc_status check_stop(struct rc_trainer *t)
 {
-    RC_TRY(rc_check_cancel(t->ctx));
+    if (t->cancelled)
+        return RC_ERR_CANCELLED;
+    if (!t->sync.all_reduce)
+        RC_TRY(rc_check_cancel(t->ctx));
     if (t->o.checkpoint_steps && t->state.count.step % t->o.checkpoint_steps == 0)
         return write_checkpoint(t);
     return RC_OK;
@@ -143,6 +148,7 @@ static rc_status start(struct rc_trainer *t)
     if (found)
         rc_log(t->ctx, RC_LOG_INFO, "%s: continuing after step %llu of %llu", t->checkpoint,
                (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
+    RC_TRY(rc_ranks_agree(t)); /* before rank 0 writes what another might look for */
     t->started_ns = rc_clock_ns();
     return found ? RC_OK : write_checkpoint(t); /* a path that cannot be written fails now */
 }
@@ -162,7 +168,8 @@ static rc_status finish(struct rc_trainer *t, rc_train_result *r)
                            .train_top1 = c->epoch_top1,
                            .top1 = t->state.best ? c->best_top1 : c->last_top1,
                            .seconds = (double) (rc_clock_ns() - t->started_ns) * 1e-9,
-                           .images_per_second = t->steps_here ? images_per_second(t) : 0};
+                           .images_per_second = t->steps_here ? images_per_second(t) : 0,
+                           .activation_bytes = rc_tape_activation_bytes(t->tape)};
     return RC_OK;
 }
 

@@ -1,6 +1,7 @@
 #ifndef RC_LIB_TRAIN_RUN_H
 #define RC_LIB_TRAIN_RUN_H
 /* The inside of a trainer, shared by trainer.c (make), step.c (one step) and run.c (epochs). */
+#include "kernel/sync.h"
 #include "train/fit.h"
 #include "train/loss.h"
 #include "train/rate.h"
@@ -23,6 +24,10 @@ struct rc_trainer {
     char *checkpoint;           /* path, or NULL */
     char *identity;             /* model, options and hooks, as text */
     struct rc_fit fit;
+    struct rc_sync sync; /* all_reduce NULL: one process */
+    void *sync_room;
+    uint64_t batch; /* images of a step over all ranks; fit.batch of them are here */
+    bool cancelled; /* on some rank */
     uint64_t per_epoch, steps;
     bool ran, augmented;
 
@@ -48,6 +53,13 @@ bool rc_trainer_valid(const struct rc_trainer *t); /* magic */
 
 /* One step: data, forward, loss, backward, update. `s` is filled. */
 rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s);
+
+/* ranks.c: checked options; the same run on all ranks; after `own` is known on all, values[0..n-1],
+ * at most 3, become sums over the ranks, or the failure of one is everyone's. */
+rc_status rc_ranks_open(struct rc_trainer *t);
+rc_status rc_ranks_agree(const struct rc_trainer *t);
+rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values, uint32_t n);
+uint64_t rc_train_model_hash(const struct rc_train_state *s); /* names and shapes of constants */
 
 enum rc_hook_point {
     RC_HOOK_BATCH,

@@ -48,6 +48,22 @@ static rc_status step_loss(struct rc_trainer *t, struct rc_train_step *s)
     return RC_OK;
 }
 
+/* The loss of all ranks, and its gradient by this one's logits. */
+static rc_status share_loss(struct rc_trainer *t, struct rc_train_step *s, rc_status own,
+                            double *correct)
+{
+    const float part = 1 / (float) t->sync.ranks;
+    const bool stop = t->sync.all_reduce && rc_check_cancel(t->ctx) != RC_OK;
+    double v[] = {s->loss, *correct, stop};
+    RC_TRY(rc_ranks_exchange(t, own, v, 3));
+    s->loss = v[0] / t->sync.ranks;
+    *correct = v[1];
+    t->cancelled = v[2] > 0;
+    for (size_t i = 0; t->sync.ranks > 1 && i < (size_t) s->n * s->classes; i++)
+        s->grad[i] *= part;
+    return RC_OK;
+}
+
 static uint64_t count_correct(const struct rc_train_step *s)
 {
     uint64_t correct = 0;
@@ -113,24 +129,34 @@ static rc_status step_data(struct rc_trainer *t, struct rc_train_step *s)
     return rc_batches_get(t->batches, s->pass, s->index, t->x, t->labels, t->ids, &s->n);
 }
 
+/* Dropout takes other elements on every rank. */
+static uint64_t rank_seed(const struct rc_trainer *t)
+{
+    return t->o.seed + UINT64_C(0xd1342543de82ef95) * t->sync.rank;
+}
+
 rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s)
 {
     const uint64_t start = rc_clock_ns();
-    RC_TRY(step_data(t, s));
+    rc_status st = step_data(t, s);
     const struct rc_rate_now now = rc_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
     s->rate = now.rate;
-    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_BATCH, s));
+    if (st == RC_OK)
+        st = rc_trainer_call_hooks(t, RC_HOOK_BATCH, s);
+    RC_TRY(rc_ranks_exchange(t, st, NULL, 0)); /* nobody waits for a rank without images */
     const void *const inputs[] = {t->x};
-    RC_TRY(rc_tape_forward(t->tape, inputs, t->o.seed, s->step));
+    RC_TRY(rc_tape_forward(t->tape, inputs, rank_seed(t), s->step));
     s->logits = rc_tape_output(t->tape, 0)->data;
-    RC_TRY(step_loss(t, s));
+    st = step_loss(t, s);
+    double correct = (double) count_correct(s);
+    RC_TRY(share_loss(t, s, st, &correct));
     const float *const gradients[] = {t->grad};
     RC_TRY(rc_tape_backward(t->tape, gradients));
     RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_GRADIENTS, s));
     update_weights(t, now);
     RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_STEP, s));
     t->state.count.loss_sum += s->loss;
-    t->state.count.correct += count_correct(s);
+    t->state.count.correct += (uint64_t) correct;
     t->state.count.step++;
     t->step_ns += rc_clock_ns() - start;
     t->steps_here++;

@@ -69,7 +69,9 @@ static rc_status find_methods(struct rc_trainer *t)
 
 static rc_status open_data(struct rc_trainer *t)
 {
-    RC_TRY(rc_fit_check(&t->fit, t->graph, t->dataset, (int64_t) t->o.batch));
+    RC_TRY(rc_ranks_open(t));
+    RC_TRY(rc_fit_check(&t->fit, t->graph, t->dataset, (int64_t) t->o.batch / t->sync.ranks));
+    t->batch = (uint64_t) t->fit.batch * t->sync.ranks;
     const char *augmentation = t->o.augmentation;
     const struct rc_batches_config config = {
         .batch = (uint32_t) t->fit.batch,
@@ -79,6 +81,8 @@ static rc_status open_data(struct rc_trainer *t)
         .prefetch = true,
         .seed = t->o.seed,
         .limit = t->o.images,
+        .ranks = t->sync.ranks,
+        .rank = t->sync.rank,
         .augmentation = t->augmented && strcmp(augmentation, "usual") ? augmentation : NULL,
     };
     RC_TRY(rc_batches_create(&t->batches, t->dataset, &config));
@@ -102,7 +106,8 @@ static rc_status open_graph(struct rc_trainer *t)
     const struct rc_tape_config config = {.batch = t->fit.batch,
                                           .threads = (uint32_t) t->o.threads,
                                           .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
-                                          .bf16 = t->o.flags & RC_TRAIN_BF16};
+                                          .bf16 = t->o.flags & RC_TRAIN_BF16,
+                                          .sync = t->sync};
     RC_TRY(rc_tape_create(&t->tape, t->graph, &config));
     if (rc_tape_n_params(t->tape) == 0)
         return rc_fail(RC_ERR_MODEL, "the model has no weights to train");
@@ -142,7 +147,7 @@ static rc_status open_arrays(struct rc_trainer *t)
 }
 
 /* FNV-1a over names and shapes of the constants: other models have other ones. */
-static uint64_t model_hash(const struct rc_train_state *s)
+uint64_t rc_train_model_hash(const struct rc_train_state *s)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     for (uint32_t i = 0; i < s->n_values; i++) {
@@ -160,12 +165,12 @@ static rc_status write_identity(struct rc_trainer *t)
     const rc_train_options *o = &t->o;
     t->identity = rc_format(
         t->ctx,
-        "model %016llx, %llu images, epochs %llu, batch %lld, lr %.17g, rate %s, optimizer %s, "
+        "model %016llx, %llu images, epochs %llu, batch %llu, lr %.17g, rate %s, optimizer %s, "
         "loss %s, augmentation %s, replays %llu, seed %llu, ema %.17g, bn_images %llu, "
         "keep_best %llu, validation %llu, flags %llu",
-        (unsigned long long) model_hash(&t->state),
+        (unsigned long long) rc_train_model_hash(&t->state),
         (unsigned long long) (o->images ? o->images : rc_dataset_images(t->dataset)),
-        (unsigned long long) o->epochs, (long long) t->fit.batch, o->lr, o->rate, o->optimizer,
+        (unsigned long long) o->epochs, (unsigned long long) t->batch, o->lr, o->rate, o->optimizer,
         o->loss, t->augmented ? o->augmentation : "none", (unsigned long long) o->replays,
         (unsigned long long) o->seed, o->ema, (unsigned long long) o->bn_images,
         (unsigned long long) o->keep_best,
@@ -228,6 +233,7 @@ void rc_trainer_destroy(struct rc_trainer *t)
     rc_release(t->ids);
     rc_release(t->checkpoint);
     rc_release(t->identity);
+    rc_release(t->sync_room);
     t->magic = 0;
     rc_release(t);
 }
