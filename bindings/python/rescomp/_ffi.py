@@ -308,16 +308,20 @@ class TrainProgress(Struct):
 PROGRESS_FN = C.CFUNCTYPE(None, P, _ref(TrainProgress))
 
 
+ALL_REDUCE_FN = C.CFUNCTYPE(C.c_int32, P, _ref(C.c_float), C.c_size_t)
+
+
 class TrainOptions(Struct):
     _fields_ = [SIZE, ("epochs", U), ("batch", U), ("lr", D), ("rate", S), ("optimizer", S), ("loss", S),
                 ("augmentation", S), ("replays", U), ("images", U), ("seed", U), ("threads", U), ("ema", D),
                 ("bn_images", U), ("validation", P), ("keep_best", U), ("checkpoint", S), ("checkpoint_steps", U),
-                ("resume", U), ("progress", PROGRESS_FN), ("progress_user", P), ("flags", U)]
+                ("resume", U), ("progress", PROGRESS_FN), ("progress_user", P), ("flags", U),
+                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U)]
 
 
 class TrainResult(Struct):
     _fields_ = [SIZE, ("epochs", U), ("steps", U), ("best_epoch", U), ("loss", D), ("train_top1", D), ("top1", D),
-                ("seconds", D), ("images_per_second", D)]
+                ("seconds", D), ("images_per_second", D), ("activation_bytes", U)]
 
 
 class DistillOptions(Struct):
