@@ -27,15 +27,3 @@ rc_status load_node(struct onnx_model *m, const char *shape, struct pb node, str
     onnx_output(m, "y", "?");
     return load_model(m, c, NULL);
 }
-
-int context_setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-int context_teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}

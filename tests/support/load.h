@@ -11,7 +11,4 @@ rc_status load_bytes(struct pb bytes, struct rc_context *c, struct rc_graph **g)
 rc_status load_model(struct onnx_model *m, struct rc_context *c, struct rc_graph **g);
 /* x (shape) -> node -> y, the node's operands being x and the initializers put in before. */
 rc_status load_node(struct onnx_model *m, const char *shape, struct pb node, struct rc_context *c);
-/* Setup and teardown of a group: *state is a context, which must not leak. */
-int context_setup(void **state);
-int context_teardown(void **state);
 #endif

@@ -14,3 +14,15 @@ void test_context_done(struct rc_context *c)
     assert_int_equal(live, 0);
     rc_context_free(&c);
 }
+
+int context_setup(void **state)
+{
+    *state = test_context();
+    return 0;
+}
+
+int context_teardown(void **state)
+{
+    test_context_done(*state);
+    return 0;
+}

@@ -32,5 +32,7 @@
 /* A context with default options; fails the test when something made from it leaked. */
 struct rc_context *test_context(void);
 void test_context_done(struct rc_context *c);
-
+/* The same as setup and teardown of a test or a group: *state is the context. */
+int context_setup(void **state);
+int context_teardown(void **state);
 #endif

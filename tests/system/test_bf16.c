@@ -357,19 +357,7 @@ static void older_callers_of_evaluate_have_no_flags(void **state)
     rc_dataset_free(&d);
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)
 
 int main(void)
 {

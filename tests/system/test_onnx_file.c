@@ -112,19 +112,7 @@ static void a_cap_of_twice_the_size_of_the_file_is_enough(void **state)
     unlink(path);
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)
 
 int main(void)
 {

@@ -163,19 +163,7 @@ static void wrong_arguments_are_refused(void **state)
     rc_graph_free(&g);
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)
 
 int main(void)
 {

@@ -241,19 +241,7 @@ static void loading_and_compiling_hold_weights_twice(void **state)
     remove(path);
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)
 
 int main(void)
 {

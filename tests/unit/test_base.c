@@ -52,12 +52,15 @@ static void context_refuses_wrong_options(void **state)
     REFUSED(rc_context_memory(NULL, NULL, NULL), RC_ERR_ARG, "context is NULL");
 }
 
-struct newer { rc_context_options o; uint64_t extra; };
+struct newer {
+    rc_context_options o;
+    uint64_t extra;
+};
 
 static void options_of_newer_callers_work_until_they_ask_for_more(void **state)
 {
     (void) state;
-    struct newer n = { RC_CONTEXT_OPTIONS_INIT, 0 };
+    struct newer n = {RC_CONTEXT_OPTIONS_INIT, 0};
     n.o.size = sizeof(n);
     rc_context *c;
     OK(rc_context_new(&c, &n.o));
@@ -69,9 +72,18 @@ static void options_of_newer_callers_work_until_they_ask_for_more(void **state)
 static void results_fit_older_and_newer_callers(void **state)
 {
     (void) state;
-    const struct { size_t size; uint64_t a, b; } ours = { 24, 7, 9 };
-    struct { size_t size; uint64_t a; } older = { 16, 0 };
-    struct { size_t size; uint64_t a, b, c; } newer = { 32, 0, 0, 5 };
+    const struct {
+        size_t size;
+        uint64_t a, b;
+    } ours = {24, 7, 9};
+    struct {
+        size_t size;
+        uint64_t a;
+    } older = {16, 0};
+    struct {
+        size_t size;
+        uint64_t a, b, c;
+    } newer = {32, 0, 0, 5};
     OK(rc_abi_write(&older, 16, &ours, sizeof(ours), "x"));
     assert_int_equal(older.size, 16);
     assert_int_equal(older.a, 7);
@@ -92,15 +104,18 @@ static void messages_cannot_carry_control_characters(void **state)
     assert_string_equal(rc_status_name((rc_status) 5), "RC_ERR_UNKNOWN");
 }
 
-struct demo { double p; int64_t n, on; };
-static const struct rc_param demo_params[] = {
-    { "p", "", RC_PARAM_REAL, offsetof(struct demo, p), 0.5, 0, 1 },
-    { "n", "", RC_PARAM_INT, offsetof(struct demo, n), 3, 1, 9 },
-    { "on", "", RC_PARAM_BOOL, offsetof(struct demo, on), 1, 0, 1 },
+struct demo {
+    double p;
+    int64_t n, on;
 };
-static const struct rc_method demo = { "demo", "", "", sizeof(struct demo), demo_params, 3 };
-static const struct rc_method *const demo_table[] = { &demo };
-static const struct rc_method_kind kind = { "trick", "", demo_table, 1 };
+static const struct rc_param demo_params[] = {
+    {"p", "", RC_PARAM_REAL, offsetof(struct demo, p), 0.5, 0, 1},
+    {"n", "", RC_PARAM_INT, offsetof(struct demo, n), 3, 1, 9},
+    {"on", "", RC_PARAM_BOOL, offsetof(struct demo, on), 1, 0, 1},
+};
+static const struct rc_method demo = {"demo", "", "", sizeof(struct demo), demo_params, 3};
+static const struct rc_method *const demo_table[] = {&demo};
+static const struct rc_method_kind kind = {"trick", "", demo_table, 1};
 
 static void method_specs_are_parsed_and_checked(void **state)
 {
@@ -126,7 +141,7 @@ static void method_specs_are_parsed_and_checked(void **state)
 static void philox_matches_the_published_vector(void **state)
 {
     (void) state;
-    struct rc_rng r = { .used = 4 };
+    struct rc_rng r = {.used = 4};
     assert_int_equal(rc_rng_u32(&r), 0x6627e8d5u);
     assert_int_equal(rc_rng_u32(&r), 0xe169c58du);
     assert_int_equal(rc_rng_u32(&r), 0xbc57ac4cu);
@@ -138,7 +153,7 @@ static void random_numbers_have_their_distribution(void **state)
     (void) state;
     struct rc_rng r = rc_rng_make(1, 2, 3);
     double sum = 0, square = 0;
-    uint32_t count[7] = { 0 };
+    uint32_t count[7] = {0};
     enum { N = 70000 };
     for (int i = 0; i < N; i++) {
         const double x = rc_rng_normal(&r);
@@ -178,18 +193,6 @@ static void files_are_written_whole_and_read_back(void **state)
     REFUSED(rc_file_write(c, "/dev/full", "x", 1), RC_ERR_IO, "not a regular file");
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,10 +201,12 @@ int main(void)
         cmocka_unit_test(options_of_newer_callers_work_until_they_ask_for_more),
         cmocka_unit_test(results_fit_older_and_newer_callers),
         cmocka_unit_test(messages_cannot_carry_control_characters),
-        cmocka_unit_test_setup_teardown(method_specs_are_parsed_and_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(method_specs_are_parsed_and_checked, context_setup,
+                                        context_teardown),
         cmocka_unit_test(philox_matches_the_published_vector),
         cmocka_unit_test(random_numbers_have_their_distribution),
-        cmocka_unit_test_setup_teardown(files_are_written_whole_and_read_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_are_written_whole_and_read_back, context_setup,
+                                        context_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,19 +153,7 @@ static void many_names_stay_fast_and_correct(void **state)
     rc_graph_destroy(g);
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -274,18 +274,6 @@ static void attributes_are_counted_per_node(void **state)
     REFUSED(scan_and_free(&p, *state), RC_ERR_LIMIT, "256 attributes in a node");
 }
 
-static int setup(void **state)
-{
-    *state = test_context();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_context_done(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,5 +292,5 @@ int main(void)
         cmocka_unit_test(packed_and_plain_numbers_are_both_read),
         cmocka_unit_test(attributes_are_counted_per_node),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, context_setup, context_teardown);
 }
