@@ -192,8 +192,8 @@ rc_status rc_md_plain(struct rc_engine *e, enum rc_dtype d, const struct rc_shap
     return rc_md_strided(e, d, s, strides, out);
 }
 
-rc_status rc_md_any(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
-                    const struct rc_md **out)
+rc_status rc_md_tagged(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                       dnnl_format_tag_t tag, const struct rc_md **out)
 {
     *out = NULL;
     dnnl_dims_t dims;
@@ -201,7 +201,13 @@ rc_status rc_md_any(struct rc_engine *e, enum rc_dtype d, const struct rc_shape 
     int rank = 0;
     RC_TRY(dims_of(d, s, dims, &rank, &type));
     dnnl_memory_desc_t md;
-    return intern_owned(e, rc_dmd_with_tag(&md, rank, dims, type, dnnl_format_tag_any), &md, out);
+    return intern_owned(e, rc_dmd_with_tag(&md, rank, dims, type, tag), &md, out);
+}
+
+rc_status rc_md_any(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                    const struct rc_md **out)
+{
+    return rc_md_tagged(e, d, s, dnnl_format_tag_any, out);
 }
 
 rc_status rc_md_query(struct rc_engine *e, const_dnnl_primitive_desc_t pd, dnnl_query_t what,

@@ -30,6 +30,9 @@ rc_status rc_md_intern(struct rc_engine *e, rc_dmd d, const struct rc_md **out);
 /* Pool entry of what a primitive descriptor wants (dnnl_query_src_md and so on). */
 rc_status rc_md_query(struct rc_engine *e, const_dnnl_primitive_desc_t pd, dnnl_query_t what,
                       int index, const struct rc_md **out);
+/* A layout by its name, such as dnnl_nChw16c. */
+rc_status rc_md_tagged(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                       dnnl_format_tag_t tag, const struct rc_md **out);
 rc_status rc_md_strided(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
                         const int64_t *strides, const struct rc_md **out);
 

@@ -107,15 +107,11 @@ static rc_status gate_layout(struct rc_prep *p, uint32_t operand, int64_t block,
     *out = NULL;
     if (block == s->dim[1])
         return RC_OK; /* row-major is just that */
-    dnnl_memory_desc_t d;
-    const dnnl_dims_t dims = {s->dim[0], s->dim[1], 1, 1};
+    const struct rc_shape gate = RC_SHAPE(s->dim[0], s->dim[1], 1, 1);
     const dnnl_format_tag_t tag = block == 4   ? dnnl_aBcd4b
                                   : block == 8 ? dnnl_aBcd8b
                                                : dnnl_aBcd16b;
-    RC_TRY(rc_dnnl_check(rc_dmd_with_tag(&d, 4, dims, dnnl_f32, tag), "memory descriptor"));
-    const rc_status st = rc_md_intern(p->engine, RC_DMD(d), out);
-    rc_dmd_clear(&d);
-    return st;
+    return rc_md_tagged(p->engine, RC_F32, &gate, tag, out);
 }
 
 static rc_status gate_answer(struct rc_prep *p, const struct gate *s, const struct rc_md *x)

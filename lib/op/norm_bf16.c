@@ -9,6 +9,7 @@
 #include "kernel/onednn.h"
 #include "op/layers.h"
 #include "op/norm_fast.h"
+#include "op/norm_sums.h"
 
 #include <math.h>
 
@@ -28,19 +29,19 @@ struct coefficients {
     float *mean, *slope, *offset, *inverse;
 };
 
-/* Two sums of one run and channel. */
-struct part {
-    double a, b;
-};
-
 static int64_t padded(const struct norm_state *s)
 {
     return s->blocks * LANES;
 }
 
+static struct rc_norm_runs channel_runs(const struct norm_state *s)
+{
+    return (struct rc_norm_runs){s->images, padded(s), s->area};
+}
+
 static size_t parts_bytes(const struct norm_state *s)
 {
-    return (size_t) (s->images * padded(s)) * sizeof(struct part);
+    return (size_t) (s->images * padded(s)) * sizeof(struct rc_norm_part);
 }
 
 static size_t coefficients_bytes(const struct norm_state *s)
@@ -69,7 +70,7 @@ static struct rc_bf16_run run_shape(const struct norm_state *s, int64_t run)
 
 /* Sum and squares around the run's own mean, in one visit to memory. */
 static void run_statistics(const struct norm_state *s, const uint16_t *x, int64_t run,
-                           struct part *out)
+                           struct rc_norm_part *out)
 {
     double sum[LANES], squares[LANES];
     float mean[LANES];
@@ -79,38 +80,21 @@ static void run_statistics(const struct norm_state *s, const uint16_t *x, int64_
         mean[l] = (float) (sum[l] / (double) s->area);
     s->k->squares(x + run_at(s, run), &r, mean, squares);
     for (int64_t l = 0; l < LANES; l++)
-        out[l] = (struct part){sum[l], squares[l]};
-}
-
-/* Mean and sum of squares around it, from those of the runs. */
-static struct part channel_statistics(const struct norm_state *s, const struct part *parts)
-{
-    const double area = (double) s->area;
-    struct part r = {0, 0};
-    for (int64_t n = 0; n < s->images; n++)
-        r.a += parts[n * padded(s)].a;
-    r.a /= (double) s->images * area;
-    for (int64_t n = 0; n < s->images; n++) {
-        const struct part *q = &parts[n * padded(s)];
-        const double around = (double) (float) (q->a / area), off = around - r.a;
-        r.b += q->b + 2 * off * (q->a - area * around) + area * off * off;
-    }
-    return r;
+        out[l] = (struct rc_norm_part){sum[l], squares[l]};
 }
 
 static void set_channel(const struct norm_state *s, const struct rc_step_io *io, int64_t c,
-                        const struct coefficients *k, const struct part *parts)
+                        const struct coefficients *k, const struct rc_norm_part *parts)
 {
     float *mean = io->in[3], *variance = io->in[4];
     double m = (double) mean[c], v = (double) variance[c];
     if (s->batch_statistics) {
-        const struct part r = channel_statistics(s, parts + c);
-        const double count = (double) (s->images * s->area);
-        m = r.a;
-        v = r.b / count;
-        const double unbiased = count > 1 ? r.b / (count - 1) : v;
-        mean[c] = (float) (s->momentum * (double) mean[c] + (1 - s->momentum) * m);
-        variance[c] = (float) (s->momentum * (double) variance[c] + (1 - s->momentum) * unbiased);
+        const struct rc_norm_runs runs = channel_runs(s);
+        const struct rc_norm_part pooled = rc_norm_pool(&runs, parts + c);
+        const struct rc_norm_part now = rc_norm_moments(&pooled, (double) (s->images * s->area),
+                                                        s->momentum, &mean[c], &variance[c]);
+        m = now.a;
+        v = now.b;
     }
     const double inverse = 1 / sqrt(v + s->epsilon);
     const double slope = (double) ((const float *) io->in[1])[c] * inverse;
@@ -120,10 +104,18 @@ static void set_channel(const struct norm_state *s, const struct rc_step_io *io,
     k->offset[c] = (float) ((double) ((const float *) io->in[2])[c] - m * slope);
 }
 
+static struct rc_bf16_channels channels_of(const struct norm_state *s, const struct coefficients *k,
+                                           int64_t run)
+{
+    const int64_t b = run % s->blocks * LANES;
+    return (struct rc_bf16_channels){
+        .mean = k->mean + b, .slope = k->slope + b, .offset = k->offset + b};
+}
+
 static rc_status run_forward(const struct rc_step_io *io)
 {
     const struct norm_state *s = io->state;
-    struct part *parts = io->scratch;
+    struct rc_norm_part *parts = io->scratch;
     const struct coefficients k = coefficients_at(s, s->training ? io->saved : io->scratch);
     const uint16_t *x = io->in[0];
     uint16_t *y = io->out[0];
@@ -142,9 +134,7 @@ static rc_status run_forward(const struct rc_step_io *io)
     }
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs; r++) {
-        const int64_t b = r % s->blocks * LANES;
-        const struct rc_bf16_channels c = {
-            .mean = k.mean + b, .slope = k.slope + b, .offset = k.offset + b};
+        const struct rc_bf16_channels c = channels_of(s, &k, r);
         const struct rc_bf16_run shape = run_shape(s, r);
         s->k->apply(x + run_at(s, r), &shape, &c, s->relu, y + run_at(s, r));
     }
@@ -153,16 +143,14 @@ static rc_status run_forward(const struct rc_step_io *io)
 
 /* Gradients of scale and shift of one channel, and what the gradient of the data needs. */
 static void finish_channel(const struct norm_state *s, const struct rc_step_io *io, int64_t c,
-                           const struct coefficients *k, const struct part *parts, float *first)
+                           const struct coefficients *k, const struct rc_norm_part *parts,
+                           float *first)
 {
     const double count = s->batch_statistics ? (double) (s->images * s->area) : INFINITY;
     const double inverse = (double) k->inverse[c], slope = (double) k->slope[c];
+    const struct rc_norm_runs runs = channel_runs(s);
+    const struct rc_norm_part r = rc_norm_total(&runs, parts + c);
     float *d_scale = io->d_in[1], *d_shift = io->d_in[2];
-    struct part r = {0, 0};
-    for (int64_t n = 0; n < s->images; n++) {
-        r.a += parts[n * padded(s) + c].a;
-        r.b += parts[n * padded(s) + c].b;
-    }
     const double second = slope * r.b * inverse * inverse / count;
     first[c] = (float) (slope * r.a / count - (double) k->mean[c] * second);
     first[padded(s) + c] = (float) second;
@@ -176,34 +164,29 @@ static rc_status run_backward(const struct rc_step_io *io)
 {
     const struct norm_state *s = io->state;
     const struct coefficients k = coefficients_at(s, io->saved);
-    struct part *parts = io->scratch;
+    struct rc_norm_part *parts = io->scratch;
     float *first = (float *) (void *) ((char *) io->scratch + parts_bytes(s));
     const uint16_t *x = io->in[0], *dy = io->d_out[0];
     uint16_t *dx = io->d_in[0];
     const int64_t runs = s->images * s->blocks;
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs; r++) {
-        const int64_t b = r % s->blocks * LANES;
-        const struct rc_bf16_channels c = {
-            .mean = k.mean + b, .slope = k.slope + b, .offset = k.offset + b};
+        const struct rc_bf16_channels c = channels_of(s, &k, r);
         const struct rc_bf16_run shape = run_shape(s, r);
         double sum[2 * LANES];
         s->k->reduce((const uint16_t *const[]){x + run_at(s, r), dy + run_at(s, r)}, &shape, &c,
                      s->relu, sum);
         for (int64_t l = 0; l < LANES; l++)
-            parts[r * LANES + l] = (struct part){sum[l], sum[LANES + l]};
+            parts[r * LANES + l] = (struct rc_norm_part){sum[l], sum[LANES + l]};
     }
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < padded(s); c++)
         finish_channel(s, io, c, &k, parts, first);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < (dx ? runs : 0); r++) {
-        const int64_t b = r % s->blocks * LANES;
-        const struct rc_bf16_channels c = {.mean = k.mean + b,
-                                           .slope = k.slope + b,
-                                           .offset = k.offset + b,
-                                           .first = first + b,
-                                           .second = first + padded(s) + b};
+        struct rc_bf16_channels c = channels_of(s, &k, r);
+        c.first = first + r % s->blocks * LANES;
+        c.second = c.first + padded(s);
         const struct rc_bf16_run shape = run_shape(s, r);
         s->k->gradient((const uint16_t *const[]){x + run_at(s, r), dy + run_at(s, r)}, &shape, &c,
                        s->relu, dx + run_at(s, r));
@@ -216,13 +199,8 @@ static rc_status choose_layout(struct rc_prep *p, struct norm_state *s)
 {
     const dnnl_format_tag_t tag[2] = {dnnl_nChw16c, dnnl_nhwc};
     const struct rc_shape *shape = &p->in[0].shape;
-    const dnnl_dims_t dims = {shape->dim[0], shape->dim[1], shape->dim[2], shape->dim[3]};
     for (int i = 0; i < 2; i++) {
-        dnnl_memory_desc_t d;
-        RC_TRY(rc_dnnl_check(rc_dmd_with_tag(&d, 4, dims, dnnl_bf16, tag[i]), "layout"));
-        const rc_status st = rc_md_intern(p->engine, RC_DMD(d), &p->want[0]);
-        rc_dmd_clear(&d);
-        RC_TRY(st);
+        RC_TRY(rc_md_tagged(p->engine, RC_BF16, shape, tag[i], &p->want[0]));
         s->stride = (size_t) (i ? s->channels : LANES);
         s->block = i ? LANES : (size_t) (LANES * s->area);
         if (rc_md_equal(p->have[0], p->want[0]))

@@ -7,6 +7,7 @@
 #include "kernel/norm.h"
 #include "kernel/onednn.h"
 #include "op/layers.h"
+#include "op/norm_sums.h"
 
 #include <math.h>
 
@@ -25,11 +26,6 @@ struct coefficients {
     double *mean, *slope, *offset, *inverse;
 };
 
-/* Two sums of one run and channel. */
-struct part {
-    double a, b;
-};
-
 static int64_t padded(const struct norm_state *s)
 {
     return s->lanes * s->blocks;
@@ -40,9 +36,14 @@ static size_t run_length(const struct norm_state *s)
     return (size_t) (s->area * s->lanes);
 }
 
+static struct rc_norm_runs channel_runs(const struct norm_state *s)
+{
+    return (struct rc_norm_runs){s->images, padded(s), s->area};
+}
+
 static size_t parts_bytes(const struct norm_state *s)
 {
-    return (size_t) (s->images * padded(s)) * sizeof(struct part);
+    return (size_t) (s->images * padded(s)) * sizeof(struct rc_norm_part);
 }
 
 /* For two values per channel from all ranks. */
@@ -84,7 +85,7 @@ static double gather(const struct norm_state *s, const double *sum, int64_t lane
 }
 
 /* Sum and squares around the run's own mean, in one visit to memory. */
-static void run_statistics(const struct norm_state *s, const float *x, struct part *out)
+static void run_statistics(const struct norm_state *s, const float *x, struct rc_norm_part *out)
 {
     double sum[RC_NORM_LANES], squares[RC_NORM_LANES];
     struct rc_norm_lanes p = {0};
@@ -99,53 +100,39 @@ static void run_statistics(const struct norm_state *s, const float *x, struct pa
         out[l].b = gather(s, squares, l);
 }
 
-/* Mean and sum of squares around it, from those of the runs. */
-static struct part channel_statistics(const struct norm_state *s, const struct part *parts)
-{
-    const double area = (double) s->area;
-    struct part r = {0, 0};
-    for (int64_t n = 0; n < s->images; n++)
-        r.a += parts[n * padded(s)].a;
-    r.a /= (double) s->images * area;
-    for (int64_t n = 0; n < s->images; n++) {
-        const struct part *q = &parts[n * padded(s)];
-        const double around = (double) (float) (q->a / area), off = around - r.a;
-        r.b += q->b + 2 * off * (q->a - area * around) + area * off * off;
-    }
-    return r;
-}
-
 /* Of all ranks: m = sum m_r / R,  M2 = sum M2_r + n (m_r - m)^2. */
-static struct part merge_statistics(const struct norm_state *s, const struct part *rank, int64_t c)
+static struct rc_norm_part merge_statistics(const struct norm_state *s,
+                                            const struct rc_norm_part *rank, int64_t c)
 {
     const double each = (double) (s->images * s->area);
-    struct part r = {0, 0};
+    struct rc_norm_part r = {0, 0};
     for (uint32_t k = 0; k < s->sync->ranks; k++)
         r.a += rank[k * padded(s) + c].a;
     r.a /= s->sync->ranks;
     for (uint32_t k = 0; k < s->sync->ranks; k++) {
-        const struct part *q = &rank[k * padded(s) + c];
+        const struct rc_norm_part *q = &rank[k * padded(s) + c];
         r.b += q->b + each * (q->a - r.a) * (q->a - r.a);
     }
     return r;
 }
 
-static rc_status gather_parts(const struct norm_state *s, const struct part *own, void *room,
-                              const struct part **all)
+static rc_status gather_parts(const struct norm_state *s, const struct rc_norm_part *own,
+                              void *room, const struct rc_norm_part **all)
 {
     const double *values;
     RC_TRY(rc_sync_gather(s->sync, &own->a, 2 * (size_t) padded(s), room, &values));
-    *all = (const struct part *) (const void *) values;
+    *all = (const struct rc_norm_part *) (const void *) values;
     return RC_OK;
 }
 
 /* The first row of `parts` becomes mean and sum of squares of every channel. */
-static rc_status all_statistics(const struct norm_state *s, struct part *parts)
+static rc_status all_statistics(const struct norm_state *s, struct rc_norm_part *parts)
 {
-    const struct part *all;
+    const struct rc_norm_part *all;
+    const struct rc_norm_runs runs = channel_runs(s);
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < padded(s); c++)
-        parts[c] = channel_statistics(s, parts + c);
+        parts[c] = rc_norm_pool(&runs, parts + c);
     if (!s->sync)
         return RC_OK;
     RC_TRY(gather_parts(s, parts, (char *) parts + parts_bytes(s), &all));
@@ -155,18 +142,15 @@ static rc_status all_statistics(const struct norm_state *s, struct part *parts)
 }
 
 static void set_channel(const struct norm_state *s, const struct rc_step_io *io, int64_t c,
-                        const struct coefficients *k, const struct part *parts)
+                        const struct coefficients *k, const struct rc_norm_part *parts)
 {
     float *mean = io->in[3], *variance = io->in[4];
     double m = (double) mean[c], v = (double) variance[c];
     if (s->batch_statistics) {
-        const struct part r = parts[c];
-        const double count = all_count(s);
-        m = r.a;
-        v = r.b / count;
-        const double unbiased = count > 1 ? r.b / (count - 1) : v;
-        mean[c] = (float) (s->momentum * (double) mean[c] + (1 - s->momentum) * m);
-        variance[c] = (float) (s->momentum * (double) variance[c] + (1 - s->momentum) * unbiased);
+        const struct rc_norm_part now =
+            rc_norm_moments(&parts[c], all_count(s), s->momentum, &mean[c], &variance[c]);
+        m = now.a;
+        v = now.b;
     }
     k->mean[c] = m;
     k->inverse[c] = 1 / sqrt(v + s->epsilon);
@@ -175,7 +159,7 @@ static void set_channel(const struct norm_state *s, const struct rc_step_io *io,
 }
 
 static void set_coefficients(const struct norm_state *s, const struct rc_step_io *io,
-                             const struct coefficients *k, const struct part *parts)
+                             const struct coefficients *k, const struct rc_norm_part *parts)
 {
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < padded(s); c++) {
@@ -200,7 +184,7 @@ static void load_lanes(const struct norm_state *s, const struct coefficients *k,
 static rc_status run_forward(const struct rc_step_io *io)
 {
     const struct norm_state *s = io->state;
-    struct part *parts = io->scratch;
+    struct rc_norm_part *parts = io->scratch;
     const struct coefficients k = coefficients_at(s, s->training ? io->saved : io->scratch);
     const float *x = io->in[0];
     float *y = io->out[0];
@@ -223,25 +207,22 @@ static rc_status run_forward(const struct rc_step_io *io)
 }
 
 static void run_sums(const struct norm_state *s, const float *x, const float *dy,
-                     const struct rc_norm_lanes *p, struct part *out)
+                     const struct rc_norm_lanes *p, struct rc_norm_part *out)
 {
     double sum[2 * RC_NORM_LANES];
     s->k->reduce(x, dy, run_length(s), p, s->relu, sum);
     for (int64_t l = 0; l < s->lanes; l++)
-        out[l] = (struct part){gather(s, sum, l), gather(s, sum + RC_NORM_LANES, l)};
+        out[l] = (struct rc_norm_part){gather(s, sum, l), gather(s, sum + RC_NORM_LANES, l)};
 }
 
 /* Gradients of scale and shift, those of this rank; the first row of `parts` gets the sums. */
 static void own_sums(const struct norm_state *s, const struct rc_step_io *io,
-                     const struct coefficients *k, struct part *parts)
+                     const struct coefficients *k, struct rc_norm_part *parts)
 {
+    const struct rc_norm_runs runs = channel_runs(s);
     float *d_scale = io->d_in[1], *d_shift = io->d_in[2];
     for (int64_t c = 0; c < padded(s); c++) {
-        struct part r = {0, 0};
-        for (int64_t n = 0; n < s->images; n++) {
-            r.a += parts[n * padded(s) + c].a;
-            r.b += parts[n * padded(s) + c].b;
-        }
+        const struct rc_norm_part r = rc_norm_total(&runs, parts + c);
         parts[c] = r;
         if (d_scale && c < s->channels)
             d_scale[c] = (float) (r.b * k->inverse[c]);
@@ -252,15 +233,15 @@ static void own_sums(const struct norm_state *s, const struct rc_step_io *io,
 
 /* What the gradient of the data needs of the sums over all ranks. */
 static rc_status finish_sums(const struct norm_state *s, const struct coefficients *k,
-                             struct part *parts, double *first)
+                             struct rc_norm_part *parts, double *first)
 {
     const double count = s->batch_statistics ? all_count(s) : INFINITY;
-    const struct part *all = parts;
+    const struct rc_norm_part *all = parts;
     const uint32_t ranks = s->sync ? s->sync->ranks : 1;
     if (s->sync)
         RC_TRY(gather_parts(s, parts, first + 4 * padded(s), &all));
     for (int64_t c = 0; c < padded(s); c++) {
-        struct part r = {0, 0};
+        struct rc_norm_part r = {0, 0};
         for (uint32_t q = 0; q < ranks; q++) {
             r.a += all[q * padded(s) + c].a;
             r.b += all[q * padded(s) + c].b;
@@ -275,7 +256,7 @@ static rc_status run_backward(const struct rc_step_io *io)
 {
     const struct norm_state *s = io->state;
     const struct coefficients k = coefficients_at(s, io->saved);
-    struct part *parts = io->scratch;
+    struct rc_norm_part *parts = io->scratch;
     double *first = (double *) (void *) ((char *) io->scratch + parts_bytes(s));
     const float *x = io->in[0], *dy = io->d_out[0];
     float *dx = io->d_in[0];
@@ -315,12 +296,7 @@ static rc_status choose_layout(struct rc_prep *p, struct norm_state *s)
     const struct rc_md *md;
     s->lanes = 1;
     for (int i = 0; i < 2 && p->have[0] && shape->rank == 4; i++) {
-        dnnl_memory_desc_t d;
-        const dnnl_dims_t dims = {shape->dim[0], shape->dim[1], shape->dim[2], shape->dim[3]};
-        RC_TRY(rc_dnnl_check(rc_dmd_with_tag(&d, 4, dims, dnnl_f32, blocked[i].tag), "layout"));
-        const rc_status st = rc_md_intern(p->engine, RC_DMD(d), &md);
-        rc_dmd_clear(&d);
-        RC_TRY(st);
+        RC_TRY(rc_md_tagged(p->engine, RC_F32, shape, blocked[i].tag, &md));
         if (!rc_md_equal(md, p->have[0]))
             continue;
         s->lanes = blocked[i].lanes;

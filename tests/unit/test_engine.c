@@ -55,16 +55,8 @@ static void equal_descriptors_are_one(void **state)
 static const struct rc_md *blocked(enum rc_dtype type, const struct rc_shape *s,
                                    dnnl_format_tag_t tag)
 {
-    dnnl_dims_t dims;
-    dnnl_memory_desc_t d;
     const struct rc_md *md;
-    for (uint32_t i = 0; i < s->rank; i++)
-        dims[i] = s->dim[i];
-    assert_int_equal(
-        rc_dmd_with_tag(&d, (int) s->rank, dims, type == RC_F32 ? dnnl_f32 : dnnl_s8, tag),
-        dnnl_success);
-    OK(rc_md_intern(engine, RC_DMD(d), &md));
-    rc_dmd_clear(&d);
+    OK(rc_md_tagged(engine, type, s, tag, &md));
     return md;
 }
 

@@ -23,20 +23,6 @@ static int64_t elements(const struct rc_md *md)
     return (int64_t) (rc_md_bytes(md) / sizeof(float));
 }
 
-static const struct rc_md *with_tag(struct rc_engine *e, const struct rc_shape *s,
-                                    dnnl_format_tag_t tag)
-{
-    dnnl_memory_desc_t d;
-    const struct rc_md *md;
-    dnnl_dims_t dims;
-    for (int i = 0; i < 4; i++)
-        dims[i] = s->dim[i];
-    assert_int_equal(rc_dmd_with_tag(&d, 4, dims, dnnl_f32, tag), dnnl_success);
-    OK(rc_md_intern(e, RC_DMD(d), &md));
-    rc_dmd_clear(&d);
-    return md;
-}
-
 static float *random_array(int64_t n, uint64_t seed)
 {
     float *x = calloc((size_t) n, sizeof(*x));
@@ -67,8 +53,8 @@ static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t
     const struct rc_shape in = rc_conv_src_shape(&s->g), out = rc_conv_dst_shape(&s->g);
     OK(rc_md_plain(s->engine, RC_F32, &in, &s->plain_src));
     OK(rc_md_plain(s->engine, RC_F32, &out, &s->plain_dst));
-    s->src = with_tag(s->engine, &in, tag);
-    s->dst = with_tag(s->engine, &out, tag);
+    OK(rc_md_tagged(s->engine, RC_F32, &in, tag, &s->src));
+    OK(rc_md_tagged(s->engine, RC_F32, &out, tag, &s->dst));
     s->x = random_array(BATCH * c * h * w, 1);
     s->weights = random_array(c * k * 9, 2);
     s->bias = random_array(k, 3);
