@@ -26,8 +26,8 @@ rc_status rc_ranks_open(struct rc_trainer *t)
     if (o->batch % ranks)
         return rc_fail(RC_ERR_ARG, "batch is %llu, must be a multiple of ranks, which is %llu",
                        (unsigned long long) o->batch, (unsigned long long) ranks);
-    t->sync = (struct rc_sync){o->all_reduce, o->all_reduce_user, (uint32_t) ranks,
-                               (uint32_t) o->rank};
+    t->sync =
+        (struct rc_sync){o->all_reduce, o->all_reduce_user, (uint32_t) ranks, (uint32_t) o->rank};
     t->sync_room = rc_alloc_zero(t->ctx, rc_sync_room(&t->sync, EXCHANGED));
     return t->sync_room ? RC_OK : RC_ERR_MEMORY;
 }
@@ -57,21 +57,13 @@ rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values,
 
 /* --- are these ranks of one run? --- */
 
-static uint64_t hash(uint64_t h, const void *data, size_t n)
-{
-    const uint8_t *p = data;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
-    return h;
-}
-
 static uint64_t weights_hash(const struct rc_trainer *t)
 {
     const struct rc_train_state *s = &t->state;
     uint64_t h = rc_train_model_hash(s);
     for (uint32_t i = 0; i < s->n_values; i++) {
         const struct rc_tensor *w = &s->graph->values[s->values[i]].tensor;
-        h = hash(h, w->data, rc_tensor_bytes(w));
+        h = rc_train_hash(h, w->data, rc_tensor_bytes(w));
     }
     return h;
 }
@@ -116,7 +108,7 @@ rc_status rc_ranks_agree(const struct rc_trainer *t)
         return RC_OK;
     put_digits(sum + 1, weights_hash(t));
     put_digits(sum + 1 + 2 * DIGITS,
-               hash(UINT64_C(0xcbf29ce484222325), t->identity, strlen(t->identity)));
+               rc_train_hash(RC_TRAIN_HASH_START, t->identity, strlen(t->identity)));
     put_digits(sum + 1 + 4 * DIGITS, t->state.count.step * (MAX_RANKS + 1) + t->sync.ranks);
     RC_TRY(t->sync.all_reduce(t->sync.user, sum, SUMS));
     const double found = (double) sum[0];

@@ -59,6 +59,9 @@ rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s);
 rc_status rc_ranks_open(struct rc_trainer *t);
 rc_status rc_ranks_agree(const struct rc_trainer *t);
 rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values, uint32_t n);
+/* FNV-1a, continued from h. */
+#define RC_TRAIN_HASH_START UINT64_C(0xcbf29ce484222325)
+uint64_t rc_train_hash(uint64_t h, const void *data, size_t n);
 uint64_t rc_train_model_hash(const struct rc_train_state *s); /* names and shapes of constants */
 
 enum rc_hook_point {

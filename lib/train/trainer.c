@@ -146,14 +146,21 @@ static rc_status open_arrays(struct rc_trainer *t)
     return t->x && t->grad && t->labels && t->ids ? RC_OK : RC_ERR_MEMORY;
 }
 
+uint64_t rc_train_hash(uint64_t h, const void *data, size_t n)
+{
+    const uint8_t *p = data;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
 /* FNV-1a over names and shapes of the constants: other models have other ones. */
 uint64_t rc_train_model_hash(const struct rc_train_state *s)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    uint64_t h = RC_TRAIN_HASH_START;
     for (uint32_t i = 0; i < s->n_values; i++) {
         const struct rc_value *v = &s->graph->values[s->values[i]];
-        for (const char *c = v->name; *c; c++)
-            h = (h ^ (uint8_t) *c) * UINT64_C(0x100000001b3);
+        h = rc_train_hash(h, v->name, strlen(v->name));
         for (uint32_t d = 0; d < v->tensor.shape.rank; d++)
             h = (h ^ (uint64_t) v->tensor.shape.dim[d]) * UINT64_C(0x100000001b3);
     }
