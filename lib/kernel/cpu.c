@@ -62,12 +62,18 @@ void rc_cpu_info(struct rc_cpu_info *out)
     read_model(out->model, sizeof(out->model));
 }
 
+int rc_cpu_lanes(void)
+{
+    const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
+    return isa_has(isa, dnnl_cpu_isa_avx512_core) ? 16 : isa_has(isa, dnnl_cpu_isa_avx2) ? 8 : 0;
+}
+
 rc_status rc_cpu_check_bf16(void)
 {
     struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
-    if (cpu.bf16)
+    if (isa_has((unsigned) dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx512_core_bf16))
         return RC_OK;
+    rc_cpu_info(&cpu);
     return rc_fail(RC_ERR_UNSUPPORTED,
                    "bf16 needs AVX-512 BF16 or AMX; processor \"%s\" runs with %s", cpu.model,
                    cpu.isa);

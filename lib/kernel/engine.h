@@ -53,6 +53,8 @@ struct rc_cpu_info {
     bool vnni, bf16, avx512;
 };
 void rc_cpu_info(struct rc_cpu_info *out);
+/* Floats per vector with AVX-512 or AVX2, as oneDNN is held to them; 0: neither. */
+int rc_cpu_lanes(void);
 /* RC_OK, or RC_ERR_UNSUPPORTED naming the processor and the instruction set in use. */
 rc_status rc_cpu_check_bf16(void);
 #endif

@@ -16,19 +16,10 @@ struct rc_winograd {
     float *weights, *bias;
 };
 
-/* Vector width of this processor as oneDNN is held to it; 0: none. */
+/* Vector width of the kernel to use; 0: there is none. */
 static int lanes_here(void)
 {
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-    const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
-    const unsigned wide = (unsigned) dnnl_cpu_isa_avx512_core;
-    const unsigned narrow = (unsigned) dnnl_cpu_isa_avx2;
-    if ((isa & wide) == wide)
-        return 16;
-    if ((isa & narrow) == narrow)
-        return 8;
-#endif
-    return 0;
+    return RC_WINOGRAD_SETS ? rc_cpu_lanes() : 0;
 }
 
 /* Few tiles with many weights: those come from memory for every run, four times the direct ones. */
@@ -49,8 +40,8 @@ static bool layout_of(const struct rc_md *md, int lanes, struct rc_winograd_layo
     rc_dmd_layout(rc_md_dnnl(md), &d);
     if (!d.blocked || d.any || d.rank != 4 || d.inner_count > 1)
         return false;
-    *l = (struct rc_winograd_layout){.image = d.strides[0], .row = d.strides[2],
-                                     .pixel = d.strides[3]};
+    *l = (struct rc_winograd_layout){
+        .image = d.strides[0], .row = d.strides[2], .pixel = d.strides[3]};
     *channels = d.padded[1];
     if (d.inner_count == 0) {
         l->block = *channels;
@@ -74,8 +65,7 @@ static bool geometry_fits(const struct rc_conv_geometry *g)
 static bool job_of(const struct rc_winograd_spec *s, int lanes, struct rc_winograd_job *j)
 {
     const struct rc_conv_geometry *g = s->geometry;
-    if (!lanes || !geometry_fits(g) ||
-        !layout_of(s->src, lanes, &j->src_layout, &j->in_channels) ||
+    if (!lanes || !geometry_fits(g) || !layout_of(s->src, lanes, &j->src_layout, &j->in_channels) ||
         !layout_of(s->dst, lanes, &j->dst_layout, &j->out_channels))
         return false;
     j->batch = g->batch;
@@ -206,7 +196,7 @@ static void run_block(const struct rc_winograd *w, const struct rc_winograd_job 
 {
     const int64_t first = b * j->block;
     const int64_t count = w->tiles - first < j->block ? w->tiles - first : j->block;
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if RC_WINOGRAD_SETS
     if (w->lanes == 16)
         rc_winograd_tiles_avx512(j, first, count, scratch);
     else

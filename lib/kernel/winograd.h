@@ -5,6 +5,13 @@
  * of the largest output. Works on layouts in which channels lie together, whole or in blocks. */
 #include "kernel/conv.h"
 
+/* The vector code is compiled. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define RC_WINOGRAD_SETS 1
+#else
+#define RC_WINOGRAD_SETS 0
+#endif
+
 /* Element (n, c, y, x) of an activation is at
  *     n*image + (c / block)*block_stride + c % block + y*row + x*pixel. */
 struct rc_winograd_layout {

@@ -1,5 +1,6 @@
 /* Winograd tiles, 16 lanes. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#include "kernel/winograd.h"
+#if RC_WINOGRAD_SETS
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
 #include <immintrin.h>
 #define LANES 16
@@ -8,4 +9,3 @@
 #define NAME(f) f##_avx512
 #include "kernel/winograd_tiles.h"
 #endif
-typedef int rc_winograd_avx512_here; /* ISO C wants a declaration where there is no such set */

@@ -16,7 +16,7 @@ enum { REMEMBERED = 256 };
 struct key {
     struct rc_conv_geometry geometry;
     char src[64], dst[64];
-    int64_t threads, isa;
+    int64_t threads;
     bool bias, sum, relu;
 };
 
@@ -51,16 +51,10 @@ static void remember(const struct key *k, bool faster)
 static void key_of(struct key *k, const struct rc_winograd_spec *s)
 {
     memset(k, 0, sizeof(*k));
-    const struct rc_conv_geometry *g = s->geometry;
-    k->geometry.batch = g->batch;
-    k->geometry.in_channels = g->in_channels;
-    k->geometry.out_channels = g->out_channels;
-    k->geometry.in[0] = g->in[0];
-    k->geometry.in[1] = g->in[1];
+    k->geometry = *s->geometry;
     rc_md_text(s->src, k->src);
     rc_md_text(s->dst, k->dst);
     k->threads = s->threads;
-    k->isa = (int64_t) dnnl_get_effective_cpu_isa();
     k->bias = s->bias != NULL;
     k->sum = s->sum;
     k->relu = s->relu;
