@@ -12,8 +12,8 @@ struct rc_winograd {
     int lanes;
     int64_t tiles, blocks;
     uint32_t threads;
-    size_t per_thread; /* [floats] */
-    float *weights, *bias;
+    size_t per_thread;                 /* [floats] */
+    int64_t in_channels, out_channels; /* of the plain weights */
 };
 
 /* Vector width of the kernel to use; 0: there is none. */
@@ -120,25 +120,40 @@ static void transform_weights(const float *g, float *out)
             out[i * 6 + k] = half[i][0] * G[k][0] + half[i][1] * G[k][1] + half[i][2] * G[k][2];
 }
 
-static void pack_weights(struct rc_winograd *w, const struct rc_conv_geometry *g,
-                         const float *plain)
+/* LANES output channels from `first` on. */
+static void pack_group(const struct rc_winograd *w, int64_t first, const float *plain,
+                       float *packed)
 {
     const int64_t c = w->job.in_channels, k = w->job.out_channels, lanes = w->lanes;
-    float t[36], row[36][16];
-    for (int64_t first = 0; first < g->out_channels; first += lanes) {
-        memset(row, 0, sizeof(row)); /* behind the last channel */
-        for (int64_t i = 0; i < g->in_channels; i++) {
-            for (int64_t o = first; o < first + lanes && o < g->out_channels; o++) {
-                transform_weights(plain + (o * g->in_channels + i) * 9, t);
-                for (int p = 0; p < 36; p++)
-                    row[p][o - first] = t[p];
-            }
-            /* whole vectors: the 36 positions lie far apart */
+    float t[36], row[36][16] = {{0}}; /* zeros behind the last channel */
+    for (int64_t i = 0; i < c; i++) {
+        if (i == w->in_channels)
+            memset(row, 0, sizeof(row));
+        for (int64_t o = first; i < w->in_channels && o < first + lanes && o < w->out_channels;
+             o++) {
+            transform_weights(plain + (o * w->in_channels + i) * 9, t);
             for (int p = 0; p < 36; p++)
-                memcpy(w->weights + p * c * k + (first / lanes * c + i) * lanes, row[p],
-                       (size_t) lanes * sizeof(float));
+                row[p][o - first] = t[p];
         }
+        /* whole vectors: the 36 positions lie far apart */
+        for (int p = 0; p < 36; p++)
+            memcpy(packed + p * c * k + (first / lanes * c + i) * lanes, row[p],
+                   (size_t) lanes * sizeof(float));
     }
+}
+
+void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, float *packed)
+{
+#pragma omp parallel for schedule(static) num_threads(w->threads)
+    for (int64_t first = 0; first < w->job.out_channels; first += w->lanes)
+        pack_group(w, first, plain, packed);
+}
+
+void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed)
+{
+    const size_t used = (size_t) w->out_channels * sizeof(float);
+    memcpy(packed, plain, used);
+    memset(packed + w->out_channels, 0, rc_winograd_bias_bytes(w) - used);
 }
 
 rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
@@ -155,30 +170,26 @@ rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
     w->job = job;
     w->lanes = lanes;
     w->threads = s->threads ? s->threads : 1;
+    w->in_channels = s->geometry->in_channels;
+    w->out_channels = s->geometry->out_channels;
     cut_blocks(w);
-    const size_t pairs = (size_t) (36 * job.in_channels * job.out_channels);
-    w->weights = rc_alloc_zero(c, pairs * sizeof(float));
-    w->bias = s->bias ? rc_alloc_zero(c, (size_t) job.out_channels * sizeof(float)) : NULL;
-    if (!w->weights || (s->bias && !w->bias)) {
-        rc_winograd_destroy(w);
-        return RC_ERR_MEMORY;
-    }
-    if (s->bias)
-        memcpy(w->bias, s->bias, (size_t) s->geometry->out_channels * sizeof(float));
-    pack_weights(w, s->geometry, s->weights);
-    w->job.weights = w->weights;
-    w->job.bias = w->bias;
     *out = w;
     return RC_OK;
 }
 
 void rc_winograd_destroy(struct rc_winograd *w)
 {
-    if (!w)
-        return;
-    rc_release(w->weights);
-    rc_release(w->bias);
     rc_release(w);
+}
+
+size_t rc_winograd_weights_bytes(const struct rc_winograd *w)
+{
+    return (size_t) (36 * w->job.in_channels * w->job.out_channels) * sizeof(float);
+}
+
+size_t rc_winograd_bias_bytes(const struct rc_winograd *w)
+{
+    return (size_t) w->job.out_channels * sizeof(float);
 }
 
 size_t rc_winograd_scratch(const struct rc_winograd *w)
@@ -207,12 +218,14 @@ static void run_block(const struct rc_winograd *w, const struct rc_winograd_job 
 #endif
 }
 
-void rc_winograd_run(const struct rc_winograd *w, const void *src, void *dst, void *scratch)
+void rc_winograd_run(const struct rc_winograd *w, const struct rc_winograd_args *a)
 {
     struct rc_winograd_job j = w->job;
-    j.src = src;
-    j.dst = dst;
+    j.src = a->src;
+    j.weights = a->weights;
+    j.bias = a->bias;
+    j.dst = a->dst;
 #pragma omp parallel for schedule(static) num_threads(w->threads)
     for (int64_t b = 0; b < w->blocks; b++)
-        run_block(w, &j, b, (float *) scratch + (size_t) omp_get_thread_num() * w->per_thread);
+        run_block(w, &j, b, (float *) a->scratch + (size_t) omp_get_thread_num() * w->per_thread);
 }

@@ -25,7 +25,7 @@ struct rc_winograd_job {
     int64_t in_channels, out_channels;
     int64_t block;        /* tiles that are worked on together */
     const float *weights; /* [36][out/LANES][in][LANES] */
-    const float *bias;    /* [out] or NULL */
+    const float *bias;    /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;       /* add what dst holds; max(., 0) */
     const float *src;
     float *dst;
@@ -55,9 +55,7 @@ void rc_winograd_tiles_avx2(const struct rc_winograd_job *j, int64_t first, int6
 struct rc_winograd_spec {
     const struct rc_conv_geometry *geometry;
     const struct rc_md *src, *dst;
-    const float *weights; /* plain [out][in][3][3] */
-    const float *bias;    /* [out] or NULL; both are copied */
-    bool sum, relu;
+    bool bias, sum, relu;
     uint32_t threads;
 };
 bool rc_winograd_fits(const struct rc_winograd_spec *s);
@@ -69,6 +67,19 @@ rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
 void rc_winograd_destroy(struct rc_winograd *w);
 size_t rc_winograd_scratch(const struct rc_winograd *w); /* [bytes] */
 const char *rc_winograd_name(const struct rc_winograd *w);
+
+/* Packed constants belong to the caller, who may share and renew them. From plain [out][in][3][3]
+ * and [out]; every byte of `packed` is written. */
+size_t rc_winograd_weights_bytes(const struct rc_winograd *w);
+size_t rc_winograd_bias_bytes(const struct rc_winograd *w);
+void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, float *packed);
+void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed);
+
+struct rc_winograd_args {
+    const void *src;
+    const float *weights, *bias; /* packed; bias is NULL where the spec has none */
+    void *dst, *scratch;
+};
 /* The same bits for the same number of threads, and for any. */
-void rc_winograd_run(const struct rc_winograd *w, const void *src, void *dst, void *scratch);
+void rc_winograd_run(const struct rc_winograd *w, const struct rc_winograd_args *a);
 #endif

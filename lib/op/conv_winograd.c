@@ -55,7 +55,7 @@ static void key_of(struct key *k, const struct rc_winograd_spec *s)
     rc_md_text(s->src, k->src);
     rc_md_text(s->dst, k->dst);
     k->threads = s->threads;
-    k->bias = s->bias != NULL;
+    k->bias = s->bias;
     k->sum = s->sum;
     k->relu = s->relu;
 }
@@ -67,6 +67,7 @@ struct trial {
     struct rc_prim *direct;
     void *handle[4]; /* source, weights, destination, bias */
     size_t size[4];  /* [bytes] */
+    struct rc_winograd_args args;
     void *scratch;
     const uint64_t *evict; /* EVICT_BYTES */
     _Atomic uint64_t sum;  /* keeps the reads */
@@ -97,7 +98,7 @@ static uint64_t time_one(struct trial *t, bool winograd, rc_status *st)
     as_in_a_network(t);
     const uint64_t begin = rc_clock_ns();
     if (winograd)
-        rc_winograd_run(t->winograd, t->handle[0], t->handle[2], t->scratch);
+        rc_winograd_run(t->winograd, &t->args);
     else
         *st = rc_prim_run(t->direct, t->handle, t->scratch);
     return rc_clock_ns() - begin;
@@ -121,24 +122,33 @@ static rc_status compare(struct trial *t, bool *faster)
     return st;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Zeros everywhere: times do not depend on values. */
 static rc_status measure(const struct rc_prep *p, const struct rc_winograd *w,
                          const struct rc_conv_direct *direct, bool *faster)
 {
     struct rc_context *c = rc_engine_context(p->engine);
     const size_t here = direct->prim->scratch, there = rc_winograd_scratch(w);
-    struct trial t = {
-        .winograd = w,
-        .direct = direct->prim,
-        .size = {rc_md_bytes(p->want[0]), rc_md_bytes(p->want[1]), rc_md_bytes(p->out_md[0]),
-                 direct->has_bias ? (size_t) p->in[2].shape.dim[0] * sizeof(float) : 0}};
+    const size_t weights[2] = {rc_md_bytes(p->want[1]), rc_winograd_weights_bytes(w)};
+    struct trial t = {.winograd = w,
+                      .direct = direct->prim,
+                      .size = {rc_md_bytes(p->want[0]), larger(weights[0], weights[1]),
+                               rc_md_bytes(p->out_md[0]),
+                               direct->has_bias ? rc_winograd_bias_bytes(w) : 0}};
     rc_status st = RC_OK;
     for (int i = 0; i < 4; i++)
         if (t.size[i] && !(t.handle[i] = rc_alloc_zero(c, t.size[i])))
             st = RC_ERR_MEMORY;
     void *evict = rc_alloc_zero(c, EVICT_BYTES);
     t.evict = evict;
-    if (!evict || !(t.scratch = rc_alloc_zero(c, here > there ? here : there)))
+    if (!evict || !(t.scratch = rc_alloc_zero(c, larger(here, there))))
         st = RC_ERR_MEMORY;
+    t.args =
+        (struct rc_winograd_args){t.handle[0], t.handle[1], t.handle[3], t.handle[2], t.scratch};
     if (st == RC_OK)
         st = compare(&t, faster);
     for (int i = 0; i < 4; i++)
@@ -173,11 +183,10 @@ rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep
     struct rc_winograd_spec s = {.geometry = g,
                                  .src = p->want[0],
                                  .dst = p->out_md[0],
-                                 .weights = p->in[1].data,
-                                 .bias = direct->has_bias ? p->in[2].data : NULL,
+                                 .bias = direct->has_bias,
                                  .threads = (uint32_t) omp_get_max_threads()};
     *out = NULL;
-    if ((told && !strcmp(told, "off")) || !s.weights || (direct->has_bias && !s.bias) ||
+    if ((told && !strcmp(told, "off")) || !p->in[1].data || (direct->has_bias && !p->in[2].data) ||
         !posts_fit(p->node, &s) || !rc_winograd_fits(&s))
         return RC_OK;
     struct key key;

@@ -1,6 +1,6 @@
 /* Winograd's kernel against a direct sum in double: channels 1 to 33, odd sizes, what is fused. */
-#include "kernel/winograd.h"
 #include "kernel/onednn.h"
+#include "kernel/winograd.h"
 #include "nets.h"
 #include "test.h"
 
@@ -112,8 +112,7 @@ static struct rc_winograd *kernel(const struct scene *s, bool bias, bool sum, bo
     const struct rc_winograd_spec spec = {.geometry = &s->g,
                                           .src = s->src,
                                           .dst = s->dst,
-                                          .weights = s->weights,
-                                          .bias = bias ? s->bias : NULL,
+                                          .bias = bias,
                                           .sum = sum,
                                           .relu = relu,
                                           .threads = threads};
@@ -124,11 +123,18 @@ static struct rc_winograd *kernel(const struct scene *s, bool bias, bool sum, bo
     return w;
 }
 
-static void run(struct scene *s, const struct rc_winograd *w)
+static void run(struct scene *s, const struct rc_winograd *w, bool bias)
 {
     void *scratch = malloc(rc_winograd_scratch(w));
+    float *weights = malloc(rc_winograd_weights_bytes(w));
+    float *b = bias ? malloc(rc_winograd_bias_bytes(w)) : NULL;
+    rc_winograd_pack_weights(w, s->weights, weights);
+    if (b)
+        rc_winograd_pack_bias(w, s->bias, b);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rc_winograd_run(w, s->in, s->out, scratch);
+    rc_winograd_run(w, &(struct rc_winograd_args){s->in, weights, b, s->out, scratch});
+    free(b);
+    free(weights);
     free(scratch);
     move(s, s->dst, s->plain_dst, s->out, s->got);
 }
@@ -139,7 +145,7 @@ static void check(struct scene *s, int fused)
     const int64_t n = s->g.batch * s->g.out_channels * s->g.in[0] * s->g.in[1];
     struct rc_winograd *w = kernel(s, bias, sum, relu, 2);
     assert_non_null(w);
-    run(s, w);
+    run(s, w, bias);
     expect(s, bias, sum, relu);
     double error = 0, largest = 1;
     for (int64_t i = 0; i < n; i++) {
@@ -215,7 +221,7 @@ static void threads_do_not_change_a_bit(void **state)
     for (uint32_t threads = 1; threads <= 5; threads++) {
         struct rc_winograd *w = kernel(&s, true, true, true, threads);
         assert_non_null(w);
-        run(&s, w);
+        run(&s, w, true);
         if (threads == 1)
             memcpy(first, s.out, bytes);
         assert_memory_equal(first, s.out, bytes);
@@ -233,7 +239,7 @@ static void channels_behind_the_last_stay_zero(void **state)
     open_scene(&s, 5, 25, 8, 8, blocked());
     struct rc_winograd *w = kernel(&s, true, false, true, 1);
     assert_non_null(w);
-    run(&s, w);
+    run(&s, w, true);
     struct rc_dmd_layout l;
     rc_dmd_layout(rc_md_dnnl(s.dst), &l);
     const int64_t block = l.inner_block[0];
@@ -270,7 +276,7 @@ static void other_convolutions_are_refused(void **state)
     s.src = s.plain_src;
     struct rc_winograd *w;
     const struct rc_winograd_spec spec = {
-        .geometry = &s.g, .src = s.src, .dst = s.dst, .weights = s.weights, .threads = 1};
+        .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1};
     assert_int_equal(rc_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
     assert_null(w);
     close_scene(&s);
