@@ -5,6 +5,8 @@
 #include "op/qlayers.h"
 
 #include <math.h>
+#include <omp.h>
+#include <string.h>
 
 static rc_status pool_window(struct rc_window *w, const struct rc_node *n, const struct rc_shape *x)
 {
@@ -44,6 +46,7 @@ struct qpool_job {
     struct rc_shape x, y;
     struct layout in, out;
     enum rc_dtype type;
+    int threads;
 };
 
 static struct layout layout_of(const struct rc_shape *s, bool channels_last)
@@ -172,6 +175,68 @@ static rc_status run(const struct rc_step_io *io)
     return RC_OK;
 }
 
+/* --- the largest, channels last: down the columns of a row of windows, then along it --- */
+
+static void larger_u8(uint8_t *restrict most, const uint8_t *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        most[i] = most[i] > x[i] ? most[i] : x[i];
+}
+
+static void larger_s8(int8_t *restrict most, const int8_t *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        most[i] = most[i] > x[i] ? most[i] : x[i];
+}
+
+static void larger(const struct qpool_job *j, uint8_t *most, const uint8_t *x, int64_t n)
+{
+    if (j->type == RC_U8)
+        larger_u8(most, x, n);
+    else
+        larger_s8((int8_t *) most, (const int8_t *) x, n);
+}
+
+/* The largest of x[k * step], 0 <= k < count; the smallest integer when there is none. */
+static void largest(const struct qpool_job *j, uint8_t *most, const uint8_t *x, int64_t step,
+                    int64_t count, int64_t n)
+{
+    if (count > 0)
+        memcpy(most, x, (size_t) n);
+    else
+        memset(most, j->type == RC_U8 ? 0 : 0x80, (size_t) n);
+    for (int64_t k = 1; k < count; k++)
+        larger(j, most, x + k * step, n);
+}
+
+static void max_row(const struct qpool_job *j, const uint8_t *x, uint8_t *y, int64_t row,
+                    uint8_t *column)
+{
+    const struct rc_window *w = &j->w;
+    const int64_t c = j->x.dim[1], wide = j->x.dim[3] * c, out_wide = j->y.dim[3] * c;
+    const int64_t image = row / j->y.dim[2], v = row % j->y.dim[2];
+    int64_t from, to;
+    taps(j, 0, v, &from, &to);
+    const int64_t top = v * w->stride[0] - w->begin[0] + from * w->dilation[0];
+    largest(j, column, x + image * j->in.image + top * wide, w->dilation[0] * wide, to - from,
+            wide);
+    for (int64_t u = 0; u < j->y.dim[3]; u++) {
+        taps(j, 1, u, &from, &to);
+        const int64_t left = u * w->stride[1] - w->begin[1] + from * w->dilation[1];
+        largest(j, y + row * out_wide + u * c, column + left * c, w->dilation[1] * c, to - from, c);
+    }
+}
+
+static rc_status run_max(const struct rc_step_io *io)
+{
+    const struct qpool_job *j = io->state;
+    const int64_t wide = j->x.dim[1] * j->x.dim[3], rows = j->y.dim[0] * j->y.dim[2];
+#pragma omp parallel for schedule(static) num_threads(j->threads)
+    for (int64_t r = 0; r < rows; r++)
+        max_row(j, io->in[0], io->out[0], r, (uint8_t *) io->scratch + omp_get_thread_num() * wide);
+    return RC_OK;
+}
+
 static rc_status channels_last(struct rc_engine *e, const struct rc_tensor *t,
                                const struct rc_md **out)
 {
@@ -196,6 +261,11 @@ static rc_status qpool_prepare(struct rc_prep *p)
     if (!p->have[0])
         return RC_OK;
     RC_TRY(channels_last(p->engine, &p->in[0], &p->want[0]));
+    if (j->a.max) {
+        j->threads = omp_get_max_threads();
+        p->scratch = (size_t) (j->threads * j->x.dim[1] * j->x.dim[3]);
+        p->run = run_max;
+    }
     if (j->y.dim[2] * j->y.dim[3] == 1) /* one pixel: plain is channels-last */
         return RC_OK;
     return channels_last(p->engine, &p->out[0], &p->out_md[0]);

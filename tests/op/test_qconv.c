@@ -76,8 +76,7 @@ static void add_node(struct net *n, const char *op, const void *attrs, uint32_t 
     rc_id node;
     while (n_in > 0 && n->in[n_in - 1] == RC_NONE)
         n_in--;
-    OK(rc_graph_add_node(n->g, &node, rc_op_find("rescomp", op), "layer", attrs, n->in, n_in, NULL,
-                         1));
+    OK(rc_graph_add_node(n->g, &node, rc_op_find("rescomp", op), op, attrs, n->in, n_in, NULL, 1));
     OK(rc_graph_set_outputs(n->g, n->g->nodes[node].out, 1));
     n->g->batch = n->g->values[n->in[0]].tensor.shape.dim[0];
     OK(rc_graph_infer(n->g));
@@ -371,6 +370,41 @@ static void pools_average_and_select_integers(void **state)
     }
 }
 
+/* Behind a convolution pools see channels last. */
+static void pools_behind_a_convolution_select_integers(void **state)
+{
+    (void) state;
+    char kernel[96] = "";
+    for (int k = 0; k < 8; k++) {
+        struct net n;
+        net_open(&n);
+        const enum rc_dtype type = k & 1 ? RC_S8 : RC_U8;
+        const struct rc_qconv_attrs conv = {
+            .conv = {.window = {.kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}},
+                     .group = 1},
+            .x_scale = 0.0213f,
+            .y_scale = 0.0371f,
+            .out = type};
+        struct rc_qpool_attrs pool = {
+            .pool = {.window = {.kernel = {3, 3}, .stride = {2, 2}, .pads = {1, 1, 1, 1}}},
+            .x_scale = 0.0371f,
+            .y_scale = 0.0371f,
+            .out = type,
+            .max = 1};
+        if (k & 2) /* the last column of windows lies in the padding alone */
+            pool.pool.window = (struct rc_window_attrs){
+                .kernel = {2, 3}, .stride = {1, 3}, .dilation = {2, 1}, .pads = {1, 0, 1, 2}};
+        add_bytes(&n, RC_QCONV_X, RC_U8, RC_SHAPE(2, 6, 9, 7));
+        add_weights(&n, RC_SHAPE(k & 4 ? 37 : 64, 6, 1, 1), 127);
+        add_floats(&n, RC_QCONV_SCALE, "s", 1, 0.003, 0.005);
+        add_node(&n, "QConv", &conv, 5);
+        n.in[0] = n.g->outputs[0];
+        add_node(&n, "QPool", &pool, 1);
+        compare(&n, kernel);
+        net_close(&n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +416,7 @@ int main(void)
         cmocka_unit_test(pair_sums_decide_what_is_exact),
         cmocka_unit_test(addition_requantizes),
         cmocka_unit_test(pools_average_and_select_integers),
+        cmocka_unit_test(pools_behind_a_convolution_select_integers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
