@@ -8,6 +8,8 @@
 const struct option common_options[] = {
     {"threads", "N", "threads; default: all processors"},
     {"seed", "N", "seed of everything random; default: 0"},
+    {"choices", "FILE|off",
+     "file that keeps which kernels were fastest; off: a fixed rule; default: measured anew"},
     {"json", NULL, "one JSON object on standard output, nothing else there"},
     {"csv", NULL, "tables as comma-separated values"},
     {"q", NULL, "no progress"},
@@ -226,7 +228,7 @@ bool args_bf16(const struct args *a)
     const char *text = args_text(a, "precision", "f32");
     if (!strcmp(text, "f32") || !strcmp(text, "bf16"))
         return text[0] == 'b';
-    fprintf(stderr, "rescomp %s: --precision is \"%s\", allowed are f32 and bf16\n",
-            a->verb->name, text);
+    fprintf(stderr, "rescomp %s: --precision is \"%s\", allowed are f32 and bf16\n", a->verb->name,
+            text);
     exit(EXIT_USAGE);
 }

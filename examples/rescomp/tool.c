@@ -46,6 +46,7 @@ rc_status tool_context(rc_context **out, const struct args *a)
     verbose = args_flag(a, "v");
     o.threads = args_count(a, "threads", 0, 1, 1024);
     o.seed = args_count(a, "seed", 0, 0, UINT64_MAX);
+    o.choices = args_text(a, "choices", NULL);
     o.log = print_log;
     o.log_user = &verbose;
     o.cancel = cancel;

@@ -98,21 +98,31 @@ typedef struct rc_context_options {
     uint64_t max_file_bytes; /**< Largest file read into memory; 0: 2 GiB - 1. [bytes] */
     uint64_t max_nodes;      /**< Most nodes of a model file; 0: 65,536. */
     uint64_t flags;          /**< RC_CONTEXT_*; 0: none. */
+    const char *choices;     /**< Which implementation of a layer is fastest is measured when a
+                                  session is made, and remembered. A file keeps that for later
+                                  processes: it is read by rc_context_new(), need not exist, and is
+                                  added to after each session. "off" measures nothing: a fixed rule
+                                  decides, so that a machine gives the same bits each time. NULL or
+                                  "": what the environment variable RESCOMP_CHOICES says in the same
+                                  way, else the process remembers. See docs/execution.md. */
 } rc_context_options;
 
 /** Run every operator on its plain-C reference instead of oneDNN. Slow; for comparison. */
 #define RC_CONTEXT_REFERENCE UINT64_C(1)
 
 #define RC_CONTEXT_OPTIONS_INIT \
-    { sizeof(rc_context_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(rc_context_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Make a context.
  *
  * @param[out] out     New context; NULL on failure. Release with rc_context_free().
  * @param[in]  options NULL for defaults. Read during the call only.
- * @return RC_OK; RC_ERR_ARG value out of range; RC_ERR_ABI; RC_ERR_MEMORY.
- * Thread safety: any thread. Cost: none.
+ * @return RC_OK; RC_ERR_ARG value out of range; RC_ERR_ABI; RC_ERR_MEMORY. For the file of choices
+ *         RC_ERR_PATH, RC_ERR_IO, RC_ERR_LIMIT (larger than 1 MiB), RC_ERR_TRUNCATED, RC_ERR_FORMAT
+ *         (not such a file, or damaged), RC_ERR_UNSUPPORTED (of a later version); it is never
+ *         overwritten then.
+ * Thread safety: any thread. Cost: none, or reading that file.
  * @since 0.1
  */
 RC_API rc_status rc_context_new(rc_context **out, const rc_context_options *options);

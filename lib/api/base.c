@@ -1,7 +1,12 @@
 #include "base/abi.h"
 #include "base/context.h"
+#include "kernel/choice.h"
 
-RC_ABI_NO_TAIL(rc_context_options, flags);
+#include <stdlib.h>
+
+RC_ABI_NO_TAIL(rc_context_options, choices);
+
+enum { OPTIONS_V1 = offsetof(rc_context_options, choices) };
 
 const char *rc_last_error(void)
 {
@@ -31,14 +36,21 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
     if (!out)
         return rc_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_context_options"));
-    return rc_context_create(out, &o);
+    RC_TRY(rc_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_context_options"));
+    RC_TRY(rc_context_create(out, &o));
+    const bool told = o.choices && *o.choices;
+    const rc_status st = rc_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
+    if (st != RC_OK)
+        rc_context_free(out);
+    return st;
 }
 
 void rc_context_free(rc_context **context)
 {
     if (!context)
         return;
+    if (rc_context_valid(*context))
+        rc_choice_close(*context);
     rc_context_destroy(*context);
     *context = NULL;
 }

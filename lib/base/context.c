@@ -84,6 +84,7 @@ rc_status rc_context_create(struct rc_context **out, const rc_context_options *o
         return rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes for the context", sizeof(*c));
     memset(c, 0, sizeof(*c));
     c->o = o;
+    c->o.choices = NULL; /* the caller's memory; kernel/choice.h has read it */
     c->magic = CONTEXT_MAGIC;
     *out = c;
     return RC_OK;

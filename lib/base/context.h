@@ -10,7 +10,8 @@ struct rc_context {
     uint64_t magic;
     rc_context_options o; /* defaults filled in */
     _Atomic uint64_t live, peak;
-    struct rc_packed *packed; /* constants that sessions share (exec/packed.c) */
+    struct rc_packed *packed;   /* constants that sessions share (exec/packed.c) */
+    struct rc_choices *choices; /* implementations by measurement (kernel/choice.h) */
 };
 
 bool rc_context_valid(const struct rc_context *c);

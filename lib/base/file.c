@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -129,18 +130,54 @@ static rc_status write_all(int fd, const char *path, const uint8_t *data, size_t
     return fsync(fd) ? io_error(path, "flush") : RC_OK;
 }
 
-/* The new name is on disk only after the folder is. A folder that cannot be opened for reading
- * is no reason to fail: the file itself is complete. */
-static void sync_folder(const char *path)
+/* Descriptor of the folder of `path`; negative with errno set. */
+static int open_folder(const char *path)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
     const size_t n = slash ? (size_t) (slash - path) : 0;
-    if (n >= sizeof(folder))
-        return;
+    if (n >= sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
     memcpy(folder, path, n);
     folder[n] = '\0';
-    const int fd = open(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+rc_status rc_file_check_folder(const char *path)
+{
+    const int fd = open_folder(path);
+    if (fd < 0)
+        return io_error(path, "open the folder");
+    const rc_status st = faccessat(fd, ".", W_OK | X_OK, 0) ? io_error(path, "create") : RC_OK;
+    close(fd);
+    return st;
+}
+
+int rc_file_lock(const char *path)
+{
+    enum { TRIES = 200, PAUSE_US = 10000 };
+    const int fd = open_folder(path);
+    for (int i = 0; fd >= 0 && i < TRIES; i++) {
+        if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+            break;
+        usleep(PAUSE_US);
+    }
+    return fd;
+}
+
+void rc_file_unlock(int lock)
+{
+    if (lock >= 0)
+        close(lock);
+}
+
+/* The new name is on disk only after the folder is. A folder that cannot be opened for reading
+ * is no reason to fail: the file itself is complete. */
+static void sync_folder(const char *path)
+{
+    const int fd = open_folder(path);
     if (fd < 0)
         return;
     (void) !fsync(fd);

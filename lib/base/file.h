@@ -30,6 +30,14 @@ rc_status rc_file_read(struct rc_context *c, const char *path, uint64_t limit,
  * the old or the new file, never half. The temporary file is removed on failure. */
 rc_status rc_file_write(struct rc_context *c, const char *path, const void *data, size_t size);
 
+/* RC_OK when a file could be made in the folder of `path`. */
+rc_status rc_file_check_folder(const char *path);
+
+/* Keep others who ask likewise from changing `path` by locking its folder. Waits two seconds at
+ * most, then and where folders cannot be locked goes on without: rc_file_write() is atomic. */
+int rc_file_lock(const char *path);
+void rc_file_unlock(int lock);
+
 /* For writers that produce bytes piece by piece: append to memory, then rc_file_write. */
 struct rc_buffer {
     struct rc_context *ctx;

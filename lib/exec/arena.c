@@ -2,6 +2,7 @@
  * are never alive together may share bytes. Largest first, each at the lowest offset that fits
  * ("greedy by size", Pisarchyk and Lee, 2020). */
 #include "exec/plan.h"
+#include "kernel/choice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,13 @@ static uint32_t collect_patches(struct rc_plan *p, struct rc_patch *out)
     return n;
 }
 
+/* What was measured is of use without the file. */
+static void save_choices(struct rc_plan *p)
+{
+    if (rc_choice_save(p->ctx) != RC_OK)
+        rc_log(p->ctx, RC_LOG_WARNING, "choices are not kept: %s", rc_error_text());
+}
+
 rc_status rc_plan_finish(struct rc_plan *p)
 {
     find_lifetimes(p);
@@ -158,6 +166,7 @@ rc_status rc_plan_finish(struct rc_plan *p)
     if (!p->patches)
         return RC_ERR_MEMORY;
     collect_patches(p, p->patches);
+    save_choices(p);
     return RC_OK;
 }
 

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 
 /* The sets are bit masks: each contains the ones it extends. */
 static const struct {
@@ -44,18 +47,21 @@ static void read_model(char *model, size_t size)
         fclose(f);
 }
 
+static const char *isa_name(unsigned isa)
+{
+    for (size_t i = 0; i < sizeof(isa_names) / sizeof(isa_names[0]); i++)
+        if (isa_has(isa, isa_names[i].isa))
+            return isa_names[i].name;
+    return "generic";
+}
+
 void rc_cpu_info(struct rc_cpu_info *out)
 {
     memset(out, 0, sizeof(*out));
     const dnnl_version_t *v = dnnl_version();
     snprintf(out->onednn, sizeof(out->onednn), "%d.%d.%d", v->major, v->minor, v->patch);
     const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
-    snprintf(out->isa, sizeof(out->isa), "generic");
-    for (size_t i = 0; i < sizeof(isa_names) / sizeof(isa_names[0]); i++)
-        if (isa_has(isa, isa_names[i].isa)) {
-            snprintf(out->isa, sizeof(out->isa), "%s", isa_names[i].name);
-            break;
-        }
+    snprintf(out->isa, sizeof(out->isa), "%s", isa_name(isa));
     out->vnni = isa_has(isa, dnnl_cpu_isa_avx512_core_vnni) || isa_has(isa, dnnl_cpu_isa_avx2_vnni);
     out->bf16 = isa_has(isa, dnnl_cpu_isa_avx512_core_bf16);
     out->avx512 = isa_has(isa, dnnl_cpu_isa_avx512_core);
@@ -66,6 +72,30 @@ int rc_cpu_lanes(void)
 {
     const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
     return isa_has(isa, dnnl_cpu_isa_avx512_core) ? 16 : isa_has(isa, dnnl_cpu_isa_avx2) ? 8 : 0;
+}
+
+void rc_cpu_identity(char *out, size_t size)
+{
+    const char *isa = isa_name((unsigned) dnnl_get_effective_cpu_isa());
+#if defined(__x86_64__) || defined(__i386__)
+    unsigned a, b, c, d;
+    char vendor[13] = "unknown";
+    if (__get_cpuid(0, &a, &b, &c, &d)) {
+        memcpy(vendor, &b, 4);
+        memcpy(vendor + 4, &d, 4);
+        memcpy(vendor + 8, &c, 4);
+    }
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        a = 0;
+    /* extended family and model count where the base ones are at their ends */
+    const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
+    const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? a >> 12 & 0xf0 : 0);
+    snprintf(out, size, "%s %u/%u/%u %s %d", vendor, family, model, a & 15, isa, rc_cpu_lanes());
+#else
+    char model[64];
+    read_model(model, sizeof(model));
+    snprintf(out, size, "%.40s %s %d", model, isa, rc_cpu_lanes());
+#endif
 }
 
 rc_status rc_cpu_check_bf16(void)

@@ -53,6 +53,9 @@ struct rc_cpu_info {
     bool vnni, bf16, avx512;
 };
 void rc_cpu_info(struct rc_cpu_info *out);
+/* Vendor, family, model, stepping, instruction set and vector width on one line, from the
+ * processor itself: times that were measured hold for equal ones. */
+void rc_cpu_identity(char *out, size_t size);
 /* Floats per vector with AVX-512 or AVX2, as oneDNN is held to them; 0: neither. */
 int rc_cpu_lanes(void);
 /* RC_OK, or RC_ERR_UNSUPPORTED naming the processor and the instruction set in use. */

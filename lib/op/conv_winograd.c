@@ -1,63 +1,44 @@
 /* Winograd or direct, by measurement. */
 #include "op/conv_winograd.h"
 #include "base/file.h"
+#include "kernel/choice.h"
 #include "kernel/onednn.h"
 
 #include <omp.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- what was measured in this process --- */
-
-enum { REMEMBERED = 256 };
-
-/* All of what the times depend on; zeroed, so that it can be compared as bytes. */
-struct key {
-    struct rc_conv_geometry geometry;
+/* All of what the times depend on. */
+static void key_of(char key[RC_CHOICE_KEY], const struct rc_winograd_spec *s)
+{
+    const struct rc_conv_geometry *g = s->geometry;
     char src[64], dst[64];
-    int64_t threads;
-    bool bias, sum, relu;
-};
-
-static struct {
-    pthread_mutex_t lock;
-    uint32_t count;
-    struct key key[REMEMBERED];
-    bool faster[REMEMBERED];
-} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool recall(const struct key *k, bool *faster)
-{
-    bool found = false;
-    pthread_mutex_lock(&known.lock);
-    for (uint32_t i = 0; i < known.count && !found; i++)
-        if ((found = memcmp(&known.key[i], k, sizeof(*k)) == 0))
-            *faster = known.faster[i];
-    pthread_mutex_unlock(&known.lock);
-    return found;
+    snprintf(key, RC_CHOICE_KEY,
+             "conv3x3 f32 %lldx%lldx%lldx%lld to %lld channels, %s to %s, %u threads%s%s%s",
+             (long long) g->batch, (long long) g->in_channels, (long long) g->in[0],
+             (long long) g->in[1], (long long) g->out_channels, rc_md_text(s->src, src),
+             rc_md_text(s->dst, dst), s->threads, s->bias ? ", bias" : "", s->sum ? ", sum" : "",
+             s->relu ? ", relu" : "");
 }
 
-static void remember(const struct key *k, bool faster)
+static const char *const words[2] = {"direct", "winograd"};
+
+static bool recall(struct rc_context *c, const char *key, bool *faster)
 {
-    pthread_mutex_lock(&known.lock);
-    if (known.count < REMEMBERED) { /* beyond that, layers are measured again */
-        known.key[known.count] = *k;
-        known.faster[known.count++] = faster;
-    }
-    pthread_mutex_unlock(&known.lock);
+    char word[RC_CHOICE_WORD];
+    if (!rc_choice_recall(c, key, word))
+        return false;
+    *faster = !strcmp(word, words[true]);
+    return *faster || !strcmp(word, words[false]);
 }
 
-static void key_of(struct key *k, const struct rc_winograd_spec *s)
+/* Without measuring. Transforms cost per channel, products per pair of them; oneDNN's AVX-512
+ * kernels are ahead below 32. */
+static bool likely_faster(const struct rc_conv_geometry *g)
 {
-    memset(k, 0, sizeof(*k));
-    k->geometry = *s->geometry;
-    rc_md_text(s->src, k->src);
-    rc_md_text(s->dst, k->dst);
-    k->threads = s->threads;
-    k->bias = s->bias;
-    k->sum = s->sum;
-    k->relu = s->relu;
+    const int64_t least = rc_cpu_lanes() == 16 ? 32 : 16;
+    return g->in_channels >= least && g->out_channels >= least;
 }
 
 /* --- measuring --- */
@@ -189,18 +170,23 @@ rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep
     if ((told && !strcmp(told, "off")) || !p->in[1].data || (direct->has_bias && !p->in[2].data) ||
         !posts_fit(p->node, &s) || !rc_winograd_fits(&s))
         return RC_OK;
-    struct key key;
-    bool faster = told && !strcmp(told, "on");
-    key_of(&key, &s);
-    const bool settled = faster || recall(&key, &faster);
+    struct rc_context *c = rc_engine_context(p->engine);
+    char key[RC_CHOICE_KEY];
+    bool faster = true, settled = told && !strcmp(told, "on");
+    key_of(key, &s);
+    if (!settled && rc_choice_fixed(c)) {
+        settled = true;
+        faster = likely_faster(g);
+    }
+    settled = settled || recall(c, key, &faster);
     if (settled && !faster)
         return RC_OK;
-    RC_TRY(rc_winograd_create(out, rc_engine_context(p->engine), &s));
+    RC_TRY(rc_winograd_create(out, c, &s));
     if (settled)
         return RC_OK;
-    const rc_status st = measure(p, *out, direct, &faster);
+    rc_status st = measure(p, *out, direct, &faster);
     if (st == RC_OK)
-        remember(&key, faster);
+        st = rc_choice_remember(c, key, words[faster]);
     if (st != RC_OK || !faster) {
         rc_winograd_destroy(*out);
         *out = NULL;

@@ -10,9 +10,9 @@ struct rc_conv_direct {
     bool has_bias;
 };
 /* *out: a Winograd kernel for the same layouts where it can do the work and is faster here, else
- * NULL. Which one wins is measured once per process for equal layers and numbers of threads.
- * RESCOMP_WINOGRAD=off never uses it, =on wherever it can: for tests, and for results that do not
- * depend on a measurement. */
+ * NULL. Which one wins is measured, once for equal layers and numbers of threads (kernel/choice.h),
+ * or follows from the number of channels where the context wants no measuring.
+ * RESCOMP_WINOGRAD=off never uses it, =on wherever it can, whatever the context says. */
 rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep *p,
                                   const struct rc_conv_geometry *g,
                                   const struct rc_conv_direct *direct);

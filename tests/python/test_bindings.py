@@ -274,6 +274,16 @@ class Lifetimes(Folder):
             pass
         self.assertStatus('RC_ERR_STATE', 'Session is closed', s.run, images(1))
 
+    def test_choices_are_kept_in_a_file(self):
+        kept = self.folder / 'choices.txt'
+        with rescomp.Context(choices=kept) as c:
+            rescomp.Session(tiny(context=c)).close()
+        with rescomp.Context(choices='off') as c:
+            rescomp.Session(tiny(context=c)).close()
+        kept.write_text('precious')
+        self.assertStatus('RC_ERR_FORMAT', 'not a file of choices', rescomp.Context, choices=os.fsencode(kept))
+        self.assertEqual(kept.read_text(), 'precious')
+
     def test_closing_a_context_first_is_safe_and_memory_returns(self):
         c = rescomp.Context()
         g = tiny(context=c)

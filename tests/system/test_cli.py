@@ -106,6 +106,22 @@ class Cli(unittest.TestCase):
         self.assertIn('onednn', r)
         self.assertEqual(run('bench', self.model, '--seconds', 0.05, '--csv').stdout.count('\n'), 2)
 
+    def test_choices_of_kernels_are_kept_in_a_file(self):
+        kept = self.d / 'choices.txt'
+        run('bench', self.model, '--seconds', 0.05, '--choices', kept)
+        if run_json('doctor')['isa'].startswith('AVX'):
+            self.assertTrue(kept.read_text().startswith('rescomp choices 1\nmachine '))
+            before = kept.read_bytes()
+            run('eval', self.model, '--data', self.data, '--choices', kept)
+            self.assertIn(before.rsplit(b'\n', 2)[0], kept.read_bytes())
+        run('bench', self.model, '--seconds', 0.05, '--choices', 'off')
+        self.assertFalse(os.path.exists('off'))
+        kept.write_text('precious')
+        error = run('bench', self.model, '--seconds', 0.05, '--choices', kept, code=1).stderr
+        self.assertIn(f'{kept}: not a file of choices', error)
+        self.assertEqual(kept.read_text(), 'precious')
+        self.assertIn('not a regular file', run('bench', self.model, '--choices', self.d, code=1).stderr)
+
     def test_bf16_computes_alike_or_is_refused_by_name(self):
         info = run_json('doctor')
         self.assertEqual(run('bench', self.model, '--precision', 'f64', code=2).stderr.count('allowed are f32 and bf16'), 1)

@@ -239,7 +239,7 @@ class Struct(C.Structure):
 class ContextOptions(Struct):
     _fields_ = [SIZE, ("allocate", P), ("release", P), ("allocator_user", P), ("max_memory", U), ("threads", U),
                 ("seed", U), ("log", LOG_FN), ("log_user", P), ("cancel", CANCEL_FN), ("cancel_user", P),
-                ("max_file_bytes", U), ("max_nodes", U), ("flags", U)]
+                ("max_file_bytes", U), ("max_nodes", U), ("flags", U), ("choices", S)]
 
 
 class DatasetOptions(Struct):
