@@ -5,51 +5,6 @@
  * of the largest output. Works on layouts in which channels lie together, whole or in blocks. */
 #include "kernel/conv.h"
 
-/* The vector code is compiled. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define RC_WINOGRAD_SETS 1
-#else
-#define RC_WINOGRAD_SETS 0
-#endif
-
-/* Element (n, c, y, x) of an activation is at
- *     n*image + (c / block)*block_stride + c % block + y*row + x*pixel. */
-struct rc_winograd_layout {
-    int64_t image, block, block_stride, row, pixel;
-};
-
-/* What the tiles' code reads. Channels are padded to the layouts' blocks. */
-struct rc_winograd_job {
-    struct rc_winograd_layout src_layout, dst_layout;
-    int64_t batch, height, width, tiles_y, tiles_x;
-    int64_t in_channels, out_channels;
-    int64_t block;        /* tiles that are worked on together */
-    const float *weights; /* [36][out/LANES][in][LANES] */
-    const float *bias;    /* [out] or NULL; zeros behind the last channel */
-    bool sum, relu;       /* add what dst holds; max(., 0) */
-    const float *src;
-    float *dst;
-};
-
-static inline int64_t rc_winograd_channel(const struct rc_winograd_layout *l, int64_t c)
-{
-    return c / l->block * l->block_stride + c % l->block;
-}
-
-/* Floats from one position to the next of a block of tiles. The tail keeps the 36 positions from
- * falling into the same cache sets. */
-static inline int64_t rc_winograd_step(int64_t tiles, int64_t channels)
-{
-    return tiles * channels + 16;
-}
-
-/* Tiles [first, first + count), count <= block; scratch as rc_winograd_scratch says, for one
- * thread. Only on processors that have the set. */
-void rc_winograd_tiles_avx512(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                              float *scratch);
-void rc_winograd_tiles_avx2(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                            float *scratch);
-
 /* Can it, and may it pay: geometry, layouts (NULL is plain), processor; not few tiles with weights
  * beyond 1 MiB. `threads` that will run it. */
 struct rc_winograd_spec {
@@ -60,10 +15,16 @@ struct rc_winograd_spec {
 };
 bool rc_winograd_fits(const struct rc_winograd_spec *s);
 
+/* --- forward, and backward by data --- */
+
 struct rc_winograd;
 /* RC_ERR_UNSUPPORTED where rc_winograd_fits() says no; RC_ERR_MEMORY. */
 rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
                              const struct rc_winograd_spec *s);
+/* The gradient of the source: reads a gradient in `dst`'s layout, writes one in `src`'s. Weights
+ * are packed from the same plain ones. bias, sum and relu must be unset. */
+rc_status rc_winograd_create_data(struct rc_winograd **out, struct rc_context *c,
+                                  const struct rc_winograd_spec *s);
 void rc_winograd_destroy(struct rc_winograd *w);
 size_t rc_winograd_scratch(const struct rc_winograd *w); /* [bytes] */
 const char *rc_winograd_name(const struct rc_winograd *w);
@@ -82,4 +43,21 @@ struct rc_winograd_args {
 };
 /* The same bits for the same number of threads, and for any. */
 void rc_winograd_run(const struct rc_winograd *w, const struct rc_winograd_args *a);
+
+/* --- backward by weights --- */
+
+struct rc_winograd_grad;
+/* As rc_winograd_create(); `bias` asks for the bias' gradient too. */
+rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,
+                                  const struct rc_winograd_spec *s);
+void rc_winograd_grad_destroy(struct rc_winograd_grad *w);
+size_t rc_winograd_grad_scratch(const struct rc_winograd_grad *w); /* [bytes] */
+struct rc_winograd_grad_args {
+    const void *src, *d_dst;
+    float *d_weights; /* plain [out][in][3][3] */
+    float *d_bias;    /* [out], or NULL where the spec has none */
+    void *scratch;
+};
+/* The same bits for the same number of threads. */
+void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_winograd_grad_args *a);
 #endif

@@ -1,11 +1,12 @@
 /* Winograd tiles, 16 lanes. */
-#include "kernel/winograd.h"
+#include "kernel/winograd_code.h"
 #if RC_WINOGRAD_SETS
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
 #include <immintrin.h>
 #define LANES 16
 #define ROWS 12
 #define FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
+#define SET_NAME "winograd:avx512"
 #define NAME(f) f##_avx512
-#include "kernel/winograd_tiles.h"
+#include "kernel/winograd_set.h"
 #endif

@@ -1,11 +1,11 @@
 /* The vector code of winograd.c: one source, compiled once per instruction set by the files that
  * include it. They define LANES (floats per vector), FMA(a, b, c) = a * b + c, ROWS (tiles per
  * register block: ROWS x 2 accumulators, two weights and one broadcast must fit the registers) and
- * NAME(f). No include guard on purpose.
+ * NAME(f), SET_NAME. No include guard on purpose.
  *
  * Interpolation points 0, 1, -1, 2, -2, infinity (Lavin and Gray, "Fast Algorithms for
  * Convolutional Neural Networks", 2016). */
-#include "kernel/winograd.h"
+#include "kernel/winograd_code.h"
 
 typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t NAME(bits) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -46,6 +46,9 @@ INLINE void NAME(output_1d)(const VEC *m, int s, VEC *o, int t)
     o[3 * t] = diff + 8.0f * diff2 + m[5 * s];
 }
 
+/* Tiles between the one that is read or written and the one that is asked for. */
+enum { NAME(AHEAD) = 2 };
+
 /* Where tile number `i` lies. */
 struct NAME(place) {
     int64_t image, y, x;
@@ -56,6 +59,26 @@ INLINE struct NAME(place) NAME(place_of)(const struct rc_winograd_job *j, int64_
     const int64_t per_image = j->tiles_y * j->tiles_x, in_image = i % per_image;
     return (struct NAME(place)){i / per_image, in_image / j->tiles_x * 4,
                                 in_image % j->tiles_x * 4};
+}
+
+/* Asks for the pixels of a tile that the tile before it did not read: rows are short and far apart,
+ * which the processor does not foresee. `write` is a constant. */
+INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winograd_layout *l,
+                          const float *base, int64_t channel, int64_t channels, int64_t tile,
+                          const int write)
+{
+    if (tile >= j->batch * j->tiles_y * j->tiles_x)
+        return;
+    const struct NAME(place) at = NAME(place_of)(j, tile);
+    const int64_t ny = j->height - at.y < 4 ? j->height - at.y : 4;
+    const int64_t nx = j->width - at.x < 4 ? j->width - at.x : 4;
+    for (int64_t c = channel; c < channel + channels; c += LANES) {
+        const float *p = base + at.image * l->image + rc_winograd_channel(l, c) + at.y * l->row +
+                         at.x * l->pixel;
+        for (int64_t y = 0; y < ny; y++)
+            for (int64_t x = 0; x < nx; x++)
+                __builtin_prefetch(p + y * l->row + x * l->pixel, write, 2);
+    }
 }
 
 /* 6x6 pixels around the tile, zeros outside the image, to u[36 positions][channels]. */
@@ -79,8 +102,7 @@ static void NAME(transform_in)(const struct rc_winograd_job *j, int64_t tile, fl
                 for (int x = 0; x < 6; x++) {
                     const int64_t sy = y0 + y, sx = x0 + x;
                     const bool in = sy >= 0 && sy < j->height && sx >= 0 && sx < j->width;
-                    d[y * 6 + x] =
-                        in ? NAME(load)(src + sy * l->row + sx * l->pixel) : (VEC){0};
+                    d[y * 6 + x] = in ? NAME(load)(src + sy * l->row + sx * l->pixel) : (VEC){0};
                 }
         }
         for (int x = 0; x < 6; x++)
@@ -158,10 +180,10 @@ static void NAME(multiply_2)(const float *u, int64_t c, const float *w, float *m
 }
 
 /* One position: m[tiles][k] = u[tiles][c] * w[k / LANES][c][LANES]. */
-static void NAME(product)(const struct rc_winograd_job *j, int64_t tiles, const float *u,
-                          const float *w, float *m)
+static void NAME(product)(int64_t c, int64_t k, int64_t tiles, const float *u, const float *w,
+                          float *m)
 {
-    const int64_t c = j->in_channels, k = j->out_channels, groups = k / LANES;
+    const int64_t groups = k / LANES;
     for (int64_t kb = 0; kb < groups; kb += 2) {
         const bool two = kb + 1 < groups;
         for (int64_t t = 0; t < tiles; t += ROWS) {
@@ -175,7 +197,8 @@ static void NAME(product)(const struct rc_winograd_job *j, int64_t tiles, const 
     }
 }
 
-/* m[36 positions][channels] to 4x4 pixels, cut at the image's edge, with what is fused. */
+/* m[36 positions][channels from out_first on] to 4x4 pixels, cut at the image's edge, with what is
+ * fused. */
 static void NAME(transform_out)(const struct rc_winograd_job *j, int64_t tile, const float *m,
                                 int64_t m_step)
 {
@@ -183,10 +206,11 @@ static void NAME(transform_out)(const struct rc_winograd_job *j, int64_t tile, c
     const struct rc_winograd_layout *l = &j->dst_layout;
     const int ny = j->height - at.y < 4 ? (int) (j->height - at.y) : 4;
     const int nx = j->width - at.x < 4 ? (int) (j->width - at.x) : 4;
-    for (int64_t kb = 0; kb < j->out_channels / LANES; kb++) {
-        float *dst = j->dst + at.image * l->image + rc_winograd_channel(l, kb * LANES) +
+    for (int64_t kb = 0; kb < j->out_count / LANES; kb++) {
+        const int64_t channel = j->out_first + kb * LANES;
+        float *dst = j->dst + at.image * l->image + rc_winograd_channel(l, channel) +
                      at.y * l->row + at.x * l->pixel;
-        const VEC bias = j->bias ? NAME(load)(j->bias + kb * LANES) : (VEC){0};
+        const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
         VEC d[36], t[24], o[16];
         for (int i = 0; i < 36; i++)
             d[i] = NAME(load)(m + i * m_step + kb * LANES);
@@ -207,16 +231,22 @@ static void NAME(transform_out)(const struct rc_winograd_job *j, int64_t tile, c
     }
 }
 
-void NAME(rc_winograd_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                             float *scratch)
+static void NAME(tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
+                        float *scratch)
 {
-    const int64_t c = j->in_channels, k = j->out_channels;
+    const int64_t c = j->in_channels, k = j->out_count;
     const int64_t u_step = rc_winograd_step(j->block, c), m_step = rc_winograd_step(j->block, k);
+    const float *weights = j->weights + j->out_first * c;
     float *u = scratch, *m = scratch + 36 * u_step;
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        NAME(foresee)(j, &j->src_layout, j->src, 0, c, first + i + NAME(AHEAD), 0);
         NAME(transform_in)(j, first + i, u + i * c, u_step);
+    }
     for (int p = 0; p < 36; p++)
-        NAME(product)(j, count, u + p * u_step, j->weights + p * c * k, m + p * m_step);
-    for (int64_t i = 0; i < count; i++)
+        NAME(product)
+    (c, k, count, u + p * u_step, weights + p * c * j->out_channels, m + p * m_step);
+    for (int64_t i = 0; i < count; i++) {
+        NAME(foresee)(j, &j->dst_layout, j->dst, j->out_first, k, first + i + NAME(AHEAD), 1);
         NAME(transform_out)(j, first + i, m + i * k, m_step);
+    }
 }

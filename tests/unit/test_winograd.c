@@ -1,4 +1,5 @@
-/* Winograd's kernel against a direct sum in double: channels 1 to 33, odd sizes, what is fused. */
+/* Winograd's kernels against direct sums in double, forward and backward: channels 1 to 33, odd
+ * sizes, what is fused. */
 #include "kernel/onednn.h"
 #include "kernel/winograd.h"
 #include "nets.h"
@@ -211,11 +212,10 @@ static void sizes_from_one_pixel(void **state)
     }
 }
 
-static void threads_do_not_change_a_bit(void **state)
+static void compare_threads(int64_t c, int64_t k, int64_t side)
 {
-    (void) state;
     struct scene s;
-    open_scene(&s, 40, 24, 14, 14, blocked());
+    open_scene(&s, c, k, side, side, blocked());
     const size_t bytes = rc_md_bytes(s.dst);
     float *first = malloc(bytes);
     for (uint32_t threads = 1; threads <= 5; threads++) {
@@ -229,6 +229,132 @@ static void threads_do_not_change_a_bit(void **state)
     }
     free(first);
     close_scene(&s);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void) state;
+    compare_threads(40, 24, 14); /* threads divide the tiles */
+    compare_threads(64, 96, 7);  /* the output channels */
+}
+
+/* --- backward: s->x is the source, s->residual the gradient of the destination --- */
+
+static double source_gradient(const struct scene *s, int64_t n, int64_t i, int64_t y, int64_t x)
+{
+    const int64_t c = s->g.in_channels, k = s->g.out_channels, h = s->g.in[0], w = s->g.in[1];
+    double sum = 0;
+    for (int64_t o = 0; o < k; o++)
+        for (int64_t t = 0; t < 9; t++) {
+            const int64_t dy = y - t / 3 + 1, dx = x - t % 3 + 1;
+            if (dy >= 0 && dy < h && dx >= 0 && dx < w)
+                sum += (double) s->residual[((n * k + o) * h + dy) * w + dx] *
+                       (double) s->weights[(o * c + i) * 9 + t];
+        }
+    return sum;
+}
+
+static double weights_gradient(const struct scene *s, int64_t o, int64_t i, int64_t t)
+{
+    const int64_t c = s->g.in_channels, k = s->g.out_channels, h = s->g.in[0], w = s->g.in[1];
+    double sum = 0;
+    for (int64_t n = 0; n < s->g.batch; n++)
+        for (int64_t at = 0; at < h * w; at++) {
+            const int64_t y = at / w + t / 3 - 1, x = at % w + t % 3 - 1;
+            if (y >= 0 && y < h && x >= 0 && x < w)
+                sum += (double) s->residual[(n * k + o) * h * w + at] *
+                       (double) s->x[((n * c + i) * h + y) * w + x];
+        }
+    return sum;
+}
+
+struct worst {
+    double error, largest;
+};
+
+static void note(struct worst *w, float got, double want)
+{
+    w->error = fmax(w->error, fabs((double) got - want));
+    w->largest = fmax(w->largest, fabs(want));
+}
+
+static void close_enough(const struct worst *w, const struct scene *s, const char *what)
+{
+    if (!(w->error <= 3e-5 * fmax(w->largest, 1)))
+        fail_msg("%s, %d -> %d channels, %dx%d: error %g of %g", what, (int) s->g.in_channels,
+                 (int) s->g.out_channels, (int) s->g.in[0], (int) s->g.in[1], w->error, w->largest);
+}
+
+static void check_source_gradient(struct scene *s, const struct rc_winograd_spec *spec)
+{
+    const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
+    const int64_t n = s->g.batch * c * h * w;
+    struct rc_winograd *kernel;
+    OK(rc_winograd_create_data(&kernel, s->ctx, spec));
+    float *weights = malloc(rc_winograd_weights_bytes(kernel));
+    void *scratch = malloc(rc_winograd_scratch(kernel));
+    float *blocked_gradient = random_array(elements(s->src), 8), *got = random_array(n, 9);
+    rc_winograd_pack_weights(kernel, s->weights, weights);
+    move(s, s->plain_dst, s->dst, s->residual, s->out);
+    rc_winograd_run(kernel, &(struct rc_winograd_args){.src = s->out,
+                                                       .weights = weights,
+                                                       .dst = blocked_gradient,
+                                                       .scratch = scratch});
+    move(s, s->src, s->plain_src, blocked_gradient, got);
+    struct worst worst = {0, 0};
+    for (int64_t i = 0; i < n; i++)
+        note(&worst, got[i], source_gradient(s, i / w / h / c, i / w / h % c, i / w % h, i % w));
+    close_enough(&worst, s, "source gradient");
+    free(weights);
+    free(scratch);
+    free(blocked_gradient);
+    free(got);
+    rc_winograd_destroy(kernel);
+}
+
+static void check_weights_gradient(struct scene *s, const struct rc_winograd_spec *spec)
+{
+    const int64_t c = s->g.in_channels, k = s->g.out_channels, pixels = s->g.in[0] * s->g.in[1];
+    struct rc_winograd_grad *kernel;
+    OK(rc_winograd_grad_create(&kernel, s->ctx, spec));
+    void *scratch = malloc(rc_winograd_grad_scratch(kernel));
+    float *got = random_array(k * c * 9, 8), *bias = random_array(k, 9);
+    move(s, s->plain_dst, s->dst, s->residual, s->out);
+    rc_winograd_grad_run(
+        kernel,
+        &(struct rc_winograd_grad_args){
+            .src = s->in, .d_dst = s->out, .d_weights = got, .d_bias = bias, .scratch = scratch});
+    struct worst worst = {0, 0}, of_bias = {0, 0};
+    for (int64_t i = 0; i < k * c * 9; i++)
+        note(&worst, got[i], weights_gradient(s, i / 9 / c, i / 9 % c, i % 9));
+    for (int64_t o = 0; o < k; o++) {
+        double sum = 0;
+        for (int64_t i = 0; i < s->g.batch * pixels; i++)
+            sum += (double) s->residual[(i / pixels * k + o) * pixels + i % pixels];
+        note(&of_bias, bias[o], sum);
+    }
+    close_enough(&worst, s, "weights gradient");
+    close_enough(&of_bias, s, "bias gradient");
+    free(scratch);
+    free(got);
+    free(bias);
+    rc_winograd_grad_destroy(kernel);
+}
+
+static void gradients(void **state)
+{
+    (void) state;
+    const dnnl_format_tag_t tag = blocked();
+    for (int64_t c = 1; c <= 33; c++) {
+        struct scene s;
+        open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tag);
+        struct rc_winograd_spec spec = {
+            .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
+        check_source_gradient(&s, &spec);
+        spec.bias = true;
+        check_weights_gradient(&s, &spec);
+        close_scene(&s);
+    }
 }
 
 /* oneDNN's kernels rely on zeros behind the last channel. */
@@ -289,6 +415,7 @@ int main(void)
         cmocka_unit_test(everything_that_can_be_fused),
         cmocka_unit_test(sizes_from_one_pixel),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(gradients),
         cmocka_unit_test(channels_behind_the_last_stay_zero),
         cmocka_unit_test(other_convolutions_are_refused),
     };

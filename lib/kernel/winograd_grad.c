@@ -1,0 +1,93 @@
+/* The gradient of 3x3 weights by Winograd: each thread sums over its blocks of tiles, then one
+ * transform back of what all have summed. */
+#include "kernel/winograd_code.h"
+
+#include <omp.h>
+#include <string.h>
+
+/* Scratch: every thread's tiles, then every thread's sums: [36][in][out], and [out] of the bias. */
+struct rc_winograd_grad {
+    struct rc_winograd_plan plan;
+    bool bias;
+    size_t sums; /* [floats] of a thread */
+};
+
+rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,
+                                  const struct rc_winograd_spec *s)
+{
+    struct rc_winograd_plan plan;
+    *out = NULL;
+    if (!rc_winograd_plan_init(&plan, s, false))
+        return rc_fail(RC_ERR_UNSUPPORTED, "no Winograd kernel for this convolution");
+    struct rc_winograd_grad *w = RC_NEW(c, struct rc_winograd_grad);
+    if (!w)
+        return RC_ERR_MEMORY;
+    w->plan = plan;
+    w->bias = s->bias;
+    w->sums = (size_t) ((36 * plan.job.in_channels + 1) * plan.job.out_channels);
+    *out = w;
+    return RC_OK;
+}
+
+void rc_winograd_grad_destroy(struct rc_winograd_grad *w)
+{
+    rc_release(w);
+}
+
+size_t rc_winograd_grad_scratch(const struct rc_winograd_grad *w)
+{
+    return w->plan.threads * (w->plan.per_thread + w->sums) * sizeof(float);
+}
+
+static float *sums_of(const struct rc_winograd_grad *w, void *scratch, uint32_t thread)
+{
+    return (float *) scratch + w->plan.threads * w->plan.per_thread + thread * w->sums;
+}
+
+static void sum_blocks(const struct rc_winograd_grad *w, const struct rc_winograd_job *j,
+                       void *scratch)
+{
+    const struct rc_winograd_plan *p = &w->plan;
+#pragma omp parallel num_threads(p->threads)
+    {
+        const uint32_t thread = (uint32_t) omp_get_thread_num();
+        float *sums = sums_of(w, scratch, thread);
+        float *bias = w->bias ? sums + 36 * j->in_channels * j->out_channels : NULL;
+        memset(sums, 0, w->sums * sizeof(float));
+#pragma omp for schedule(static)
+        for (int64_t b = 0; b < p->blocks; b++)
+            p->code->grad_tiles(j, b * j->block, rc_winograd_count(p, b),
+                                (float *) scratch + thread * p->per_thread, sums, bias);
+    }
+}
+
+/* The first thread's sums become those of all. */
+static void join_threads(const struct rc_winograd_grad *w, void *scratch, uint32_t threads)
+{
+    float *all = sums_of(w, scratch, 0);
+    for (uint32_t t = 1; t < threads; t++) {
+        const float *one = sums_of(w, scratch, t);
+#pragma omp parallel for schedule(static) num_threads(w->plan.threads)
+        for (size_t i = 0; i < w->sums; i++)
+            all[i] += one[i];
+    }
+}
+
+void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_winograd_grad_args *a)
+{
+    const struct rc_winograd_plan *p = &w->plan;
+    const int64_t c = p->job.in_channels, k = p->job.out_channels, lanes = p->code->lanes;
+    const int64_t groups = k / lanes, in = p->in_channels;
+    struct rc_winograd_job j = p->job;
+    j.src = a->src;
+    j.dst = (float *) (uintptr_t) a->d_dst;
+    sum_blocks(w, &j, a->scratch);
+    join_threads(w, a->scratch, p->threads);
+    const float *sums = sums_of(w, a->scratch, 0);
+#pragma omp parallel for schedule(static) num_threads(p->threads)
+    for (int64_t i = 0; i < in * groups; i++)
+        p->code->grad_weights(sums + i / groups * k + i % groups * lanes, c * k, i % groups * lanes,
+                              p->out_channels, 9 * in, a->d_weights + i / groups * 9);
+    if (w->bias)
+        memcpy(a->d_bias, sums + 36 * c * k, (size_t) p->out_channels * sizeof(float));
+}

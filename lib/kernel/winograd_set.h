@@ -1,0 +1,17 @@
+/* All vector code of one instruction set, in the order in which it builds on itself. No include
+ * guard on purpose. */
+#include "kernel/winograd_tiles.h"
+
+#include "kernel/winograd_grad_tiles.h"
+
+#include "kernel/winograd_weights_tiles.h"
+
+const struct rc_winograd_code NAME(rc_winograd) = {
+    .name = SET_NAME,
+    .lanes = LANES,
+    .rows = ROWS,
+    .tiles = NAME(tiles),
+    .grad_tiles = NAME(grad_tiles),
+    .grad_weights = NAME(grad_weights),
+    .pack_pair = NAME(pack_pair),
+};

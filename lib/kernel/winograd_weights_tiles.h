@@ -1,0 +1,33 @@
+/* The weights' vector code, after winograd_tiles.h and in the same way: G g G' per pair of
+ * channels, for a vector of output channels at a time. */
+
+/* G g along one axis: g[0], g[s], g[2s] to o[0], o[t] .. o[5t]. */
+INLINE void NAME(weights_1d)(const VEC *g, int s, VEC *o, int t)
+{
+    const VEC ends = g[0] + g[2 * s], far = g[0] + 4.0f * g[2 * s];
+    o[0] = g[0] * 0.25f;
+    o[t] = (ends + g[s]) * (-1.0f / 6);
+    o[2 * t] = (g[s] - ends) * (1.0f / 6);
+    o[3 * t] = far * (1.0f / 24) + g[s] * (1.0f / 12);
+    o[4 * t] = far * (1.0f / 24) - g[s] * (1.0f / 12);
+    o[5 * t] = g[2 * s];
+}
+
+static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
+                            int64_t step)
+{
+    const int64_t lanes = g->out - first < LANES ? g->out - first : LANES;
+    const float *from = g->data + first * g->out_step + in * g->in_step;
+    VEC d[9], t[18], o[36];
+    for (int x = 0; x < 9; x++) {
+        d[x] = (VEC){0}; /* behind the last channel */
+        for (int64_t l = 0; l < lanes && in < g->in; l++)
+            d[x][l] = from[l * g->out_step + x * g->tap_step];
+    }
+    for (int x = 0; x < 3; x++)
+        NAME(weights_1d)(d + x, 3, t + x, 3);
+    for (int y = 0; y < 6; y++)
+        NAME(weights_1d)(t + y * 3, 1, o + y * 6, 1);
+    for (int p = 0; p < 36; p++)
+        NAME(store)(to + p * step, o[p]);
+}
