@@ -215,7 +215,11 @@ static rc_status node_fast(struct rc_plan *p, rc_id id)
     uint32_t in_slot[RC_PREP_MAX];
     for (uint32_t i = 0; i < n->n_in; i++) {
         in_slot[i] = RC_NONE;
-        if (n->in[i] != RC_NONE)
+        if (n->in[i] == RC_NONE)
+            continue;
+        if (q->packing[i].bytes)
+            RC_TRY(rc_slot_packed(p, &in_slot[i], n->in[i], &q->packing[i], q->state));
+        else
             RC_TRY(rc_slot_in(p, &in_slot[i], n->in[i], q->want[i]));
     }
     RC_TRY(fast_outputs(p, id, in_slot));

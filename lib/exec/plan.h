@@ -128,6 +128,9 @@ rc_status rc_slot_of(struct rc_plan *p, uint32_t *out, rc_id value);
 /* `value` in layout `md`: an existing slot, or a new one with a step (or at once, for a session's
  * constants) that fills it. */
 rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md);
+/* A session's constant as the operator packs it. */
+rc_status rc_slot_packed(struct rc_plan *p, uint32_t *out, rc_id value,
+                         const struct rc_packing *how, const void *state);
 rc_status rc_slot_own(struct rc_plan *p, uint32_t slot); /* give it memory of its own, zeroed */
 /* Append a step with room for n_ref slots, all RC_NONE. */
 rc_status rc_step_add(struct rc_plan *p, struct rc_step **out, enum rc_step_kind kind,

@@ -172,18 +172,23 @@ rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, ui
     return RC_OK;
 }
 
-/* Only a layout with padding has bytes that the reorder does not write. */
-static rc_status own_packed(struct rc_plan *p, uint32_t slot, size_t plain)
+/* Not zeroed: it will be written as a whole. */
+static rc_status own_raw(struct rc_plan *p, uint32_t slot)
 {
     struct rc_slot *s = &p->slots[slot];
-    if (s->bytes != plain || rc_md_is_bf16(s->md))
-        return rc_slot_own(p, slot);
     s->data = rc_alloc(p->ctx, s->bytes);
     if (!s->data)
         return RC_ERR_MEMORY;
     s->place = RC_AT_OWN;
     p->own_bytes += s->bytes;
     return RC_OK;
+}
+
+/* Only a layout with padding has bytes that the reorder does not write. */
+static rc_status own_packed(struct rc_plan *p, uint32_t slot, size_t plain)
+{
+    const struct rc_slot *s = &p->slots[slot];
+    return s->bytes != plain || rc_md_is_bf16(s->md) ? rc_slot_own(p, slot) : own_raw(p, slot);
 }
 
 /* A session's constants are packed while compiling. */
@@ -201,6 +206,18 @@ static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id v
     rc_release(scratch);
     rc_reorder_destroy(r);
     return st;
+}
+
+rc_status rc_slot_packed(struct rc_plan *p, uint32_t *out, rc_id value,
+                         const struct rc_packing *how, const void *state)
+{
+    uint32_t from;
+    RC_TRY(rc_slot_of(p, &from, value));
+    RC_TRY(rc_slot_add_bytes(p, out, how->bytes));
+    p->slots[*out].value = value;
+    RC_TRY(own_raw(p, *out));
+    how->pack(state, p->slots[from].data, p->slots[*out].data);
+    return rc_packed_share(p->ctx, &p->slots[*out].data, how->bytes);
 }
 
 rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md)

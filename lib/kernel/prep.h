@@ -22,6 +22,12 @@ struct rc_step_io {
     void *const *d_in;    /* NULL where not needed; overwritten */
 };
 
+/* A session's constant that the operator packs itself. Every byte of `packed` is written. */
+struct rc_packing {
+    size_t bytes; /* 0: packed into the layout that is wanted */
+    void (*pack)(const void *state, const void *plain, void *packed);
+};
+
 enum { RC_PREP_MAX = 16 }; /* operands of a node with a fast path */
 
 struct rc_prep {
@@ -46,6 +52,7 @@ struct rc_prep {
 
     /* answers; all zero/NULL on entry */
     const struct rc_md *want[RC_PREP_MAX];      /* layout needed per operand; NULL: plain */
+    struct rc_packing packing[RC_PREP_MAX];     /* goes before `want`; not in training */
     const struct rc_md *out_md[RC_PREP_MAX];    /* layout of each output; NULL: plain */
     int32_t in_place;      /* operand whose buffer out[0] overwrites, or -1 (set to -1 on entry).
                               The session honours it only if that value dies here; otherwise it

@@ -8,7 +8,6 @@
 struct conv_state {
     struct rc_prim forward, data, weights;
     struct rc_winograd *winograd; /* instead of `forward`; NULL: not */
-    float *packed[2];             /* its weights and bias */
     bool has_bias, wants_data, wants_weights;
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
     /* Source and output gradient in the layouts of the weights gradient, where those differ from
@@ -24,8 +23,6 @@ static void state_destroy(void *state)
     rc_prim_clear(&s->data);
     rc_prim_clear(&s->weights);
     rc_winograd_destroy(s->winograd);
-    rc_release(s->packed[0]);
-    rc_release(s->packed[1]);
     rc_reorder_destroy(s->move[0]);
     rc_reorder_destroy(s->move[1]);
     rc_release(s->unwanted[0]);
@@ -43,8 +40,8 @@ static rc_status run_forward(const struct rc_step_io *io)
 static rc_status run_winograd(const struct rc_step_io *io)
 {
     const struct conv_state *s = io->state;
-    const struct rc_winograd_args a = {io->in[0], s->packed[0], s->packed[1], io->out[0],
-                                       io->scratch};
+    const struct rc_winograd_args a = {io->in[0], io->in[1], s->has_bias ? io->in[2] : NULL,
+                                       io->out[0], io->scratch};
     rc_winograd_run(s->winograd, &a);
     return RC_OK;
 }
@@ -337,21 +334,17 @@ static rc_status prepare_backward(struct rc_prep *p, struct conv_state *s,
     return st;
 }
 
-static rc_status pack_winograd(const struct rc_prep *p, struct conv_state *s)
+static void pack_weights(const void *state, const void *plain, void *packed)
 {
-    struct rc_context *c = rc_engine_context(p->engine);
-    if (!(s->packed[0] = rc_alloc(c, rc_winograd_weights_bytes(s->winograd))))
-        return RC_ERR_MEMORY;
-    rc_winograd_pack_weights(s->winograd, p->in[1].data, s->packed[0]);
-    if (!s->has_bias)
-        return RC_OK;
-    if (!(s->packed[1] = rc_alloc(c, rc_winograd_bias_bytes(s->winograd))))
-        return RC_ERR_MEMORY;
-    rc_winograd_pack_bias(s->winograd, p->in[2].data, s->packed[1]);
-    return RC_OK;
+    rc_winograd_pack_weights(((const struct conv_state *) state)->winograd, plain, packed);
 }
 
-/* The kernel has copies of weights and bias: oneDNN's packed weights are not wanted any more. */
+static void pack_bias(const void *state, const void *plain, void *packed)
+{
+    rc_winograd_pack_bias(((const struct conv_state *) state)->winograd, plain, packed);
+}
+
+/* oneDNN's packed weights are not wanted any more. */
 static rc_status prefer_winograd(struct rc_prep *p, struct conv_state *s,
                                  const struct rc_conv_geometry *g)
 {
@@ -359,9 +352,10 @@ static rc_status prefer_winograd(struct rc_prep *p, struct conv_state *s,
     RC_TRY(rc_conv_winograd_choose(&s->winograd, p, g, &direct));
     if (!s->winograd)
         return RC_OK;
-    RC_TRY(pack_winograd(p, s));
     rc_prim_clear(&s->forward);
-    p->want[1] = NULL;
+    p->packing[1] = (struct rc_packing){rc_winograd_weights_bytes(s->winograd), pack_weights};
+    if (s->has_bias) /* whole vectors of it */
+        p->packing[2] = (struct rc_packing){rc_winograd_bias_bytes(s->winograd), pack_bias};
     p->scratch = rc_winograd_scratch(s->winograd);
     p->impl = rc_winograd_name(s->winograd);
     p->run = run_winograd;

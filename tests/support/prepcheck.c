@@ -86,6 +86,31 @@ static void *pack(struct run *r, const struct rc_md *md, const struct rc_tensor 
     return p;
 }
 
+/* As the operator packs it, over garbage. */
+static void *pack_own(struct run *r, uint32_t i)
+{
+    const struct rc_packing *how = &r->p.packing[i];
+    void *p = rc_alloc(r->ctx, how->bytes);
+    memset(p, 0xff, how->bytes);
+    how->pack(r->p.state, r->in[i].data, p);
+    return p;
+}
+
+/* Operands as they are after the run, in plain form. */
+static void unpack_operand(struct run *r, uint32_t i)
+{
+    const struct rc_packing *how = &r->p.packing[i];
+    r->fast_in[i] = make(r, &r->in[i], false);
+    if (!how->bytes) {
+        convert(r, &r->in[i].shape, r->p.want[i], r->packed_in[i], NULL, r->fast_in[i].data);
+        return;
+    }
+    void *again = pack_own(r, i);
+    assert_memory_equal(again, r->packed_in[i], how->bytes);
+    rc_release(again);
+    memcpy(r->fast_in[i].data, r->in[i].data, rc_tensor_bytes(&r->in[i]));
+}
+
 static void open_graph(struct run *r)
 {
     const struct prepcheck *c = r->c;
@@ -178,7 +203,7 @@ static void pack_operands(struct run *r)
     for (uint32_t i = 0; i < r->c->n_in; i++) {
         if (!r->in[i].dtype)
             continue;
-        r->packed_in[i] = pack(r, p->want[i], &r->in[i]);
+        r->packed_in[i] = p->packing[i].bytes ? pack_own(r, i) : pack(r, p->want[i], &r->in[i]);
         r->again[i] = p->want_backward[i] ? pack(r, p->want_backward[i], &r->in[i]) : NULL;
     }
     r->packed_out = blank(r, p->out_md[0], &r->out[0]);
@@ -264,10 +289,8 @@ static void run_fast(struct run *r)
     if (r->c->training)
         run_backward(r);
     for (uint32_t i = 0; i < r->c->n_in; i++) /* running statistics are written by forward */
-        if (r->in[i].dtype) {
-            r->fast_in[i] = make(r, &r->in[i], false);
-            convert(r, &r->in[i].shape, p->want[i], r->packed_in[i], NULL, r->fast_in[i].data);
-        }
+        if (r->in[i].dtype)
+            unpack_operand(r, i);
 }
 
 static void close_all(struct run *r)

@@ -123,16 +123,14 @@ static void a_session_and_its_graph_do_not_change_each_other(void **state)
     }
 }
 
-static void sessions_of_one_graph_hold_weights_once(void **state)
+static void hold_weights_once(struct rc_context *c, const char *winograd)
 {
-    struct rc_context *c = *state;
     struct rc_graph *g = net_zoo(c, "resnet20", 1);
     struct rc_session *s[3];
     float *x = calloc(3 * 32 * 32, sizeof(*x)), want[10], y[10];
     uint64_t live[4], left;
     fill_random(x, 3 * 32 * 32, 1);
-    /* oneDNN's packed weights; those of Winograd's kernels belong to their session */
-    assert_int_equal(setenv("RESCOMP_WINOGRAD", "off", 1), 0);
+    assert_int_equal(setenv("RESCOMP_WINOGRAD", winograd, 1), 0);
     OK(rc_context_memory(c, &live[0], NULL));
     for (int i = 0; i < 3; i++) {
         if (i == 2)
@@ -159,6 +157,12 @@ static void sessions_of_one_graph_hold_weights_once(void **state)
     OK(rc_context_memory(c, &left, NULL));
     assert_true(left < live[0]); /* the graph is gone, and nothing else stays */
     free(x);
+}
+
+static void sessions_of_one_graph_hold_weights_once(void **state)
+{
+    hold_weights_once(*state, "off");
+    hold_weights_once(*state, "on");
 }
 
 enum { STREAMS = 4, ROUNDS = 6 };
