@@ -166,6 +166,8 @@ rc_status rc_plan_finish(struct rc_plan *p)
     if (!p->patches)
         return RC_ERR_MEMORY;
     collect_patches(p, p->patches);
+    if (p->engine)
+        rc_engine_settle(p->engine);
     save_choices(p);
     return RC_OK;
 }

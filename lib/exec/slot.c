@@ -211,7 +211,7 @@ static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id v
 rc_status rc_slot_packed(struct rc_plan *p, uint32_t *out, rc_id value,
                          const struct rc_packing *how, const void *state)
 {
-    uint32_t from;
+    uint32_t from = RC_NONE;
     RC_TRY(rc_slot_of(p, &from, value));
     RC_TRY(rc_slot_add_bytes(p, out, how->bytes));
     p->slots[*out].value = value;

@@ -9,6 +9,8 @@ struct rc_engine {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     struct rc_md *pool;
+    void *trial;
+    size_t trial_bytes;
 };
 
 rc_status rc_engine_create(struct rc_engine **out, struct rc_context *c)
@@ -40,11 +42,29 @@ void rc_engine_destroy(struct rc_engine *e)
         rc_dmd_clear(&md->d);
         rc_release(md);
     }
+    rc_release(e->trial);
     if (e->stream)
         dnnl_stream_destroy(e->stream);
     if (e->engine)
         dnnl_engine_destroy(e->engine);
     rc_release(e);
+}
+
+void rc_engine_settle(struct rc_engine *e)
+{
+    rc_release(e->trial);
+    e->trial = NULL;
+    e->trial_bytes = 0;
+}
+
+void *rc_engine_trial(struct rc_engine *e, size_t bytes)
+{
+    if (bytes <= e->trial_bytes)
+        return e->trial;
+    rc_engine_settle(e);
+    e->trial = rc_alloc_zero(e->ctx, bytes);
+    e->trial_bytes = e->trial ? bytes : 0;
+    return e->trial;
 }
 
 dnnl_engine_t rc_engine_handle(const struct rc_engine *e)

@@ -11,6 +11,9 @@ struct rc_engine;
 rc_status rc_engine_create(struct rc_engine **out, struct rc_context *c);
 void rc_engine_destroy(struct rc_engine *e);
 
+/* Preparing is over: release what only that needed. */
+void rc_engine_settle(struct rc_engine *e);
+
 /* Start-up self-test, once per process, result cached: reorders with channel tails, fp32 and int8
  * convolutions against plain loops. RC_OK, or RC_ERR_BACKEND with what was wrong. Sessions fall
  * back to the reference path when it fails; doctor prints the text. The environment variable

@@ -18,6 +18,9 @@ struct rc_md {
 dnnl_engine_t rc_engine_handle(const struct rc_engine *e);
 dnnl_stream_t rc_engine_stream(const struct rc_engine *e);
 struct rc_context *rc_engine_context(const struct rc_engine *e);
+/* At least `bytes` of memory for timing layers, zero unless a trial has written to it; good until
+ * the next call. Kept from layer to layer; rc_engine_settle() (engine.h) releases it. */
+void *rc_engine_trial(struct rc_engine *e, size_t bytes);
 
 /* NULL stays NULL. */
 static inline rc_dmd rc_md_dnnl(const struct rc_md *md)
@@ -57,6 +60,10 @@ struct rc_prim {
 
 /* Takes over `pd` (also on failure). `p` must be zeroed; rc_prim_clear accepts half-built ones. */
 rc_status rc_prim_init(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd);
+/* The same in two steps: creating compiles the kernel, a primitive that will not run needs none.
+ * Creating twice does nothing. */
+rc_status rc_prim_describe(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd);
+rc_status rc_prim_create(struct rc_prim *p);
 void rc_prim_clear(struct rc_prim *p);
 /* Append an argument; rc_prim_run() takes handles in the order of these calls. */
 rc_status rc_prim_bind(struct rc_prim *p, int arg, const struct rc_md *md);

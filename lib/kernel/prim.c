@@ -3,17 +3,27 @@
 
 #include <string.h>
 
-rc_status rc_prim_init(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd)
+rc_status rc_prim_describe(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd)
 {
     p->engine = e;
     p->pd = pd;
-    RC_TRY(rc_dnnl_check(dnnl_primitive_create(&p->prim, pd), "primitive"));
     const rc_dmd d = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     p->scratch = d ? dnnl_memory_desc_get_size(d) : 0;
     if (!p->scratch)
         return RC_OK;
     return rc_dnnl_check(
         dnnl_memory_create(&p->scratchpad, d, rc_engine_handle(e), DNNL_MEMORY_NONE), "scratchpad");
+}
+
+rc_status rc_prim_create(struct rc_prim *p)
+{
+    return p->prim ? RC_OK : rc_dnnl_check(dnnl_primitive_create(&p->prim, p->pd), "primitive");
+}
+
+rc_status rc_prim_init(struct rc_prim *p, struct rc_engine *e, dnnl_primitive_desc_t pd)
+{
+    RC_TRY(rc_prim_describe(p, e, pd));
+    return rc_prim_create(p);
 }
 
 void rc_prim_clear(struct rc_prim *p)

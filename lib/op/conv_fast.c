@@ -199,7 +199,7 @@ static rc_status prepare_forward(struct rc_prep *p, struct conv_state *s,
             dnnl_primitive_desc_destroy(pd);
         return st;
     }
-    RC_TRY(rc_prim_init(&s->forward, p->engine, pd));
+    RC_TRY(rc_prim_describe(&s->forward, p->engine, pd));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_src_md, 0, &p->want[0]));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &p->want[1]));
     RC_TRY(rc_md_query(p->engine, pd, dnnl_query_dst_md, 0, &p->out_md[0]));
@@ -387,6 +387,8 @@ static rc_status prepare(struct rc_prep *p)
         st = prepare_backward(p, s, &g, bias);
     else if (st == RC_OK && !p->bf16)
         st = prefer_winograd(p, s, &g);
+    if (st == RC_OK && !s->winograd)
+        st = rc_prim_create(&s->forward);
     if (st != RC_OK) {
         state_destroy(s);
         p->state = NULL;

@@ -43,45 +43,43 @@ static bool likely_faster(const struct rc_conv_geometry *g)
 
 /* --- measuring --- */
 
+/* The largest second-level cache of a core that is common. */
+enum { CACHE_BYTES = 2 << 20 };
+
+/* As in a network: weights were driven out of the cache by other layers' since their last use, but
+ * activations were just written. So both kernels walk through a ring of copies of their weights
+ * that is larger than the cache. Winograd's are four times as large, which decides. */
 struct trial {
     const struct rc_winograd *winograd;
     struct rc_prim *direct;
-    void *handle[4]; /* source, weights, destination, bias */
-    size_t size[4];  /* [bytes] */
-    struct rc_winograd_args args;
-    void *scratch;
-    const uint64_t *evict; /* EVICT_BYTES */
-    _Atomic uint64_t sum;  /* keeps the reads */
+    char *src, *dst, *bias, *scratch, *ring;
+    size_t ring_bytes, at, weights[2]; /* weights: of direct, of Winograd */
 };
 
-/* The largest second-level cache of a core that is common. */
-enum { EVICT_BYTES = 2 << 20 };
-
-static uint64_t read_all(const uint64_t *p, size_t bytes)
+static size_t aligned(size_t n)
 {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < bytes / sizeof(*p); i += 8) /* once a cache line */
-        sum += p[i];
-    return sum;
+    return (n + 63) & ~(size_t) 63;
 }
 
-/* As in a network: other layers' weights have driven this one's out of the cache, but its
- * activations were just written. Winograd's weights are four times as large, which decides. */
-static void as_in_a_network(struct trial *t)
+static size_t larger(size_t a, size_t b)
 {
-#pragma omp parallel
-    t->sum += read_all(t->evict, EVICT_BYTES);
-    t->sum += read_all(t->handle[0], t->size[0]) + read_all(t->handle[2], t->size[2]);
+    return a > b ? a : b;
 }
 
 static uint64_t time_one(struct trial *t, bool winograd, rc_status *st)
 {
-    as_in_a_network(t);
+    if (t->at + t->weights[winograd] > t->ring_bytes)
+        t->at = 0;
+    char *weights = t->ring + t->at;
+    t->at += aligned(t->weights[winograd]);
+    void *const handle[4] = {t->src, weights, t->dst, t->bias};
+    const struct rc_winograd_args args = {t->src, (float *) (void *) weights,
+                                          (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rc_clock_ns();
     if (winograd)
-        rc_winograd_run(t->winograd, &t->args);
+        rc_winograd_run(t->winograd, &args);
     else
-        *st = rc_prim_run(t->direct, t->handle, t->scratch);
+        *st = rc_prim_run(t->direct, handle, t->scratch);
     return rc_clock_ns() - begin;
 }
 
@@ -103,40 +101,27 @@ static rc_status compare(struct trial *t, bool *faster)
     return st;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Zeros everywhere: times do not depend on values. */
 static rc_status measure(const struct rc_prep *p, const struct rc_winograd *w,
                          const struct rc_conv_direct *direct, bool *faster)
 {
-    struct rc_context *c = rc_engine_context(p->engine);
-    const size_t here = direct->prim->scratch, there = rc_winograd_scratch(w);
-    const size_t weights[2] = {rc_md_bytes(p->want[1]), rc_winograd_weights_bytes(w)};
+    RC_TRY(rc_prim_create(direct->prim));
     struct trial t = {.winograd = w,
                       .direct = direct->prim,
-                      .size = {rc_md_bytes(p->want[0]), larger(weights[0], weights[1]),
-                               rc_md_bytes(p->out_md[0]),
-                               direct->has_bias ? rc_winograd_bias_bytes(w) : 0}};
-    rc_status st = RC_OK;
-    for (int i = 0; i < 4; i++)
-        if (t.size[i] && !(t.handle[i] = rc_alloc_zero(c, t.size[i])))
-            st = RC_ERR_MEMORY;
-    void *evict = rc_alloc_zero(c, EVICT_BYTES);
-    t.evict = evict;
-    if (!evict || !(t.scratch = rc_alloc_zero(c, larger(here, there))))
-        st = RC_ERR_MEMORY;
-    t.args =
-        (struct rc_winograd_args){t.handle[0], t.handle[1], t.handle[3], t.handle[2], t.scratch};
-    if (st == RC_OK)
-        st = compare(&t, faster);
-    for (int i = 0; i < 4; i++)
-        rc_release(t.handle[i]);
-    rc_release(t.scratch);
-    rc_release(evict);
-    return st;
+                      .weights = {rc_md_bytes(p->want[1]), rc_winograd_weights_bytes(w)}};
+    t.ring_bytes = CACHE_BYTES + aligned(larger(t.weights[0], t.weights[1]));
+    const size_t part[4] = {aligned(rc_md_bytes(p->want[0])), aligned(rc_md_bytes(p->out_md[0])),
+                            direct->has_bias ? aligned(rc_winograd_bias_bytes(w)) : 0,
+                            aligned(larger(direct->prim->scratch, rc_winograd_scratch(w)))};
+    char *at = rc_engine_trial(p->engine, part[0] + part[1] + part[2] + part[3] + t.ring_bytes);
+    if (!at)
+        return RC_ERR_MEMORY;
+    t.src = at;
+    t.dst = t.src + part[0];
+    t.bias = direct->has_bias ? t.dst + part[1] : NULL;
+    t.scratch = t.dst + part[1] + part[2];
+    t.ring = t.scratch + part[3];
+    return compare(&t, faster);
 }
 
 /* --- choosing --- */
