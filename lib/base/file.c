@@ -232,9 +232,12 @@ rc_status rc_buffer_append(struct rc_buffer *b, const void *data, size_t size)
         return rc_fail(RC_ERR_MEMORY, "out of memory: buffer of %zu + %zu bytes", b->size, size);
     if (needed > b->capacity) {
         const size_t wanted = needed > b->capacity * 2 ? needed + 256 : b->capacity * 2;
-        uint8_t *grown = rc_realloc_array(b->ctx, b->data, wanted, 1);
+        uint8_t *grown = rc_alloc(b->ctx, wanted);
         if (!grown)
             return RC_ERR_MEMORY;
+        if (b->size)
+            memcpy(grown, b->data, b->size);
+        rc_release(b->data);
         b->data = grown;
         b->capacity = wanted;
     }

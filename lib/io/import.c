@@ -148,6 +148,27 @@ rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const
     return load(out, c, data, size, NULL);
 }
 
+/* Copying out of the system's cache and first touch of memory are work for all threads. Messages
+ * belong to a thread: this one reads again what failed. */
+static rc_status read_all(const Onnx__ModelProto *m, const struct rc_outline *o,
+                          const struct rc_file *f, uint32_t threads)
+{
+    uint32_t failed = UINT32_MAX;
+#pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(min : failed)
+    for (uint32_t i = 0; i < o->n; i++) {
+        const struct rc_outline_piece *p = &o->piece[i];
+        void *to = m->graph->initializer[p->initializer]->raw_data.data;
+        if (rc_file_read_at(f, p->at, to, p->size) != RC_OK && i < failed)
+            failed = i;
+    }
+    if (failed == UINT32_MAX)
+        return RC_OK;
+    const struct rc_outline_piece *p = &o->piece[failed];
+    RC_TRY(
+        rc_file_read_at(f, p->at, m->graph->initializer[p->initializer]->raw_data.data, p->size));
+    return rc_fail(RC_ERR_IO, "%s: changed while reading", f->path);
+}
+
 /* Large weights straight from the file into memory that their tensors take over. */
 static rc_status read_pieces(struct rc_arena *a, const Onnx__ModelProto *m,
                              const struct rc_outline *o, const struct rc_file *f)
@@ -162,12 +183,11 @@ static rc_status read_pieces(struct rc_arena *a, const Onnx__ModelProto *m,
         void *bytes = rc_arena_alloc(a, p->size);
         if (!bytes)
             return a->status;
-        RC_TRY(rc_file_read_at(f, p->at, bytes, p->size));
         t->has_raw_data = 1;
         t->raw_data.len = p->size;
         t->raw_data.data = bytes;
     }
-    return RC_OK;
+    return read_all(m, o, f, rc_context_threads(a->ctx));
 }
 
 static rc_status load_outline(struct rc_graph **out, struct rc_context *c,

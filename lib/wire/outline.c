@@ -2,7 +2,7 @@
  * but large raw_data and writing new lengths around what is left. */
 #include "wire/outline.h"
 
-enum { WINDOW = 1 << 16, LARGE = 1 << 16 };
+enum { WINDOW = 1 << 16, LARGE = 1 << 15 }; /* LARGE: more than arena.c keeps in its blocks */
 enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5, TENSOR_RAW_DATA = 9, DELIMITED = 2 };
 
 struct walk {

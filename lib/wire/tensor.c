@@ -154,8 +154,11 @@ static rc_status tensor_copy_typed(struct rc_tensor *out, const Onnx__TensorProt
 /* All bits of the exponent set. */
 static bool floats_finite(const float *x, int64_t n)
 {
-    uint32_t bits, bad = 0;
+    enum { PARALLEL = 1 << 16 }; /* floats */
+    uint32_t bad = 0;
+#pragma omp parallel for schedule(static) reduction(| : bad) if (n > PARALLEL)
     for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
         memcpy(&bits, x + i, sizeof(bits));
         bad |= (bits & UINT32_C(0x7f800000)) == UINT32_C(0x7f800000);
     }
