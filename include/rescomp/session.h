@@ -48,6 +48,20 @@ typedef struct rc_session_options {
 RC_API rc_status rc_session_new(rc_session **out, const rc_graph *graph,
                                 const rc_session_options *options);
 
+/**
+ * Compile the model in a file, which rc_graph_load() would read. For models that are only to be
+ * run: no graph stays, so loading takes half the memory and less time than in two steps.
+ *
+ * @param[out] out     New session; NULL on failure. Release with rc_session_free().
+ * @param[in]  context Must outlive the session.
+ * @param[in]  path    UTF-8, a regular file.
+ * @param[in]  options NULL for defaults.
+ * @return RC_OK; what rc_graph_load() and rc_session_new() return.
+ * @since 0.1
+ */
+RC_API rc_status rc_session_load(rc_session **out, rc_context *context, const char *path,
+                                 const rc_session_options *options);
+
 /** Release; accepts NULL, sets *session to NULL. @since 0.1 */
 RC_API void rc_session_free(rc_session **session);
 

@@ -1,5 +1,6 @@
 #include "exec/session.h"
 #include "base/abi.h"
+#include "io/onnx.h"
 
 #include <rescomp/session.h>
 
@@ -54,15 +55,9 @@ static rc_status find_observed(const struct rc_graph *g, const rc_session_option
     return RC_OK;
 }
 
-rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_session_options *options)
+static rc_status read_options(rc_session_options *out, const rc_session_options *options)
 {
     rc_session_options o;
-    rc_id *observed = NULL;
-    if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!graph || !rc_graph_valid(graph))
-        return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
     RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_session_options"));
     if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16))
         return rc_fail(RC_ERR_ABI,
@@ -74,21 +69,65 @@ rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_sessi
     if (o.batch > INT32_MAX)
         return rc_fail(RC_ERR_ARG, "batch is %llu, allowed are 0 to %d",
                        (unsigned long long) o.batch, INT32_MAX);
-    RC_TRY(find_observed(graph, &o, &observed));
+    *out = o;
+    return RC_OK;
+}
+
+/* From a graph that is kept, or (when that is NULL) from one that is taken over. */
+static rc_status create(rc_session **out, const struct rc_graph *kept, struct rc_graph *taken,
+                        const rc_session_options *o)
+{
+    const struct rc_graph *g = kept ? kept : taken;
+    rc_id *observed = NULL;
+    rc_status st = find_observed(g, o, &observed);
+    if (st != RC_OK) {
+        rc_graph_destroy(taken);
+        return st;
+    }
     const struct rc_session_config config = {
-        .batch = o.batch ? (int64_t) o.batch : graph->batch,
-        .threads = (uint32_t) o.threads,
-        .flags = o.flags,
+        .batch = o->batch ? (int64_t) o->batch : g->batch,
+        .threads = (uint32_t) o->threads,
+        .flags = o->flags,
         .observe = observed,
-        .n_observe = (uint32_t) o.observe_count,
+        .n_observe = (uint32_t) o->observe_count,
     };
-    rc_status st = rc_session_create(out, graph, &config);
+    st = kept ? rc_session_create(out, kept, &config)
+              : rc_session_create_taking(out, taken, &config);
     rc_release(observed);
     if (st == RC_OK)
         st = check_float(*out);
     if (st != RC_OK)
         rc_session_free(out);
     return st;
+}
+
+rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_session_options *options)
+{
+    rc_session_options o;
+    if (!out)
+        return rc_fail(RC_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!graph || !rc_graph_valid(graph))
+        return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    RC_TRY(read_options(&o, options));
+    return create(out, graph, NULL, &o);
+}
+
+rc_status rc_session_load(rc_session **out, rc_context *context, const char *path,
+                          const rc_session_options *options)
+{
+    rc_session_options o;
+    struct rc_graph *g;
+    if (!out)
+        return rc_fail(RC_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!rc_context_valid(context))
+        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (!path)
+        return rc_fail(RC_ERR_ARG, "path is NULL");
+    RC_TRY(read_options(&o, options));
+    RC_TRY(rc_onnx_load(&g, context, path));
+    return create(out, NULL, g, &o);
 }
 
 void rc_session_free(rc_session **session)

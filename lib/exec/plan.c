@@ -12,7 +12,7 @@ rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, boo
     RC_TRY(rc_engine_check_fork()); /* the next parallel loop would hang */
     if (p->bf16)
         RC_TRY(rc_cpu_check_bf16());
-    const rc_status fit = reference ? RC_OK : rc_engine_self_test(g->ctx);
+    const rc_status fit = reference ? RC_OK : rc_engine_trust(g->ctx);
     if (fit == RC_ERR_MEMORY)
         return fit;
     if (fit != RC_OK) {

@@ -149,14 +149,12 @@ static rc_status settle_constants(struct rc_plan *p)
     return RC_OK;
 }
 
-static rc_status compile(struct rc_session *s, const struct rc_graph *from)
+static rc_status compile(struct rc_session *s)
 {
+    struct rc_graph *g = s->plan.g;
     const bool reference = (s->flags & (RC_SESSION_REFERENCE | RC_SESSION_REFERENCE_OPS)) ||
-                           (from->ctx->o.flags & RC_CONTEXT_REFERENCE);
-    struct rc_graph *g;
+                           (g->ctx->o.flags & RC_CONTEXT_REFERENCE);
     uint32_t *slots;
-    RC_TRY(rc_graph_clone_shared(&g, from));
-    s->plan.g = g; /* released with the plan from here on */
     RC_TRY(add_observed(s, g));
     if (!(s->flags & RC_SESSION_NO_PASSES))
         RC_TRY(run_passes(g, reference));
@@ -195,14 +193,18 @@ void rc_session_destroy(struct rc_session *s)
     rc_release(s);
 }
 
-rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
-                            const struct rc_session_config *o)
+rc_status rc_session_create_taking(struct rc_session **out, struct rc_graph *g,
+                                   const struct rc_session_config *o)
 {
     *out = NULL;
     struct rc_session *s = RC_NEW(g->ctx, struct rc_session);
-    if (!s)
+    if (!s) {
+        rc_graph_destroy(g);
         return RC_ERR_MEMORY;
+    }
     s->magic = MAGIC;
+    s->plan.g = g; /* released with the plan */
+    s->plan.ctx = g->ctx;
     s->batch = o->batch;
     s->part = o->part;
     s->threads = o->threads;
@@ -216,7 +218,7 @@ rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
             memcpy(s->observe, o->observe, o->n_observe * sizeof(*s->observe));
         /* primitives are made for the number of threads they will run with */
         const struct rc_compute saved = rc_compute_enter(g->ctx, s->threads);
-        st = compile(s, g);
+        st = compile(s);
         rc_compute_leave(saved);
     }
     if (st != RC_OK) {
@@ -226,6 +228,15 @@ rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
     rc_session_profile(s, s->flags & RC_SESSION_PROFILE);
     *out = s;
     return RC_OK;
+}
+
+rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
+                            const struct rc_session_config *o)
+{
+    struct rc_graph *own;
+    *out = NULL;
+    RC_TRY(rc_graph_clone_shared(&own, g));
+    return rc_session_create_taking(out, own, o);
 }
 
 rc_status rc_session_refresh(struct rc_session *s, const struct rc_graph *g)

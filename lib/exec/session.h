@@ -23,6 +23,10 @@ struct rc_session_config {
 
 rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
                             const struct rc_session_config *o);
+/* The same from a graph that nobody needs afterwards: it is taken over, also on failure. Its
+ * weights are scaled in place and each is released when it is packed: half the memory. */
+rc_status rc_session_create_taking(struct rc_session **out, struct rc_graph *g,
+                                   const struct rc_session_config *o);
 bool rc_session_valid(const struct rc_session *s); /* magic */
 void rc_session_destroy(struct rc_session *s);
 

@@ -9,7 +9,7 @@
  * to; others stay as they are, so that machines can share a file. */
 #include "base/context.h"
 
-enum { RC_CHOICE_KEY = 192, RC_CHOICE_WORD = 32, RC_CHOICE_MACHINE = 192 };
+enum { RC_CHOICE_KEY = 192, RC_CHOICE_WORD = 32, RC_CHOICE_MACHINE = 256 };
 
 /* What times depend on besides the layer, as it stands behind "machine". */
 void rc_choice_machine(char text[RC_CHOICE_MACHINE]);

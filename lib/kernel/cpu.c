@@ -90,7 +90,9 @@ void rc_cpu_identity(char *out, size_t size)
     /* extended family and model count where the base ones are at their ends */
     const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
     const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? a >> 12 & 0xf0 : 0);
-    snprintf(out, size, "%s %u/%u/%u %s %d", vendor, family, model, a & 15, isa, rc_cpu_lanes());
+    snprintf(out, size, "%s %u/%u/%u %s %d, caches %ld/%ld/%ld KiB", vendor, family, model, a & 15,
+             isa, rc_cpu_lanes(), sysconf(_SC_LEVEL1_DCACHE_SIZE) / 1024,
+             sysconf(_SC_LEVEL2_CACHE_SIZE) / 1024, sysconf(_SC_LEVEL3_CACHE_SIZE) / 1024);
 #else
     char model[64];
     read_model(model, sizeof(model));

@@ -20,6 +20,10 @@ void rc_engine_settle(struct rc_engine *e);
  * RESCOMP_SELF_TEST=0 skips it, =fail fails it (to see what then happens). */
 rc_status rc_engine_self_test(struct rc_context *c);
 
+/* The same for who wants to compute: where the context's file of choices says that the test passed
+ * on this machine, it is not run. */
+rc_status rc_engine_trust(struct rc_context *c);
+
 /* Plain row-major descriptor of a shape; two calls with equal arguments give the same pointer. */
 rc_status rc_md_plain(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
                       const struct rc_md **out);
@@ -56,8 +60,8 @@ struct rc_cpu_info {
     bool vnni, bf16, avx512;
 };
 void rc_cpu_info(struct rc_cpu_info *out);
-/* Vendor, family, model, stepping, instruction set and vector width on one line, from the
- * processor itself: times that were measured hold for equal ones. */
+/* Vendor, family, model, stepping, instruction set, vector width and what is seen of the caches, on
+ * one line: times that were measured hold for equal ones. */
 void rc_cpu_identity(char *out, size_t size);
 /* Floats per vector with AVX-512 or AVX2, as oneDNN is held to them; 0: neither. */
 int rc_cpu_lanes(void);

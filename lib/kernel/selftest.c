@@ -1,5 +1,6 @@
 /* Does oneDNN compute correctly on this machine? Some versions destroy channel tails when the
  * hypervisor hides the cache sizes, without any error. Asked once per process. */
+#include "kernel/choice.h"
 #include "kernel/conv.h"
 
 #include <math.h>
@@ -269,4 +270,14 @@ rc_status rc_engine_self_test(struct rc_context *c)
     if (st == RC_ERR_BACKEND)
         return rc_fail(st, "oneDNN self-test: %s", message);
     return st;
+}
+
+rc_status rc_engine_trust(struct rc_context *c)
+{
+    static const char key[] = "self-test of oneDNN", passed[] = "passed";
+    char word[RC_CHOICE_WORD];
+    if (!getenv("RESCOMP_SELF_TEST") && rc_choice_recall(c, key, word) && !strcmp(word, passed))
+        return RC_OK;
+    RC_TRY(rc_engine_self_test(c));
+    return rc_choice_remember(c, key, passed);
 }

@@ -8,7 +8,9 @@ from models import inputs
 
 def rescomp_session(cell, files, form, **options):
     import rescomp
-    graph = rescomp.Graph.load(files[form])
+    graph = files[form]
+    if 'context' not in inspect.signature(rescomp.Session.__init__).parameters:  # an older library
+        graph = rescomp.Graph.load(graph)
     return rescomp.Session(graph, batch=cell['batch'], threads=cell['threads'], **options)
 
 

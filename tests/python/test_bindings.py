@@ -274,6 +274,17 @@ class Lifetimes(Folder):
             pass
         self.assertStatus('RC_ERR_STATE', 'Session is closed', s.run, images(1))
 
+    def test_a_session_from_a_file(self):
+        g, file = tiny(), self.folder / 'a.onnx'
+        g.save(file)
+        x = np.random.default_rng(1).standard_normal((1, *rescomp.Session(g).inputs[0][1][1:])).astype(np.float32)
+        np.testing.assert_allclose(rescomp.Session(file).run(x), rescomp.Session(g).run(x), rtol=1e-4, atol=1e-5)
+        with rescomp.Context(threads=1) as c:
+            rescomp.Session(os.fsencode(file), context=c).close()
+            self.assertStatus('RC_ERR_ARG', 'that of the graph', rescomp.Session, g, context=c)
+        self.assertStatus('RC_ERR_PATH', 'none.onnx', rescomp.Session, self.folder / 'none.onnx')
+        self.assertRaises(TypeError, rescomp.Session, 7)
+
     def test_choices_are_kept_in_a_file(self):
         kept = self.folder / 'choices.txt'
         with rescomp.Context(choices=kept) as c:

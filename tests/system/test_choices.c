@@ -42,6 +42,16 @@ static void done(rc_context *c)
     rc_context_free(&c);
 }
 
+static bool holds(const char *path, const char *what)
+{
+    static char text[1 << 16];
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+    return strstr(text, what);
+}
+
 static void replace_words(const char *path, const char *word)
 {
     static char in[1 << 16], out[1 << 16];
@@ -78,6 +88,7 @@ static void the_file_decides(void **state)
     assert_int_equal(access(path, F_OK), -1);
     winograd_steps(c);
     assert_int_equal(access(path, F_OK), 0);
+    assert_true(holds(path, "\nself-test of oneDNN\tpassed\n"));
     done(c);
     replace_words(path, "direct");
     c = context(path);
@@ -87,6 +98,11 @@ static void the_file_decides(void **state)
     c = context(path);
     assert_true(winograd_steps(c) > 8);
     done(c);
+    setenv("RESCOMP_SELF_TEST", "fail", 1); /* whatever the file says */
+    c = context(path);
+    assert_int_equal(winograd_steps(c), 0);
+    done(c);
+    unsetenv("RESCOMP_SELF_TEST");
     replace_words(path, "unheard-of"); /* is measured again */
     c = context(path);
     winograd_steps(c);

@@ -6,6 +6,8 @@
 
 enum { PIXELS = 3 * 32 * 32 };
 
+static const char *const path_of_nothing = "nothing.onnx";
+
 static rc_graph *network(rc_context *c, const char *name)
 {
     rc_graph *g;
@@ -95,6 +97,46 @@ static void a_fused_graph_computes_the_same(void **state)
     rc_graph_free(&g);
 }
 
+static void a_session_from_a_file_computes_the_same(void **state)
+{
+    static const char path[] = "session_api.onnx";
+    const char *const observe[] = {"layer1.0.bn2_output_0"};
+    float *x = calloc(3 * PIXELS, sizeof(*x)), y[2][30];
+    rc_graph *g = network(*state, "resnet8");
+    rc_session *s;
+    rc_session_options o = RC_SESSION_OPTIONS_INIT;
+    o.batch = 3;
+    for (int i = 0; i < 3 * PIXELS; i++)
+        x[i] = (float) (i % 17) / 9 - 1;
+    OK(rc_graph_save(g, path));
+    rc_graph_free(&g);
+    OK(rc_graph_load(&g, *state, path));
+    for (int i = 0; i < 2; i++) {
+        OK(i ? rc_session_load(&s, *state, path, &o) : rc_session_new(&s, g, &o));
+        OK(rc_session_run(s, 3, (const float *const[]){x}, (float *const[]){y[i]}));
+        rc_session_free(&s);
+    }
+    assert_memory_equal(y[0], y[1], sizeof(y[0]));
+    o.observe = observe;
+    o.observe_count = 1;
+    OK(rc_session_load(&s, *state, path, &o));
+    assert_int_equal(rc_session_count(s, RC_SESSION_OUTPUT), 2);
+    rc_session_free(&s);
+    o.observe = &path_of_nothing;
+    REFUSED(rc_session_load(&s, *state, path, &o), RC_ERR_ARG, "the graph has no value");
+    assert_null(s);
+    o = (rc_session_options) RC_SESSION_OPTIONS_INIT;
+    o.flags = 1 << 20;
+    REFUSED(rc_session_load(&s, *state, path, &o), RC_ERR_ABI, "flags");
+    REFUSED(rc_session_load(&s, *state, NULL, NULL), RC_ERR_ARG, "path is NULL");
+    REFUSED(rc_session_load(&s, NULL, path, NULL), RC_ERR_ARG, "context is NULL");
+    REFUSED(rc_session_load(NULL, *state, path, NULL), RC_ERR_ARG, "out is NULL");
+    REFUSED(rc_session_load(&s, *state, path_of_nothing, NULL), RC_ERR_PATH, path_of_nothing);
+    remove(path);
+    free(x);
+    rc_graph_free(&g);
+}
+
 static void a_session_tells_its_arrays_and_steps(void **state)
 {
     rc_graph *g = network(*state, "resnet8");
@@ -173,6 +215,7 @@ int main(void)
         CASE(unknown_networks_are_refused_with_a_list),
         CASE(same_seed_makes_the_same_weights),
         CASE(a_fused_graph_computes_the_same),
+        CASE(a_session_from_a_file_computes_the_same),
         CASE(a_session_tells_its_arrays_and_steps),
         CASE(wrong_arguments_are_refused),
     };

@@ -169,22 +169,29 @@ class Graph(Handle):
 class Session(Handle):
     """A graph compiled for inference. `run` takes and returns float32 arrays without copying.
 
-    Independent of its graph afterwards. Threads that share one wait for each other. precision="bf16"
+    From a graph, of which it is independent afterwards, or from a file: that takes half the memory and
+    less time, and `context` says where. Threads that share one wait for each other. precision="bf16"
     computes in bfloat16 where the processor has it (Context.system()["bf16"]); inputs and outputs stay float32.
     """
 
     _free = "rc_session_free"
 
-    def __init__(self, graph: Graph, *, batch: int = 1, threads: int = 0, reference: bool = False,
-                 profile: bool = False, observe: Sequence[str] = (), precision: str = "f32") -> None:
-        self._context = graph._context
+    def __init__(self, graph: Union[Graph, Path], *, batch: int = 1, threads: int = 0, reference: bool = False,
+                 profile: bool = False, observe: Sequence[str] = (), precision: str = "f32",
+                 context: Optional[Context] = None) -> None:
+        if isinstance(graph, Graph) and context is not None:
+            raise _ffi.ArgumentError(_ffi.ARG, "context is that of the graph")
+        self._context = graph._context if isinstance(graph, Graph) else owner_of(context)
         super().__init__(self._context)
         names = _ffi.texts(observe)
         flags = int(reference) | int(profile) << 1 | int(_ffi.is_bf16(precision)) << 2
         options = _ffi.SessionOptions(batch=batch, threads=threads, flags=flags, observe=names,
                                       observe_count=len(names))
         with _ffi.interruptible():
-            lib.rc_session_new(self._new, graph._h, options)
+            if isinstance(graph, Graph):
+                lib.rc_session_new(self._new, graph._h, options)
+            else:
+                lib.rc_session_load(self._new, self._context, _ffi.path(graph), options)
         #: (name, shape at the largest batch) of each
         self.inputs = self._io(0)
         #: outputs, then observed values

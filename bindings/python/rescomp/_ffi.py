@@ -418,6 +418,7 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_graph_create_network": (STATUS, [_out, P, S, _ref(NetworkOptions)]),
     "rc_graph_reestimate_bn": (STATUS, [P, P, U, U]),
     "rc_session_new": (STATUS, [_out, P, _ref(SessionOptions)]),
+    "rc_session_load": (STATUS, [_out, P, S, _ref(SessionOptions)]),
     "rc_session_free": (None, [_out]),
     "rc_session_run": (STATUS, [P, U, _ref(P), _ref(P)]),
     "rc_session_count": (U, [P, _int]),
