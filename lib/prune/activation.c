@@ -1,9 +1,7 @@
 #include "prune/activation.h"
-#include "data/batches.h"
-#include "exec/session.h"
+#include "prune/probe.h"
 
 #include <math.h>
-#include <string.h>
 
 /* One observed axis: values are read as [outer, length, inner]. */
 struct tap {
@@ -15,14 +13,9 @@ struct tap {
 struct observer {
     const struct rc_coupling *c;
     struct tap *tap;
-    rc_id *value; /* of the taps, for the session */
+    rc_id *value; /* of the taps */
     uint32_t n;
-    struct rc_session *session;
-    struct rc_batches *batches;
-    float *x;
-    int32_t *label;
-    void **out;      /* per session output; NULL: not wanted */
-    uint64_t images; /* seen */
+    struct rc_probe probe;
 };
 
 static bool has_tap(const struct observer *o, uint32_t row)
@@ -58,61 +51,19 @@ static rc_status list_taps(struct observer *o)
     return o->value ? RC_OK : RC_ERR_MEMORY;
 }
 
-static rc_status open_buffers(struct observer *o, uint32_t batch)
-{
-    struct rc_context *ctx = o->c->links->ctx;
-    const uint32_t n_out = rc_session_n_outputs(o->session), own = n_out - o->n;
-    o->x = rc_alloc(ctx, rc_tensor_bytes(rc_session_input(o->session, 0)));
-    o->label = rc_alloc_array(ctx, batch, sizeof(*o->label));
-    o->out = rc_alloc_array(ctx, n_out, sizeof(*o->out));
-    if (!o->x || !o->label || !o->out)
-        return RC_ERR_MEMORY;
-    for (uint32_t i = own; i < n_out; i++) {
-        o->out[i] = rc_alloc(ctx, rc_tensor_bytes(rc_session_output(o->session, i)));
-        if (!o->out[i])
-            return RC_ERR_MEMORY;
-    }
-    return RC_OK;
-}
-
-static rc_status check_data(const struct rc_graph *g, const rc_dataset *d)
-{
-    int64_t chw[3];
-    char want[RC_SHAPE_TEXT], have[RC_SHAPE_TEXT];
-    rc_dataset_image_shape(d, chw);
-    const struct rc_shape s = RC_SHAPE(g->batch, chw[0], chw[1], chw[2]);
-    if (g->n_inputs != 1)
-        return rc_fail(RC_ERR_ARG, "the graph has %u inputs, data sets feed one", g->n_inputs);
-    const struct rc_value *v = &g->values[g->inputs[0]];
-    if (rc_shape_equal(&s, &v->tensor.shape))
-        return RC_OK;
-    return rc_fail(RC_ERR_SHAPE, "input \"%s\" is %s, the data set gives %s", v->name,
-                   rc_shape_text(&v->tensor.shape, want), rc_shape_text(&s, have));
-}
-
-static rc_status open_observer(struct observer *o, rc_dataset *d, uint64_t batch)
+static rc_status open_observer(struct observer *o, rc_dataset *d, uint64_t images, uint64_t batch)
 {
     const struct rc_graph *g = o->c->links->g;
-    RC_TRY(check_data(g, d));
+    RC_TRY(rc_probe_open(&o->probe, g, d, images, batch));
     RC_TRY(list_taps(o));
-    if (!g->dynamic_batch)
-        batch = (uint64_t) g->batch;
-    const struct rc_batches_config data = {.batch = (uint32_t) batch, .shuffle = true};
-    const struct rc_session_config session = {.batch = (int64_t) batch,
-                                              .observe = o->value,
-                                              .n_observe = o->n,
-                                              .flags = RC_SESSION_NO_PASSES};
-    RC_TRY(rc_batches_create(&o->batches, d, &data));
-    RC_TRY(rc_session_create(&o->session, g, &session));
-    return open_buffers(o, (uint32_t) batch);
+    return rc_probe_watch(&o->probe, g, o->value, o->n);
 }
 
-static void add_batch(struct observer *o, uint32_t tap, const struct rc_shape *s, int64_t batch,
-                      uint32_t n)
+static void add_batch(struct observer *o, uint32_t tap, uint32_t n)
 {
     const struct tap *t = &o->tap[tap];
-    const uint32_t own = rc_session_n_outputs(o->session) - o->n;
-    const float *y = o->out[own + tap];
+    const struct rc_shape *s = &o->c->links->shape[t->value];
+    const float *y = o->probe.view[0].value[tap];
     const uint32_t axis = t->row % RC_MAX_DIMS;
     size_t outer = 1, inner = 1;
     for (uint32_t a = 0; a < s->rank; a++)
@@ -120,7 +71,7 @@ static void add_batch(struct observer *o, uint32_t tap, const struct rc_shape *s
             outer *= (size_t) s->dim[a];
         else if (a > axis)
             inner *= (size_t) s->dim[a];
-    outer = outer / (size_t) batch * n; /* only the images that this batch has */
+    outer = outer / (size_t) o->c->links->g->batch * n; /* the images that this batch has */
     for (size_t i = 0; i < outer; i++)
         for (int64_t c = 0; c < s->dim[axis]; c++) {
             double size = 0, sum = 0, square = 0;
@@ -135,23 +86,14 @@ static void add_batch(struct observer *o, uint32_t tap, const struct rc_shape *s
         }
 }
 
-static rc_status observe(struct observer *o, uint64_t images)
+static rc_status observe(struct observer *o)
 {
-    const int64_t batch = rc_session_input(o->session, 0)->shape.dim[0];
-    const uint64_t batches = rc_batches_per_epoch(o->batches);
-    const void *const in[] = {o->x};
-    const uint32_t own = rc_session_n_outputs(o->session) - o->n;
-    for (uint64_t i = 0; i < batches && o->images < images; i++) {
-        uint32_t n;
-        RC_TRY(rc_check_cancel(o->c->links->ctx));
-        RC_TRY(rc_batches_get(o->batches, 0, i, o->x, o->label, NULL, &n));
-        n = (uint32_t) (n < images - o->images ? n : images - o->images);
-        RC_TRY(
-            rc_session_execute(o->session, o->c->links->g->dynamic_batch ? n : batch, in, o->out));
-        for (uint32_t t = 0; t < o->n; t++)
-            add_batch(o, t, &rc_session_output(o->session, own + t)->shape, batch, n);
-        o->images += n;
-    }
+    uint32_t n;
+    do {
+        RC_TRY(rc_probe_next(&o->probe, &n));
+        for (uint32_t t = 0; n && t < o->n; t++)
+            add_batch(o, t, n);
+    } while (n);
     return RC_OK;
 }
 
@@ -161,7 +103,7 @@ static rc_status write_row(const struct observer *o, const struct tap *t, struct
     const struct rc_shape *s = &l->shape[t->value];
     const int64_t length = s->dim[t->row % RC_MAX_DIMS];
     const double n =
-        (double) rc_shape_count(s) / (double) (length * l->g->batch) * (double) o->images;
+        (double) rc_shape_count(s) / (double) (length * l->g->batch) * (double) o->probe.seen;
     out->mean = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
     out->variance = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
     if (!out->mean || !out->variance)
@@ -186,17 +128,11 @@ static rc_status write_activity(const struct observer *o, struct rc_activity **o
 
 static void close_observer(struct observer *o)
 {
-    for (uint32_t i = 0; o->out && i < rc_session_n_outputs(o->session); i++)
-        rc_release(o->out[i]);
+    rc_probe_close(&o->probe);
     for (uint32_t i = 0; i < o->n; i++)
         rc_release(o->tap[i].sum);
-    rc_session_destroy(o->session);
-    rc_batches_destroy(o->batches);
-    rc_release(o->out);
     rc_release(o->tap);
     rc_release(o->value);
-    rc_release(o->x);
-    rc_release(o->label);
 }
 
 rc_status rc_activity_observe(struct rc_activity **activity, const struct rc_coupling *c,
@@ -205,8 +141,8 @@ rc_status rc_activity_observe(struct rc_activity **activity, const struct rc_cou
     struct observer o = {.c = c};
     rc_status st;
     *activity = NULL;
-    RC_TRY_OUT(st, open_observer(&o, d, batch));
-    RC_TRY_OUT(st, observe(&o, images));
+    RC_TRY_OUT(st, open_observer(&o, d, images, batch));
+    RC_TRY_OUT(st, observe(&o));
     RC_TRY_OUT(st, write_activity(&o, activity));
 out:
     close_observer(&o);

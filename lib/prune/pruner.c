@@ -320,9 +320,8 @@ rc_status rc_pruner_choose(struct rc_pruner *p)
 
 /* --- cut --- */
 
-static rc_status cut_clone(const struct rc_pruner *p, struct rc_graph *g, uint8_t *keep)
+static void list_keep(const struct rc_pruner *p, uint8_t *keep)
 {
-    struct rc_links *l;
     memset(keep, 1, p->coupling->links->n_ids);
     for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
         const struct rc_prune_group *group = &p->coupling->group[i];
@@ -333,8 +332,21 @@ static rc_status cut_clone(const struct rc_pruner *p, struct rc_graph *g, uint8_
                 keep[id[j]] = 0;
         }
     }
+}
+
+static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_t *keep)
+{
+    struct rc_links *l;
     RC_TRY(rc_links_create(&l, g)); /* the same ids: a clone keeps all numbers */
-    const rc_status st = rc_graph_cut(g, l, keep);
+    rc_status st = rc_graph_cut(g, l, keep);
+    const struct rc_repair_job job = {.before = p->graph,
+                                      .after = g,
+                                      .cut = l,
+                                      .data = p->o.dataset,
+                                      .images = p->o.images,
+                                      .batch = p->o.batch};
+    if (st == RC_OK)
+        st = p->repair->run(p->repair_params, &job);
     rc_links_destroy(l);
     return st;
 }
@@ -349,14 +361,9 @@ rc_status rc_pruner_cut(struct rc_pruner *p, struct rc_graph **out)
     uint8_t *keep = rc_alloc(p->ctx, p->coupling->links->n_ids);
     if (!keep)
         return RC_ERR_MEMORY;
+    list_keep(p, keep);
     RC_TRY_OUT(st, rc_graph_clone(&g, p->graph));
     RC_TRY_OUT(st, cut_clone(p, g, keep));
-    const struct rc_repair_job job = {.before = p->graph,
-                                      .after = g,
-                                      .data = p->o.dataset,
-                                      .images = p->o.images,
-                                      .batch = p->o.batch};
-    RC_TRY_OUT(st, p->repair->run(p->repair_params, &job));
     *out = g;
     g = NULL;
 out:

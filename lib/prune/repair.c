@@ -2,6 +2,7 @@
 
 static const struct rc_method *const table[] = {
     &rc_repair_bn.m,
+    &rc_repair_least_squares.m,
     &rc_repair_none.m,
 };
 const struct rc_method_kind rc_kind_repair = {"repair",

@@ -2,13 +2,14 @@
 #define RC_LIB_PRUNE_REPAIR_H
 /* What is done to the weights right after a cut, without training. */
 #include "base/method.h"
-#include "graph/graph.h"
+#include "graph/link.h"
 #include <rescomp/dataset.h>
 
 struct rc_repair_job {
     const struct rc_graph *before;
-    struct rc_graph *after; /* its weights may change */
-    rc_dataset *data;       /* NULL: none given */
+    struct rc_graph *after;     /* its weights may change; nodes and values have the same ids */
+    const struct rc_links *cut; /* which indices of every row are left */
+    rc_dataset *data;           /* NULL: none given */
     uint64_t images, batch;
 };
 
@@ -18,5 +19,5 @@ struct rc_repair {
     rc_status (*run)(const void *params, const struct rc_repair_job *job);
 };
 extern const struct rc_method_kind rc_kind_repair;
-extern const struct rc_repair rc_repair_bn, rc_repair_none;
+extern const struct rc_repair rc_repair_bn, rc_repair_least_squares, rc_repair_none;
 #endif

@@ -81,6 +81,48 @@ static rc_status script_prune(rc_context *c)
     return st;
 }
 
+static int32_t grey_image(void *user, uint64_t index, void *image, int32_t *label)
+{
+    (void) user;
+    if (image)
+        memset(image, (int) (index * 40), 3 * 32 * 32);
+    *label = (int32_t) index;
+    return 0;
+}
+
+static rc_status script_repair(rc_context *c)
+{
+    rc_graph *g = NULL, *smaller = NULL;
+    rc_dataset *d = NULL;
+    rc_pruner *p = NULL;
+    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_dataset_source source = RC_DATASET_SOURCE_INIT;
+    source.get = grey_image;
+    source.images = 4;
+    source.channels = 3;
+    source.height = source.width = 32;
+    source.classes = 10;
+    o.repair = "least-squares:drift=0";
+    o.batch = 4;
+    const char *const keep[] = {"layer2*", "layer3*"}; /* one layer to fit */
+    o.keep = keep;
+    o.keep_count = 2;
+    o.ratio = 0.9;
+    rc_status st = rc_graph_load(&g, c, model);
+    if (st == RC_OK)
+        st = rc_dataset_new_callback(&d, c, &source, NULL);
+    o.dataset = d;
+    if (st == RC_OK)
+        st = rc_pruner_new(&p, g, &o);
+    if (st == RC_OK)
+        st = rc_pruner_apply(p, &smaller, NULL);
+    rc_graph_free(&smaller);
+    rc_pruner_free(&p);
+    rc_dataset_free(&d);
+    rc_graph_free(&g);
+    return st;
+}
+
 static void survive(rc_status (*script)(rc_context *), const char *name)
 {
     rc_status st = RC_ERR_MEMORY;
@@ -131,6 +173,12 @@ static void pruning_survives_every_failed_allocation(void **state)
     survive(script_prune, "prune");
 }
 
+static void repairing_survives_every_failed_allocation(void **state)
+{
+    (void) state;
+    survive(script_repair, "repair");
+}
+
 static int setup(void **state)
 {
     (void) state;
@@ -164,6 +212,7 @@ int main(void)
         cmocka_unit_test(copying_and_fusing_survive_every_failed_allocation),
         cmocka_unit_test(creating_a_network_survives_every_failed_allocation),
         cmocka_unit_test(pruning_survives_every_failed_allocation),
+        cmocka_unit_test(repairing_survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,107 @@
+#include "prune/linear.h"
+#include "base/rng.h"
+
+#include <string.h>
+
+static bool f32_const(const struct rc_graph *g, const struct rc_node *n, uint32_t i, uint32_t rank)
+{
+    const struct rc_tensor *t = rc_const_in(g, n, i);
+    return t && t->dtype == RC_F32 && t->shape.rank == rank;
+}
+
+static bool plain_gemm(const struct rc_node *n)
+{
+    const struct rc_gemm_attrs *a = n->attrs;
+    return a->alpha == 1 && a->beta == 1 && !a->trans_a;
+}
+
+bool rc_linear_of(struct rc_linear *l, const struct rc_graph *g, rc_id node)
+{
+    const struct rc_node *n = &g->nodes[node];
+    *l = (struct rc_linear){.node = node, .bias = RC_NONE};
+    if (!n->op || n->n_post || n->n_in < 2)
+        return false;
+    l->conv = !strcmp(n->op->name, "Conv");
+    if (!l->conv && (strcmp(n->op->name, "Gemm") || !plain_gemm(n)))
+        return false;
+    if (!f32_const(g, n, 1, l->conv ? 4 : 2) || rc_value_is_const(&g->values[n->in[0]]))
+        return false;
+    l->x = n->in[0];
+    l->weight = n->in[1];
+    const struct rc_shape *w = &g->values[l->weight].tensor.shape;
+    l->axis = !l->conv && !((const struct rc_gemm_attrs *) n->attrs)->trans_b;
+    l->o = (size_t) w->dim[l->axis];
+    l->channels = (size_t) w->dim[1 - l->axis];
+    l->taps = l->positions = 1;
+    if (l->conv) {
+        struct rc_shape x = g->values[l->x].tensor.shape;
+        x.dim[0] = 1;
+        rc_conv_geometry_of(&l->g, n, &x, w);
+        l->taps = (size_t) (l->g.kernel[0] * l->g.kernel[1]);
+        l->positions = (size_t) (l->g.out[0] * l->g.out[1]);
+        if (l->g.groups != 1)
+            return false;
+    }
+    l->d = l->channels * l->taps;
+    if (n->n_in > 2 && n->in[2] != RC_NONE) {
+        l->bias = n->in[2];
+        return f32_const(g, n, 2, 1) && g->values[l->bias].tensor.shape.dim[0] == w->dim[l->axis];
+    }
+    return true;
+}
+
+void rc_linear_sample(const struct rc_linear *l, uint64_t image, uint32_t n, uint32_t *position)
+{
+    struct rc_rng r = rc_rng_make(0, image, l->positions);
+    for (uint32_t i = 0; i < n; i++) { /* one of every n-th part */
+        const size_t from = i * l->positions / n, to = (i + 1) * l->positions / n;
+        position[i] = (uint32_t) from + rc_rng_below(&r, (uint32_t) (to - from));
+    }
+}
+
+static void conv_row(const struct rc_conv_geometry *g, const float *x, uint32_t position,
+                     float *row)
+{
+    const int64_t top = position / g->out[1] * g->stride[0] - g->pad_begin[0];
+    const int64_t left = position % g->out[1] * g->stride[1] - g->pad_begin[1];
+    for (int64_t c = 0; c < g->in_channels; c++, x += g->in[0] * g->in[1])
+        for (int64_t p = 0; p < g->kernel[0]; p++)
+            for (int64_t q = 0; q < g->kernel[1]; q++) {
+                const int64_t y = top + p * g->dilation[0], z = left + q * g->dilation[1];
+                const bool inside = y >= 0 && y < g->in[0] && z >= 0 && z < g->in[1];
+                *row++ = inside ? x[y * g->in[1] + z] : 0;
+            }
+}
+
+void rc_linear_rows(const struct rc_linear *l, const float *image, const uint32_t *position,
+                    uint32_t n, float *rows)
+{
+    if (!l->conv) {
+        memcpy(rows, image, l->d * sizeof(*rows));
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        conv_row(&l->g, image, position[i], rows + i * l->d);
+}
+
+/* Where w[d][o] lies in the constant. */
+static size_t place(const struct rc_linear *l, size_t d, size_t o)
+{
+    return l->axis ? d * l->o + o : o * l->d + d;
+}
+
+void rc_linear_get(const struct rc_linear *l, const struct rc_graph *g, double *w)
+{
+    const float *from = g->values[l->weight].tensor.data;
+    for (size_t d = 0; d < l->d; d++)
+        for (size_t o = 0; o < l->o; o++)
+            w[d * l->o + o] = (double) from[place(l, d, o)];
+}
+
+void rc_linear_set(const struct rc_linear *l, struct rc_graph *g, const double *w)
+{
+    float *to = g->values[l->weight].tensor.data;
+    for (size_t d = 0; d < l->d; d++)
+        for (size_t o = 0; o < l->o; o++)
+            to[place(l, d, o)] = (float) w[d * l->o + o];
+}

@@ -1,0 +1,207 @@
+#include "prune/refit.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SCALE = 1, SHIFT, MEAN, VARIANCE }; /* operands of BatchNormalization */
+
+static bool is_op(const struct rc_graph *g, rc_id node, const char *name)
+{
+    return node != RC_NONE && !strcmp(g->nodes[node].op->name, name);
+}
+
+static const float *norm_data(const struct rc_graph *g, rc_id norm, uint32_t operand)
+{
+    return rc_const_in(g, &g->nodes[norm], operand)->data;
+}
+
+static double deviation(const struct rc_graph *g, rc_id norm, double variance)
+{
+    return sqrt(variance + (double) ((const struct rc_norm_attrs *) g->nodes[norm].attrs)->epsilon);
+}
+
+static bool norm_is_constant(const struct rc_graph *g, rc_id norm, size_t channels)
+{
+    for (uint32_t i = SCALE; i <= VARIANCE; i++) {
+        const struct rc_tensor *t = rc_const_in(g, &g->nodes[norm], i);
+        if (!t || t->dtype != RC_F32 || (size_t) rc_shape_count(&t->shape) != channels)
+            return false;
+    }
+    return true;
+}
+
+static void follow(struct rc_refit *r, const struct rc_graph *g)
+{
+    r->norm = r->other = RC_NONE;
+    r->target = g->nodes[r->layer.node].out[0];
+    rc_id reader = rc_graph_single_reader(g, r->target);
+    if (is_op(g, reader, "BatchNormalization") && norm_is_constant(g, reader, r->layer.o)) {
+        r->norm = reader;
+        r->target = g->nodes[reader].out[0];
+        reader = rc_graph_single_reader(g, r->target);
+    }
+    if (!is_op(g, reader, "Add"))
+        return;
+    const struct rc_node *add = &g->nodes[reader];
+    const rc_id other = add->in[add->in[0] == r->target];
+    if (rc_value_is_const(&g->values[other]) ||
+        !rc_shape_equal(&g->values[other].tensor.shape, &g->values[add->out[0]].tensor.shape))
+        return;
+    r->other = other;
+    r->target = add->out[0];
+}
+
+rc_status rc_refit_of(struct rc_refit *r, const struct rc_graph *g, rc_id node)
+{
+    *r = (struct rc_refit){.layer.node = RC_NONE};
+    struct rc_linear l;
+    if (!rc_linear_of(&l, g, node) || l.d > RC_MOMENTS_MAX)
+        return RC_OK;
+    r->layer = l;
+    follow(r, g);
+    r->scale = rc_alloc_array(g->ctx, l.o, sizeof(double));
+    if (!r->scale)
+        return RC_ERR_MEMORY;
+    for (size_t k = 0; k < l.o; k++)
+        r->scale[k] = r->norm == RC_NONE
+                          ? 1
+                          : (double) norm_data(g, r->norm, SCALE)[k] /
+                                deviation(g, r->norm, (double) norm_data(g, r->norm, VARIANCE)[k]);
+    return RC_OK;
+}
+
+void rc_refit_free(struct rc_refit *r)
+{
+    rc_release(r->scale);
+    r->scale = NULL;
+}
+
+/* Constants that other nodes read too must not change for those. */
+static rc_status own_operand(struct rc_graph *g, rc_id node, uint32_t i)
+{
+    const rc_id v = g->nodes[node].in[i];
+    if (rc_graph_count_readers(g, v) < 2)
+        return rc_graph_own_const(g, v);
+    char *name = rc_graph_fresh_name(g, g->values[v].name);
+    rc_id copy;
+    if (!name)
+        return RC_ERR_MEMORY;
+    const struct rc_tensor t = g->values[v].tensor;
+    const rc_status st = rc_graph_add_const(g, &copy, name, &t);
+    rc_release(name);
+    RC_TRY(st);
+    g->nodes[node].in[i] = copy;
+    return RC_OK;
+}
+
+static rc_status add_bias(struct rc_graph *g, const struct rc_linear *l)
+{
+    struct rc_tensor zero;
+    const struct rc_shape s = RC_SHAPE((int64_t) l->o);
+    rc_id bias;
+    char *name = rc_format(g->ctx, "%s.bias", g->nodes[l->node].name);
+    char *fresh = name ? rc_graph_fresh_name(g, name) : NULL;
+    rc_status st = fresh ? rc_tensor_new(&zero, g->ctx, RC_F32, &s) : RC_ERR_MEMORY;
+    if (st == RC_OK) {
+        st = rc_graph_add_const(g, &bias, fresh, &zero);
+        rc_tensor_free(&zero);
+    }
+    if (st == RC_OK)
+        st = rc_graph_append_input(g, l->node, bias);
+    rc_release(name);
+    rc_release(fresh);
+    return st;
+}
+
+static rc_status own_operands(const struct rc_refit *r, struct rc_graph *g, struct rc_linear *l)
+{
+    RC_TRY(own_operand(g, r->layer.node, 1));
+    for (uint32_t i = SCALE; r->norm != RC_NONE && i <= VARIANCE; i++)
+        RC_TRY(own_operand(g, r->norm, i));
+    if (r->norm == RC_NONE && r->layer.bias == RC_NONE)
+        RC_TRY(add_bias(g, &r->layer));
+    else if (r->norm == RC_NONE)
+        RC_TRY(own_operand(g, r->layer.node, 2));
+    rc_linear_of(l, g, r->layer.node);
+    return RC_OK;
+}
+
+/* Columns of w get the length that they had, which BatchNormalization takes back. */
+static double keep_length(const double *old, double *w, size_t d, size_t o, size_t k)
+{
+    double was = 0, is = 0;
+    for (size_t i = 0; i < d; i++) {
+        was += old[i * o + k] * old[i * o + k];
+        is += w[i * o + k] * w[i * o + k];
+    }
+    const double a = was > 0 && is > 0 ? sqrt(was / is) : 1;
+    for (size_t i = 0; i < d; i++)
+        w[i * o + k] *= a;
+    return a;
+}
+
+static double dot_column(const double *x, const double *w, size_t d, size_t o, size_t k)
+{
+    double sum = 0;
+    for (size_t i = 0; i < d; i++)
+        sum += x[i] * w[i * o + k];
+    return sum;
+}
+
+/* y = w'x + (mean t - w'mean x), through the BatchNormalization. */
+static rc_status write_norm(const struct rc_refit *r, struct rc_graph *g,
+                            const struct rc_moments *m, const struct rc_linear *l,
+                            const double *old, double *w)
+{
+    double *variance = rc_alloc_array(g->ctx, 2 * l->o, sizeof(double));
+    if (!variance)
+        return RC_ERR_MEMORY;
+    double *length = variance + l->o;
+    for (size_t k = 0; k < l->o; k++)
+        length[k] = keep_length(old, w, l->d, l->o, k);
+    const rc_status st = rc_moments_measure(m, w, NULL, variance);
+    const float *bias = l->bias != RC_NONE ? g->values[l->bias].tensor.data : NULL;
+    float *to[VARIANCE + 1];
+    for (uint32_t i = SCALE; i <= VARIANCE; i++)
+        to[i] = g->values[g->nodes[r->norm].in[i]].tensor.data;
+    for (size_t k = 0; st == RC_OK && k < l->o; k++) {
+        const double v = fmax(variance[k], 0);
+        to[SCALE][k] = (float) (deviation(g, r->norm, v) / length[k]);
+        to[SHIFT][k] = (float) m->t[k];
+        to[MEAN][k] = (float) (dot_column(m->x, w, l->d, l->o, k) + (bias ? (double) bias[k] : 0));
+        to[VARIANCE][k] = (float) v;
+    }
+    rc_release(variance);
+    return st;
+}
+
+static void write_bias(struct rc_graph *g, const struct rc_moments *m, const struct rc_linear *l,
+                       const double *w)
+{
+    float *bias = g->values[l->bias].tensor.data;
+    for (size_t k = 0; k < l->o; k++)
+        bias[k] = (float) (m->t[k] - dot_column(m->x, w, l->d, l->o, k));
+}
+
+rc_status rc_refit_apply(const struct rc_refit *r, struct rc_graph *g, const struct rc_moments *m,
+                         double ridge)
+{
+    struct rc_linear l;
+    RC_TRY(own_operands(r, g, &l));
+    double *old = rc_alloc_array(g->ctx, 2 * l.d * l.o, sizeof(double));
+    if (!old)
+        return RC_ERR_MEMORY;
+    double *w = old + l.d * l.o;
+    rc_linear_get(&l, g, old);
+    for (size_t i = 0; i < l.d * l.o; i++)
+        w[i] = old[i] * r->scale[i % l.o];
+    rc_status st = rc_moments_solve(m, ridge, w);
+    if (st == RC_OK && r->norm != RC_NONE)
+        st = write_norm(r, g, m, &l, old, w);
+    else if (st == RC_OK)
+        write_bias(g, m, &l, w);
+    if (st == RC_OK)
+        rc_linear_set(&l, g, w);
+    rc_release(old);
+    return st;
+}

@@ -1,0 +1,188 @@
+/* Every layer behind a cut, in order of execution, gets the weights and the shift that bring its
+ * results closest to those of the uncut network: what it reads comes from the network as repaired
+ * so far, what it should give from the uncut one. */
+#include "prune/probe.h"
+#include "prune/refit.h"
+#include "prune/repair.h"
+
+struct params {
+    double ridge;
+    int64_t positions;
+    int64_t drift;
+};
+
+struct work {
+    const struct rc_repair_job *job;
+    const struct params *o;
+    const struct rc_refit *r;
+    const int32_t *kept; /* of the target's channels; NULL: all */
+    size_t target_channels;
+    uint32_t n; /* positions per image */
+    struct rc_moments m;
+    uint32_t *position; /* [n] */
+    float *rows, *wanted;
+};
+
+/* --- which layers --- */
+
+/* Does the node itself read fewer channels than before? */
+static bool reads_fewer(const struct rc_repair_job *j, const struct rc_node *n)
+{
+    struct rc_linear l;
+    const rc_id node = (rc_id) (n - j->after->nodes);
+    if (rc_linear_of(&l, j->after, node))
+        return j->cut->kept[l.weight * RC_MAX_DIMS + 1 - l.axis] != NULL;
+    for (uint32_t i = 1; i < n->n_in; i++) /* others with a matrix: say yes */
+        for (uint32_t a = 1; n->in[i] != RC_NONE && n->in[i] < j->before->n_values &&
+                             a < j->cut->shape[n->in[i]].rank;
+             a++)
+            if (rc_value_is_const(&j->after->values[n->in[i]]) &&
+                j->cut->kept[n->in[i] * RC_MAX_DIMS + a])
+                return true;
+    return false;
+}
+
+/* changed[v]: what is left of value v differs from what the uncut network has there. */
+static bool spread(const struct rc_repair_job *j, const struct rc_node *n, bool *changed)
+{
+    bool c = reads_fewer(j, n);
+    for (uint32_t i = 0; i < n->n_in; i++)
+        c |= n->in[i] < j->before->n_values && changed[n->in[i]]; /* not: absent, new constants */
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] != RC_NONE)
+            changed[n->out[i]] = c;
+    return c;
+}
+
+/* --- one layer --- */
+
+/* What the layer should give at the positions of one image: [n][o]. */
+static void wanted_rows(const struct work *w, const float *target, const float *other)
+{
+    const struct rc_linear *l = &w->r->layer;
+    for (uint32_t i = 0; i < w->n; i++)
+        for (size_t k = 0; k < l->o; k++) {
+            const size_t from = w->kept ? (size_t) w->kept[k] : k;
+            const float y = target[from * l->positions + w->position[i]];
+            w->wanted[i * l->o + k] = y - (other ? other[k * l->positions + w->position[i]] : 0);
+        }
+}
+
+static rc_status add_batch(struct work *w, const struct rc_probe *p, uint32_t n, uint64_t first)
+{
+    const struct rc_linear *l = &w->r->layer;
+    const size_t read = l->conv ? l->channels * (size_t) (l->g.in[0] * l->g.in[1]) : l->d;
+    const float *target = p->view[0].value[0], *x = p->view[1].value[0];
+    const float *other = w->r->other != RC_NONE ? p->view[1].value[1] : NULL;
+    float *rows = w->rows, *wanted = w->wanted;
+    for (uint32_t b = 0; b < n; b++) {
+        rc_linear_sample(l, first + b, w->n, w->position);
+        rc_linear_rows(l, x + b * read, w->position, w->n, w->rows);
+        wanted_rows(w, target + b * w->target_channels * l->positions,
+                    other ? other + b * l->o * l->positions : NULL);
+        w->rows += w->n * l->d;
+        w->wanted += w->n * l->o;
+    }
+    w->rows = rows;
+    w->wanted = wanted;
+    return rc_moments_add(&w->m, rows, wanted, (size_t) n * w->n);
+}
+
+static rc_status collect(struct work *w, struct rc_probe *p)
+{
+    uint32_t n;
+    const struct rc_linear *l = &w->r->layer;
+    const rc_id seen[] = {l->x, w->r->other};
+    RC_TRY(rc_probe_open(p, w->job->before, w->job->data, w->job->images, w->job->batch));
+    RC_TRY(rc_probe_watch(p, w->job->before, &w->r->target, 1));
+    RC_TRY(rc_probe_watch(p, w->job->after, seen, w->r->other != RC_NONE ? 2 : 1));
+    w->position = rc_alloc_array(p->ctx, w->n, sizeof(*w->position));
+    w->rows = rc_alloc_array(p->ctx, (size_t) p->batch * w->n * l->d, sizeof(float));
+    w->wanted = rc_alloc_array(p->ctx, (size_t) p->batch * w->n * l->o, sizeof(float));
+    if (!w->position || !w->rows || !w->wanted)
+        return RC_ERR_MEMORY;
+    RC_TRY(rc_moments_create(&w->m, p->ctx, l->d, l->o));
+    do {
+        const uint64_t first = p->seen;
+        RC_TRY(rc_probe_next(p, &n));
+        if (n)
+            RC_TRY(add_batch(w, p, n, first));
+    } while (n);
+    rc_moments_finish(&w->m);
+    return RC_OK;
+}
+
+static rc_status fit_layer(const struct params *o, const struct rc_repair_job *j,
+                           const struct rc_refit *r)
+{
+    const uint32_t row = r->target * RC_MAX_DIMS + 1;
+    struct rc_probe p = {0};
+    struct work w = {.job = j,
+                     .o = o,
+                     .r = r,
+                     .kept = j->cut->kept[row],
+                     .target_channels = (size_t) j->cut->shape[r->target].dim[1]};
+    w.n = (uint32_t) (r->layer.positions < (size_t) o->positions ? r->layer.positions
+                                                                 : (size_t) o->positions);
+    rc_status st = collect(&w, &p);
+    /* fewer observations than unknowns say nothing about new images */
+    if (st == RC_OK && w.m.n > r->layer.d)
+        st = rc_refit_apply(r, j->after, &w.m, o->ridge);
+    rc_probe_close(&p);
+    rc_moments_free(&w.m);
+    rc_release(w.position);
+    rc_release(w.rows);
+    rc_release(w.wanted);
+    return st;
+}
+
+/* A change that was only handed on is repaired too, if asked. */
+static rc_status visit(const struct params *o, const struct rc_repair_job *j, rc_id node,
+                       bool *changed)
+{
+    struct rc_refit r;
+    if (!spread(j, &j->after->nodes[node], changed))
+        return RC_OK;
+    RC_TRY(rc_refit_of(&r, j->after, node));
+    rc_status st = RC_OK;
+    if (r.layer.node != RC_NONE && (o->drift || reads_fewer(j, &j->after->nodes[node])))
+        st = fit_layer(o, j, &r);
+    rc_refit_free(&r);
+    return st;
+}
+
+static rc_status least_squares_run(const void *params, const struct rc_repair_job *job)
+{
+    rc_id *order = NULL;
+    uint32_t n;
+    bool *changed = rc_alloc_array(job->after->ctx, job->before->n_values, sizeof(*changed));
+    if (!changed)
+        return RC_ERR_MEMORY;
+    rc_status st = rc_graph_order(job->after, &order, &n);
+    for (uint32_t i = 0; st == RC_OK && i < n; i++)
+        st = visit(params, job, order[i], changed);
+    rc_release(order);
+    rc_release(changed);
+    return st == RC_OK ? rc_graph_infer(job->after) : st;
+}
+
+static const struct rc_param table[] = {
+    {"ridge", "pull to the weights as cut, relative to the mean square of what is read",
+     RC_PARAM_REAL, offsetof(struct params, ridge), 1e-4, 1e-8, 1},
+    {"positions", "output positions that are looked at per image", RC_PARAM_INT,
+     offsetof(struct params, positions), 32, 1, 65536},
+    {"drift", "also fit layers that lost nothing themselves but read changed values", RC_PARAM_BOOL,
+     offsetof(struct params, drift), 1, 0, 1},
+};
+
+const struct rc_repair rc_repair_least_squares = {
+    .m = {.name = "least-squares",
+          .summary = "fit layers behind a cut to the results of the uncut network",
+          .source = "He et al., Channel Pruning for Accelerating Very Deep Neural Networks, ICCV "
+                    "2017",
+          .params_size = sizeof(struct params),
+          .params = table,
+          .n_params = sizeof(table) / sizeof(table[0])},
+    .needs_data = true,
+    .run = least_squares_run,
+};
