@@ -1,88 +1,24 @@
-/* How many images go through the steps together. Bytes that leave the second-level cache, per
- * image, when b images do and t threads share them:
- *     sum over nodes of a * [a * b / t > cache] + (w * t + step * nodes) / b,
- * a: activations that a node reads and writes, w: all weights, step: what starting a step costs.
- * The b with the least is taken. Small networks then run depth first on a few images at a time;
- * big ones keep images together, because weights would be read again for each part. */
+/* How many images go through the steps together. Per image, when b images do and t threads share
+ * them, in bytes of memory traffic and what takes as long:
+ *     work / t + sum over nodes of a * price(a * b / t) + (w * t + step * nodes) / b,
+ * work: multiply-adds, a: activations that a node reads and writes, w: all weights, step: what
+ * starting a step costs; price: 1, less where caches hold what a thread works on. Times the images
+ * computed for the batch, zeros in the last part included, and a little more where threads get
+ * unequal numbers. The b with the least is taken: small networks may run depth first on a few
+ * images at a time, big ones keep images together because weights would be read again for each
+ * part, and parts divide the batch where they can. */
 #include "exec/plan.h"
-#include "op/attrs.h"
-#include "op/layers.h"
 
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    DEFAULT_CACHE = 512 << 10, /* where the system does not say */
-    STEP = 16 << 10            /* two microseconds at eight bytes a nanosecond */
+    DEFAULT_CACHE = 512 << 10, /* second level, where the system does not say */
+    SHARED_CACHE = 2 << 20,    /* a thread's share of the third level */
+    SHARED_SPEED = 8,          /* of that, over memory's: most is fetched ahead */
+    STEP = 16 << 10,           /* two microseconds at eight bytes a nanosecond */
+    MACS_PER_BYTE = 8          /* in f32; 64 a nanosecond and thread */
 };
-
-/* Operators whose result for an image depends on that image alone, wherever axis 0 keeps being the
- * batch. */
-static const char *const separate[] = {
-    "Add",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Conv",
-    "DequantizeLinear",
-    "Div",
-    "Dropout",
-    "Flatten",
-    "Gemm",
-    "GlobalAveragePool",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LeakyRelu",
-    "MatMul",
-    "MaxPool",
-    "Mul",
-    "Pad",
-    "QAdd",
-    "QConv",
-    "QPool",
-    "QuantizeLinear",
-    "ReduceMean",
-    "Relu",
-    "Reshape",
-    "Sigmoid",
-    "Slice",
-    "Softmax",
-    "Squeeze",
-    "Sub",
-    "Transpose",
-    "Unsqueeze",
-};
-
-static bool axis_is_first(int64_t axis, uint32_t rank)
-{
-    return axis == 0 || axis == -(int64_t) rank;
-}
-
-/* Slice may turn the batch round, Softmax sum over it, and both keep its size. */
-static bool node_separate(const struct rc_graph *g, const struct rc_node *n,
-                          const struct rc_tensor *shape)
-{
-    const uint32_t rank = shape[n->out[0]].shape.rank;
-    bool known = false;
-    for (size_t i = 0; i < sizeof(separate) / sizeof(*separate); i++)
-        known |= !strcmp(n->op->name, separate[i]);
-    if (!strcmp(n->op->name, "Softmax"))
-        return !axis_is_first(((const struct rc_softmax_attrs *) n->attrs)->axis, rank);
-    if (!strcmp(n->op->name, "MatMul"))
-        return rc_value_is_const(&g->values[n->in[1]]);
-    if (!strcmp(n->op->name, "Gemm"))
-        return !((const struct rc_gemm_attrs *) n->attrs)->trans_a;
-    if (!strcmp(n->op->name, "Slice")) {
-        const struct rc_slice_attrs *a = n->attrs;
-        known = a->bound;
-        for (int32_t i = 0; known && i < a->n; i++)
-            known = !axis_is_first(a->axes[i], rank);
-    }
-    return known;
-}
 
 /* Axis 0 is the batch and no other axis knows of it. */
 static bool value_follows(const struct rc_shape *one, const struct rc_shape *two)
@@ -90,6 +26,11 @@ static bool value_follows(const struct rc_shape *one, const struct rc_shape *two
     if (one->rank == 0 || two->rank != one->rank || one->dim[0] != 2 || two->dim[0] != 3)
         return false;
     return !memcmp(one->dim + 1, two->dim + 1, (one->rank - 1) * sizeof(*one->dim));
+}
+
+static bool node_separate(const struct rc_graph *g, const struct rc_node *n, uint32_t rank)
+{
+    return n->op->separate ? n->op->separate(g, n, rank) : n->op->flags & RC_OP_SEPARATE;
 }
 
 /* shape: at batch 2, then at batch 3. */
@@ -102,7 +43,8 @@ static bool images_separate(const struct rc_graph *g, const struct rc_tensor *sh
             return false;
     for (uint32_t i = 0; i < n_order; i++) {
         const struct rc_node *n = &g->nodes[order[i]];
-        if (n->n_out == 0 || n->out[0] == RC_NONE || !node_separate(g, n, shape))
+        if (n->n_out == 0 || n->out[0] == RC_NONE ||
+            !node_separate(g, n, shape[n->out[0]].shape.rank))
             return false;
         for (uint32_t o = 0; o < n->n_out; o++)
             if (n->out[o] != RC_NONE &&
@@ -118,69 +60,92 @@ static bool images_separate(const struct rc_graph *g, const struct rc_tensor *sh
 struct load {
     double *activations; /* [n] bytes per image and node */
     uint32_t n;
-    double weights, cache, threads;
+    double work, weights, cache, threads;
 };
 
+/* Of one element, while the session computes. */
+static double element_bytes(const struct rc_tensor *t, bool bf16)
+{
+    return bf16 && t->dtype == RC_F32 ? 2 : (double) rc_dtype_size(t->dtype);
+}
+
+/* shape: at batch 2. Narrow types are multiplied as much faster as they are narrower. */
+static double node_work(const struct rc_node *n, const struct rc_tensor *shape, bool bf16)
+{
+    struct rc_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
+    if (!n->op->cost || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
+        return 0;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        in[i] = n->in[i] == RC_NONE ? (struct rc_tensor){0} : shape[n->in[i]];
+    for (uint32_t i = 0; i < n->n_out; i++)
+        out[i] = n->out[i] == RC_NONE ? (struct rc_tensor){0} : shape[n->out[i]];
+    const double macs = (double) n->op->cost(n, in, out).macs / 2;
+    return macs / MACS_PER_BYTE * element_bytes(&in[0], bf16) / sizeof(float);
+}
+
 static void load_fill(struct load *l, const struct rc_graph *g, const struct rc_tensor *shape,
-                      const rc_id *order)
+                      const rc_id *order, bool bf16)
 {
     const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     l->cache = 0.75 * (double) (cache > 0 ? cache : DEFAULT_CACHE);
-    for (uint32_t v = 0; v < g->n_values; v++)
+    for (uint32_t v = 0; v < g->n_values; v++) {
+        const struct rc_tensor *t = &g->values[v].tensor;
         if (rc_value_is_const(&g->values[v]))
-            l->weights += (double) rc_tensor_bytes(&g->values[v].tensor);
+            l->weights += (double) rc_shape_count(&t->shape) * element_bytes(t, bf16);
+    }
     for (uint32_t i = 0; i < l->n; i++) {
         const struct rc_node *n = &g->nodes[order[i]];
+        l->work += node_work(n, shape, bf16);
         for (uint32_t k = 0; k < n->n_in + n->n_out; k++) {
             const rc_id v = k < n->n_in ? n->in[k] : n->out[k - n->n_in];
             if (v != RC_NONE && !rc_value_is_const(&g->values[v]))
-                l->activations[i] += (double) rc_tensor_bytes(&shape[v]) / 2;
+                l->activations[i] +=
+                    (double) rc_shape_count(&shape[v].shape) / 2 * element_bytes(&shape[v], bf16);
         }
     }
 }
 
-static double traffic(const struct load *l, int64_t images)
+/* Bytes per image when `images` go together. */
+static double per_image(const struct load *l, int64_t images)
 {
     const double b = (double) images;
-    double sum = (l->weights * l->threads + (double) STEP * l->n) / b;
-    for (uint32_t i = 0; i < l->n; i++)
-        if (l->activations[i] * b / l->threads > l->cache)
-            sum += l->activations[i];
+    double sum = l->work / l->threads + (l->weights * l->threads + (double) STEP * l->n) / b;
+    for (uint32_t i = 0; i < l->n; i++) {
+        const double a = l->activations[i], mine = a * b / l->threads;
+        if (mine > l->cache)
+            sum += mine > SHARED_CACHE ? a : a / SHARED_SPEED;
+    }
     return sum;
 }
 
-/* Images computed for a whole batch, the zeros behind the last one included. */
-static int64_t padded(int64_t batch, int64_t part)
+static double cost(const struct load *l, int64_t batch, int64_t part)
 {
-    return (batch + part - 1) / part * part;
+    const int64_t threads = (int64_t) l->threads, parts = (batch + part - 1) / part;
+    const int64_t idle = (threads - part % threads) % threads;
+    const double images = (double) part + (double) idle / 4;
+    return (double) parts * images * per_image(l, part);
 }
 
 static int64_t choose(const struct load *l, int64_t batch)
 {
-    const int64_t threads = (int64_t) l->threads;
-    int64_t best = batch, tidy;
-    double least = traffic(l, batch);
-    for (int64_t b = threads; b < batch; b *= 2) {
-        const double t = traffic(l, b);
+    int64_t best = batch;
+    double least = cost(l, batch, batch);
+    for (int64_t b = batch - 1; b >= 1; b--) {
+        const double t = cost(l, batch, b);
         if (t < least) {
             least = t;
             best = b;
         }
     }
-    tidy = best;
-    for (int64_t b = best; best < batch && b >= threads && 2 * b > best; b -= threads)
-        if (padded(batch, b) < padded(batch, tidy))
-            tidy = b;
-    return tidy;
+    return best;
 }
 
-rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, int64_t batch, uint32_t threads,
-                         int64_t wanted)
+rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, const struct rc_part_wish *w)
 {
-    *part = batch;
-    if (!g->dynamic_batch || batch < 2 || wanted >= batch)
+    *part = w->batch;
+    if (!g->dynamic_batch || w->batch < 2 || w->part >= w->batch)
         return RC_OK;
-    struct load l = {.threads = threads ? threads : 1};
+    struct load l = {.threads = w->threads};
     rc_id *order = NULL;
     struct rc_tensor *shape = rc_alloc_array(g->ctx, 2u * (size_t) g->n_values, sizeof(*shape));
     rc_status st = shape ? rc_graph_order(g, &order, &l.n) : RC_ERR_MEMORY;
@@ -191,8 +156,8 @@ rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, int64_t batch,
     if (st == RC_OK && !(l.activations = rc_alloc_array(g->ctx, l.n, sizeof(double))))
         st = RC_ERR_MEMORY;
     if (st == RC_OK && images_separate(g, shape, order, l.n)) {
-        load_fill(&l, g, shape, order);
-        *part = wanted ? wanted : choose(&l, batch);
+        load_fill(&l, g, shape, order, w->bf16);
+        *part = w->part ? w->part : choose(&l, w->batch);
     }
     rc_release(l.activations);
     rc_release(order);

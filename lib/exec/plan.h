@@ -158,10 +158,14 @@ rc_status rc_packed_share(struct rc_context *c, void **data, size_t bytes);
 void rc_packed_trim(struct rc_context *c);
 
 /* --- part.c --- */
-/* How many of `batch` images go through the steps together: as many as keep activations in the
- * second-level cache, or `wanted` unless 0. All of them where images depend on each other. */
-rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, int64_t batch, uint32_t threads,
-                         int64_t wanted);
+/* How many of `batch` images go through the steps together: what costs least, or `part` unless 0.
+ * All of them where images depend on each other. */
+struct rc_part_wish {
+    int64_t batch, part;
+    uint32_t threads; /* at least 1 */
+    bool bf16;
+};
+rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, const struct rc_part_wish *w);
 
 /* --- profile.c --- */
 struct rc_step_info;

@@ -158,9 +158,13 @@ static rc_status compile(struct rc_session *s)
     RC_TRY(add_observed(s, g));
     if (!(s->flags & RC_SESSION_NO_PASSES))
         RC_TRY(run_passes(g, reference));
-    const uint32_t threads = s->threads ? s->threads : rc_context_threads(g->ctx);
-    RC_TRY(rc_part_choose(&s->part, g, s->batch, threads, s->part));
     s->plan.bf16 = s->flags & RC_SESSION_BF16;
+    const struct rc_part_wish wish = {.batch = s->batch,
+                                      .part = s->part,
+                                      .threads =
+                                          s->threads ? s->threads : rc_context_threads(g->ctx),
+                                      .bf16 = s->plan.bf16};
+    RC_TRY(rc_part_choose(&s->part, g, &wish));
     RC_TRY(rc_plan_open(&s->plan, g, s->part, reference));
     RC_TRY(make_io(s)); /* from constants, which planning packs and drops */
     RC_TRY(rc_plan_forward(&s->plan));

@@ -65,7 +65,9 @@ enum { /* rc_op.flags */
                               their data, which may be NULL (Shape) */
     RC_OP_NO_FOLD = 64,    /* stays although its operands are constant (DequantizeLinear: the
                               integers are the weights) */
-    RC_OP_BF16 = 128       /* prepare takes operands in bf16 layouts */
+    RC_OP_BF16 = 128,      /* prepare takes operands in bf16 layouts */
+    RC_OP_SEPARATE = 256   /* an image's result depends on that image alone, wherever axis 0 keeps
+                              being the batch; see also `separate` */
 };
 enum { RC_VARIADIC = 255 };
 
@@ -91,6 +93,9 @@ struct rc_op {
     /* After channels were cut: fix attributes (group, pads, sizes). in/out shapes before and after
      * are in `l` (graph/link.h). */
     rc_status (*resized)(struct rc_graph *g, struct rc_node *n, const struct rc_links *l);
+
+    /* In place of RC_OP_SEPARATE where it depends on attributes or operands; `rank` of out[0]. */
+    bool (*separate)(const struct rc_graph *g, const struct rc_node *n, uint32_t rank);
 
     bool (*is_affine)(const struct rc_graph *g, const struct rc_node *n);
     rc_status (*as_affine)(const struct rc_graph *g, const struct rc_node *n,

@@ -128,6 +128,7 @@ const struct rc_op rc_op_cast = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_cast_attrs),
+    .flags = RC_OP_SEPARATE,
     .infer = cast_infer,
     .forward = cast_forward,
     .backward = cast_backward,

@@ -204,6 +204,7 @@ const struct rc_op rc_op_concat = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_concat_attrs),
+    .flags = RC_OP_SEPARATE,
     .quant = RC_QUANT_REQUANT,
     .infer = concat_infer,
     .forward = concat_forward,

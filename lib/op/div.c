@@ -30,6 +30,7 @@ const struct rc_op rc_op_div = {
     .max_in = 2,
     .min_out = 1,
     .max_out = 1,
+    .flags = RC_OP_SEPARATE,
     .infer = rc_arith_infer,
     .forward = div_forward,
     .backward = div_backward,

@@ -249,6 +249,13 @@ static struct rc_cost gemm_cost(const struct rc_node *n, const struct rc_tensor 
     return (struct rc_cost){(uint64_t) (rc_shape_count(&out[0].shape) * k), 0};
 }
 
+static bool gemm_separate(const struct rc_graph *g, const struct rc_node *n, uint32_t rank)
+{
+    (void) g;
+    (void) rank;
+    return !((const struct rc_gemm_attrs *) n->attrs)->trans_a;
+}
+
 const struct rc_op rc_op_gemm = {
     .name = "Gemm",
     .min_in = 2,
@@ -263,6 +270,7 @@ const struct rc_op rc_op_gemm = {
     .forward = gemm_forward,
     .backward = gemm_backward,
     .prepare = gemm_prepare,
+    .separate = gemm_separate,
     .couple = gemm_couple,
     .absorbs_affine = gemm_absorbs,
     .absorb_affine = gemm_absorb,

@@ -55,6 +55,7 @@ const struct rc_op rc_op_hardsigmoid = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_hardsigmoid_attrs),
+    .flags = RC_OP_SEPARATE,
     .infer = rc_map_infer_f32,
     .forward = hardsigmoid_forward,
     .backward = hardsigmoid_backward,

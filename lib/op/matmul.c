@@ -167,6 +167,12 @@ static struct rc_cost matmul_cost(const struct rc_node *n, const struct rc_tenso
     return (struct rc_cost){(uint64_t) (rc_shape_count(&out[0].shape) * a->dim[a->rank - 1]), 0};
 }
 
+static bool matmul_separate(const struct rc_graph *g, const struct rc_node *n, uint32_t rank)
+{
+    (void) rank;
+    return rc_value_is_const(&g->values[n->in[1]]);
+}
+
 const struct rc_op rc_op_matmul = {
     .name = "MatMul",
     .min_in = 2,
@@ -178,6 +184,7 @@ const struct rc_op rc_op_matmul = {
     .forward = matmul_forward,
     .backward = matmul_backward,
     .prepare = matmul_prepare,
+    .separate = matmul_separate,
     .couple = matmul_couple,
     .cost = matmul_cost,
 };

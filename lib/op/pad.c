@@ -318,6 +318,7 @@ const struct rc_op rc_op_pad = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_pad_attrs),
+    .flags = RC_OP_SEPARATE,
     .infer = pad_infer,
     .forward = pad_forward,
     .backward = pad_backward,

@@ -108,6 +108,7 @@ const struct rc_op rc_op_quantizelinear = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_quantize_attrs),
+    .flags = RC_OP_SEPARATE,
     .trainable = 1 << 0, /* weights of the trainable form are constants here */
     .infer = quantize_infer,
     .forward = quantize_forward,

@@ -147,6 +147,7 @@ const struct rc_op rc_op_reducemean = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_reduce_attrs),
+    .flags = RC_OP_SEPARATE,
     .infer = reduce_infer,
     .forward = reduce_forward,
     .backward = reduce_backward,

@@ -44,6 +44,7 @@ const struct rc_op rc_op_sigmoid = {
     .max_in = 1,
     .min_out = 1,
     .max_out = 1,
+    .flags = RC_OP_SEPARATE,
     .infer = rc_map_infer_f32,
     .forward = sigmoid_forward,
     .backward = sigmoid_backward,

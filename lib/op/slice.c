@@ -271,6 +271,17 @@ static rc_status slice_write(const struct rc_node *n, struct rc_attr_write *w)
     return rc_op_put_i64(w, 4, "steps", t->steps, t->n);
 }
 
+/* Along the batch it may leave images out or turn them round. */
+static bool slice_separate(const struct rc_graph *g, const struct rc_node *n, uint32_t rank)
+{
+    const struct rc_slice_attrs *a = n->attrs;
+    bool separate = a->bound;
+    (void) g;
+    for (int32_t i = 0; separate && i < a->n; i++)
+        separate = a->axes[i] != 0 && a->axes[i] != -(int64_t) rank;
+    return separate;
+}
+
 const struct rc_op rc_op_slice = {
     .name = "Slice",
     .min_in = 1,
@@ -282,6 +293,7 @@ const struct rc_op rc_op_slice = {
     .infer = slice_infer,
     .forward = slice_forward,
     .backward = slice_backward,
+    .separate = slice_separate,
     .couple = slice_couple,
     .resized = slice_resized,
     .read_attrs = slice_read,

@@ -107,6 +107,14 @@ static rc_status softmax_write(const struct rc_node *n, struct rc_attr_write *w)
     return rc_put_int(w, "axis", t->axis);
 }
 
+/* Over the batch it sums over images. */
+static bool softmax_separate(const struct rc_graph *g, const struct rc_node *n, uint32_t rank)
+{
+    const struct rc_softmax_attrs *a = n->attrs;
+    (void) g;
+    return a->axis != 0 && a->axis != -(int64_t) rank;
+}
+
 const struct rc_op rc_op_softmax = {
     .name = "Softmax",
     .min_in = 1,
@@ -117,6 +125,7 @@ const struct rc_op rc_op_softmax = {
     .infer = softmax_infer,
     .forward = softmax_forward,
     .backward = softmax_backward,
+    .separate = softmax_separate,
     .couple = softmax_couple,
     .read_attrs = softmax_read,
     .write_attrs = softmax_write,

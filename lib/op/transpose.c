@@ -102,6 +102,7 @@ const struct rc_op rc_op_transpose = {
     .min_out = 1,
     .max_out = 1,
     .attr_size = sizeof(struct rc_transpose_attrs),
+    .flags = RC_OP_SEPARATE,
     .quant = RC_QUANT_PASS,
     .infer = transpose_infer,
     .forward = transpose_forward,

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/file.h"
+#include "exec/plan.h"
 #include "exec/session.h"
 #include "io/onnx.h"
 #include "op/attrs.h"
@@ -59,6 +60,68 @@ static void small_networks_run_in_parts(void **state)
     assert_int_equal(120 % part, 0);
     rc_session_destroy(s);
     rc_graph_destroy(small);
+}
+
+static int64_t part_of(const struct rc_graph *g, int64_t batch, bool bf16)
+{
+    const struct rc_part_wish w = {.batch = batch, .threads = 2, .bf16 = bf16};
+    int64_t part;
+    OK(rc_part_choose(&part, g, &w));
+    assert_in_range(part, 1, batch);
+    return part;
+}
+
+/* What is computed for nobody, behind the last image of the last part. */
+static void parts_divide_the_batch_or_nearly(void **state)
+{
+    struct rc_graph *g = net_zoo(*state, "resnet20", 1);
+    for (int64_t batch = 24; batch <= 160; batch += 7) {
+        const int64_t part = part_of(g, batch, false), parts = (batch + part - 1) / part;
+        assert_true(parts * part - batch <= batch / 16);
+    }
+    rc_graph_destroy(g);
+}
+
+/* Half the bytes: as many images fit the cache as in f32, or more. */
+static void bf16_counts_half_the_bytes(void **state)
+{
+    struct rc_graph *g = net_zoo(*state, "resnet20", 2);
+    bool more = false;
+    for (int64_t batch = 16; batch <= 512; batch *= 2) {
+        const int64_t f32 = part_of(g, batch, false), bf16 = part_of(g, batch, true);
+        assert_true(bf16 >= f32);
+        more |= bf16 > f32;
+    }
+    assert_true(more);
+    rc_graph_destroy(g);
+}
+
+static void a_slice_of_the_batch_keeps_it_together(void **state)
+{
+    enum { N = 6, K = 4 };
+    const struct rc_shape shape = RC_SHAPE(1, K);
+    for (int64_t axis = 0; axis < 2; axis++) {
+        const struct rc_slice_attrs a = {.starts = {axis == 0 ? -1 : 0},
+                                         .ends = {axis == 0 ? INT64_MIN : 2},
+                                         .axes = {axis},
+                                         .steps = {axis == 0 ? -1 : 1},
+                                         .n = 1,
+                                         .bound = 1};
+        struct rc_graph *g;
+        rc_id v, node;
+        OK(rc_graph_create(&g, *state));
+        OK(rc_graph_add_input(g, &v, "x", RC_F32, &shape));
+        g->dynamic_batch = true;
+        g->batch = 1;
+        OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Slice"), "s", &a, &v, 1, NULL, 1));
+        OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
+        OK(rc_graph_infer(g));
+        const struct rc_part_wish w = {.batch = N, .part = 2, .threads = 1};
+        int64_t part;
+        OK(rc_part_choose(&part, g, &w));
+        assert_int_equal(part, axis == 0 ? N : 2); /* the images turned round, or two columns */
+        rc_graph_destroy(g);
+    }
 }
 
 /* Softmax over axis 0 sums over images: these must stay together. */
@@ -259,6 +322,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(parts_of_a_batch_give_what_the_batch_gives),
         CASE(small_networks_run_in_parts),
+        CASE(parts_divide_the_batch_or_nearly),
+        CASE(bf16_counts_half_the_bytes),
+        CASE(a_slice_of_the_batch_keeps_it_together),
         CASE(images_that_depend_on_each_other_stay_together),
         CASE(a_session_and_its_graph_do_not_change_each_other),
         CASE(sessions_of_one_graph_hold_weights_once),
