@@ -51,6 +51,7 @@ def load(engine, cell, files, output):
     """File to first answer, once, and the peak of memory over the process before it."""
     __import__(engine)
     inputs(cell['batch'], cell['size'])
+    time.sleep(0.5)  # numpy's threads spin for a while after they were started, on the processors to be measured
     with open('/proc/self/clear_refs', 'w') as f:
         f.write('5')  # the peak starts anew
     before = memory('VmRSS')
