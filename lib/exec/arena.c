@@ -126,6 +126,12 @@ static void bind_step(struct rc_plan *p, struct rc_step *s)
     }
 }
 
+void rc_plan_bind(struct rc_plan *p)
+{
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        bind_step(p, &p->steps[i]);
+}
+
 /* All places that hold the address of a caller's array. */
 static uint32_t collect_patches(struct rc_plan *p, struct rc_patch *out)
 {
@@ -159,8 +165,7 @@ rc_status rc_plan_finish(struct rc_plan *p)
     find_lifetimes(p);
     RC_TRY(plan_arena(p));
     RC_TRY(allocate(p));
-    for (uint32_t i = 0; i < p->n_steps; i++)
-        bind_step(p, &p->steps[i]);
+    rc_plan_bind(p);
     p->n_patches = collect_patches(p, NULL);
     p->patches = rc_alloc_array(p->ctx, p->n_patches + 1u, sizeof(*p->patches));
     if (!p->patches)

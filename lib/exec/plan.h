@@ -30,6 +30,8 @@ struct rc_slot {
     uint32_t first, last; /* steps that touch it */
     size_t offset;        /* in the arena */
     void *data;
+    const struct rc_packing *how; /* a constant that its operator packs, with this state */
+    const void *state;
 };
 
 enum rc_step_kind {
@@ -128,7 +130,10 @@ rc_status rc_slot_of(struct rc_plan *p, uint32_t *out, rc_id value);
 /* `value` in layout `md`: an existing slot, or a new one with a step (or at once, for a session's
  * constants) that fills it. */
 rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md);
-/* A session's constant as the operator packs it. */
+/* A session's constant, given in plain form, as the slot holds it: a new block, or a share of an
+ * equal one. */
+rc_status rc_slot_pack(struct rc_plan *p, uint32_t slot, const void *plain, void **packed);
+/* A slot for a session's constant as the operator packs it; `how` and `state` live as the plan. */
 rc_status rc_slot_packed(struct rc_plan *p, uint32_t *out, rc_id value,
                          const struct rc_packing *how, const void *state);
 rc_status rc_slot_own(struct rc_plan *p, uint32_t slot); /* give it memory of its own, zeroed */
@@ -149,6 +154,15 @@ void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat);
 /* --- arena.c --- */
 rc_status rc_plan_finish(struct rc_plan *p);
 void rc_plan_patch(struct rc_plan *p, enum rc_caller kind, uint32_t io, const void *array);
+
+void rc_plan_bind(struct rc_plan *p); /* addresses of the slots into the steps */
+
+/* --- renew.c: other weights for a session's plan --- */
+/* `g`, after passes, is the plan's graph but for the values of its constants, on which nothing that
+ * was prepared depends. */
+bool rc_plan_fits(const struct rc_plan *p, const struct rc_graph *g);
+/* Takes the constants of such a graph; on failure the old ones stay. */
+rc_status rc_plan_renew(struct rc_plan *p, const struct rc_graph *g);
 
 /* --- packed.c --- */
 /* *data, filled, becomes the block of equal bytes that another session of the context holds, if

@@ -149,15 +149,24 @@ static rc_status settle_constants(struct rc_plan *p)
     return RC_OK;
 }
 
+static bool is_reference(const struct rc_session *s, const struct rc_graph *g)
+{
+    return (s->flags & (RC_SESSION_REFERENCE | RC_SESSION_REFERENCE_OPS)) ||
+           (g->ctx->o.flags & RC_CONTEXT_REFERENCE);
+}
+
+/* From what callers have to what is planned. */
+static rc_status lower(struct rc_session *s, struct rc_graph *g)
+{
+    RC_TRY(add_observed(s, g));
+    return s->flags & RC_SESSION_NO_PASSES ? RC_OK : run_passes(g, is_reference(s, g));
+}
+
 static rc_status compile(struct rc_session *s)
 {
     struct rc_graph *g = s->plan.g;
-    const bool reference = (s->flags & (RC_SESSION_REFERENCE | RC_SESSION_REFERENCE_OPS)) ||
-                           (g->ctx->o.flags & RC_CONTEXT_REFERENCE);
     uint32_t *slots;
-    RC_TRY(add_observed(s, g));
-    if (!(s->flags & RC_SESSION_NO_PASSES))
-        RC_TRY(run_passes(g, reference));
+    RC_TRY(lower(s, g));
     s->plan.bf16 = s->flags & RC_SESSION_BF16;
     const struct rc_part_wish wish = {.batch = s->batch,
                                       .part = s->part,
@@ -165,7 +174,7 @@ static rc_status compile(struct rc_session *s)
                                           s->threads ? s->threads : rc_context_threads(g->ctx),
                                       .bf16 = s->plan.bf16};
     RC_TRY(rc_part_choose(&s->part, g, &wish));
-    RC_TRY(rc_plan_open(&s->plan, g, s->part, reference));
+    RC_TRY(rc_plan_open(&s->plan, g, s->part, is_reference(s, g)));
     RC_TRY(make_io(s)); /* from constants, which planning packs and drops */
     RC_TRY(rc_plan_forward(&s->plan));
     slots = rc_alloc_array(g->ctx, g->n_outputs + 1u, sizeof(*slots));
@@ -243,9 +252,28 @@ rc_status rc_session_create(struct rc_session **out, const struct rc_graph *g,
     return rc_session_create_taking(out, own, o);
 }
 
+/* Weights packed anew where only they have changed. */
+static rc_status renew(struct rc_session *s, const struct rc_graph *from, bool *done)
+{
+    struct rc_graph *g;
+    RC_TRY(rc_graph_clone_shared(&g, from));
+    const struct rc_compute saved = rc_compute_enter(g->ctx, s->threads);
+    rc_status st = lower(s, g);
+    *done = st == RC_OK && rc_plan_fits(&s->plan, g);
+    if (*done)
+        st = rc_plan_renew(&s->plan, g);
+    rc_compute_leave(saved);
+    rc_graph_destroy(g);
+    return st;
+}
+
 rc_status rc_session_refresh(struct rc_session *s, const struct rc_graph *g)
 {
     struct rc_session *fresh;
+    bool done;
+    RC_TRY(renew(s, g, &done));
+    if (done)
+        return RC_OK;
     const struct rc_session_config o = {.batch = s->batch,
                                         .part = s->part,
                                         .threads = s->threads,

@@ -172,40 +172,48 @@ rc_status rc_move_mask(struct rc_plan *p, uint32_t a, uint32_t b, uint32_t y, ui
     return RC_OK;
 }
 
-/* Not zeroed: it will be written as a whole. */
-static rc_status own_raw(struct rc_plan *p, uint32_t slot)
+/* By a reorder. Only a layout with padding has bytes that it does not write. */
+static rc_status reorder_now(struct rc_plan *p, uint32_t to, const void *plain, void *packed)
 {
-    struct rc_slot *s = &p->slots[slot];
-    s->data = rc_alloc(p->ctx, s->bytes);
-    if (!s->data)
-        return RC_ERR_MEMORY;
-    s->place = RC_AT_OWN;
-    p->own_bytes += s->bytes;
-    return RC_OK;
-}
-
-/* Only a layout with padding has bytes that the reorder does not write. */
-static rc_status own_packed(struct rc_plan *p, uint32_t slot, size_t plain)
-{
-    const struct rc_slot *s = &p->slots[slot];
-    return s->bytes != plain || rc_md_is_bf16(s->md) ? rc_slot_own(p, slot) : own_raw(p, slot);
-}
-
-/* A session's constants are packed while compiling. */
-static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to, rc_id value)
-{
+    const struct rc_slot *s = &p->slots[to];
+    const uint32_t from = p->primary[s->value];
     struct rc_reorder *r;
-    RC_TRY(own_packed(p, to, p->slots[from].bytes));
-    RC_TRY(reorder_make(p, &r, from, to, value));
+    if (s->bytes != p->slots[from].bytes || rc_md_is_bf16(s->md))
+        memset(packed, 0, s->bytes);
+    RC_TRY(reorder_make(p, &r, from, to, s->value));
     void *scratch = rc_alloc(p->ctx, rc_reorder_scratch(r));
-    rc_status st = scratch ? RC_OK : RC_ERR_MEMORY;
-    if (st == RC_OK)
-        st = rc_reorder_run(r, p->slots[from].data, p->slots[to].data, scratch);
-    if (st == RC_OK)
-        st = rc_packed_share(p->ctx, &p->slots[to].data, p->slots[to].bytes);
+    const rc_status st = scratch ? rc_reorder_run(r, plain, packed, scratch) : RC_ERR_MEMORY;
     rc_release(scratch);
     rc_reorder_destroy(r);
     return st;
+}
+
+rc_status rc_slot_pack(struct rc_plan *p, uint32_t slot, const void *plain, void **packed)
+{
+    const struct rc_slot *s = &p->slots[slot];
+    void *data = rc_alloc(p->ctx, s->bytes);
+    rc_status st = data ? RC_OK : RC_ERR_MEMORY;
+    if (st == RC_OK && s->how)
+        s->how->pack(s->state, plain, data);
+    else if (st == RC_OK)
+        st = reorder_now(p, slot, plain, data);
+    if (st == RC_OK)
+        st = rc_packed_share(p->ctx, &data, s->bytes);
+    if (st == RC_OK)
+        *packed = data;
+    else
+        rc_release(data);
+    return st;
+}
+
+/* A session's constants are packed while compiling. */
+static rc_status pack_now(struct rc_plan *p, uint32_t from, uint32_t to)
+{
+    struct rc_slot *s = &p->slots[to];
+    RC_TRY(rc_slot_pack(p, to, p->slots[from].data, &s->data));
+    s->place = RC_AT_OWN;
+    p->own_bytes += s->bytes;
+    return RC_OK;
 }
 
 rc_status rc_slot_packed(struct rc_plan *p, uint32_t *out, rc_id value,
@@ -215,9 +223,9 @@ rc_status rc_slot_packed(struct rc_plan *p, uint32_t *out, rc_id value,
     RC_TRY(rc_slot_of(p, &from, value));
     RC_TRY(rc_slot_add_bytes(p, out, how->bytes));
     p->slots[*out].value = value;
-    RC_TRY(own_raw(p, *out));
-    how->pack(state, p->slots[from].data, p->slots[*out].data);
-    return rc_packed_share(p->ctx, &p->slots[*out].data, how->bytes);
+    p->slots[*out].how = how;
+    p->slots[*out].state = state;
+    return pack_now(p, from, *out);
 }
 
 rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct rc_md *md)
@@ -235,6 +243,6 @@ rc_status rc_slot_in(struct rc_plan *p, uint32_t *out, rc_id value, const struct
     p->slots[from].next_copy = to;
     *out = to;
     if (p->slots[from].place == RC_AT_CONST && !p->training)
-        return pack_now(p, from, to, value);
+        return pack_now(p, from, to);
     return rc_move_reorder(p, from, to, value);
 }

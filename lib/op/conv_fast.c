@@ -372,6 +372,7 @@ static rc_status prepare(struct rc_prep *p)
     p->state = s;
     p->destroy = state_destroy;
     p->run = run_forward;
+    p->values_at_run = true;
     const struct rc_md *bias = NULL;
     const struct rc_shape channels = RC_SHAPE(g.out_channels);
     s->has_bias = p->node->n_in > 2 && p->in[2].dtype;

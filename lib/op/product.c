@@ -184,6 +184,7 @@ rc_status rc_product_prepare(struct rc_prep *p, const struct rc_product *q)
     s->has_bias = q->bias;
     p->state = s;
     p->destroy = state_destroy;
+    p->values_at_run = true;
     p->run = run_forward;
     /* a linear layer trains in f32: it is small, and the loss reads what it gives */
     const bool bf16 = p->bf16 && !p->training && q->transposed;

@@ -271,22 +271,6 @@ static void observed_values_come_after_the_outputs(void **state)
     (void) y;
 }
 
-static void refresh_takes_new_weights(void **state)
-{
-    float x[PIXELS], want[CLASSES], y[CLASSES];
-    struct rc_graph *g = net_random(*state, 3, NET_ALL), *other = net_random(*state, 4, NET_ALL);
-    struct rc_session *s = compile(g, 1, 0);
-    fill_random(x, PIXELS, 1);
-    net_randomize(g, 99);
-    OK(rc_session_refresh(s, g));
-    run(s, 1, x, y);
-    run_reference(g, 1, x, want);
-    assert_true(relative_error(y, want, CLASSES) < 2e-5);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
-    rc_graph_destroy(other);
-}
-
 static void wrong_numbers_of_images_are_refused(void **state)
 {
     float x[PIXELS], y[CLASSES];
@@ -457,7 +441,6 @@ int main(void)
         CASE(every_allocation_may_fail),
         CASE(same_input_gives_same_bytes),
         CASE(observed_values_come_after_the_outputs),
-        CASE(refresh_takes_new_weights),
         CASE(wrong_numbers_of_images_are_refused),
         CASE(a_forked_child_is_refused),
         CASE(a_failed_self_test_means_plain_c),
