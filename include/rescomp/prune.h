@@ -21,7 +21,9 @@ typedef struct rc_pruner rc_pruner;
 typedef struct rc_pruner_options {
     size_t size;             /**< sizeof(rc_pruner_options), set by the INIT macro. */
     const char *criterion;   /**< A "criterion" method; NULL: "l2". */
-    const char *allocation;  /**< An "allocation" method; NULL: "global". */
+    const char *allocation;  /**< An "allocation" method; NULL: "global". Criteria whose scores are
+                                  losses (block-obs): NULL is "per-cost" here, "sum" and "none" for
+                                  the next two. */
     const char *reduction;   /**< A "reduction" method over coupled layers; NULL: "mean". */
     const char *normalizer;  /**< A "normalizer" method inside groups; NULL: "max". */
     double macs;             /**< Keep at most this fraction of the multiply-adds, (0, 1]. */

@@ -47,9 +47,6 @@ static rc_status resolve(rc_pruner_options *o, const rc_pruner_options *caller,
     RC_TRY(rc_abi_read(o, sizeof(*o), offsetof(rc_pruner_options, flags) + sizeof(o->flags), caller,
                        "rc_pruner_options"));
     o->criterion = o->criterion ? o->criterion : "l2";
-    o->allocation = o->allocation ? o->allocation : "global";
-    o->reduction = o->reduction ? o->reduction : "mean";
-    o->normalizer = o->normalizer ? o->normalizer : "max";
     o->repair = o->repair ? o->repair : "none";
     if (o->macs == 0 && o->parameters == 0 && o->ratio == 0)
         o->macs = 0.5;

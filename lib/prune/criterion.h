@@ -22,13 +22,27 @@ struct rc_slice {
     uint64_t seed, stream;        /* of this group, for random choices */
 };
 
+/* A layer that reads the channels as one matrix per output position, and what it sees. */
+struct rc_readout {
+    struct rc_context *ctx;
+    size_t channels, taps, outputs;
+    double *gram;             /* [d][d] covariance of what is read; d = channels * taps, channel by
+                                 channel; may be overwritten */
+    double *weight;           /* [d][outputs]; may be overwritten */
+    const double *importance; /* [outputs] what a squared error of 1 costs in the answers */
+};
+
 struct rc_criterion {
     struct rc_method m;
     uint32_t reads; /* kinds of slices it is called with */
     bool needs_data;
+    bool absolute; /* scores are one loss for all groups: added up over members, not normalised, and
+                      allocated per cost, unless the user says otherwise */
     const char *without; /* what to say when a group has none of them */
     /* Write score[channels]. */
     void (*score)(const void *params, const struct rc_slice *s, double *score);
+    /* Instead of score, for reading layers. */
+    rc_status (*eliminate)(const void *params, const struct rc_readout *r, double *score);
 };
 
 /* One number per channel out of the scores of all members. */
@@ -47,7 +61,7 @@ struct rc_normalizer {
 
 extern const struct rc_method_kind rc_kind_criterion, rc_kind_reduction, rc_kind_normalizer;
 
-extern const struct rc_criterion rc_criterion_activation, rc_criterion_bn_scale,
-    rc_criterion_contribution, rc_criterion_l1, rc_criterion_l2, rc_criterion_lnorm,
-    rc_criterion_random;
+extern const struct rc_criterion rc_criterion_activation, rc_criterion_block_obs,
+    rc_criterion_bn_scale, rc_criterion_contribution, rc_criterion_l1, rc_criterion_l2,
+    rc_criterion_lnorm, rc_criterion_random;
 #endif

@@ -29,12 +29,24 @@ static rc_status pick(const void **out, void **params, struct rc_context *ctx,
     return RC_OK;
 }
 
+/* Scores that are losses are added and compared as they are. */
+static void default_methods(rc_pruner_options *o, const struct rc_criterion *c)
+{
+    if (!o->allocation)
+        o->allocation = c->absolute ? "per-cost" : "global";
+    if (!o->reduction)
+        o->reduction = c->absolute ? "sum" : "mean";
+    if (!o->normalizer)
+        o->normalizer = c->absolute ? "none" : "max";
+}
+
 static rc_status pick_methods(struct rc_pruner *p)
 {
-    const rc_pruner_options *o = &p->o;
+    rc_pruner_options *o = &p->o;
     const void *m;
     RC_TRY(pick(&m, &p->criterion_params, p->ctx, &rc_kind_criterion, o->criterion));
     p->criterion = m;
+    default_methods(o, p->criterion);
     RC_TRY(pick(&m, &p->allocation_params, p->ctx, &rc_kind_allocation, o->allocation));
     p->allocation = m;
     RC_TRY(pick(&m, &p->repair_params, p->ctx, &rc_kind_repair, o->repair));
@@ -230,7 +242,11 @@ rc_status rc_pruner_score(struct rc_pruner *p)
     if (p->scored)
         return RC_OK;
     struct rc_activity *activity = NULL;
-    if (p->criterion->needs_data)
+    struct rc_readings *readings = NULL;
+    if (p->criterion->eliminate)
+        RC_TRY(rc_readings_create(&readings, p->coupling, p->o.dataset, p->o.images, p->o.batch,
+                                  p->o.seed));
+    else if (p->criterion->needs_data)
         RC_TRY(rc_activity_observe(&activity, p->coupling, p->o.dataset, p->o.images, p->o.batch));
     const struct rc_scoring s = {.c = p->coupling,
                                  .criterion = p->criterion,
@@ -238,11 +254,13 @@ rc_status rc_pruner_score(struct rc_pruner *p)
                                  .reduction = p->reduction,
                                  .normalizer = p->normalizer,
                                  .seed = p->o.seed,
-                                 .activity = activity};
+                                 .activity = activity,
+                                 .readings = readings};
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
         RC_TRY_OUT(st, score_group(p, &s, i));
     p->scored = true;
 out:
+    rc_readings_destroy(readings);
     rc_activity_free(activity, p->coupling);
     return st;
 }

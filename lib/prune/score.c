@@ -116,13 +116,31 @@ static rc_status score_member(const struct rc_scoring *s, const struct rc_prune_
     return st;
 }
 
+static rc_status score_reader(const struct rc_scoring *s, const struct rc_prune_group *p,
+                              const struct rc_member *m, double *score, bool *scored)
+{
+    const struct rc_links *l = s->c->links;
+    double *by_index =
+        rc_alloc_array(l->ctx, (size_t) l->shape[m->value].dim[m->axis], sizeof(double));
+    if (!by_index)
+        return RC_ERR_MEMORY;
+    const rc_status st =
+        rc_readings_score(s->readings, s->criterion, s->params, m, by_index, scored);
+    if (st == RC_OK && *scored)
+        gather_units(s->c, p, m->value * RC_MAX_DIMS + m->axis, by_index, score);
+    rc_release(by_index);
+    return st;
+}
+
 static rc_status score_members(const struct rc_scoring *s, const struct rc_prune_group *p,
                                double *score, uint32_t *n_scored)
 {
     uint32_t n = 0;
     for (uint32_t m = 0; m < p->n_members; m++) {
         bool scored;
-        RC_TRY(score_member(s, p, &p->member[m], score + (size_t) n * p->n_units, &scored));
+        double *to = score + (size_t) n * p->n_units;
+        RC_TRY(s->readings ? score_reader(s, p, &p->member[m], to, &scored)
+                           : score_member(s, p, &p->member[m], to, &scored));
         n += scored;
     }
     if (!n)

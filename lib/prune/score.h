@@ -3,6 +3,7 @@
 /* Scores of the units of a group: criterion on every member, reduced and normalised. */
 #include "prune/coupling.h"
 #include "prune/criterion.h"
+#include "prune/readings.h"
 
 /* Per index of one observed axis; NULL where nothing reads a group. */
 struct rc_activity {
@@ -17,6 +18,7 @@ struct rc_scoring {
     const struct rc_normalizer *normalizer;
     uint64_t seed;
     const struct rc_activity *activity; /* [n_rows]; NULL: the criterion needs no data */
+    const struct rc_readings *readings; /* of criteria with eliminate */
 };
 
 /* score[n_units of the group] */

@@ -1,4 +1,4 @@
-/* Every allocation fails once: each call must then return RC_ERR_MEMORY, leak nothing, and leave
+/* Allocations fail one at a time: each call must then return RC_ERR_MEMORY, leak nothing, and leave
  * no file behind. */
 #include "test.h"
 
@@ -85,12 +85,12 @@ static int32_t grey_image(void *user, uint64_t index, void *image, int32_t *labe
 {
     (void) user;
     if (image)
-        memset(image, (int) (index * 40), 3 * 32 * 32);
-    *label = (int32_t) index;
+        memset(image, (int) (index * 13), 3 * 32 * 32);
+    *label = (int32_t) (index % 10);
     return 0;
 }
 
-static rc_status script_repair(rc_context *c)
+static rc_status prune_with_data(rc_context *c, const char *criterion, const char *repair)
 {
     rc_graph *g = NULL, *smaller = NULL;
     rc_dataset *d = NULL;
@@ -98,13 +98,14 @@ static rc_status script_repair(rc_context *c)
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     rc_dataset_source source = RC_DATASET_SOURCE_INIT;
     source.get = grey_image;
-    source.images = 4;
+    source.images = 16;
     source.channels = 3;
     source.height = source.width = 32;
     source.classes = 10;
-    o.repair = "least-squares:drift=0";
-    o.batch = 4;
-    const char *const keep[] = {"layer2*", "layer3*"}; /* one layer to fit */
+    o.criterion = criterion;
+    o.repair = repair;
+    o.batch = 8;
+    const char *const keep[] = {"layer2*", "layer3*"}; /* one layer to read and fit */
     o.keep = keep;
     o.keep_count = 2;
     o.ratio = 0.9;
@@ -123,12 +124,23 @@ static rc_status script_repair(rc_context *c)
     return st;
 }
 
-static void survive(rc_status (*script)(rc_context *), const char *name)
+static rc_status script_repair(rc_context *c)
+{
+    return prune_with_data(c, NULL, "least-squares:drift=0");
+}
+
+static rc_status script_eliminate(rc_context *c)
+{
+    return prune_with_data(c, "block-obs", NULL);
+}
+
+/* Every step-th allocation. */
+static void survive_some(rc_status (*script)(rc_context *), const char *name, long step)
 {
     rc_status st = RC_ERR_MEMORY;
     long n = 0;
     blocks = 0; /* a leak of another script is not ours */
-    for (; st != RC_OK; n++) {
+    for (; st != RC_OK; n += step) {
         rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
         rc_context *c = NULL;
         o.allocate = allocate;
@@ -147,6 +159,11 @@ static void survive(rc_status (*script)(rc_context *), const char *name)
     }
     print_message("%s: %ld allocations\n", name, n);
     assert_true(n > 10);
+}
+
+static void survive(rc_status (*script)(rc_context *), const char *name)
+{
+    survive_some(script, name, 1);
 }
 
 static void import_and_export_survive_every_failed_allocation(void **state)
@@ -177,6 +194,12 @@ static void repairing_survives_every_failed_allocation(void **state)
 {
     (void) state;
     survive(script_repair, "repair");
+}
+
+static void eliminating_survives_every_failed_allocation(void **state)
+{
+    (void) state;
+    survive_some(script_eliminate, "eliminate", 7); /* all 4,600 take a minute */
 }
 
 static int setup(void **state)
@@ -213,6 +236,7 @@ int main(void)
         cmocka_unit_test(creating_a_network_survives_every_failed_allocation),
         cmocka_unit_test(pruning_survives_every_failed_allocation),
         cmocka_unit_test(repairing_survives_every_failed_allocation),
+        cmocka_unit_test(eliminating_survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
