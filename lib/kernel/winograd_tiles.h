@@ -114,9 +114,11 @@ static void NAME(transform_in)(const struct rc_winograd_job *j, int64_t tile, fl
     }
 }
 
-/* m[rows][q vectors] = u[rows][c] * w[q][c][LANES]; rows and q are constants where this is used. */
-INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, float *m, int64_t k,
-                           const int rows, const int q)
+/* m[rows][q vectors] = u[rows][c] * w[q][c][LANES]; rows and q are constants where this is used.
+ * `next` are the weights that come after these: with few tiles a layer is as fast as its weights
+ * arrive. */
+INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, const float *next, float *m,
+                           int64_t k, const int rows, const int q)
 {
     VEC acc[ROWS][2];
 #pragma GCC unroll 16
@@ -125,6 +127,9 @@ INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, float *m, 
     for (int64_t i = 0; i < c; i++) {
         const VEC w0 = NAME(load)(w + i * LANES);
         const VEC w1 = q > 1 ? NAME(load)(w + (c + i) * LANES) : (VEC){0};
+        if (next)
+            for (int x = 0; x < q * LANES; x += 16) /* cache lines */
+                __builtin_prefetch(next + i * q * LANES + x, 0, 2);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
             const VEC x = (VEC){0} + u[r * c + i];
@@ -141,13 +146,13 @@ INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, float *m, 
     }
 }
 
-#define ROWS_CASE(n, q)                                            \
-    case n:                                                        \
-        NAME(multiply)(u, c, w, m, k, (n) < ROWS ? (n) : ROWS, q); \
+#define ROWS_CASE(n, q)                                                  \
+    case n:                                                              \
+        NAME(multiply)(u, c, w, next, m, k, (n) < ROWS ? (n) : ROWS, q); \
         return
 
-INLINE void NAME(multiply_rows)(const float *u, int64_t c, const float *w, float *m, int64_t k,
-                                int64_t rows, const int q)
+INLINE void NAME(multiply_rows)(const float *u, int64_t c, const float *w, const float *next,
+                                float *m, int64_t k, int64_t rows, const int q)
 {
     switch (rows) {
         ROWS_CASE(1, q);
@@ -167,32 +172,34 @@ INLINE void NAME(multiply_rows)(const float *u, int64_t c, const float *w, float
     }
 }
 
-static void NAME(multiply_1)(const float *u, int64_t c, const float *w, float *m, int64_t k,
-                             int64_t rows)
+static void NAME(multiply_1)(const float *u, int64_t c, const float *w, const float *next, float *m,
+                             int64_t k, int64_t rows)
 {
-    NAME(multiply_rows)(u, c, w, m, k, rows, 1);
+    NAME(multiply_rows)(u, c, w, next, m, k, rows, 1);
 }
 
-static void NAME(multiply_2)(const float *u, int64_t c, const float *w, float *m, int64_t k,
-                             int64_t rows)
+static void NAME(multiply_2)(const float *u, int64_t c, const float *w, const float *next, float *m,
+                             int64_t k, int64_t rows)
 {
-    NAME(multiply_rows)(u, c, w, m, k, rows, 2);
+    NAME(multiply_rows)(u, c, w, next, m, k, rows, 2);
 }
 
-/* One position: m[tiles][k] = u[tiles][c] * w[k / LANES][c][LANES]. */
+/* One position: m[tiles][k] = u[tiles][c] * w[k / LANES][c][LANES]; `after` is the next one's w. */
 static void NAME(product)(int64_t c, int64_t k, int64_t tiles, const float *u, const float *w,
-                          float *m)
+                          const float *after, float *m)
 {
     const int64_t groups = k / LANES;
     for (int64_t kb = 0; kb < groups; kb += 2) {
         const bool two = kb + 1 < groups;
+        const float *now = w + kb * c * LANES;
+        const float *next = kb + 2 < groups ? now + 2 * c * LANES : after;
         for (int64_t t = 0; t < tiles; t += ROWS) {
             const int64_t rows = tiles - t < ROWS ? tiles - t : ROWS;
             float *to = m + t * k + kb * LANES;
             if (two)
-                NAME(multiply_2)(u + t * c, c, w + kb * c * LANES, to, k, rows);
+                NAME(multiply_2)(u + t * c, c, now, t ? NULL : next, to, k, rows);
             else
-                NAME(multiply_1)(u + t * c, c, w + kb * c * LANES, to, k, rows);
+                NAME(multiply_1)(u + t * c, c, now, t ? NULL : next, to, k, rows);
         }
     }
 }
@@ -242,9 +249,11 @@ static void NAME(tiles)(const struct rc_winograd_job *j, int64_t first, int64_t 
         NAME(foresee)(j, &j->src_layout, j->src, 0, c, first + i + NAME(AHEAD), 0);
         NAME(transform_in)(j, first + i, u + i * c, u_step);
     }
-    for (int p = 0; p < 36; p++)
+    for (int p = 0; p < 36; p++) {
+        const float *w = weights + p * c * j->out_channels;
         NAME(product)
-    (c, k, count, u + p * u_step, weights + p * c * j->out_channels, m + p * m_step);
+        (c, k, count, u + p * u_step, w, p < 35 ? w + c * j->out_channels : NULL, m + p * m_step);
+    }
     for (int64_t i = 0; i < count; i++) {
         NAME(foresee)(j, &j->dst_layout, j->dst, j->out_first, k, first + i + NAME(AHEAD), 1);
         NAME(transform_out)(j, first + i, m + i * k, m_step);
