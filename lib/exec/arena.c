@@ -11,6 +11,10 @@ enum { ALIGN = 64 };
 
 static void find_lifetimes(struct rc_plan *p)
 {
+    for (uint32_t i = 0; i < p->n_slots; i++) {
+        p->slots[i].first = UINT32_MAX;
+        p->slots[i].last = 0;
+    }
     for (uint32_t i = 0; i < p->n_steps; i++)
         for (uint32_t k = 0; k < p->steps[i].n_ref; k++) {
             if (p->steps[i].ref[k] == RC_NONE)
@@ -83,6 +87,13 @@ static rc_status plan_arena(struct rc_plan *p)
     rc_release(items);
     rc_release(sorted);
     return ok ? RC_OK : RC_ERR_MEMORY;
+}
+
+rc_status rc_plan_place(struct rc_plan *p)
+{
+    p->arena_bytes = 0;
+    find_lifetimes(p);
+    return plan_arena(p);
 }
 
 static rc_status allocate(struct rc_plan *p)
@@ -162,8 +173,7 @@ static void save_choices(struct rc_plan *p)
 
 rc_status rc_plan_finish(struct rc_plan *p)
 {
-    find_lifetimes(p);
-    RC_TRY(plan_arena(p));
+    RC_TRY(rc_plan_place(p));
     RC_TRY(allocate(p));
     rc_plan_bind(p);
     p->n_patches = collect_patches(p, NULL);

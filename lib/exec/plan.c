@@ -43,7 +43,7 @@ static void close_steps(struct rc_plan *p)
         rc_release(s->ref);
         rc_release(s->at);
         rc_release(s->tensor);
-        if (s->reorder)
+        if (s->reorder && !s->again)
             rc_reorder_destroy(s->reorder);
     }
     rc_release(p->steps);

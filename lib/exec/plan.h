@@ -47,6 +47,7 @@ enum rc_step_kind {
 struct rc_step {
     enum rc_step_kind kind;
     bool backward, bf16;        /* bf16: add, join and mask in that type */
+    bool again;                 /* a forward step repeated for backward; borrows its reorder */
     const struct rc_node *node; /* NULL for moves */
     uint32_t n_in, n_out, n_ref;
     uint32_t *ref;            /* slots: in, out, then d_out, d_in when backward, then saved */
@@ -152,6 +153,8 @@ rc_status rc_plan_node(struct rc_plan *p, rc_id id);
 void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat);
 
 /* --- arena.c --- */
+/* Lifetimes of all slots by the steps so far, their offsets, and p->arena_bytes. */
+rc_status rc_plan_place(struct rc_plan *p);
 rc_status rc_plan_finish(struct rc_plan *p);
 void rc_plan_patch(struct rc_plan *p, enum rc_caller kind, uint32_t io, const void *array);
 

@@ -98,6 +98,8 @@ static rc_status compile(struct rc_tape *t)
     t->n_forward = t->plan.n_steps;
     if (!t->o.no_grad)
         RC_TRY(rc_tape_plan_backward(t));
+    if (!t->o.no_grad && t->o.memory)
+        RC_TRY(rc_tape_limit_memory(t));
     RC_TRY(rc_plan_finish(&t->plan));
     if (!t->o.no_grad)
         RC_TRY(rc_tape_plan_buckets(t));

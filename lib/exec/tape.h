@@ -18,6 +18,8 @@ struct rc_tape_config {
     bool input_grads;   /* also gradients of the graph's inputs */
     bool reference_ops; /* plain-C operators only */
     bool bf16;          /* activations and their gradients; weights and their gradients stay f32 */
+    size_t memory;      /* cap on activations and their gradients, reached by computing some of them
+                           twice; 0: none. [bytes] */
     const rc_id *taps;  /* extra values exposed as outputs after the graph's own; a gradient may be
                            given for each (feature distillation, mean activations) */
     uint32_t n_taps;

@@ -48,6 +48,8 @@ struct rc_tape {
 /* tape_plan.c: what needs a gradient; after the forward plan, all backward steps. */
 rc_status rc_tape_find_needs(struct rc_tape *t);
 rc_status rc_tape_plan_backward(struct rc_tape *t);
+/* tape_memory.c: recomputation until the arena fits o.memory. RC_ERR_LIMIT when it cannot. */
+rc_status rc_tape_limit_memory(struct rc_tape *t);
 /* tape_reduce.c: memory of the parameters' gradients, and the reverse walk with their sums. */
 rc_status rc_tape_place_gradients(struct rc_tape *t);
 rc_status rc_tape_plan_buckets(struct rc_tape *t);

@@ -66,8 +66,9 @@ enum { /* rc_op.flags */
     RC_OP_NO_FOLD = 64,    /* stays although its operands are constant (DequantizeLinear: the
                               integers are the weights) */
     RC_OP_BF16 = 128,      /* prepare takes operands in bf16 layouts */
-    RC_OP_SEPARATE = 256   /* an image's result depends on that image alone, wherever axis 0 keeps
+    RC_OP_SEPARATE = 256,  /* an image's result depends on that image alone, wherever axis 0 keeps
                               being the batch; see also `separate` */
+    RC_OP_UPDATES = 512    /* forward in training changes its constants (running statistics) */
 };
 enum { RC_VARIADIC = 255 };
 

@@ -72,6 +72,9 @@ struct rc_prep {
     uint32_t backward_reads;
     size_t backward_scratch;
     rc_status (*run_backward)(const struct rc_step_io *io);
+    /* Computes the outputs once more for backward, from the operands and what was saved, with no
+     * effect on anything else; NULL: `run` is like that. */
+    rc_status (*run_again)(const struct rc_step_io *io);
     /* A second packed copy of constants for backward (convolution weights): NULL = same as want. */
     const struct rc_md *want_backward[RC_PREP_MAX];
 };
