@@ -29,6 +29,7 @@ static int fill(const struct args *a, rc_train_options *o)
     o->images = args_count(a, "images", 0, 1, UINT64_MAX);
     o->replays = args_count(a, "replays", 0, 1, 1024);
     o->ema = args_real(a, "ema", 0, 0, 0.99999);
+    o->memory = args_count(a, "memory", 0, 1, UINT32_MAX) << 20;
     o->checkpoint = args_text(a, "checkpoint", NULL);
     o->resume = args_flag(a, "resume");
     o->keep_best = args_flag(a, "keep-best");

@@ -18,6 +18,7 @@
     { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \
     { "resume", NULL, "continue from the checkpoint" },                                      \
     { "keep-best", NULL, "keep the epoch that is best on held-out training images" },        \
+    { "memory", "MIB", "cap on activations, by computing some twice; default: none" },       \
     { "images", "N", "only the first N images" },                                            \
     PRECISION_OPTION
 

@@ -85,6 +85,9 @@ typedef struct rc_train_options {
     void *all_reduce_user;    /**< Its first argument. */
     uint64_t ranks;           /**< Processes; 0: 1. Must divide batch. Range 1..4096. */
     uint64_t rank;            /**< Number of this process. Range 0..ranks-1. */
+    uint64_t memory;          /**< Cap on rc_train_result.activation_bytes, of one process: what
+                                   does not fit is computed a second time instead of being kept.
+                                   The result has the same bytes. 0: none. [bytes] */
 } rc_train_options;
 
 /** Take the images in their own order instead of a new random one per epoch. */
@@ -99,7 +102,7 @@ typedef struct rc_train_options {
 
 #define RC_TRAIN_OPTIONS_INIT \
     { sizeof(rc_train_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0 }
+      0, 0, 0, 0 }
 
 /** What a run did. */
 typedef struct rc_train_result {
@@ -128,7 +131,8 @@ typedef struct rc_train_result {
  * @param[in]  options NULL for defaults.
  * @return RC_OK; RC_ERR_ARG; RC_ERR_SHAPE images or classes do not fit the model; RC_ERR_MODEL the
  *         model cannot be trained (Softmax at the end, no weights); RC_ERR_UNSUPPORTED an operator
- *         has no gradient; RC_ERR_DATA fewer images than one batch; RC_ERR_BACKEND; RC_ERR_ABI;
+ *         has no gradient; RC_ERR_LIMIT `memory` is below what the batch needs at least, which the
+ *         message gives; RC_ERR_DATA fewer images than one batch; RC_ERR_BACKEND; RC_ERR_ABI;
  *         RC_ERR_MEMORY.
  * Thread safety: any thread. @since 0.1
  */

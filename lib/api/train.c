@@ -1,7 +1,7 @@
 #include "base/abi.h"
 #include "train/run.h"
 
-RC_ABI_NO_TAIL(rc_train_options, rank);
+RC_ABI_NO_TAIL(rc_train_options, memory);
 RC_ABI_NO_TAIL(rc_train_progress, top1);
 RC_ABI_NO_TAIL(rc_train_result, activation_bytes);
 

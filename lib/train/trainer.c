@@ -107,6 +107,7 @@ static rc_status open_graph(struct rc_trainer *t)
                                           .threads = (uint32_t) t->o.threads,
                                           .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
                                           .bf16 = t->o.flags & RC_TRAIN_BF16,
+                                          .memory = (size_t) t->o.memory,
                                           .sync = t->sync};
     RC_TRY(rc_tape_create(&t->tape, t->graph, &config));
     if (rc_tape_n_params(t->tape) == 0)

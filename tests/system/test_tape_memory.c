@@ -1,5 +1,6 @@
 /* A cap on the memory of activations: the same bytes as without, or a clear refusal. */
 #include "exec/tape.h"
+#include "kernel/engine.h"
 #include "nets.h"
 #include "test.h"
 

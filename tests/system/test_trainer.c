@@ -209,6 +209,38 @@ static void reestimated_statistics_repair_the_network(void **state)
     task_close(&k);
 }
 
+/* --- memory --- */
+
+static rc_train_result train_within(struct task *k, uint64_t memory)
+{
+    rc_trainer *t;
+    rc_train_result r = RC_TRAIN_RESULT_INIT;
+    k->o.memory = memory;
+    OK(rc_trainer_new(&t, k->g, k->d, &k->o));
+    OK(rc_trainer_run(t, &r));
+    rc_trainer_free(&t);
+    return r;
+}
+
+static void a_cap_on_memory_gives_the_same_weights(void **state)
+{
+    (void) state;
+    struct task k = task_open(), l = task_open();
+    const rc_train_result whole = train_within(&k, 0);
+    rc_trainer *t;
+    l.o.memory = 1;
+    REFUSED(rc_trainer_new(&t, l.g, l.d, &l.o), RC_ERR_LIMIT, "without recomputation they need");
+    const rc_train_result capped = train_within(&l, whole.activation_bytes * 9 / 10);
+    assert_true(capped.activation_bytes <= whole.activation_bytes * 9 / 10);
+    assert_true(capped.loss == whole.loss);
+    for (rc_id v = 0; v < k.g->n_values; v++)
+        if (rc_value_is_const(&k.g->values[v]))
+            assert_memory_equal(k.g->values[v].tensor.data, l.g->values[v].tensor.data,
+                                rc_tensor_bytes(&k.g->values[v].tensor));
+    task_close(&k);
+    task_close(&l);
+}
+
 /* --- progress and results --- */
 
 static void follow(void *user, const rc_train_progress *p)
@@ -265,6 +297,7 @@ int main(void)
         cmocka_unit_test(only_one_hook_may_replace_the_loss),
         cmocka_unit_test(frozen_statistics_stay),
         cmocka_unit_test(reestimated_statistics_repair_the_network),
+        cmocka_unit_test(a_cap_on_memory_gives_the_same_weights),
         cmocka_unit_test(progress_tells_every_step),
         cmocka_unit_test(best_epoch_is_what_comes_out),
     };

@@ -316,7 +316,7 @@ class TrainOptions(Struct):
                 ("augmentation", S), ("replays", U), ("images", U), ("seed", U), ("threads", U), ("ema", D),
                 ("bn_images", U), ("validation", P), ("keep_best", U), ("checkpoint", S), ("checkpoint_steps", U),
                 ("resume", U), ("progress", PROGRESS_FN), ("progress_user", P), ("flags", U),
-                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U)]
+                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U), ("memory", U)]
 
 
 class TrainResult(Struct):

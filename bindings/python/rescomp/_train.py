@@ -60,7 +60,7 @@ class Trainer(Handle):
     Options are those of rc_train_options; 0 and None mean the default. `progress` is called with a
     dict after every step: epoch, step, steps, loss, epoch_top1, rate, seconds_left, top1, ... What it
     raises ends the run at that step and comes out of run(); so does Ctrl-C. precision="bf16" keeps
-    activations in bfloat16 where the processor has it.
+    activations in bfloat16 where the processor has it. memory caps the bytes of activations by computing some twice.
     """
 
     _free = "rc_trainer_free"
@@ -71,7 +71,8 @@ class Trainer(Handle):
                  seed: int = 0, threads: int = 0, ema: float = 0.0, bn_images: int = 0,
                  validation: Optional[Dataset] = None, keep_best: bool = False, checkpoint: Optional[Path] = None,
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
-                 in_order: bool = False, freeze_bn: bool = False, precision: str = "f32") -> None:
+                 in_order: bool = False, freeze_bn: bool = False, precision: str = "f32",
+                 memory: int = 0) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
@@ -86,7 +87,7 @@ class Trainer(Handle):
             replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=bn_images,
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
-            resume=int(resume), progress=callback,
+            resume=int(resume), progress=callback, memory=memory,
             flags=int(in_order) | int(freeze_bn) << 1 | int(_ffi.is_bf16(precision)) << 2)
         with _ffi.interruptible():
             lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
