@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #define LANES 8
 #define ROWS 6
+#define BROADCAST(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps((a), (b), (c))
 #define SET_NAME "winograd:avx2"
 #define NAME(f) f##_avx2

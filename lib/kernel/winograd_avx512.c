@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #define LANES 16
 #define ROWS 12
+#define BROADCAST(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
 #define SET_NAME "winograd:avx512"
 #define NAME(f) f##_avx512

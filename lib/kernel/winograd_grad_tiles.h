@@ -58,7 +58,7 @@ INLINE void NAME(outer)(int64_t tiles, const float *u, int64_t c, const float *v
         const VEC v1 = q > 1 ? NAME(load)(v + i * k + LANES) : (VEC){0};
 #pragma GCC unroll 8
         for (int r = 0; r < GRAD_ROWS; r++) {
-            const VEC x = (VEC){0} + u[i * c + r];
+            const VEC x = BROADCAST(u[i * c + r]);
             acc[r][0] = FMA(x, v0, acc[r][0]);
             if (q > 1)
                 acc[r][1] = FMA(x, v1, acc[r][1]);

@@ -1,7 +1,7 @@
 /* The vector code of winograd.c: one source, compiled once per instruction set by the files that
- * include it. They define LANES (floats per vector), FMA(a, b, c) = a * b + c, ROWS (tiles per
- * register block: ROWS x 2 accumulators, two weights and one broadcast must fit the registers) and
- * NAME(f), SET_NAME. No include guard on purpose.
+ * include it. They define LANES (floats per vector), FMA(a, b, c) = a * b + c, BROADCAST(x), ROWS
+ * (tiles per register block: ROWS x 2 accumulators, two weights and one broadcast must fit the
+ * registers), NAME(f) and SET_NAME. No include guard on purpose.
  *
  * Interpolation points 0, 1, -1, 2, -2, infinity (Lavin and Gray, "Fast Algorithms for
  * Convolutional Neural Networks", 2016). */
@@ -121,9 +121,13 @@ INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, const floa
                            int64_t k, const int rows, const int q)
 {
     VEC acc[ROWS][2];
+    const float *third[(ROWS + 2) / 3]; /* every third row: p[0], p[c], p[2c] need no registers */
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
         acc[r][0] = acc[r][1] = (VEC){0};
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r += 3)
+        third[r / 3] = u + r * c;
     for (int64_t i = 0; i < c; i++) {
         const VEC w0 = NAME(load)(w + i * LANES);
         const VEC w1 = q > 1 ? NAME(load)(w + (c + i) * LANES) : (VEC){0};
@@ -132,11 +136,14 @@ INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, const floa
                 __builtin_prefetch(next + i * q * LANES + x, 0, 2);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
-            const VEC x = (VEC){0} + u[r * c + i];
+            const VEC x = BROADCAST(third[r / 3][r % 3 * c]);
             acc[r][0] = FMA(x, w0, acc[r][0]);
             if (q > 1)
                 acc[r][1] = FMA(x, w1, acc[r][1]);
         }
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r += 3)
+            third[r / 3]++;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
