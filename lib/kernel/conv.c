@@ -97,7 +97,7 @@ rc_status rc_int8_conv_create(struct rc_int8_conv **out, struct rc_engine *e,
                                             .weights_type = RC_S8,
                                             .dst_type = s->dst};
     RC_TRY_OUT(st, rc_conv_describe(&pd, e, &request));
-    RC_TRY_OUT(st, rc_prim_init(&c->prim, e, pd));
+    RC_TRY_OUT(st, rc_prim_describe(&c->prim, e, pd));
     st = int8_settle(c, e, &spec, bias_md);
 out:
     if (attr)

@@ -29,7 +29,8 @@ rc_status rc_conv_describe(dnnl_primitive_desc_t *pd, struct rc_engine *e,
 
 /* Integer convolution: u8 or s8 sources, s8 weights that are already quantized (plain, packed by a
  * reorder to weights_md), f32 bias in real units kept inside. A residual is added to what dst
- * holds. A matrix product is the geometry with 1x1 everything. */
+ * holds. A matrix product is the geometry with 1x1 everything. Described only: rc_prim_create() of
+ * prim comes before the first run. */
 struct rc_int8_conv_spec {
     const struct rc_conv_geometry *geometry;
     struct rc_int8_scales scales;

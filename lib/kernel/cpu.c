@@ -100,6 +100,11 @@ void rc_cpu_identity(char *out, size_t size)
 #endif
 }
 
+bool rc_cpu_vnni(void)
+{
+    return isa_has((unsigned) dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx512_core_vnni);
+}
+
 rc_status rc_cpu_check_bf16(void)
 {
     struct rc_cpu_info cpu;

@@ -67,4 +67,6 @@ void rc_cpu_identity(char *out, size_t size);
 int rc_cpu_lanes(void);
 /* RC_OK, or RC_ERR_UNSUPPORTED naming the processor and the instruction set in use. */
 rc_status rc_cpu_check_bf16(void);
+/* AVX-512 VNNI, as oneDNN is held to it. */
+bool rc_cpu_vnni(void);
 #endif

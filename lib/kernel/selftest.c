@@ -212,6 +212,7 @@ static rc_status int8_test(struct rc_engine *e, struct scene *s, int64_t in, int
     struct buffers b = {0};
     rc_status st;
     RC_TRY_OUT(st, rc_int8_conv_create(&c, e, &spec));
+    RC_TRY_OUT(st, rc_prim_create(&c->prim));
     RC_TRY_OUT(st, int8_run(e, s, c, &b));
     for (int64_t i = 0; i < out * PIXELS && st == RC_OK; i++) {
         const float real = fmaxf(0.0f, s->want[i] + 128.0f * (float) s->q_res[i]);

@@ -1,15 +1,17 @@
-/* QConv by oneDNN. Exact sums everywhere: the integer kernel where it is exact, else the same
- * integers as f32 (exact up to sums of 2^24; beyond, the rounding is below one part in 2^24), with
- * the requantization in a loop of ours. */
+/* QConv. Exact sums everywhere: oneDNN's integer kernel where it is exact, or ours; where neither
+ * can, the same integers as f32 by oneDNN (exact up to sums of 2^24; beyond, the rounding is below
+ * one part in 2^24), with the requantization in a loop of ours. */
 #include "kernel/conv.h"
 #include "op/common.h"
-#include "op/qlayers.h"
+#include "op/qconv_choose.h"
 
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
 struct qconv_state {
     struct rc_int8_conv *integer;
+    struct rc_qkernel *own;
     struct rc_prim real; /* f32 on integers */
     struct rc_context *ctx;
     struct rc_qconv_attrs a;
@@ -27,6 +29,7 @@ static void state_destroy(void *state)
 {
     struct qconv_state *s = state;
     rc_int8_conv_destroy(s->integer);
+    rc_qkernel_destroy(s->own);
     rc_prim_clear(&s->real);
     rc_release(s->packed);
     rc_release(s->scale);
@@ -263,12 +266,12 @@ static size_t align64(size_t n)
     return (n + 63) & ~(size_t) 63;
 }
 
-static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
-                              const struct rc_conv_geometry *g)
+/* Steps per sum, and the bias in units of the sum. */
+static rc_status fill_scales(struct qconv_state *s, const struct rc_prep *p)
 {
     const struct rc_tensor *scale = &p->in[RC_QCONV_SCALE];
     const float *bias = rc_op_has(p->node, RC_QCONV_BIAS) ? p->in[RC_QCONV_BIAS].data : NULL;
-    const bool one = rc_shape_count(&scale->shape) == 1, image = p->out[0].shape.rank == 4;
+    const bool one = rc_shape_count(&scale->shape) == 1;
     s->scale = rc_alloc_array(s->ctx, (size_t) s->channels, sizeof(float));
     s->bias = rc_alloc_array(s->ctx, (size_t) s->channels, sizeof(float));
     if (!s->scale || !s->bias)
@@ -279,19 +282,75 @@ static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
         s->scale[o] = real / (s->a.mid_scale > 0 ? s->a.mid_scale : s->unit);
         s->bias[o] = bias ? bias[o] / real : 0;
     }
-    RC_TRY(real_describe(p, s, g));
+    return RC_OK;
+}
+
+/* A matrix has one pixel: plain is channels-last. */
+static rc_status want_channels_last(struct rc_prep *p, struct qconv_state *s,
+                                    const struct rc_conv_geometry *g)
+{
     const struct rc_shape x = rc_conv_src_shape(g), y = rc_conv_dst_shape(g);
-    if (image) { /* a matrix has one pixel: plain is channels-last */
-        RC_TRY(channels_last(p->engine, s->x_type, &x, &p->want[RC_QCONV_X]));
-        RC_TRY(channels_last(p->engine, s->a.out, &y, &p->out_md[0]));
-        if (s->has_residual)
-            RC_TRY(channels_last(p->engine, s->res_type, &y, &p->want[RC_QCONV_RESIDUAL]));
-    }
+    memset(p->want, 0, sizeof(p->want));
+    p->out_md[0] = NULL;
+    p->in_place = -1;
+    if (p->out[0].shape.rank != 4)
+        return RC_OK;
+    RC_TRY(channels_last(p->engine, s->x_type, &x, &p->want[RC_QCONV_X]));
+    RC_TRY(channels_last(p->engine, s->a.out, &y, &p->out_md[0]));
+    if (s->has_residual)
+        RC_TRY(channels_last(p->engine, s->res_type, &y, &p->want[RC_QCONV_RESIDUAL]));
+    return RC_OK;
+}
+
+static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
+                              const struct rc_conv_geometry *g)
+{
+    RC_TRY(want_channels_last(p, s, g));
+    RC_TRY(real_describe(p, s, g));
     s->acc_offset = align64((size_t) s->x_count * sizeof(float));
     s->conv_offset = s->acc_offset + align64((size_t) (s->pixels * s->channels) * sizeof(float));
     p->scratch = s->conv_offset + s->real.scratch;
     p->run = run_real;
     snprintf(s->impl, sizeof(s->impl), "f32 on integers %s", rc_prim_name(&s->real));
+    return RC_OK;
+}
+
+/* --- kernels of ours --- */
+
+static rc_status run_own(const struct rc_step_io *io)
+{
+    struct qconv_state *s = io->state;
+    rc_qkernel_run(s->own, io->in[RC_QCONV_X], io->out[0], io->scratch);
+    return RC_OK;
+}
+
+/* Sets s->own where a kernel of ours is the one to take. */
+static rc_status choose_own(struct rc_prep *p, struct qconv_state *s,
+                            const struct rc_conv_geometry *g)
+{
+    const struct rc_qkernel_spec spec = {.geometry = g,
+                                         .src = s->x_type,
+                                         .dst = s->a.out,
+                                         .res = s->has_residual ? s->res_type : (enum rc_dtype) 0,
+                                         .relu = s->a.relu,
+                                         .weights = p->in[RC_QCONV_W].data,
+                                         .scale = s->scale,
+                                         .bias = s->bias,
+                                         .mid = s->a.mid_scale > 0 ? s->a.mid_scale / s->unit : 0,
+                                         .res_scale =
+                                             s->has_residual ? s->a.res_scale / s->unit : 0,
+                                         .threads = (uint32_t) omp_get_max_threads()};
+    RC_TRY(rc_qconv_choose(&s->own, p->engine, &spec, s->integer));
+    if (!s->own)
+        return RC_OK;
+    rc_int8_conv_destroy(s->integer);
+    s->integer = NULL;
+    RC_TRY(want_channels_last(p, s, g));
+    if (s->has_residual)
+        p->in_place = RC_QCONV_RESIDUAL;
+    p->scratch = rc_qkernel_scratch(s->own);
+    p->run = run_own;
+    snprintf(s->impl, sizeof(s->impl), "int8 %s", rc_qkernel_name(s->own));
     return RC_OK;
 }
 
@@ -321,11 +380,14 @@ rc_status rc_qconv_prepare(struct rc_prep *p)
     struct rc_cpu_info cpu;
     rc_cpu_info(&cpu);
     const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
+    RC_TRY(fill_scales(s, p));
     if (sum_fits && rc_qconv_exact(s->x_type, &p->in[RC_QCONV_W], cpu.vnni) &&
-        prepare_integer(p, s, &g) == RC_OK)
+        prepare_integer(p, s, &g) != RC_OK) {
+        rc_int8_conv_destroy(s->integer);
+        s->integer = NULL;
+    }
+    RC_TRY(choose_own(p, s, &g));
+    if (s->own)
         return RC_OK;
-    memset(p->want, 0, sizeof(p->want));
-    p->out_md[0] = NULL;
-    p->in_place = -1;
-    return prepare_real(p, s, &g);
+    return s->integer ? rc_prim_create(&s->integer->prim) : prepare_real(p, s, &g);
 }

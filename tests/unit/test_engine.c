@@ -194,6 +194,7 @@ static double int8_error(const struct int8_case *c, struct int8_data *d, float d
                                                       .relu = c->relu}};
     struct rc_int8_conv *conv;
     OK(rc_int8_conv_create(&conv, engine, &spec));
+    OK(rc_prim_create(&conv->prim));
     const int64_t n = c->out * d->g.out[0] * d->g.out[0];
     void *src = pack(conv->src_md, c->src, d->src_bytes);
     void *weights = pack(conv->weights_md, RC_S8, d->weights_bytes);

@@ -1,0 +1,83 @@
+#ifndef RC_LIB_KERNEL_QKERNEL_H
+#define RC_LIB_KERNEL_QKERNEL_H
+/* Integer convolutions of ours, exact on every processor they run on, channels last.
+ *
+ * Direct: a slab of input rows with its padding, then dot products over whole runs of kw*C bytes;
+ * few channels waste nothing, unlike kernels that pad channels. 8-bit products with VNNI; without
+ * it 16-bit ones, whose sums of two fit 32 bits: nothing saturates.
+ *
+ * Winograd: F(4x4, 3x3) in integers. B'dB of 8-bit pixels fits 16 bits (10 * 10 * 255), and so do
+ * the weights when G's rows are scaled to integers. Sums are kept modulo 2^32, where the scale of
+ * the result, 24 * 24 = 9 * 64, is undone exactly: 9 has an inverse, and 64 is left in the float
+ * scale. That needs |64 * sum| < 2^31 for the weights at hand, which is checked. */
+#include "kernel/conv.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define RC_QKERNEL_SETS 1
+#else
+#define RC_QKERNEL_SETS 0
+#endif
+
+enum rc_qkernel_kind { RC_QKERNEL_DIRECT, RC_QKERNEL_WINOGRAD };
+
+/* y = clamp(round(m((sum + bias) * scale) + res_scale * residual)) in steps of y, where m rounds to
+ * multiples `mid` between -128 and 127 of them when mid > 0; the residual is what dst holds. */
+struct rc_qkernel_spec {
+    const struct rc_conv_geometry *geometry;
+    enum rc_dtype src, dst, res; /* U8, S8; dst also F32; res 0: none, else dst has one byte */
+    bool relu;
+    const int8_t *weights;     /* plain [out][in][kh][kw] */
+    const float *scale, *bias; /* [out]; copied, as the weights are */
+    float mid, res_scale;
+    uint32_t threads;
+};
+
+/* What the vector code reads. */
+struct rc_qkernel_job {
+    const uint8_t *src;
+    uint8_t *dst;
+    int64_t batch, in_h, in_w, in_c, out_h, out_w, out_c;
+    int64_t kernel_h, stride_y, stride_x, dilation_y, pad_y, pad_x;
+    int64_t unit;         /* bytes of an element of the slab: 1, or 2 for 16-bit products */
+    int64_t run_dwords;   /* of a row of the window */
+    int64_t slab_row;     /* [bytes] */
+    bool in_place;        /* the source is the slab */
+    bool rows_first;      /* all outputs of a row together: the weights stay in cache */
+    const void *weights;  /* direct: [out / lanes][kh * run_dwords][lanes] groups of 4 bytes;
+                             Winograd: [out / lanes][6][channels / 2][6][lanes] pairs */
+    int64_t weights_vec;  /* [bytes] behind out / lanes, or behind 6 */
+    const int32_t *start; /* [out] of every sum */
+    const float *scale, *bias;
+    float mid, res_scale, low, high;
+    enum rc_dtype src_type, dst_type, res_type;
+    bool relu;
+    int64_t tiles_y, tiles_x, channels; /* Winograd: channels padded to 16 */
+    int64_t u_step, m_step;             /* [bytes] from one position to the next */
+};
+
+/* One set of vector code. Ranges of outputs are in channels, multiples of 2 * lanes but the end. */
+struct rc_qkernel_set {
+    const char *name;
+    int lanes, tiles; /* of a register block of Winograd's */
+    bool dot8;
+    void (*direct)(const struct rc_qkernel_job *j, int64_t image, const int64_t rows[2],
+                   const int64_t out[2], void *slab);
+    void (*tile_in)(const struct rc_qkernel_job *j, int64_t tile, void *u);
+    void (*tiles_out)(const struct rc_qkernel_job *j, const int64_t tiles[2], const int64_t out[2],
+                      const void *u, void *m);
+};
+extern const struct rc_qkernel_set rc_qkernel_avx2, rc_qkernel_avx512, rc_qkernel_vnni;
+
+/* Can it: geometry, processor, and for Winograd the size of the sums. */
+bool rc_qkernel_fits(enum rc_qkernel_kind kind, const struct rc_qkernel_spec *s);
+
+struct rc_qkernel;
+/* RC_ERR_UNSUPPORTED where rc_qkernel_fits() says no. */
+rc_status rc_qkernel_create(struct rc_qkernel **out, struct rc_context *c,
+                            enum rc_qkernel_kind kind, const struct rc_qkernel_spec *s);
+void rc_qkernel_destroy(struct rc_qkernel *k);
+size_t rc_qkernel_scratch(const struct rc_qkernel *k); /* [bytes] */
+const char *rc_qkernel_name(const struct rc_qkernel *k);
+/* Channels last; src and dst are different memory. The same integers for any number of threads. */
+void rc_qkernel_run(const struct rc_qkernel *k, const void *src, void *dst, void *scratch);
+#endif

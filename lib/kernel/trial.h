@@ -1,0 +1,20 @@
+#ifndef RC_LIB_KERNEL_TRIAL_H
+#define RC_LIB_KERNEL_TRIAL_H
+/* Timing implementations of one layer against each other as in a network: other layers' weights
+ * have driven this one's out of the cache, but its activations were just written. */
+#include "kernel/engine.h"
+
+/* Evicted: the largest second-level cache of a core that is common. */
+enum { RC_TRIAL_MOST = 4, RC_TRIAL_EVICT = 2 << 20 };
+
+struct rc_trial {
+    uint32_t candidates; /* bits, of numbers below RC_TRIAL_MOST */
+    rc_status (*run)(void *user, uint32_t candidate);
+    void *user;
+    const void *warm[2]; /* source and destination */
+    size_t warm_bytes[2];
+    const void *evict; /* RC_TRIAL_EVICT bytes */
+};
+/* The one with the shortest time. */
+rc_status rc_trial_fastest(const struct rc_trial *t, uint32_t *fastest);
+#endif

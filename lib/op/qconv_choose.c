@@ -1,0 +1,189 @@
+/* oneDNN's integer kernel, a direct one of ours or Winograd's, by measurement. */
+#include "op/qconv_choose.h"
+#include "kernel/choice.h"
+#include "kernel/onednn.h"
+#include "kernel/trial.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OTHER, DIRECT, WINOGRAD, CANDIDATES };
+static const char *const words[CANDIDATES] = {"onednn", "direct", "winograd"};
+
+static enum rc_qkernel_kind kind_of(uint32_t k)
+{
+    return k == DIRECT ? RC_QKERNEL_DIRECT : RC_QKERNEL_WINOGRAD;
+}
+
+/* --- measuring --- */
+
+struct layer {
+    struct rc_int8_conv *other;
+    struct rc_qkernel *own[CANDIDATES];
+    void *src, *dst, *weights, *scratch; /* weights of `other` */
+};
+
+static rc_status run_one(void *user, uint32_t k)
+{
+    struct layer *l = user;
+    if (k == OTHER)
+        return rc_int8_conv_run(l->other, l->src, l->weights, l->dst, l->scratch);
+    rc_qkernel_run(l->own[k], l->src, l->dst, l->scratch);
+    return RC_OK;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+enum { SRC, DST, WEIGHTS, SCRATCH, EVICT, PARTS };
+
+static void sizes(const struct layer *l, const struct rc_qkernel_spec *s, size_t bytes[PARTS])
+{
+    const struct rc_conv_geometry *g = s->geometry;
+    bytes[SRC] = (size_t) (g->batch * g->in_channels * g->in[0] * g->in[1]);
+    bytes[DST] = (size_t) (g->batch * g->out_channels * g->out[0] * g->out[1]) *
+                 (s->dst == RC_F32 ? sizeof(float) : 1);
+    bytes[WEIGHTS] = bytes[SCRATCH] = 0;
+    bytes[EVICT] = RC_TRIAL_EVICT;
+    if (l->other) {
+        bytes[SRC] = larger(bytes[SRC], rc_md_bytes(l->other->src_md));
+        bytes[DST] = larger(bytes[DST], rc_md_bytes(l->other->dst_md));
+        bytes[WEIGHTS] = rc_md_bytes(l->other->weights_md);
+        bytes[SCRATCH] = l->other->prim.scratch;
+    }
+    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
+        if (l->own[k])
+            bytes[SCRATCH] = larger(bytes[SCRATCH], rc_qkernel_scratch(l->own[k]));
+    for (int i = 0; i < PARTS; i++)
+        bytes[i] = (bytes[i] + 63) & ~(size_t) 63;
+}
+
+/* Times do not depend on values. */
+static rc_status measure(struct layer *l, struct rc_engine *e, const struct rc_qkernel_spec *s,
+                         uint32_t can, uint32_t *best)
+{
+    size_t bytes[PARTS], all = 0;
+    char *part[PARTS];
+    if (l->other)
+        RC_TRY(rc_prim_create(&l->other->prim));
+    sizes(l, s, bytes);
+    for (int i = 0; i < PARTS; i++)
+        all += bytes[i];
+    char *at = rc_engine_trial(e, all);
+    if (!at)
+        return RC_ERR_MEMORY;
+    for (int i = 0; i < PARTS; at += bytes[i++])
+        part[i] = at;
+    l->src = part[SRC];
+    l->dst = part[DST];
+    l->weights = part[WEIGHTS];
+    l->scratch = part[SCRATCH];
+    const struct rc_trial t = {.candidates = can,
+                               .run = run_one,
+                               .user = l,
+                               .warm = {l->src, l->dst},
+                               .warm_bytes = {bytes[SRC], bytes[DST]},
+                               .evict = part[EVICT]};
+    return rc_trial_fastest(&t, best);
+}
+
+/* --- choosing --- */
+
+/* All of what the times depend on. */
+static void key_of(char key[RC_CHOICE_KEY], const struct rc_qkernel_spec *s, uint32_t can)
+{
+    const struct rc_conv_geometry *g = s->geometry;
+    snprintf(key, RC_CHOICE_KEY,
+             "conv%lldx%lld int8 %lldx%lldx%lldx%lld to %lldx%lldx%lld by %lld pad %lld, %d to %d "
+             "sum %d, %u threads, of %u",
+             (long long) g->kernel[0], (long long) g->kernel[1], (long long) g->batch,
+             (long long) g->in_channels, (long long) g->in[0], (long long) g->in[1],
+             (long long) g->out_channels, (long long) g->out[0], (long long) g->out[1],
+             (long long) g->stride[0], (long long) g->pad_begin[0], (int) s->src, (int) s->dst,
+             (int) s->res, s->threads, can);
+}
+
+static uint32_t candidates(const struct rc_qkernel_spec *s, const struct rc_int8_conv *other)
+{
+    uint32_t can = other ? 1u << OTHER : 0;
+    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
+        can |= rc_qkernel_fits(kind_of(k), s) ? 1u << k : 0;
+    return can;
+}
+
+/* Number of a name among those that can; CANDIDATES: none of them. */
+static uint32_t named(const char *word, uint32_t can)
+{
+    for (uint32_t k = 0; word && k < CANDIDATES; k++)
+        if (can & 1u << k && !strcmp(word, words[k]))
+            return k;
+    return CANDIDATES;
+}
+
+/* Without measuring: Winograd's weights are four times as large, and transforms cost per channel,
+ * so it wants many pixels and not too few or too many channels. */
+static uint32_t likely(const struct rc_qkernel_spec *s, uint32_t can)
+{
+    const struct rc_conv_geometry *g = s->geometry;
+    const int64_t least = g->in_channels < g->out_channels ? g->in_channels : g->out_channels;
+    const int64_t tiles = g->batch * ((g->out[0] + 3) / 4) * ((g->out[1] + 3) / 4);
+    if (can & 1u << WINOGRAD && least >= 32 && tiles * 16 >= least)
+        return WINOGRAD;
+    return can & 1u << OTHER ? OTHER : DIRECT;
+}
+
+/* What need not be measured; CANDIDATES: must be. */
+static uint32_t settled(struct rc_context *c, const char *key, const struct rc_qkernel_spec *s,
+                        uint32_t can)
+{
+    char word[RC_CHOICE_WORD];
+    for (uint32_t k = 0; k < CANDIDATES; k++)
+        if (can == 1u << k)
+            return k;
+    uint32_t best = named(getenv("RESCOMP_INT8_KERNEL"), can);
+    if (best == CANDIDATES && rc_choice_fixed(c))
+        best = likely(s, can);
+    if (best == CANDIDATES && rc_choice_recall(c, key, word))
+        best = named(word, can);
+    return best;
+}
+
+static rc_status try_all(struct layer *l, struct rc_engine *e, const struct rc_qkernel_spec *s,
+                         const char *key, uint32_t can, uint32_t *best)
+{
+    struct rc_context *c = rc_engine_context(e);
+    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
+        if (can & 1u << k)
+            RC_TRY(rc_qkernel_create(&l->own[k], c, kind_of(k), s));
+    RC_TRY(measure(l, e, s, can, best));
+    return rc_choice_remember(c, key, words[*best]);
+}
+
+rc_status rc_qconv_choose(struct rc_qkernel **out, struct rc_engine *e,
+                          const struct rc_qkernel_spec *s, struct rc_int8_conv *other)
+{
+    struct rc_context *c = rc_engine_context(e);
+    struct layer l = {.other = other};
+    const uint32_t can = candidates(s, other);
+    char key[RC_CHOICE_KEY];
+    *out = NULL;
+    if (!can)
+        return RC_OK;
+    key_of(key, s, can);
+    uint32_t best = settled(c, key, s, can);
+    rc_status st = RC_OK;
+    if (best == CANDIDATES)
+        st = try_all(&l, e, s, key, can, &best);
+    else if (best != OTHER)
+        st = rc_qkernel_create(&l.own[best], c, kind_of(best), s);
+    if (st == RC_OK && best != OTHER) {
+        *out = l.own[best];
+        l.own[best] = NULL;
+    }
+    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
+        rc_qkernel_destroy(l.own[k]);
+    return st;
+}

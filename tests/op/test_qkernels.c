@@ -1,0 +1,145 @@
+/* The integer kernels of ours, each by name, against plain loops: channels 1 to 33, windows,
+ * strides, padding, what is fused, sums at the edge of 32 bits. */
+#include "qnets.h"
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "kernel/engine.h"
+
+/* One kernel of ours after the other, by name. */
+static void check_kernel(const char *name, struct conv_case t)
+{
+    char kernel[96] = "";
+    if (!rc_cpu_lanes())
+        skip();
+    setenv("RESCOMP_INT8_KERNEL", name, 1);
+    qnet_check_conv(&t, kernel);
+    unsetenv("RESCOMP_INT8_KERNEL");
+    if (!strstr(kernel, name))
+        fail_msg("kernel \"%s\" where %s was asked for", kernel, name);
+}
+
+static void kernels_of_ours_take_any_channels(void **state)
+{
+    (void) state;
+    for (int64_t c = 1; c <= 33; c++)
+        for (int k = 0; k < 4; k++) {
+            const struct conv_case t = {.in = c,
+                                        .out = 34 - c,
+                                        .groups = 1,
+                                        .kernel = 3,
+                                        .stride = 1,
+                                        .pad = 1,
+                                        .size = 4 + c % 6,
+                                        .x = k & 1 ? RC_S8 : RC_U8,
+                                        .y = k & 2 ? RC_S8 : RC_U8,
+                                        .residual = c % 3 == 0   ? (enum rc_dtype) 0
+                                                    : c % 3 == 1 ? RC_U8
+                                                                 : RC_S8,
+                                        .mid = c % 3 && c % 2,
+                                        .relu = c % 5 == 0};
+            check_kernel("direct", t);
+            check_kernel("winograd", t);
+        }
+}
+
+/* Windows, strides and padding; f32 results; products of matrices; weights beyond the cache, which
+ * threads share out. */
+static void kernels_of_ours_take_any_shape(void **state)
+{
+    (void) state;
+    static const struct conv_case direct[] = {
+        {.in = 3, .out = 24, .kernel = 7, .stride = 2, .pad = 3, .size = 19},
+        {.in = 5, .out = 16, .kernel = 1, .stride = 2, .size = 7},
+        {.in = 8, .out = 40, .kernel = 1, .stride = 1, .size = 5},
+        {.in = 6, .out = 17, .kernel = 2, .stride = 1, .size = 6},
+        {.in = 4, .out = 16, .kernel = 3, .stride = 2, .pad = 2, .size = 40},
+        {.in = 300, .out = 96, .kernel = 3, .stride = 2, .pad = 1, .size = 9},
+        {.in = 520, .out = 500, .kernel = 1, .stride = 1, .size = 1},
+    };
+    static const struct conv_case winograd[] = {
+        {.in = 96, .out = 100, .kernel = 3, .stride = 1, .pad = 1, .size = 9},
+        {.in = 24, .out = 16, .kernel = 3, .stride = 1, .pad = 1, .size = 40},
+        {.in = 16, .out = 48, .kernel = 3, .stride = 1, .pad = 1, .size = 1},
+    };
+    for (size_t i = 0; i < sizeof(direct) / sizeof(*direct); i++)
+        for (int k = 0; k < 4; k++) {
+            struct conv_case t = direct[i];
+            t.groups = 1;
+            t.x = k & 1 ? RC_S8 : RC_U8;
+            t.y = k & 2 ? RC_F32 : RC_U8;
+            check_kernel("direct", t);
+            t = winograd[i % 3];
+            t.groups = 1;
+            t.x = k & 1 ? RC_S8 : RC_U8;
+            t.y = k & 2 ? RC_F32 : RC_U8;
+            t.relu = i & 1;
+            check_kernel("winograd", t);
+        }
+}
+
+/* 64 times the sums must fit 32 bits. */
+static void winograd_refuses_sums_beyond_its_bits(void **state)
+{
+    (void) state;
+    struct conv_case t = {.in = 400,
+                          .out = 16,
+                          .groups = 1,
+                          .kernel = 3,
+                          .stride = 1,
+                          .pad = 1,
+                          .size = 5,
+                          .x = RC_U8,
+                          .y = RC_U8};
+    check_kernel("winograd", t);
+    t.in = 512;
+    setenv("RESCOMP_INT8_KERNEL", "winograd", 1);
+    char kernel[96] = "";
+    qnet_check_conv(&t, kernel);
+    unsetenv("RESCOMP_INT8_KERNEL");
+    assert_null(strstr(kernel, "winograd"));
+}
+
+/* Kernel of a 3x3 layer with c channels where nothing is measured. */
+static void rule(char kernel[96], int64_t c)
+{
+    const struct conv_case t = {.in = c,
+                                .out = c,
+                                .groups = 1,
+                                .kernel = 3,
+                                .stride = 1,
+                                .pad = 1,
+                                .size = 16,
+                                .x = RC_U8,
+                                .y = RC_U8};
+    setenv("RESCOMP_CHOICES", "off", 1);
+    qnet_check_conv(&t, kernel);
+    unsetenv("RESCOMP_CHOICES");
+}
+
+static void a_rule_decides_where_nothing_is_measured(void **state)
+{
+    (void) state;
+    char kernel[96] = "";
+    struct rc_cpu_info cpu;
+    rc_cpu_info(&cpu);
+    if (!rc_cpu_lanes())
+        skip();
+    rule(kernel, 32);
+    assert_non_null(strstr(kernel, "winograd"));
+    rule(kernel, 16);
+    assert_int_equal(strstr(kernel, "direct") != NULL, !cpu.vnni);
+    assert_null(strstr(kernel, "winograd"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_of_ours_take_any_channels),
+        cmocka_unit_test(kernels_of_ours_take_any_shape),
+        cmocka_unit_test(a_rule_decides_where_nothing_is_measured),
+        cmocka_unit_test(winograd_refuses_sums_beyond_its_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
