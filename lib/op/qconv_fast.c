@@ -354,6 +354,28 @@ static rc_status choose_own(struct rc_prep *p, struct qconv_state *s,
     return RC_OK;
 }
 
+static rc_status choose_kernel(struct rc_prep *p, struct qconv_state *s,
+                               const struct rc_conv_geometry *g)
+{
+    struct rc_cpu_info cpu;
+    rc_cpu_info(&cpu);
+    const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
+    RC_TRY(fill_scales(s, p));
+    rc_status st = RC_ERR_UNSUPPORTED;
+    if (sum_fits && rc_qconv_exact(s->x_type, &p->in[RC_QCONV_W], cpu.vnni))
+        st = prepare_integer(p, s, g);
+    if (st == RC_ERR_MEMORY)
+        return st;
+    if (st != RC_OK) {
+        rc_int8_conv_destroy(s->integer);
+        s->integer = NULL;
+    }
+    RC_TRY(choose_own(p, s, g));
+    if (s->own)
+        return RC_OK;
+    return s->integer ? rc_prim_create(&s->integer->prim) : prepare_real(p, s, g);
+}
+
 rc_status rc_qconv_prepare(struct rc_prep *p)
 {
     if (p->training || !p->in[RC_QCONV_W].data || !p->in[RC_QCONV_SCALE].data)
@@ -377,17 +399,10 @@ rc_status rc_qconv_prepare(struct rc_prep *p)
     s->channels = g.out_channels;
     s->pixels = g.batch * g.out[0] * g.out[1];
     s->x_count = rc_shape_count(&x);
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
-    const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
-    RC_TRY(fill_scales(s, p));
-    if (sum_fits && rc_qconv_exact(s->x_type, &p->in[RC_QCONV_W], cpu.vnni) &&
-        prepare_integer(p, s, &g) != RC_OK) {
-        rc_int8_conv_destroy(s->integer);
-        s->integer = NULL;
+    const rc_status st = choose_kernel(p, s, &g);
+    if (st != RC_OK) {
+        state_destroy(s);
+        p->state = NULL;
     }
-    RC_TRY(choose_own(p, s, &g));
-    if (s->own)
-        return RC_OK;
-    return s->integer ? rc_prim_create(&s->integer->prim) : prepare_real(p, s, &g);
+    return st;
 }

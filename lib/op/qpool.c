@@ -260,15 +260,20 @@ static rc_status qpool_prepare(struct rc_prep *p)
     p->impl = j->a.max ? "int8 max" : "int8 average";
     if (!p->have[0])
         return RC_OK;
-    RC_TRY(channels_last(p->engine, &p->in[0], &p->want[0]));
+    rc_status st = channels_last(p->engine, &p->in[0], &p->want[0]);
+    if (st == RC_OK && j->y.dim[2] * j->y.dim[3] > 1) /* one pixel: plain is channels-last */
+        st = channels_last(p->engine, &p->out[0], &p->out_md[0]);
+    if (st != RC_OK) {
+        rc_release(j);
+        p->state = NULL;
+        return st;
+    }
     if (j->a.max) {
         j->threads = omp_get_max_threads();
         p->scratch = (size_t) (j->threads * j->x.dim[1] * j->x.dim[3]);
         p->run = run_max;
     }
-    if (j->y.dim[2] * j->y.dim[3] == 1) /* one pixel: plain is channels-last */
-        return RC_OK;
-    return channels_last(p->engine, &p->out[0], &p->out_md[0]);
+    return RC_OK;
 }
 
 const struct rc_op rc_op_qpool = {

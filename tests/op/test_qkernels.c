@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "exec/session.h"
 #include "kernel/engine.h"
 
 /* One kernel of ours after the other, by name. */
@@ -133,12 +134,80 @@ static void a_rule_decides_where_nothing_is_measured(void **state)
     assert_null(strstr(kernel, "winograd"));
 }
 
+static int64_t until_failure = INT64_MAX, blocks;
+
+static void *allocate(void *user, size_t size, size_t alignment)
+{
+    (void) user;
+    void *p = NULL;
+    if (until_failure-- == 0 || posix_memalign(&p, alignment, size))
+        return NULL;
+    blocks++;
+    return p;
+}
+
+static void release(void *user, void *memory)
+{
+    (void) user;
+    blocks--;
+    free(memory);
+}
+
+/* Every allocation of a session fails once. */
+static void starve(const char *name)
+{
+    const struct conv_case t = {.in = 12,
+                                .out = 20,
+                                .groups = 1,
+                                .kernel = 3,
+                                .stride = 1,
+                                .pad = 1,
+                                .size = 6,
+                                .x = RC_U8,
+                                .y = RC_U8,
+                                .residual = RC_U8};
+    struct qnet n;
+    setenv("RESCOMP_INT8_KERNEL", name, 1);
+    qnet_conv(&n, &t);
+    const struct rc_session_config config = {.batch = 2, .flags = RC_SESSION_NO_PASSES};
+    const int64_t before = blocks;
+    bool failed = true;
+    for (int64_t k = 0; failed; k++) {
+        struct rc_session *s = NULL;
+        until_failure = k;
+        const rc_status st = rc_session_create(&s, n.g, &config);
+        failed = until_failure < 0;
+        until_failure = INT64_MAX;
+        rc_session_destroy(s);
+        assert_int_equal(st, failed ? RC_ERR_MEMORY : RC_OK);
+        if (blocks != before)
+            fail_msg("%s: allocation %lld: %lld blocks leak", name, (long long) k,
+                     (long long) (blocks - before));
+    }
+    unsetenv("RESCOMP_INT8_KERNEL");
+    qnet_close(&n);
+}
+
+static void failed_allocations_leave_nothing_behind(void **state)
+{
+    (void) state;
+    rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
+    o.allocate = allocate;
+    o.release = release;
+    qnet_options = &o;
+    starve("onednn");
+    starve("direct");
+    starve("winograd");
+    qnet_options = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_of_ours_take_any_channels),
         cmocka_unit_test(kernels_of_ours_take_any_shape),
         cmocka_unit_test(a_rule_decides_where_nothing_is_measured),
+        cmocka_unit_test(failed_allocations_leave_nothing_behind),
         cmocka_unit_test(winograd_refuses_sums_beyond_its_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,12 @@
 #include "exec/session.h"
 #include "kernel/choice.h"
 
+const rc_context_options *qnet_options;
+
 void qnet_open(struct qnet *n)
 {
-    *n = (struct qnet){.ctx = test_context(), .rng = rc_rng_make(7, 1, 2)};
+    *n = (struct qnet){.rng = rc_rng_make(7, 1, 2)};
+    OK(rc_context_new(&n->ctx, qnet_options));
     OK(rc_graph_create(&n->g, n->ctx));
     for (int i = 0; i < 5; i++)
         n->in[i] = RC_NONE;
@@ -119,10 +122,9 @@ void qnet_compare(struct qnet *n, char *kernel)
     free(plain.data);
 }
 
-void qnet_check_conv(const struct conv_case *t, char *kernel)
+void qnet_conv(struct qnet *n, const struct conv_case *t)
 {
-    struct qnet n;
-    qnet_open(&n);
+    qnet_open(n);
     const int64_t k = t->kernel, d = t->dilation ? t->dilation : 1;
     const int64_t out = (t->size + 2 * t->pad - (k - 1) * d - 1) / t->stride + 1;
     const struct rc_qconv_attrs a = {.conv = {.window = {.kernel = {k, k},
@@ -136,14 +138,20 @@ void qnet_check_conv(const struct conv_case *t, char *kernel)
                                      .mid_scale = t->mid ? 0.02911f : 0,
                                      .out = t->y,
                                      .relu = t->relu};
-    qnet_bytes(&n, RC_QCONV_X, t->x, RC_SHAPE(2, t->in, t->size, t->size));
-    qnet_weights(&n, RC_SHAPE(t->out, t->in / t->groups, k, k), t->top ? t->top : 127);
-    qnet_floats(&n, RC_QCONV_BIAS, "b", t->out, -2, 2);
+    qnet_bytes(n, RC_QCONV_X, t->x, RC_SHAPE(2, t->in, t->size, t->size));
+    qnet_weights(n, RC_SHAPE(t->out, t->in / t->groups, k, k), t->top ? t->top : 127);
+    qnet_floats(n, RC_QCONV_BIAS, "b", t->out, -2, 2);
     const double spread = 1.0 / sqrt((double) (t->in / t->groups * k * k));
-    qnet_floats(&n, RC_QCONV_SCALE, "s", t->out, 0.007 * spread, 0.013 * spread);
+    qnet_floats(n, RC_QCONV_SCALE, "s", t->out, 0.007 * spread, 0.013 * spread);
     if (t->residual)
-        qnet_bytes(&n, RC_QCONV_RESIDUAL, t->residual, RC_SHAPE(2, t->out, out, out));
-    qnet_node(&n, "QConv", &a, 5);
+        qnet_bytes(n, RC_QCONV_RESIDUAL, t->residual, RC_SHAPE(2, t->out, out, out));
+    qnet_node(n, "QConv", &a, 5);
+}
+
+void qnet_check_conv(const struct conv_case *t, char *kernel)
+{
+    struct qnet n;
+    qnet_conv(&n, t);
     qnet_compare(&n, kernel);
     qnet_close(&n);
 }

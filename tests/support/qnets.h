@@ -21,6 +21,8 @@ struct conv_case {
     int top; /* of the weights; 0: 127 */
 };
 
+/* Of the contexts that qnet_open() makes; NULL: the usual. */
+extern const rc_context_options *qnet_options;
 void qnet_open(struct qnet *n);
 void qnet_close(struct qnet *n);
 /* Graph input of random bytes. */
@@ -31,5 +33,7 @@ void qnet_floats(struct qnet *n, uint32_t operand, const char *name, int64_t cou
 void qnet_node(struct qnet *n, const char *op, const void *attrs, uint32_t n_in);
 /* Fast against plain; the kernel's name in `kernel`. */
 void qnet_compare(struct qnet *n, char *kernel);
+/* Opens a net of one convolution. */
+void qnet_conv(struct qnet *n, const struct conv_case *t);
 void qnet_check_conv(const struct conv_case *t, char *kernel);
 #endif
