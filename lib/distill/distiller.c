@@ -211,8 +211,10 @@ rc_status rc_distiller_join(struct rc_distiller *d, struct rc_trainer *t)
     if (d->session)
         return rc_fail(RC_ERR_STATE, "the distiller is attached to a trainer already");
     RC_TRY(check_student(d, &plan));
-    const struct rc_session_config config = {
-        .batch = plan.batch, .threads = plan.threads, .flags = plan.bf16 ? RC_SESSION_BF16 : 0};
+    const struct rc_session_config config = {.batch = plan.batch,
+                                             .threads = plan.threads,
+                                             .flags = plan.bf16 ? RC_SESSION_BF16 : 0,
+                                             .repeatable = true};
     const struct rc_train_hook hook = {
         .user = d, .identity = d->identity, .on_logits = distiller_logits};
     d->answer = rc_alloc_array(d->ctx, (size_t) plan.batch * plan.classes, sizeof(*d->answer));

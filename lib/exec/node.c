@@ -355,6 +355,7 @@ static rc_status node_prepare(struct rc_plan *p, rc_id id)
                           .training = p->training,
                           .frozen_stats = p->frozen_bn,
                           .bf16 = p->bf16,
+                          .repeatable = p->repeatable,
                           .sync = p->sync,
                           .needs_grad = needs,
                           .in_place = -1};

@@ -87,6 +87,7 @@ struct rc_plan {
     struct rc_engine *engine;        /* NULL: plain C everywhere */
     bool training, frozen_bn, keeps; /* keeps: a backward walk follows */
     bool bf16;                       /* set before rc_plan_open() */
+    bool repeatable;                 /* as in rc_session_config */
     const struct rc_sync *sync;      /* training on several ranks, or NULL */
     const bool *needs;               /* [n_values] a gradient is wanted; NULL when !training */
     struct rc_tensor *shape;         /* [n_values] at the batch, without data */

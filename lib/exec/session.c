@@ -222,6 +222,7 @@ rc_status rc_session_create_taking(struct rc_session **out, struct rc_graph *g,
     s->part = o->part;
     s->threads = o->threads;
     s->flags = o->flags;
+    s->plan.repeatable = o->repeatable;
     s->n_observe = o->n_observe;
     s->pid = getpid();
     s->observe = rc_alloc_array(g->ctx, o->n_observe + 1u, sizeof(*s->observe));
@@ -278,6 +279,7 @@ rc_status rc_session_refresh(struct rc_session *s, const struct rc_graph *g)
                                         .part = s->part,
                                         .threads = s->threads,
                                         .flags = s->flags,
+                                        .repeatable = s->plan.repeatable,
                                         .observe = s->observe,
                                         .n_observe = s->n_observe};
     RC_TRY(rc_session_create(&fresh, g, &o));

@@ -46,6 +46,8 @@ struct rc_prep {
                                               statistics and leaves them alone */
     bool bf16;                             /* compute in bf16 where there is a kernel for it;
                                               layouts then are bf16 ones, values stay f32 */
+    bool repeatable;                       /* choose among kernels that differ in rounding by a
+                                              fixed rule, not by timing */
     const bool *needs_grad;                /* [n_in] */
     const struct rc_sync *sync;            /* training: batch statistics are those of all ranks;
                                               NULL: one process. Lives as long as `state` */

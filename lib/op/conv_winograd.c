@@ -170,7 +170,7 @@ rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep
     char key[RC_CHOICE_KEY];
     bool faster = true, settled = told && !strcmp(told, "on");
     key_of(key, &s);
-    if (!settled && rc_choice_fixed(c)) {
+    if (!settled && (p->repeatable || rc_choice_fixed(c))) {
         settled = true;
         faster = likely_faster(g);
     }
