@@ -18,6 +18,17 @@ bool rc_context_valid(const struct rc_context *c);
 rc_status rc_context_create(struct rc_context **out, const rc_context_options *o);
 void rc_context_destroy(struct rc_context *c);
 
+/* Parts of one block start on cache lines of their own. */
+static inline size_t rc_align_line(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t) 63;
+}
+
+static inline size_t rc_larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* NULL on failure, which rc_fail(RC_ERR_MEMORY) has already recorded. size 0 gives a valid block.
  */
 void *rc_alloc(struct rc_context *c, size_t size);      /* not zeroed */

@@ -248,11 +248,6 @@ static rc_status prepare_data(struct rc_prep *p, struct conv_state *s,
     return RC_OK;
 }
 
-static size_t aligned(size_t n)
-{
-    return (n + 63) & ~(size_t) 63;
-}
-
 /* Reorders into the layouts of the weights gradient. Scratchpad: [primitives and reorders][source]
  * [output gradient]. */
 static rc_status prepare_moves(struct rc_prep *p, struct conv_state *s, const struct rc_md *src,
@@ -266,9 +261,9 @@ static rc_status prepare_moves(struct rc_prep *p, struct conv_state *s, const st
         RC_TRY(rc_reorder_create(&s->move[i], p->engine, have[i], want[i]));
         const size_t own = rc_reorder_scratch(s->move[i]);
         shared = own > shared ? own : shared;
-        size[i] = aligned(rc_md_bytes(want[i]));
+        size[i] = rc_align_line(rc_md_bytes(want[i]));
     }
-    s->moved[0] = aligned(shared);
+    s->moved[0] = rc_align_line(shared);
     s->moved[1] = s->moved[0] + size[0];
     s->weights_scratch = s->moved[1] + size[1];
     return RC_OK;
@@ -328,8 +323,7 @@ static rc_status prepare_backward(struct rc_prep *p, struct conv_state *s,
     if (st == RC_OK && (p->needs_grad[1] || (bias && p->needs_grad[2])))
         st = prepare_weights(p, s, g, bias, attr);
     dnnl_primitive_attr_destroy(attr);
-    p->backward_scratch =
-        s->data.scratch > s->weights_scratch ? s->data.scratch : s->weights_scratch;
+    p->backward_scratch = rc_larger(s->data.scratch, s->weights_scratch);
     p->run_backward = run_backward;
     return st;
 }

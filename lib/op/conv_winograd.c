@@ -55,22 +55,12 @@ struct trial {
     size_t ring_bytes, at, weights[2]; /* weights: of direct, of Winograd */
 };
 
-static size_t aligned(size_t n)
-{
-    return (n + 63) & ~(size_t) 63;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static uint64_t time_one(struct trial *t, bool winograd, rc_status *st)
 {
     if (t->at + t->weights[winograd] > t->ring_bytes)
         t->at = 0;
     char *weights = t->ring + t->at;
-    t->at += aligned(t->weights[winograd]);
+    t->at += rc_align_line(t->weights[winograd]);
     void *const handle[4] = {t->src, weights, t->dst, t->bias};
     const struct rc_winograd_args args = {t->src, (float *) (void *) weights,
                                           (float *) (void *) t->bias, t->dst, t->scratch};
@@ -120,10 +110,11 @@ static rc_status measure(const struct rc_prep *p, const struct rc_winograd *w,
     struct trial t = {.winograd = w,
                       .direct = direct->prim,
                       .weights = {rc_md_bytes(p->want[1]), rc_winograd_weights_bytes(w)}};
-    t.ring_bytes = CACHE_BYTES + aligned(larger(t.weights[0], t.weights[1]));
-    const size_t part[4] = {aligned(rc_md_bytes(p->want[0])), aligned(rc_md_bytes(p->out_md[0])),
-                            direct->has_bias ? aligned(rc_winograd_bias_bytes(w)) : 0,
-                            aligned(larger(direct->prim->scratch, rc_winograd_scratch(w)))};
+    t.ring_bytes = CACHE_BYTES + rc_align_line(rc_larger(t.weights[0], t.weights[1]));
+    const size_t part[4] = {
+        rc_align_line(rc_md_bytes(p->want[0])), rc_align_line(rc_md_bytes(p->out_md[0])),
+        direct->has_bias ? rc_align_line(rc_winograd_bias_bytes(w)) : 0,
+        rc_align_line(rc_larger(direct->prim->scratch, rc_winograd_scratch(w)))};
     char *at = rc_engine_trial(p->engine, part[0] + part[1] + part[2] + part[3] + t.ring_bytes);
     if (!at)
         return RC_ERR_MEMORY;
@@ -152,23 +143,28 @@ static bool posts_fit(const struct rc_node *n, struct rc_winograd_spec *s)
     return i == n->n_post;
 }
 
+bool rc_conv_winograd_told(const char *what)
+{
+    const char *told = getenv("RESCOMP_WINOGRAD");
+    return told && !strcmp(told, what);
+}
+
 rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep *p,
                                   const struct rc_conv_geometry *g,
                                   const struct rc_conv_direct *direct)
 {
-    const char *told = getenv("RESCOMP_WINOGRAD");
     struct rc_winograd_spec s = {.geometry = g,
                                  .src = p->want[0],
                                  .dst = p->out_md[0],
                                  .bias = direct->has_bias,
                                  .threads = (uint32_t) omp_get_max_threads()};
     *out = NULL;
-    if ((told && !strcmp(told, "off")) || !p->in[1].data || (direct->has_bias && !p->in[2].data) ||
+    if (rc_conv_winograd_told("off") || !p->in[1].data || (direct->has_bias && !p->in[2].data) ||
         !posts_fit(p->node, &s) || !rc_winograd_fits(&s))
         return RC_OK;
     struct rc_context *c = rc_engine_context(p->engine);
     char key[RC_CHOICE_KEY];
-    bool faster = true, settled = told && !strcmp(told, "on");
+    bool faster = true, settled = rc_conv_winograd_told("on");
     key_of(key, &s);
     if (!settled && (p->repeatable || rc_choice_fixed(c))) {
         settled = true;

@@ -17,6 +17,9 @@ rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep
                                   const struct rc_conv_geometry *g,
                                   const struct rc_conv_direct *direct);
 
+/* RESCOMP_WINOGRAD is this word. */
+bool rc_conv_winograd_told(const char *what);
+
 /* All three passes of a training step. The rule depends on shapes, layouts and processor alone, not
  * on a measurement: the same seed gives the same bytes. p->want[0] and p->out_md[0] are chosen;
  * the rest of the answers is filled in by rc_conv_winograd_train(), and weights are wanted plain.

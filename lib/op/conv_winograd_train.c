@@ -3,8 +3,6 @@
 #include "op/conv_winograd.h"
 
 #include <omp.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct trained {
     struct rc_winograd *forward, *data;
@@ -89,9 +87,7 @@ static rc_status create(struct trained *t, struct rc_prep *p, const struct rc_wi
         return RC_OK;
     RC_TRY(rc_winograd_grad_create(&t->weights, c, s));
     p->backward_reads |= 1u << 0;
-    const size_t scratch = rc_winograd_grad_scratch(t->weights);
-    if (p->backward_scratch < scratch)
-        p->backward_scratch = scratch;
+    p->backward_scratch = rc_larger(p->backward_scratch, rc_winograd_grad_scratch(t->weights));
     const struct rc_conv_geometry *g = s->geometry;
     if (!p->needs_grad[1] && !(t->unwanted[0] = rc_alloc_array(c, (size_t) (g->out_channels * 9),
                                                                (size_t) g->in_channels * 4)))
@@ -113,9 +109,8 @@ static struct rc_winograd_spec spec_of(const struct rc_prep *p, const struct rc_
 
 bool rc_conv_winograd_trains(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    const char *told = getenv("RESCOMP_WINOGRAD");
     const struct rc_winograd_spec s = spec_of(p, g);
-    return p->training && !p->bf16 && !(told && !strcmp(told, "off")) && rc_winograd_fits(&s);
+    return p->training && !p->bf16 && !rc_conv_winograd_told("off") && rc_winograd_fits(&s);
 }
 
 rc_status rc_conv_winograd_train(struct rc_prep *p, const struct rc_conv_geometry *g)

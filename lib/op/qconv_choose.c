@@ -33,11 +33,6 @@ static rc_status run_one(void *user, uint32_t k)
     return RC_OK;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 enum { SRC, DST, WEIGHTS, SCRATCH, EVICT, PARTS };
 
 static void sizes(const struct layer *l, const struct rc_qkernel_spec *s, size_t bytes[PARTS])
@@ -49,16 +44,16 @@ static void sizes(const struct layer *l, const struct rc_qkernel_spec *s, size_t
     bytes[WEIGHTS] = bytes[SCRATCH] = 0;
     bytes[EVICT] = RC_TRIAL_EVICT;
     if (l->other) {
-        bytes[SRC] = larger(bytes[SRC], rc_md_bytes(l->other->src_md));
-        bytes[DST] = larger(bytes[DST], rc_md_bytes(l->other->dst_md));
+        bytes[SRC] = rc_larger(bytes[SRC], rc_md_bytes(l->other->src_md));
+        bytes[DST] = rc_larger(bytes[DST], rc_md_bytes(l->other->dst_md));
         bytes[WEIGHTS] = rc_md_bytes(l->other->weights_md);
         bytes[SCRATCH] = l->other->prim.scratch;
     }
     for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
         if (l->own[k])
-            bytes[SCRATCH] = larger(bytes[SCRATCH], rc_qkernel_scratch(l->own[k]));
+            bytes[SCRATCH] = rc_larger(bytes[SCRATCH], rc_qkernel_scratch(l->own[k]));
     for (int i = 0; i < PARTS; i++)
-        bytes[i] = (bytes[i] + 63) & ~(size_t) 63;
+        bytes[i] = rc_align_line(bytes[i]);
 }
 
 /* Times do not depend on values. */

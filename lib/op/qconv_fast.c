@@ -261,11 +261,6 @@ static rc_status real_describe(struct rc_prep *p, struct qconv_state *s,
     return pack_weights(p, s, weights);
 }
 
-static size_t align64(size_t n)
-{
-    return (n + 63) & ~(size_t) 63;
-}
-
 /* Steps per sum, and the bias in units of the sum. */
 static rc_status fill_scales(struct qconv_state *s, const struct rc_prep *p)
 {
@@ -307,8 +302,9 @@ static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
 {
     RC_TRY(want_channels_last(p, s, g));
     RC_TRY(real_describe(p, s, g));
-    s->acc_offset = align64((size_t) s->x_count * sizeof(float));
-    s->conv_offset = s->acc_offset + align64((size_t) (s->pixels * s->channels) * sizeof(float));
+    s->acc_offset = rc_align_line((size_t) s->x_count * sizeof(float));
+    s->conv_offset =
+        s->acc_offset + rc_align_line((size_t) (s->pixels * s->channels) * sizeof(float));
     p->scratch = s->conv_offset + s->real.scratch;
     p->run = run_real;
     snprintf(s->impl, sizeof(s->impl), "f32 on integers %s", rc_prim_name(&s->real));

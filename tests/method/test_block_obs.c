@@ -1,6 +1,7 @@
 /* Elimination of channels against direct solves; how layers' outputs are weighted. */
 #include "check.h"
 #include "handnets.h"
+#include "noise.h"
 
 #include "base/rng.h"
 #include "prune/criterion.h"
@@ -128,32 +129,7 @@ static void silent_channels_cost_nothing(void **state)
 
 /* --- in networks --- */
 
-enum { IMAGES = 64, SIDE = 5, PIXELS = 2 * SIDE * SIDE };
-
-static int32_t random_image(void *user, uint64_t index, void *image, int32_t *label)
-{
-    (void) user;
-    for (uint64_t i = 0; image && i < PIXELS; i++)
-        ((float *) image)[i] = (float) random_number(index * PIXELS + i);
-    *label = (int32_t) (index % 3);
-    return 0;
-}
-
-static rc_dataset *random_images(struct rc_context *c)
-{
-    rc_dataset *d;
-    rc_dataset_source s = RC_DATASET_SOURCE_INIT;
-    rc_dataset_options o = RC_DATASET_OPTIONS_INIT;
-    s.get = random_image;
-    s.images = IMAGES;
-    s.channels = 2;
-    s.height = s.width = SIDE;
-    s.classes = 3;
-    s.type = RC_DATASET_F32;
-    o.std[0] = o.std[1] = 1;
-    OK(rc_dataset_new_callback(&d, c, &s, &o));
-    return d;
-}
+enum { IMAGES = 64, SIDE = 5 };
 
 static struct net small_net(struct rc_context *c)
 {
@@ -170,7 +146,7 @@ static struct net small_net(struct rc_context *c)
 static void outputs_weigh_as_much_as_the_answers_move(void **state)
 {
     struct net n = small_net(*state);
-    rc_dataset *d = random_images(*state);
+    rc_dataset *d = noise_images(*state, IMAGES, 2, SIDE);
     double reader[5], fc[3], *weight[] = {reader, fc};
     const rc_id nodes[] = {rc_graph_find_node(n.g, "reader"), rc_graph_find_node(n.g, "fc")};
     const rc_id fw = rc_graph_find_value(n.g, "fc.weight");
@@ -220,7 +196,7 @@ static void a_repeated_channel_is_free(void **state)
         v[4] = v[1];
     }
     o.criterion = "block-obs:ridge=1e-6";
-    o.dataset = random_images(*state);
+    o.dataset = noise_images(*state, IMAGES, 2, SIDE);
     o.batch = 24;
     OK(rc_pruner_new(&p, n.g, &o));
     const double *s = scores_of(p, "wide", &channels);
@@ -237,7 +213,7 @@ static void a_repeated_channel_is_free(void **state)
 static void losses_are_not_normalised(void **state)
 {
     struct net n = small_net(*state);
-    rc_dataset *d = random_images(*state);
+    rc_dataset *d = noise_images(*state, IMAGES, 2, SIDE);
     double largest[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
         rc_pruner *p;
@@ -265,7 +241,7 @@ static void data_is_needed(void **state)
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     o.criterion = "block-obs";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "criterion block-obs needs a data set");
-    o.dataset = random_images(*state);
+    o.dataset = noise_images(*state, IMAGES, 2, SIDE);
     o.criterion = "block-obs:ridge=2";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "ridge");
     rc_dataset_free(&o.dataset);

@@ -1,39 +1,13 @@
 /* What pruning does with data: mean activations, and statistics after the cut. */
 #include "check.h"
 #include "handnets.h"
+#include "noise.h"
 #include "shared.h"
 
-#include "base/rng.h"
 #include <rescomp/evaluate.h>
 #include <rescomp/prune.h>
 
 enum { IMAGES = 37, PIXELS = 2 * 6 * 6 };
-
-static int32_t random_image(void *user, uint64_t index, void *image, int32_t *label)
-{
-    (void) user;
-    struct rc_rng r = rc_rng_make(11, index, 0);
-    for (int i = 0; image && i < PIXELS; i++)
-        ((float *) image)[i] = (float) rc_rng_normal(&r);
-    *label = (int32_t) (index % 3);
-    return 0;
-}
-
-static rc_dataset *random_images(struct rc_context *c)
-{
-    rc_dataset *d;
-    rc_dataset_source s = RC_DATASET_SOURCE_INIT;
-    rc_dataset_options o = RC_DATASET_OPTIONS_INIT;
-    s.get = random_image;
-    s.images = IMAGES;
-    s.channels = 2;
-    s.height = s.width = 6;
-    s.classes = 3;
-    s.type = RC_DATASET_F32;
-    o.std[0] = o.std[1] = 1;
-    OK(rc_dataset_new_callback(&d, c, &s, &o));
-    return d;
-}
 
 static struct net small_net(struct rc_context *c)
 {
@@ -51,13 +25,12 @@ static struct rc_tensor first_relu(const struct rc_graph *g)
     struct rc_graph *head;
     struct rc_tensor y;
     float x[IMAGES * PIXELS];
-    int32_t label;
     OK(rc_graph_clone(&head, g));
     const rc_id conv = rc_graph_find_node(head, "b");
     OK(rc_graph_set_outputs(head, &head->nodes[conv].in[0], 1));
     OK(rc_graph_sweep(head, NULL));
     for (uint64_t i = 0; i < IMAGES; i++)
-        random_image(NULL, i, x + i * PIXELS, &label);
+        noise_image(i, x + i * PIXELS, PIXELS);
     net_run(head, IMAGES, x, &y);
     rc_graph_destroy(head);
     return y;
@@ -88,7 +61,7 @@ static void criteria_see_all_images(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct net n = small_net(c);
-    rc_dataset *d = random_images(c);
+    rc_dataset *d = noise_images(c, IMAGES, 2, 6);
     struct rc_tensor y = first_relu(n.g);
     const double count = IMAGES * 36;
     for (int i = 0; i < 2; i++) {
@@ -121,7 +94,7 @@ static void images_of_another_size_are_refused(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct net n = net_new(c);
-    rc_dataset *d = random_images(c);
+    rc_dataset *d = noise_images(c, IMAGES, 2, 6);
     rc_pruner *p;
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     rc_id x = net_input(&n, 3, 8, 8);

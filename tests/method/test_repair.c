@@ -1,39 +1,13 @@
 /* Least squares after a cut, against a plain solve of the same equations; what it promises. */
 #include "check.h"
 #include "handnets.h"
+#include "noise.h"
 
-#include "base/rng.h"
 #include <rescomp/graph.h>
 #include <rescomp/prune.h>
 #include <rescomp/train.h>
 
 enum { IMAGES = 37, CHANNELS = 2, SIDE = 6, PIXELS = CHANNELS * SIDE * SIDE };
-
-static int32_t random_image(void *user, uint64_t index, void *image, int32_t *label)
-{
-    (void) user;
-    struct rc_rng r = rc_rng_make(11, index, 0);
-    for (int i = 0; image && i < PIXELS; i++)
-        ((float *) image)[i] = (float) rc_rng_normal(&r);
-    *label = (int32_t) (index % 3);
-    return 0;
-}
-
-static rc_dataset *random_images(struct rc_context *c)
-{
-    rc_dataset *d;
-    rc_dataset_source s = RC_DATASET_SOURCE_INIT;
-    rc_dataset_options o = RC_DATASET_OPTIONS_INIT;
-    s.get = random_image;
-    s.images = IMAGES;
-    s.channels = CHANNELS;
-    s.height = s.width = SIDE;
-    s.classes = 3;
-    s.type = RC_DATASET_F32;
-    o.std[0] = o.std[1] = 1;
-    OK(rc_dataset_new_callback(&d, c, &s, &o));
-    return d;
-}
 
 /* --- networks: layer "wide" makes the channels that are cut, "reader" reads them --- */
 
@@ -115,7 +89,7 @@ static rc_graph *cut(const struct shot *s, const char *repair, uint64_t kept)
 
 static struct shot shoot(struct net n, const char *repair, uint64_t kept)
 {
-    struct shot s = {.n = n, .data = random_images(n.g->ctx)};
+    struct shot s = {.n = n, .data = noise_images(n.g->ctx, IMAGES, CHANNELS, SIDE)};
     s.plain = cut(&s, "none", kept);
     s.repaired = cut(&s, repair, kept);
     return s;
@@ -135,12 +109,11 @@ static struct rc_tensor look(const struct rc_graph *g, rc_id value)
     struct rc_graph *part;
     struct rc_tensor y;
     float x[IMAGES * PIXELS];
-    int32_t label;
     OK(rc_graph_clone(&part, g));
     OK(rc_graph_set_outputs(part, &value, 1));
     OK(rc_graph_sweep(part, NULL));
     for (uint64_t i = 0; i < IMAGES; i++)
-        random_image(NULL, i, x + i * PIXELS, &label);
+        noise_image(i, x + i * PIXELS, PIXELS);
     net_run(part, IMAGES, x, &y);
     rc_graph_destroy(part);
     return y;
@@ -313,7 +286,7 @@ static void drift_is_taken_back(void **state)
 static void statistics_fit_the_new_weights(void **state)
 {
     struct net n = residual(*state);
-    rc_dataset *d = random_images(*state);
+    rc_dataset *d = noise_images(*state, IMAGES, CHANNELS, SIDE);
     OK(rc_graph_reestimate_bn(n.g, d, IMAGES, IMAGES)); /* of the layers that stay */
     rc_dataset_free(&d);
     struct shot s = shoot(n, "least-squares:positions=65536", 3);
@@ -390,7 +363,7 @@ static void wrong_options_are_refused(void **state)
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     o.repair = "least-squares";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "repair least-squares needs a data set");
-    o.dataset = random_images(*state);
+    o.dataset = noise_images(*state, IMAGES, CHANNELS, SIDE);
     o.repair = "least-squares:ridge=0";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "ridge");
     o.repair = "least-squares:positions=0";
