@@ -10,16 +10,17 @@ struct rc_winograd {
     bool turned; /* backward by data: channels swapped, taps reversed */
 };
 
-static const struct rc_winograd_code *code_here(void)
+static const struct rc_winograd_code *code_here(bool narrow)
 {
 #if RC_WINOGRAD_SETS
     switch (rc_cpu_lanes()) {
     case 16:
-        return &rc_winograd_avx512;
+        return narrow ? &rc_winograd_avx512vl : &rc_winograd_avx512;
     case 8:
-        return &rc_winograd_avx2;
+        return narrow ? NULL : &rc_winograd_avx2;
     }
 #endif
+    (void) narrow;
     return NULL;
 }
 
@@ -31,9 +32,8 @@ static bool bound_by_weights(const struct rc_winograd_job *j)
            36 * j->in_channels * j->out_channels * (int64_t) sizeof(float) > CACHED_BYTES;
 }
 
-/* False where channels do not lie together in whole vectors. */
-static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_layout *l,
-                      int64_t *channels)
+/* False where channels do not lie together, or not in blocks of whole vectors. */
+static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_layout *l)
 {
     struct rc_dmd_layout d;
     if (!md || md->dtype != RC_F32)
@@ -43,11 +43,11 @@ static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_
         return false;
     *l = (struct rc_winograd_layout){
         .image = d.strides[0], .row = d.strides[2], .pixel = d.strides[3]};
-    *channels = d.padded[1];
+    l->channels = d.padded[1];
     if (d.inner_count == 0) {
-        l->block = *channels;
+        l->block = (l->channels + lanes - 1) / lanes * lanes;
         l->block_stride = 0;
-        return d.strides[1] == 1 && *channels % lanes == 0;
+        return d.strides[1] == 1;
     }
     l->block = d.inner_block[0];
     l->block_stride = d.strides[1];
@@ -63,14 +63,28 @@ static bool geometry_fits(const struct rc_conv_geometry *g)
     return fits;
 }
 
+/* Pairs of channels in products of such vectors. */
+static int64_t padded_pairs(const struct rc_winograd_job *j, int64_t lanes)
+{
+    const int64_t in = (j->src_layout.channels + lanes - 1) / lanes;
+    const int64_t out = (j->dst_layout.channels + lanes - 1) / lanes;
+    return in * out * lanes * lanes;
+}
+
+/* Activations of this size were written just now into the second-level cache of one core or all. */
+enum { NEAR_BYTES = 256 << 10 };
+
 static bool job_of(const struct rc_winograd_spec *s, const struct rc_winograd_code *code,
                    struct rc_winograd_job *j)
 {
     const struct rc_conv_geometry *g = s->geometry;
-    if (!code || !geometry_fits(g) ||
-        !layout_of(s->src, code->lanes, &j->src_layout, &j->in_channels) ||
-        !layout_of(s->dst, code->lanes, &j->dst_layout, &j->out_channels))
+    if (!code || !geometry_fits(g) || !layout_of(s->src, code->lanes, &j->src_layout) ||
+        !layout_of(s->dst, code->lanes, &j->dst_layout))
         return false;
+    if (s->narrow && padded_pairs(j, code->lanes) == padded_pairs(j, 2 * code->lanes))
+        return false;
+    j->in_channels = (j->src_layout.channels + code->lanes - 1) / code->lanes * code->lanes;
+    j->out_channels = (j->dst_layout.channels + code->lanes - 1) / code->lanes * code->lanes;
     j->batch = g->batch;
     j->height = g->in[0];
     j->width = g->in[1];
@@ -78,13 +92,26 @@ static bool job_of(const struct rc_winograd_spec *s, const struct rc_winograd_co
     j->tiles_x = (g->in[1] + 3) / 4;
     j->sum = s->sum;
     j->relu = s->relu;
+    j->foresee = rc_md_bytes(s->src) + rc_md_bytes(s->dst) > NEAR_BYTES;
     return !bound_by_weights(j);
 }
 
 bool rc_winograd_fits(const struct rc_winograd_spec *s)
 {
     struct rc_winograd_job j = {0};
-    return job_of(s, code_here(), &j);
+    return job_of(s, code_here(s->narrow), &j);
+}
+
+/* Some processors do two half-width multiplications at a time as fast as two whole ones, others
+ * only half as much: where half the pairs are padding, narrow ones win on both. */
+bool rc_winograd_wants_narrow(const struct rc_winograd_spec *s)
+{
+    struct rc_winograd_job j = {0};
+    struct rc_winograd_spec narrow = *s;
+    narrow.narrow = true;
+    const struct rc_winograd_code *code = code_here(true);
+    return job_of(&narrow, code, &j) &&
+           padded_pairs(&j, code->lanes) * 10 <= padded_pairs(&j, 2 * code->lanes) * 6;
 }
 
 /* Few tiles: threads divide the output channels, not the tiles, so that each reads its own weights
@@ -93,7 +120,7 @@ static bool split_pays(const struct rc_winograd_plan *p)
 {
     enum { FEW = 8 }; /* tiles a thread */
     const int64_t threads = p->threads;
-    return p->tiles < FEW * threads && p->job.out_channels % (threads * p->code->lanes) == 0;
+    return p->tiles < FEW * threads && p->job.out_channels >= threads * p->code->lanes;
 }
 
 /* Blocks fit the second-level cache but fill the registers, and threads get equal numbers of equal
@@ -112,7 +139,8 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
         most = LARGE_BLOCK;
     p->tiles = j->batch * j->tiles_y * j->tiles_x;
     p->parts = split && split_pays(p) ? p->threads : 1;
-    j->out_count = j->out_channels / p->parts;
+    const int64_t vectors = j->out_channels / p->code->lanes;
+    j->out_count = (vectors + p->parts - 1) / p->parts * p->code->lanes;
     const int64_t least = p->threads / p->parts;
     int64_t blocks = (p->tiles + most - 1) / most;
     blocks = (blocks + least - 1) / least * least;
@@ -124,7 +152,7 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
 
 bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_winograd_spec *s, bool split)
 {
-    *p = (struct rc_winograd_plan){.code = code_here(),
+    *p = (struct rc_winograd_plan){.code = code_here(s->narrow),
                                    .in_channels = s->geometry->in_channels,
                                    .out_channels = s->geometry->out_channels,
                                    .threads = s->threads ? s->threads : 1};
@@ -163,7 +191,7 @@ rc_status rc_winograd_create_data(struct rc_winograd **out, struct rc_context *c
     g.in_channels = s->geometry->out_channels;
     g.out_channels = s->geometry->in_channels;
     const struct rc_winograd_spec turned = {
-        .geometry = &g, .src = s->dst, .dst = s->src, .threads = s->threads};
+        .geometry = &g, .src = s->dst, .dst = s->src, .narrow = s->narrow, .threads = s->threads};
     return create(out, c, &turned, true);
 }
 
@@ -224,12 +252,14 @@ static void run_piece(const struct rc_winograd_plan *p, const struct rc_winograd
                       int64_t piece, float *scratch)
 {
     struct rc_winograd_job j = p->job;
-    const int64_t block = piece / p->parts;
+    const int64_t block = piece / p->parts, part = piece % p->parts, lanes = p->code->lanes;
+    const int64_t vectors = j.out_channels / lanes;
     j.src = a->src;
     j.weights = a->weights;
     j.bias = a->bias;
     j.dst = a->dst;
-    j.out_first = piece % p->parts * j.out_count;
+    j.out_first = vectors * part / p->parts * lanes;
+    j.out_count = vectors * (part + 1) / p->parts * lanes - j.out_first;
     p->code->tiles(&j, block * j.block, rc_winograd_count(p, block), scratch);
 }
 

@@ -2,7 +2,8 @@
 #define RC_LIB_KERNEL_WINOGRAD_H
 /* 3x3 convolution, stride 1, padding 1, by Winograd's F(4x4, 3x3): 36 multiplications per channel
  * pair and 4x4 outputs instead of 144. In f32 its result differs from a direct sum by about 1e-5
- * of the largest output. Works on layouts in which channels lie together, whole or in blocks. */
+ * of the largest output. Works on layouts in which channels lie together, any number of them whole
+ * or in blocks. */
 #include "kernel/conv.h"
 
 /* Can it, and may it pay: geometry, layouts (NULL is plain), processor; not few tiles with weights
@@ -11,9 +12,12 @@ struct rc_winograd_spec {
     const struct rc_conv_geometry *geometry;
     const struct rc_md *src, *dst;
     bool bias, sum, relu;
+    bool narrow; /* in vectors of half the processor's width; fits only where that pads less */
     uint32_t threads;
 };
 bool rc_winograd_fits(const struct rc_winograd_spec *s);
+/* Without measuring: padding to whole vectors would be most of the work. */
+bool rc_winograd_wants_narrow(const struct rc_winograd_spec *s);
 
 /* --- forward, and backward by data --- */
 

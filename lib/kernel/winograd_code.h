@@ -14,9 +14,10 @@
  *     n*image + (c / block)*block_stride + c % block + y*row + x*pixel. */
 struct rc_winograd_layout {
     int64_t image, block, block_stride, row, pixel;
+    int64_t channels; /* that may be touched: whole blocks, or as many as there are */
 };
 
-/* What the tiles' code reads. Channels are padded to the layouts' blocks. */
+/* What the tiles' code reads. Channels are padded to whole vectors. */
 struct rc_winograd_job {
     struct rc_winograd_layout src_layout, dst_layout;
     int64_t batch, height, width, tiles_y, tiles_x;
@@ -26,6 +27,7 @@ struct rc_winograd_job {
     const float *weights;         /* [36][out/LANES][in][LANES] */
     const float *bias;            /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;               /* add what dst holds; max(., 0) */
+    bool foresee;                 /* activations may be farther away than the second-level cache */
     const float *src;
     float *dst;
 };
@@ -69,9 +71,9 @@ struct rc_winograd_code {
     void (*pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
                       int64_t step);
 };
-extern const struct rc_winograd_code rc_winograd_avx2, rc_winograd_avx512;
+extern const struct rc_winograd_code rc_winograd_avx2, rc_winograd_avx512, rc_winograd_avx512vl;
 
-/* How a job is cut: blocks of tiles times equal parts of the output channels. */
+/* How a job is cut: blocks of tiles times parts of the output channels, equal but for a vector. */
 struct rc_winograd_plan {
     struct rc_winograd_job job;
     const struct rc_winograd_code *code;

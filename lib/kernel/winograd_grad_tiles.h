@@ -9,37 +9,59 @@
 INLINE void NAME(gradient_1d)(const VEC *y, int s, VEC *o, int t)
 {
     const VEC even = y[0] + y[2 * s], odd = y[s] + y[3 * s];
-    const VEC even2 = y[0] + 4.0f * y[2 * s], odd2 = 2.0f * y[s] + 8.0f * y[3 * s];
+    const VEC even2 = TIMES(4, y[2 * s], y[0]), odd2 = TIMES(4, y[3 * s], y[s]); /* half of it */
     o[0] = y[0];
     o[t] = even + odd;
     o[2 * t] = even - odd;
-    o[3 * t] = even2 + odd2;
-    o[4 * t] = even2 - odd2;
+    o[3 * t] = TIMES(2, odd2, even2);
+    o[4 * t] = TIMES(-2, odd2, even2);
     o[5 * t] = y[3 * s];
 }
 
-/* 4x4 pixels of the output's gradient, zeros outside the image, to v[36 positions][channels]. */
-static void NAME(transform_gradient)(const struct rc_winograd_job *j, int64_t tile, float *v,
-                                     int64_t v_step)
+/* 4x4 pixels of the output's gradient, zeros outside the image, of one vector of channels from
+ * `from` on. */
+INLINE void NAME(transform_gradient_vector)(const struct rc_winograd_job *j, struct NAME(place) at,
+                                            const float *from, float *v, int64_t v_step,
+                                            const bool part, TAIL tail)
 {
-    const struct NAME(place) at = NAME(place_of)(j, tile);
     const struct rc_winograd_layout *l = &j->dst_layout;
     const bool inside = at.y + 4 <= j->height && at.x + 4 <= j->width;
-    for (int64_t kb = 0; kb < j->out_channels / LANES; kb++) {
-        const float *from = j->dst + at.image * l->image + rc_winograd_channel(l, kb * LANES) +
-                            at.y * l->row + at.x * l->pixel;
-        VEC d[16], t[24], o[36];
-        for (int y = 0; y < 4; y++)
-            for (int x = 0; x < 4; x++)
-                d[y * 4 + x] = inside || (at.y + y < j->height && at.x + x < j->width)
-                                   ? NAME(load)(from + y * l->row + x * l->pixel)
-                                   : (VEC){0};
+    VEC d[16], t[24];
+    for (int y = 0; y < 4; y++)
         for (int x = 0; x < 4; x++)
-            NAME(gradient_1d)(d + x, 4, t + x, 4);
-        for (int y = 0; y < 6; y++)
-            NAME(gradient_1d)(t + y * 4, 1, o + y * 6, 1);
-        for (int k = 0; k < 36; k++)
-            NAME(store)(v + k * v_step + kb * LANES, o[k]);
+            d[y * 4 + x] = inside || (at.y + y < j->height && at.x + x < j->width)
+                               ? NAME(load_part)(from + y * l->row + x * l->pixel, part, tail)
+                               : (VEC){0};
+    for (int x = 0; x < 4; x++)
+        NAME(gradient_1d)(d + x, 4, t + x, 4);
+    for (int y = 0; y < 6; y++) {
+        VEC o[6];
+        NAME(gradient_1d)(t + y * 4, 1, o, 1);
+        for (int x = 0; x < 6; x++)
+            NAME(store)(v + (y * 6 + x) * v_step, o[x]);
+    }
+}
+
+/* Tiles of the output's gradient to v[36 positions][tiles][channels]. */
+static void NAME(transform_gradient)(const struct rc_winograd_job *j, int64_t first, int64_t count,
+                                     float *v, int64_t v_step)
+{
+    const struct rc_winograd_layout *l = &j->dst_layout;
+    const TAIL tail = TAIL_OF(l->channels % LANES);
+    struct NAME(place) at = NAME(place_of)(j, first);
+    struct NAME(place) ahead = NAME(place_of)(j, first + NAME(AHEAD));
+    for (int64_t i = 0; i < count; i++) {
+        const float *from = j->dst + at.image * l->image + at.y * l->row + at.x * l->pixel;
+        int64_t k = 0;
+        NAME(foresee)(j, l, j->dst, 0, j->out_channels, ahead, 0);
+        for (; k + LANES <= l->channels; k += LANES)
+            NAME(transform_gradient_vector)
+        (j, at, from + rc_winograd_channel(l, k), v + k, v_step, false, tail);
+        if (k < l->channels)
+            NAME(transform_gradient_vector)(j, at, from + k, v + k, v_step, true, tail);
+        v += j->out_channels;
+        NAME(advance)(j, &at);
+        NAME(advance)(j, &ahead);
     }
 }
 
@@ -78,12 +100,8 @@ static void NAME(grad_tiles)(const struct rc_winograd_job *j, int64_t first, int
     const int64_t c = j->in_channels, k = j->out_channels;
     const int64_t u_step = rc_winograd_step(j->block, c), v_step = rc_winograd_step(j->block, k);
     float *u = scratch, *v = scratch + 36 * u_step;
-    for (int64_t i = 0; i < count; i++) {
-        NAME(foresee)(j, &j->src_layout, j->src, 0, c, first + i + NAME(AHEAD), 0);
-        NAME(foresee)(j, &j->dst_layout, j->dst, 0, k, first + i + NAME(AHEAD), 0);
-        NAME(transform_in)(j, first + i, u + i * c, u_step);
-        NAME(transform_gradient)(j, first + i, v + i * k, v_step);
-    }
+    NAME(transform_in)(j, first, count, u, u_step);
+    NAME(transform_gradient)(j, first, count, v, v_step);
     if (bias_sums) /* position (1, 1) has the sum of the tile's pixels */
         for (int64_t i = 0; i < count; i++)
             for (int64_t o = 0; o < k; o += LANES)
@@ -113,11 +131,12 @@ INLINE void NAME(weights_back_1d)(const VEC *s, int a, VEC *o, int b)
 static void NAME(grad_weights)(const float *sums, int64_t step, int64_t first, int64_t out,
                                int64_t out_step, float *plain)
 {
-    VEC d[36], t[18], o[9];
-    for (int p = 0; p < 36; p++)
-        d[p] = NAME(load)(sums + p * step);
-    for (int x = 0; x < 6; x++)
-        NAME(weights_back_1d)(d + x, 6, t + x, 6);
+    VEC d[6], t[18], o[9];
+    for (int x = 0; x < 6; x++) {
+        for (int y = 0; y < 6; y++)
+            d[y] = NAME(load)(sums + (y * 6 + x) * step);
+        NAME(weights_back_1d)(d, 1, t + x, 6);
+    }
     for (int y = 0; y < 3; y++)
         NAME(weights_back_1d)(t + y * 6, 1, o + y * 3, 1);
     const int64_t lanes = out - first < LANES ? out - first : LANES;

@@ -1,7 +1,8 @@
 /* The vector code of winograd.c: one source, compiled once per instruction set by the files that
  * include it. They define LANES (floats per vector), FMA(a, b, c) = a * b + c, BROADCAST(x), ROWS
  * (tiles per register block: ROWS x 2 accumulators, two weights and one broadcast must fit the
- * registers), NAME(f) and SET_NAME. No include guard on purpose.
+ * registers), TAIL (a type: the first lanes of a vector), TAIL_OF(n), LOAD_TAIL(p, tail) with zeros
+ * behind, STORE_TAIL(p, tail, v), NAME(f) and SET_NAME. No include guard on purpose.
  *
  * Interpolation points 0, 1, -1, 2, -2, infinity (Lavin and Gray, "Fast Algorithms for
  * Convolutional Neural Networks", 2016). */
@@ -22,28 +23,53 @@ INLINE void NAME(store)(float *p, VEC v)
     *(VEC *) p = v;
 }
 
-/* B' d along one axis: d[0], d[s] .. d[5s] to o[0], o[s] .. o[5s]. */
-INLINE void NAME(input_1d)(const VEC *d, int s, VEC *o)
+/* The whole vector or, where `part`, its first lanes. `part` is a constant. */
+INLINE VEC NAME(load_part)(const float *p, const bool part, TAIL tail)
 {
-    const VEC d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
-    const VEC a = d4 - 4.0f * d2, b = d3 - 4.0f * d1, c = d4 - d2, e = 2.0f * (d3 - d1);
-    o[0] = a + 4.0f * d0 - d2;
-    o[s] = a + b;
-    o[2 * s] = a - b;
-    o[3 * s] = c + e;
-    o[4 * s] = c - e;
-    o[5 * s] = 4.0f * d1 - 5.0f * d3 + d5;
+    return part ? (VEC) LOAD_TAIL(p, tail) : NAME(load)(p);
 }
 
-/* A' m along one axis: six values `s` apart to four values `t` apart. */
-INLINE void NAME(output_1d)(const VEC *m, int s, VEC *o, int t)
+INLINE void NAME(store_part)(float *p, VEC v, const bool part, TAIL tail)
 {
-    const VEC sum = m[s] + m[2 * s], diff = m[s] - m[2 * s];
-    const VEC sum2 = m[3 * s] + m[4 * s], diff2 = m[3 * s] - m[4 * s];
-    o[0] = m[0] + sum + sum2;
-    o[t] = diff + 2.0f * diff2;
-    o[2 * t] = sum + 4.0f * sum2;
-    o[3 * t] = diff + 8.0f * diff2 + m[5 * s];
+    if (part)
+        STORE_TAIL(p, tail, v);
+    else
+        NAME(store)(p, v);
+}
+
+/* f * a + b: transforms are as many operations as the products where channels are few. */
+#define TIMES(f, a, b) FMA(BROADCAST(f), a, b)
+
+/* B' d along one axis: d[0] .. d[5] to o[0], o[t], o[2t]; the first or the second three of six. In
+ * two dimensions three rows at a time stay in registers, six would not. `second` is a constant. */
+INLINE void NAME(input_half)(const VEC *d, const bool second, VEC *o, int t)
+{
+    if (second) {
+        const VEC a = d[4] - d[2], b = d[3] - d[1];
+        o[0] = TIMES(2, b, a);
+        o[t] = TIMES(-2, b, a);
+        o[2 * t] = TIMES(4, d[1], TIMES(-5, d[3], d[5]));
+    } else {
+        const VEC a = TIMES(-4, d[2], d[4]), b = TIMES(-4, d[1], d[3]);
+        o[0] = TIMES(4, d[0], a) - d[2];
+        o[t] = a + b;
+        o[2 * t] = a - b;
+    }
+}
+
+/* A' m along one axis: m[0] .. m[5] to o[0], o[t]; values 0 and 2 of four, or 1 and 3. `odd` is a
+ * constant. */
+INLINE void NAME(output_half)(const VEC *m, const bool odd, VEC *o, int t)
+{
+    if (odd) {
+        const VEC diff = m[1] - m[2], diff2 = m[3] - m[4];
+        o[0] = TIMES(2, diff2, diff);
+        o[t] = TIMES(8, diff2, diff) + m[5];
+    } else {
+        const VEC sum = m[1] + m[2], sum2 = m[3] + m[4];
+        o[0] = m[0] + sum + sum2;
+        o[t] = TIMES(4, sum2, sum);
+    }
 }
 
 /* Tiles between the one that is read or written and the one that is asked for. */
@@ -61,18 +87,31 @@ INLINE struct NAME(place) NAME(place_of)(const struct rc_winograd_job *j, int64_
                                 in_image % j->tiles_x * 4};
 }
 
+INLINE void NAME(advance)(const struct rc_winograd_job *j, struct NAME(place) * at)
+{
+    at->x += 4;
+    if (at->x >= j->width) {
+        at->x = 0;
+        at->y += 4;
+    }
+    if (at->y >= j->height) {
+        at->y = 0;
+        at->image++;
+    }
+}
+
 /* Asks for the pixels of a tile that the tile before it did not read: rows are short and far apart,
  * which the processor does not foresee. `write` is a constant. */
 INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winograd_layout *l,
-                          const float *base, int64_t channel, int64_t channels, int64_t tile,
-                          const int write)
+                          const float *base, int64_t channel, int64_t channels,
+                          struct NAME(place) at, const int write)
 {
-    if (tile >= j->batch * j->tiles_y * j->tiles_x)
+    if (!j->foresee || at.image >= j->batch)
         return;
-    const struct NAME(place) at = NAME(place_of)(j, tile);
     const int64_t ny = j->height - at.y < 4 ? j->height - at.y : 4;
     const int64_t nx = j->width - at.x < 4 ? j->width - at.x : 4;
-    for (int64_t c = channel; c < channel + channels; c += LANES) {
+    const int64_t line = l->block % 16 ? LANES : 16;
+    for (int64_t c = channel; c < channel + channels; c += line) {
         const float *p = base + at.image * l->image + rc_winograd_channel(l, c) + at.y * l->row +
                          at.x * l->pixel;
         for (int64_t y = 0; y < ny; y++)
@@ -81,36 +120,67 @@ INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winog
     }
 }
 
-/* 6x6 pixels around the tile, zeros outside the image, to u[36 positions][channels]. */
-static void NAME(transform_in)(const struct rc_winograd_job *j, int64_t tile, float *u,
-                               int64_t u_step)
+/* Three of six rows of positions, from 6x6 pixels around a tile of which only those inside the
+ * image are read. `all`: that is all of them. */
+INLINE void NAME(transform_in_rows)(const struct rc_winograd_job *j, const float *from, int64_t y0,
+                                    int64_t x0, float *u, int64_t u_step, const bool all,
+                                    const bool second, const bool part, TAIL tail)
 {
-    const struct NAME(place) at = NAME(place_of)(j, tile);
+    const struct rc_winograd_layout *l = &j->src_layout;
+    VEC d[6], t[18];
+    for (int x = 0; x < 6; x++) {
+        const bool column = all || (x0 + x >= 0 && x0 + x < j->width);
+        for (int y = 0; y < 6; y++) {
+            const bool in = all || (column && y0 + y >= 0 && y0 + y < j->height);
+            d[y] = in ? NAME(load_part)(from + y * l->row + x * l->pixel, part, tail) : (VEC){0};
+        }
+        NAME(input_half)(d, second, t + x, 6);
+    }
+    for (int y = 0; y < 3; y++) {
+        NAME(input_half)(t + y * 6, false, d, 1);
+        NAME(input_half)(t + y * 6, true, d + 3, 1);
+        for (int x = 0; x < 6; x++)
+            NAME(store)(u + ((second ? 3 + y : y) * 6 + x) * u_step, d[x]);
+    }
+}
+
+/* One vector of channels from src on. */
+INLINE void NAME(transform_in_vector)(const struct rc_winograd_job *j, struct NAME(place) at,
+                                      const float *src, float *u, int64_t u_step, const bool part,
+                                      TAIL tail)
+{
     const struct rc_winograd_layout *l = &j->src_layout;
     const int64_t y0 = at.y - 1, x0 = at.x - 1;
-    const bool inside = y0 >= 0 && x0 >= 0 && y0 + 6 <= j->height && x0 + 6 <= j->width;
-    for (int64_t cb = 0; cb < j->in_channels / LANES; cb++) {
-        const float *src = j->src + at.image * l->image + rc_winograd_channel(l, cb * LANES);
-        VEC d[36], t[36];
-        if (inside) {
-            const float *from = src + y0 * l->row + x0 * l->pixel;
-            for (int y = 0; y < 6; y++)
-                for (int x = 0; x < 6; x++)
-                    d[y * 6 + x] = NAME(load)(from + y * l->row + x * l->pixel);
-        } else {
-            for (int y = 0; y < 6; y++)
-                for (int x = 0; x < 6; x++) {
-                    const int64_t sy = y0 + y, sx = x0 + x;
-                    const bool in = sy >= 0 && sy < j->height && sx >= 0 && sx < j->width;
-                    d[y * 6 + x] = in ? NAME(load)(src + sy * l->row + sx * l->pixel) : (VEC){0};
-                }
-        }
-        for (int x = 0; x < 6; x++)
-            NAME(input_1d)(d + x, 6, t + x);
-        for (int y = 0; y < 6; y++)
-            NAME(input_1d)(t + y * 6, 1, d + y * 6);
-        for (int k = 0; k < 36; k++)
-            NAME(store)(u + k * u_step + cb * LANES, d[k]);
+    const float *from = src + y0 * l->row + x0 * l->pixel;
+    if (y0 >= 0 && x0 >= 0 && y0 + 6 <= j->height && x0 + 6 <= j->width) {
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, true, false, part, tail);
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, true, true, part, tail);
+    } else {
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, false, false, part, tail);
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, false, true, part, tail);
+    }
+}
+
+/* Tiles to u[36 positions][tiles][channels]. */
+static void NAME(transform_in)(const struct rc_winograd_job *j, int64_t first, int64_t count,
+                               float *u, int64_t u_step)
+{
+    const struct rc_winograd_layout *l = &j->src_layout;
+    const TAIL tail = TAIL_OF(l->channels % LANES);
+    struct NAME(place) at = NAME(place_of)(j, first);
+    struct NAME(place) ahead = NAME(place_of)(j, first + NAME(AHEAD));
+    for (int64_t i = 0; i < count; i++) {
+        const float *src = j->src + at.image * l->image;
+        int64_t c = 0;
+        NAME(foresee)(j, l, j->src, 0, j->in_channels, ahead, 0);
+        for (; c + LANES <= l->channels; c += LANES)
+            NAME(transform_in_vector)
+        (j, at, src + rc_winograd_channel(l, c), u + c, u_step, false, tail);
+        if (c < l->channels)
+            NAME(transform_in_vector)(j, at, src + c, u + c, u_step, true, tail);
+        u += j->in_channels;
+        NAME(advance)(j, &at);
+        NAME(advance)(j, &ahead);
     }
 }
 
@@ -211,37 +281,77 @@ static void NAME(product)(int64_t c, int64_t k, int64_t tiles, const float *u, c
     }
 }
 
-/* m[36 positions][channels from out_first on] to 4x4 pixels, cut at the image's edge, with what is
- * fused. */
-static void NAME(transform_out)(const struct rc_winograd_job *j, int64_t tile, const float *m,
-                                int64_t m_step)
+/* Rows 0 and 2 of a tile's 4x4 pixels, or 1 and 3, with what is fused; ny x nx of all are inside
+ * the image. */
+INLINE void NAME(transform_out_rows)(const struct rc_winograd_job *j, float *dst, VEC bias,
+                                     const float *m, int64_t m_step, const bool odd, const int ny,
+                                     const int nx, const bool part, TAIL tail)
 {
-    const struct NAME(place) at = NAME(place_of)(j, tile);
+    const struct rc_winograd_layout *l = &j->dst_layout;
+    VEC d[6], t[12], o[4];
+    for (int x = 0; x < 6; x++) {
+        for (int y = 0; y < 6; y++)
+            d[y] = NAME(load)(m + (y * 6 + x) * m_step);
+        NAME(output_half)(d, odd, t + x, 6);
+    }
+    for (int i = 0; i < 2; i++) {
+        const int y = 2 * i + odd;
+        NAME(output_half)(t + i * 6, false, o, 2);
+        NAME(output_half)(t + i * 6, true, o + 1, 2);
+        for (int x = 0; x < 4; x++) {
+            float *p = dst + y * l->row + x * l->pixel;
+            if (y >= ny || x >= nx)
+                continue;
+            VEC v = o[x] + bias;
+            if (j->sum)
+                v += NAME(load_part)(p, part, tail);
+            if (j->relu)
+                v = (VEC) (~(v < 0.0f) & (NAME(bits)) v); /* NaN stays */
+            NAME(store_part)(p, v, part, tail);
+        }
+    }
+}
+
+/* One vector of channels from `channel` on. */
+INLINE void NAME(transform_out_vector)(const struct rc_winograd_job *j, struct NAME(place) at,
+                                       int64_t channel, const float *m, int64_t m_step,
+                                       const bool part, TAIL tail)
+{
     const struct rc_winograd_layout *l = &j->dst_layout;
     const int ny = j->height - at.y < 4 ? (int) (j->height - at.y) : 4;
     const int nx = j->width - at.x < 4 ? (int) (j->width - at.x) : 4;
-    for (int64_t kb = 0; kb < j->out_count / LANES; kb++) {
-        const int64_t channel = j->out_first + kb * LANES;
-        float *dst = j->dst + at.image * l->image + rc_winograd_channel(l, channel) +
-                     at.y * l->row + at.x * l->pixel;
-        const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
-        VEC d[36], t[24], o[16];
-        for (int i = 0; i < 36; i++)
-            d[i] = NAME(load)(m + i * m_step + kb * LANES);
-        for (int x = 0; x < 6; x++)
-            NAME(output_1d)(d + x, 6, t + x, 6);
-        for (int y = 0; y < 4; y++)
-            NAME(output_1d)(t + y * 6, 1, o + y * 4, 1);
-        for (int y = 0; y < ny; y++)
-            for (int x = 0; x < nx; x++) {
-                float *p = dst + y * l->row + x * l->pixel;
-                VEC v = o[y * 4 + x] + bias;
-                if (j->sum)
-                    v += NAME(load)(p);
-                if (j->relu)
-                    v = (VEC) (~(v < 0.0f) & (NAME(bits)) v); /* NaN stays */
-                NAME(store)(p, v);
-            }
+    float *dst = j->dst + at.image * l->image + rc_winograd_channel(l, channel) + at.y * l->row +
+                 at.x * l->pixel;
+    const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
+    if (ny == 4 && nx == 4) {
+        NAME(transform_out_rows)(j, dst, bias, m, m_step, false, 4, 4, part, tail);
+        NAME(transform_out_rows)(j, dst, bias, m, m_step, true, 4, 4, part, tail);
+    } else {
+        NAME(transform_out_rows)(j, dst, bias, m, m_step, false, ny, nx, part, tail);
+        NAME(transform_out_rows)(j, dst, bias, m, m_step, true, ny, nx, part, tail);
+    }
+}
+
+/* m[36 positions][tiles][channels from out_first on] to tiles. */
+static void NAME(transform_out)(const struct rc_winograd_job *j, int64_t first, int64_t count,
+                                const float *m, int64_t m_step)
+{
+    const struct rc_winograd_layout *l = &j->dst_layout;
+    const int64_t behind = j->out_first + j->out_count;
+    const TAIL tail = TAIL_OF(l->channels % LANES);
+    struct NAME(place) at = NAME(place_of)(j, first);
+    struct NAME(place) ahead = NAME(place_of)(j, first + NAME(AHEAD));
+    for (int64_t i = 0; i < count; i++) {
+        int64_t k = j->out_first;
+        NAME(foresee)(j, l, j->dst, k, j->out_count, ahead, 1);
+        for (; k < behind && k + LANES <= l->channels; k += LANES, m += LANES)
+            NAME(transform_out_vector)(j, at, k, m, m_step, false, tail);
+        if (k < behind) {
+            NAME(transform_out_vector)(j, at, k, m, m_step, true, tail);
+            m += LANES;
+        }
+        NAME(advance)(j, &at);
+        NAME(advance)(j, &ahead);
     }
 }
 
@@ -252,17 +362,11 @@ static void NAME(tiles)(const struct rc_winograd_job *j, int64_t first, int64_t 
     const int64_t u_step = rc_winograd_step(j->block, c), m_step = rc_winograd_step(j->block, k);
     const float *weights = j->weights + j->out_first * c;
     float *u = scratch, *m = scratch + 36 * u_step;
-    for (int64_t i = 0; i < count; i++) {
-        NAME(foresee)(j, &j->src_layout, j->src, 0, c, first + i + NAME(AHEAD), 0);
-        NAME(transform_in)(j, first + i, u + i * c, u_step);
-    }
+    NAME(transform_in)(j, first, count, u, u_step);
     for (int p = 0; p < 36; p++) {
         const float *w = weights + p * c * j->out_channels;
         NAME(product)
         (c, k, count, u + p * u_step, w, p < 35 ? w + c * j->out_channels : NULL, m + p * m_step);
     }
-    for (int64_t i = 0; i < count; i++) {
-        NAME(foresee)(j, &j->dst_layout, j->dst, j->out_first, k, first + i + NAME(AHEAD), 1);
-        NAME(transform_out)(j, first + i, m + i * k, m_step);
-    }
+    NAME(transform_out)(j, first, count, m, m_step);
 }

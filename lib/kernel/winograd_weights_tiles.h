@@ -18,7 +18,7 @@ static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, in
 {
     const int64_t lanes = g->out - first < LANES ? g->out - first : LANES;
     const float *from = g->data + first * g->out_step + in * g->in_step;
-    VEC d[9], t[18], o[36];
+    VEC d[9], t[18];
     for (int x = 0; x < 9; x++) {
         d[x] = (VEC){0}; /* behind the last channel */
         for (int64_t l = 0; l < lanes && in < g->in; l++)
@@ -26,8 +26,10 @@ static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, in
     }
     for (int x = 0; x < 3; x++)
         NAME(weights_1d)(d + x, 3, t + x, 3);
-    for (int y = 0; y < 6; y++)
-        NAME(weights_1d)(t + y * 3, 1, o + y * 6, 1);
-    for (int p = 0; p < 36; p++)
-        NAME(store)(to + p * step, o[p]);
+    for (int y = 0; y < 6; y++) {
+        VEC o[6];
+        NAME(weights_1d)(t + y * 3, 1, o, 1);
+        for (int x = 0; x < 6; x++)
+            NAME(store)(to + (y * 6 + x) * step, o[x]);
+    }
 }

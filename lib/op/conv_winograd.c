@@ -21,23 +21,31 @@ static void key_of(char key[RC_CHOICE_KEY], const struct rc_winograd_spec *s)
              rc_md_text(s->dst, dst), s->threads, s->sum ? ", sum" : "");
 }
 
-static const char *const words[2] = {"direct", "winograd"};
+/* NARROW is Winograd's in half-width vectors. */
+enum kind { DIRECT, WINOGRAD, NARROW, KINDS };
+static const char *const words[KINDS] = {"direct", "winograd", "winograd-narrow"};
 
-static bool recall(struct rc_context *c, const char *key, bool *faster)
+/* KINDS: not known. */
+static enum kind recall(struct rc_context *c, const char *key)
 {
     char word[RC_CHOICE_WORD];
-    if (!rc_choice_recall(c, key, word))
-        return false;
-    *faster = !strcmp(word, words[true]);
-    return *faster || !strcmp(word, words[false]);
+    enum kind k = KINDS;
+    if (rc_choice_recall(c, key, word))
+        for (k = DIRECT; k < KINDS && strcmp(word, words[k]); k++)
+            ;
+    return k;
 }
 
 /* Without measuring. Transforms cost per channel, products per pair of them; oneDNN's AVX-512
- * kernels are ahead below 32. */
-static bool likely_faster(const struct rc_conv_geometry *g)
+ * kernels are ahead below 32 where they have whole vectors. */
+static enum kind likely(const struct rc_winograd_spec *s)
 {
-    const int64_t least = rc_cpu_lanes() == 16 ? 32 : 16;
-    return g->in_channels >= least && g->out_channels >= least;
+    const struct rc_conv_geometry *g = s->geometry;
+    const bool narrow = rc_winograd_wants_narrow(s);
+    const int64_t least = rc_cpu_lanes() == 16 && !narrow ? 32 : 16;
+    if (g->in_channels < least || g->out_channels < least)
+        return DIRECT;
+    return narrow ? NARROW : WINOGRAD;
 }
 
 /* --- measuring --- */
@@ -46,75 +54,97 @@ static bool likely_faster(const struct rc_conv_geometry *g)
 enum { CACHE_BYTES = 2 << 20 };
 
 /* As in a network: weights were driven out of the cache by other layers' since their last use, but
- * activations were just written. So both kernels walk through a ring of copies of their weights
+ * activations were just written. So the kernels walk through a ring of copies of their weights
  * that is larger than the cache. Winograd's are four times as large, which decides. */
 struct trial {
-    const struct rc_winograd *winograd;
+    struct rc_winograd *const *winograd; /* [KINDS], NULL: not a candidate */
     struct rc_prim *direct;
     char *src, *dst, *bias, *scratch, *ring;
-    size_t ring_bytes, at, weights[2]; /* weights: of direct, of Winograd */
+    size_t ring_bytes, at, weights[KINDS];
 };
 
-static uint64_t time_one(struct trial *t, bool winograd, rc_status *st)
+static uint64_t time_one(struct trial *t, enum kind k, rc_status *st)
 {
-    if (t->at + t->weights[winograd] > t->ring_bytes)
+    if (t->at + t->weights[k] > t->ring_bytes)
         t->at = 0;
     char *weights = t->ring + t->at;
-    t->at += rc_align_line(t->weights[winograd]);
+    t->at += rc_align_line(t->weights[k]);
     void *const handle[4] = {t->src, weights, t->dst, t->bias};
     const struct rc_winograd_args args = {t->src, (float *) (void *) weights,
                                           (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rc_clock_ns();
-    if (winograd)
-        rc_winograd_run(t->winograd, &args);
+    if (t->winograd[k])
+        rc_winograd_run(t->winograd[k], &args);
     else
         *st = rc_prim_run(t->direct, handle, t->scratch);
     return rc_clock_ns() - begin;
 }
 
-/* One turn of each: adds to the best times. 1 or -1: one was faster by a fifth. */
-static int turn(struct trial *t, uint64_t best[2], rc_status *st)
+/* The least, and in *second the next. */
+static enum kind least_of(const uint64_t ns[KINDS], uint64_t *second)
 {
-    uint64_t ns[2];
-    for (int k = 0; k < 2; k++) {
-        ns[k] = time_one(t, k == 0, st);
+    enum kind least = DIRECT;
+    *second = UINT64_MAX;
+    for (enum kind k = WINOGRAD; k < KINDS; k++) {
+        const bool less = ns[k] < ns[least];
+        const uint64_t other = less ? ns[least] : ns[k];
+        *second = other < *second ? other : *second;
+        least = less ? k : least;
+    }
+    return least;
+}
+
+/* One turn of each, added to the best times: the one that was faster by a fifth than all others, or
+ * KINDS. */
+static enum kind turn(struct trial *t, uint64_t best[KINDS], rc_status *st)
+{
+    uint64_t ns[KINDS], second;
+    for (enum kind k = DIRECT; k < KINDS; k++) {
+        const bool candidate = k == DIRECT || t->winograd[k];
+        ns[k] = candidate ? time_one(t, k, st) : UINT64_MAX;
         best[k] = ns[k] < best[k] ? ns[k] : best[k];
     }
-    return ns[0] * 6 < ns[1] * 5 ? 1 : ns[1] * 6 < ns[0] * 5 ? -1 : 0;
+    const enum kind least = least_of(ns, &second);
+    return ns[least] < second / 6 * 5 ? least : KINDS;
 }
 
 /* The best of a few turns each, the machine may be busy with something else in some of them; two
  * that clearly say the same will do. */
-static rc_status compare(struct trial *t, bool *faster)
+static rc_status compare(struct trial *t, enum kind *fastest)
 {
     enum { LEAST = 3, MOST = 7, ENOUGH_NS = 500000 };
-    uint64_t best[2] = {UINT64_MAX, UINT64_MAX}, cold[2] = {UINT64_MAX, UINT64_MAX};
+    uint64_t best[KINDS] = {UINT64_MAX, UINT64_MAX, UINT64_MAX}, cold[KINDS], second;
+    uint32_t clear[KINDS + 1] = {0};
     rc_status st = RC_OK;
+    memcpy(cold, best, sizeof(cold));
     turn(t, cold, &st); /* first touch of memory and code */
     const uint64_t begin = rc_clock_ns();
-    int clear = 0;
     for (int i = 0; i < MOST && (i < LEAST || rc_clock_ns() - begin < ENOUGH_NS); i++) {
-        if (st != RC_OK || clear == 2 || clear == -2)
+        const enum kind k = st == RC_OK ? turn(t, best, &st) : KINDS;
+        if (st != RC_OK || (++clear[k] == 2 && k != KINDS))
             break;
-        clear += turn(t, best, &st);
     }
-    *faster = best[0] < best[1];
+    *fastest = least_of(best, &second);
     return st;
 }
 
 /* Zeros everywhere: times do not depend on values. */
-static rc_status measure(const struct rc_prep *p, const struct rc_winograd *w,
-                         const struct rc_conv_direct *direct, bool *faster)
+static rc_status measure(const struct rc_prep *p, struct rc_winograd *const w[KINDS],
+                         const struct rc_conv_direct *direct, enum kind *fastest)
 {
     RC_TRY(rc_prim_create(direct->prim));
-    struct trial t = {.winograd = w,
-                      .direct = direct->prim,
-                      .weights = {rc_md_bytes(p->want[1]), rc_winograd_weights_bytes(w)}};
-    t.ring_bytes = CACHE_BYTES + rc_align_line(rc_larger(t.weights[0], t.weights[1]));
-    const size_t part[4] = {
-        rc_align_line(rc_md_bytes(p->want[0])), rc_align_line(rc_md_bytes(p->out_md[0])),
-        direct->has_bias ? rc_align_line(rc_winograd_bias_bytes(w)) : 0,
-        rc_align_line(rc_larger(direct->prim->scratch, rc_winograd_scratch(w)))};
+    struct trial t = {.winograd = w, .direct = direct->prim};
+    size_t weights = 0, bias = 0, scratch = direct->prim->scratch;
+    for (enum kind k = DIRECT; k < KINDS; k++) {
+        t.weights[k] = w[k] ? rc_winograd_weights_bytes(w[k]) : rc_md_bytes(p->want[1]);
+        weights = rc_larger(weights, t.weights[k]);
+        bias = rc_larger(bias, w[k] ? rc_winograd_bias_bytes(w[k]) : 0);
+        scratch = rc_larger(scratch, w[k] ? rc_winograd_scratch(w[k]) : 0);
+    }
+    t.ring_bytes = CACHE_BYTES + rc_align_line(weights);
+    const size_t part[4] = {rc_align_line(rc_md_bytes(p->want[0])),
+                            rc_align_line(rc_md_bytes(p->out_md[0])),
+                            direct->has_bias ? rc_align_line(bias) : 0, rc_align_line(scratch)};
     char *at = rc_engine_trial(p->engine, part[0] + part[1] + part[2] + part[3] + t.ring_bytes);
     if (!at)
         return RC_ERR_MEMORY;
@@ -123,7 +153,7 @@ static rc_status measure(const struct rc_prep *p, const struct rc_winograd *w,
     t.bias = direct->has_bias ? t.dst + part[1] : NULL;
     t.scratch = t.dst + part[1] + part[2];
     t.ring = t.scratch + part[3];
-    return compare(&t, faster);
+    return compare(&t, fastest);
 }
 
 /* --- choosing --- */
@@ -141,6 +171,19 @@ static bool posts_fit(const struct rc_node *n, struct rc_winograd_spec *s)
         i++;
     }
     return i == n->n_post;
+}
+
+/* Only the chosen one, or with KINDS all that fit. */
+static rc_status create(struct rc_winograd *w[KINDS], struct rc_context *c,
+                        const struct rc_winograd_spec *s, enum kind chosen)
+{
+    for (enum kind k = WINOGRAD; k < KINDS; k++) {
+        struct rc_winograd_spec this = *s;
+        this.narrow = k == NARROW;
+        if ((chosen == KINDS || chosen == k) && rc_winograd_fits(&this))
+            RC_TRY(rc_winograd_create(&w[k], c, &this));
+    }
+    return RC_OK;
 }
 
 bool rc_conv_winograd_told(const char *what)
@@ -164,24 +207,26 @@ rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep
         return RC_OK;
     struct rc_context *c = rc_engine_context(p->engine);
     char key[RC_CHOICE_KEY];
-    bool faster = true, settled = rc_conv_winograd_told("on");
+    enum kind best = KINDS;
     key_of(key, &s);
-    if (!settled && (p->repeatable || rc_choice_fixed(c))) {
-        settled = true;
-        faster = likely_faster(g);
+    if (rc_conv_winograd_told("on"))
+        best = rc_winograd_wants_narrow(&s) ? NARROW : WINOGRAD;
+    else if (p->repeatable || rc_choice_fixed(c))
+        best = likely(&s);
+    else
+        best = recall(c, key);
+    struct rc_winograd *w[KINDS] = {NULL};
+    rc_status st = create(w, c, &s, best);
+    if (st == RC_OK && best == KINDS) {
+        st = measure(p, w, direct, &best);
+        if (st == RC_OK)
+            st = rc_choice_remember(c, key, words[best]);
     }
-    settled = settled || recall(c, key, &faster);
-    if (settled && !faster)
-        return RC_OK;
-    RC_TRY(rc_winograd_create(out, c, &s));
-    if (settled)
-        return RC_OK;
-    rc_status st = measure(p, *out, direct, &faster);
-    if (st == RC_OK)
-        st = rc_choice_remember(c, key, words[faster]);
-    if (st != RC_OK || !faster) {
-        rc_winograd_destroy(*out);
-        *out = NULL;
+    if (st == RC_OK) {
+        *out = w[best];
+        w[best] = NULL;
     }
+    for (enum kind k = DIRECT; k < KINDS; k++)
+        rc_winograd_destroy(w[k]);
     return st;
 }

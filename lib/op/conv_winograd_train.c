@@ -100,11 +100,13 @@ static rc_status create(struct trained *t, struct rc_prep *p, const struct rc_wi
 
 static struct rc_winograd_spec spec_of(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    return (struct rc_winograd_spec){.geometry = g,
-                                     .src = p->want[0],
-                                     .dst = p->out_md[0],
-                                     .bias = p->node->n_in > 2 && p->in[2].dtype,
-                                     .threads = (uint32_t) omp_get_max_threads()};
+    struct rc_winograd_spec s = {.geometry = g,
+                                 .src = p->want[0],
+                                 .dst = p->out_md[0],
+                                 .bias = p->node->n_in > 2 && p->in[2].dtype,
+                                 .threads = (uint32_t) omp_get_max_threads()};
+    s.narrow = rc_winograd_wants_narrow(&s);
+    return s;
 }
 
 bool rc_conv_winograd_trains(const struct rc_prep *p, const struct rc_conv_geometry *g)

@@ -1,5 +1,5 @@
-/* Winograd's kernels against direct sums in double, forward and backward: channels 1 to 33, odd
- * sizes, what is fused. */
+/* Winograd's kernels against direct sums in double, forward and backward: channels 1 to 33 in
+ * blocks and whole, odd sizes, what is fused. */
 #include "kernel/onednn.h"
 #include "kernel/winograd.h"
 #include "nets.h"
@@ -14,6 +14,7 @@ struct scene {
     struct rc_context *ctx;
     struct rc_conv_geometry g;
     const struct rc_md *src, *dst, *plain_src, *plain_dst;
+    bool narrow;
     float *x, *weights, *bias, *residual; /* plain */
     float *in, *out, *got;
     double *want;
@@ -47,6 +48,7 @@ static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t
                        dnnl_format_tag_t tag)
 {
     enum { BATCH = 2 };
+    s->narrow = false;
     s->ctx = test_context();
     OK(rc_engine_create(&s->engine, s->ctx));
     s->g = (struct rc_conv_geometry){BATCH,  c,      k,      1,      {h, w}, {h, w},
@@ -116,6 +118,7 @@ static struct rc_winograd *kernel(const struct scene *s, bool bias, bool sum, bo
                                           .bias = bias,
                                           .sum = sum,
                                           .relu = relu,
+                                          .narrow = s->narrow,
                                           .threads = threads};
     struct rc_winograd *w;
     if (!rc_winograd_fits(&spec))
@@ -176,15 +179,37 @@ static dnnl_format_tag_t blocked(void)
     return i.avx512 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
+/* Channels of whole vectors. */
+static int64_t padded(int64_t channels, int64_t lanes)
+{
+    return (channels + lanes - 1) / lanes * lanes;
+}
+
+/* In vectors of the processor's width and, where that pads less, of half of it. */
+static void check_widths(int64_t c, dnnl_format_tag_t tag)
+{
+    const int64_t k = 34 - c;
+    const bool less = padded(c, 8) * padded(k, 8) < padded(c, 16) * padded(k, 16);
+    struct scene s;
+    open_scene(&s, c, k, 5 + c % 4, 4 + c % 7, tag);
+    check(&s, (int) (c % 8));
+    s.narrow = true;
+    struct rc_winograd *w = kernel(&s, false, false, false, 1);
+    assert_int_equal(w != NULL, cpu().avx512 && tag == dnnl_nhwc && less);
+    if (w)
+        check(&s, (int) (c % 8));
+    rc_winograd_destroy(w);
+    close_scene(&s);
+}
+
 static void any_number_of_channels(void **state)
 {
     (void) state;
     const dnnl_format_tag_t tag = blocked();
     for (int64_t c = 1; c <= 33; c++) {
-        struct scene s;
-        open_scene(&s, c, 34 - c, 5 + c % 4, 4 + c % 7, tag);
-        check(&s, (int) (c % 8));
-        close_scene(&s);
+        check_widths(c, tag);
+        if (c > 1 && c < 33) /* of one channel that is the plain layout */
+            check_widths(c, dnnl_nhwc);
     }
 }
 
@@ -344,17 +369,23 @@ static void check_weights_gradient(struct scene *s, const struct rc_winograd_spe
 static void gradients(void **state)
 {
     (void) state;
-    const dnnl_format_tag_t tag = blocked();
-    for (int64_t c = 1; c <= 33; c++) {
-        struct scene s;
-        open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tag);
-        struct rc_winograd_spec spec = {
-            .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
-        check_source_gradient(&s, &spec);
-        spec.bias = true;
-        check_weights_gradient(&s, &spec);
-        close_scene(&s);
-    }
+    const dnnl_format_tag_t tags[3] = {blocked(), dnnl_nhwc, dnnl_nhwc};
+    for (int64_t c = 1; c <= 33; c++)
+        for (int i = 0; i < (c > 1 && c < 33 ? 3 : 1); i++) {
+            struct scene s;
+            open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tags[i]);
+            struct rc_winograd_spec spec = {.geometry = &s.g,
+                                            .src = s.src,
+                                            .dst = s.dst,
+                                            .narrow = i == 2,
+                                            .threads = 1 + (uint32_t) c % 3};
+            if (!spec.narrow || rc_winograd_fits(&spec)) {
+                check_source_gradient(&s, &spec);
+                spec.bias = true;
+                check_weights_gradient(&s, &spec);
+            }
+            close_scene(&s);
+        }
 }
 
 /* oneDNN's kernels rely on zeros behind the last channel. */
