@@ -27,6 +27,21 @@ struct rc_conv_request {
 rc_status rc_conv_describe(dnnl_primitive_desc_t *pd, struct rc_engine *e,
                            const struct rc_conv_request *r);
 
+/* What an f32 kernel of our own is asked for. */
+struct rc_conv_spec {
+    const struct rc_conv_geometry *geometry;
+    const struct rc_md *src, *dst; /* NULL is plain */
+    bool bias, sum, relu;          /* add a bias, what dst holds; then max(., 0) */
+    bool narrow; /* in vectors of half the processor's width; fits only where that pads less */
+    uint32_t threads;
+};
+
+struct rc_conv_args {
+    const void *src;
+    const float *weights, *bias; /* packed by the kernel; bias is NULL where the spec has none */
+    void *dst, *scratch;
+};
+
 /* Integer convolution: u8 or s8 sources, s8 weights that are already quantized (plain, packed by a
  * reorder to weights_md), f32 bias in real units kept inside. A residual is added to what dst
  * holds. A matrix product is the geometry with 1x1 everything. Described only: rc_prim_create() of

@@ -10,20 +10,6 @@ struct rc_winograd {
     bool turned; /* backward by data: channels swapped, taps reversed */
 };
 
-static const struct rc_winograd_code *code_here(bool narrow)
-{
-#if RC_WINOGRAD_SETS
-    switch (rc_cpu_lanes()) {
-    case 16:
-        return narrow ? &rc_winograd_avx512vl : &rc_winograd_avx512;
-    case 8:
-        return narrow ? NULL : &rc_winograd_avx2;
-    }
-#endif
-    (void) narrow;
-    return NULL;
-}
-
 /* Few tiles with many weights: those come from memory for every run, four times the direct ones. */
 static bool bound_by_weights(const struct rc_winograd_job *j)
 {
@@ -74,7 +60,7 @@ static int64_t padded_pairs(const struct rc_winograd_job *j, int64_t lanes)
 /* Activations of this size were written just now into the second-level cache of one core or all. */
 enum { NEAR_BYTES = 256 << 10 };
 
-static bool job_of(const struct rc_winograd_spec *s, const struct rc_winograd_code *code,
+static bool job_of(const struct rc_conv_spec *s, const struct rc_vector_code *code,
                    struct rc_winograd_job *j)
 {
     const struct rc_conv_geometry *g = s->geometry;
@@ -96,20 +82,20 @@ static bool job_of(const struct rc_winograd_spec *s, const struct rc_winograd_co
     return !bound_by_weights(j);
 }
 
-bool rc_winograd_fits(const struct rc_winograd_spec *s)
+bool rc_winograd_fits(const struct rc_conv_spec *s)
 {
     struct rc_winograd_job j = {0};
-    return job_of(s, code_here(s->narrow), &j);
+    return job_of(s, rc_vector_code_here(s->narrow), &j);
 }
 
 /* Some processors do two half-width multiplications at a time as fast as two whole ones, others
  * only half as much: where half the pairs are padding, narrow ones win on both. */
-bool rc_winograd_wants_narrow(const struct rc_winograd_spec *s)
+bool rc_winograd_wants_narrow(const struct rc_conv_spec *s)
 {
     struct rc_winograd_job j = {0};
-    struct rc_winograd_spec narrow = *s;
+    struct rc_conv_spec narrow = *s;
     narrow.narrow = true;
-    const struct rc_winograd_code *code = code_here(true);
+    const struct rc_vector_code *code = rc_vector_code_here(true);
     return job_of(&narrow, code, &j) &&
            padded_pairs(&j, code->lanes) * 10 <= padded_pairs(&j, 2 * code->lanes) * 6;
 }
@@ -150,9 +136,9 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
                                     rc_winograd_step(j->block, j->out_count)));
 }
 
-bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_winograd_spec *s, bool split)
+bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_conv_spec *s, bool split)
 {
-    *p = (struct rc_winograd_plan){.code = code_here(s->narrow),
+    *p = (struct rc_winograd_plan){.code = rc_vector_code_here(s->narrow),
                                    .in_channels = s->geometry->in_channels,
                                    .out_channels = s->geometry->out_channels,
                                    .threads = s->threads ? s->threads : 1};
@@ -163,7 +149,7 @@ bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_winograd_
 }
 
 static rc_status create(struct rc_winograd **out, struct rc_context *c,
-                        const struct rc_winograd_spec *s, bool turned)
+                        const struct rc_conv_spec *s, bool turned)
 {
     struct rc_winograd_plan plan;
     *out = NULL;
@@ -179,18 +165,18 @@ static rc_status create(struct rc_winograd **out, struct rc_context *c,
 }
 
 rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
-                             const struct rc_winograd_spec *s)
+                             const struct rc_conv_spec *s)
 {
     return create(out, c, s, false);
 }
 
 rc_status rc_winograd_create_data(struct rc_winograd **out, struct rc_context *c,
-                                  const struct rc_winograd_spec *s)
+                                  const struct rc_conv_spec *s)
 {
     struct rc_conv_geometry g = *s->geometry;
     g.in_channels = s->geometry->out_channels;
     g.out_channels = s->geometry->in_channels;
-    const struct rc_winograd_spec turned = {
+    const struct rc_conv_spec turned = {
         .geometry = &g, .src = s->dst, .dst = s->src, .narrow = s->narrow, .threads = s->threads};
     return create(out, c, &turned, true);
 }
@@ -245,11 +231,11 @@ size_t rc_winograd_scratch(const struct rc_winograd *w)
 
 const char *rc_winograd_name(const struct rc_winograd *w)
 {
-    return w->plan.code->name;
+    return w->plan.code->winograd;
 }
 
-static void run_piece(const struct rc_winograd_plan *p, const struct rc_winograd_args *a,
-                      int64_t piece, float *scratch)
+static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_args *a, int64_t piece,
+                      float *scratch)
 {
     struct rc_winograd_job j = p->job;
     const int64_t block = piece / p->parts, part = piece % p->parts, lanes = p->code->lanes;
@@ -263,7 +249,7 @@ static void run_piece(const struct rc_winograd_plan *p, const struct rc_winograd
     p->code->tiles(&j, block * j.block, rc_winograd_count(p, block), scratch);
 }
 
-void rc_winograd_run(const struct rc_winograd *w, const struct rc_winograd_args *a)
+void rc_winograd_run(const struct rc_winograd *w, const struct rc_conv_args *a)
 {
     const struct rc_winograd_plan *p = &w->plan;
 #pragma omp parallel for schedule(static) num_threads(p->threads)

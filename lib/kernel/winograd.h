@@ -6,29 +6,21 @@
  * or in blocks. */
 #include "kernel/conv.h"
 
-/* Can it, and may it pay: geometry, layouts (NULL is plain), processor; not few tiles with weights
- * beyond 1 MiB. `threads` that will run it. */
-struct rc_winograd_spec {
-    const struct rc_conv_geometry *geometry;
-    const struct rc_md *src, *dst;
-    bool bias, sum, relu;
-    bool narrow; /* in vectors of half the processor's width; fits only where that pads less */
-    uint32_t threads;
-};
-bool rc_winograd_fits(const struct rc_winograd_spec *s);
+/* Can it, and may it pay: geometry, layouts, processor; not few tiles with weights beyond 1 MiB. */
+bool rc_winograd_fits(const struct rc_conv_spec *s);
 /* Without measuring: padding to whole vectors would be most of the work. */
-bool rc_winograd_wants_narrow(const struct rc_winograd_spec *s);
+bool rc_winograd_wants_narrow(const struct rc_conv_spec *s);
 
 /* --- forward, and backward by data --- */
 
 struct rc_winograd;
 /* RC_ERR_UNSUPPORTED where rc_winograd_fits() says no; RC_ERR_MEMORY. */
 rc_status rc_winograd_create(struct rc_winograd **out, struct rc_context *c,
-                             const struct rc_winograd_spec *s);
+                             const struct rc_conv_spec *s);
 /* The gradient of the source: reads a gradient in `dst`'s layout, writes one in `src`'s. Weights
  * are packed from the same plain ones. bias, sum and relu must be unset. */
 rc_status rc_winograd_create_data(struct rc_winograd **out, struct rc_context *c,
-                                  const struct rc_winograd_spec *s);
+                                  const struct rc_conv_spec *s);
 void rc_winograd_destroy(struct rc_winograd *w);
 size_t rc_winograd_scratch(const struct rc_winograd *w); /* [bytes] */
 const char *rc_winograd_name(const struct rc_winograd *w);
@@ -40,20 +32,15 @@ size_t rc_winograd_bias_bytes(const struct rc_winograd *w);
 void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, float *packed);
 void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed);
 
-struct rc_winograd_args {
-    const void *src;
-    const float *weights, *bias; /* packed; bias is NULL where the spec has none */
-    void *dst, *scratch;
-};
 /* The same bits for the same number of threads, and for any. */
-void rc_winograd_run(const struct rc_winograd *w, const struct rc_winograd_args *a);
+void rc_winograd_run(const struct rc_winograd *w, const struct rc_conv_args *a);
 
 /* --- backward by weights --- */
 
 struct rc_winograd_grad;
 /* As rc_winograd_create(); `bias` asks for the bias' gradient too. */
 rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,
-                                  const struct rc_winograd_spec *s);
+                                  const struct rc_conv_spec *s);
 void rc_winograd_grad_destroy(struct rc_winograd_grad *w);
 size_t rc_winograd_grad_scratch(const struct rc_winograd_grad *w); /* [bytes] */
 struct rc_winograd_grad_args {

@@ -1,14 +1,8 @@
 #ifndef RC_LIB_KERNEL_WINOGRAD_CODE_H
 #define RC_LIB_KERNEL_WINOGRAD_CODE_H
 /* What winograd.c and winograd_grad.c share with the vector code. */
+#include "kernel/vector.h"
 #include "kernel/winograd.h"
-
-/* The vector code is compiled. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define RC_WINOGRAD_SETS 1
-#else
-#define RC_WINOGRAD_SETS 0
-#endif
 
 /* Element (n, c, y, x) of an activation is at
  *     n*image + (c / block)*block_stride + c % block + y*row + x*pixel. */
@@ -51,40 +45,17 @@ struct rc_winograd_plain {
     int64_t in, out, in_step, out_step, tap_step;
 };
 
-/* One instruction set. Tiles are [first, first + count), count <= block; scratch is that of one
- * thread, per_thread floats. */
-struct rc_winograd_code {
-    const char *name;
-    int64_t lanes;
-    int64_t rows; /* tiles of a register block */
-    void (*tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count, float *scratch);
-    /* Adds to sums[36][in][out] and, unless NULL, to bias_sums[out]; `dst` holds the output's
-     * gradient and is only read. */
-    void (*grad_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                       float *scratch, float *sums, float *bias_sums);
-    /* A vector of sums per position, `step` apart, to taps: those of output channels `first` on,
-     * of `out`, lie out_step floats apart. */
-    void (*grad_weights)(const float *sums, int64_t step, int64_t first, int64_t out,
-                         int64_t out_step, float *plain);
-    /* Input channel `in` and the vector of output channels from `first` on to 36 vectors `step`
-     * floats apart; zeros behind the last channel of either. */
-    void (*pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
-                      int64_t step);
-};
-extern const struct rc_winograd_code rc_winograd_avx2, rc_winograd_avx512, rc_winograd_avx512vl;
-
 /* How a job is cut: blocks of tiles times parts of the output channels, equal but for a vector. */
 struct rc_winograd_plan {
     struct rc_winograd_job job;
-    const struct rc_winograd_code *code;
+    const struct rc_vector_code *code;
     int64_t tiles, blocks, parts;
     int64_t in_channels, out_channels; /* without padding */
     uint32_t threads;
     size_t per_thread; /* [floats] */
 };
 /* False where rc_winograd_fits() says no. `split`: output channels may be divided among threads. */
-bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_winograd_spec *s,
-                           bool split);
+bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_conv_spec *s, bool split);
 
 static inline int64_t rc_winograd_count(const struct rc_winograd_plan *p, int64_t block)
 {

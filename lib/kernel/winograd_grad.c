@@ -13,7 +13,7 @@ struct rc_winograd_grad {
 };
 
 rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,
-                                  const struct rc_winograd_spec *s)
+                                  const struct rc_conv_spec *s)
 {
     struct rc_winograd_plan plan;
     *out = NULL;

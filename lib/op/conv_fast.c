@@ -2,12 +2,12 @@
  * decides, because it reads what forward wrote and must not need a reorder of activations. */
 #include "op/conv_fast.h"
 #include "kernel/conv.h"
-#include "op/conv_winograd.h"
+#include "op/conv_own.h"
 #include "op/layers.h"
 
 struct conv_state {
     struct rc_prim forward, data, weights;
-    struct rc_winograd *winograd; /* instead of `forward`; NULL: not */
+    struct rc_conv_own own; /* instead of `forward`, if it exists */
     bool has_bias, wants_data, wants_weights;
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
     /* Source and output gradient in the layouts of the weights gradient, where those differ from
@@ -22,7 +22,7 @@ static void state_destroy(void *state)
     rc_prim_clear(&s->forward);
     rc_prim_clear(&s->data);
     rc_prim_clear(&s->weights);
-    rc_winograd_destroy(s->winograd);
+    rc_conv_own_destroy(&s->own);
     rc_reorder_destroy(s->move[0]);
     rc_reorder_destroy(s->move[1]);
     rc_release(s->unwanted[0]);
@@ -37,12 +37,12 @@ static rc_status run_forward(const struct rc_step_io *io)
     return rc_prim_run(&s->forward, handle, io->scratch);
 }
 
-static rc_status run_winograd(const struct rc_step_io *io)
+static rc_status run_own(const struct rc_step_io *io)
 {
     const struct conv_state *s = io->state;
-    const struct rc_winograd_args a = {io->in[0], io->in[1], s->has_bias ? io->in[2] : NULL,
-                                       io->out[0], io->scratch};
-    rc_winograd_run(s->winograd, &a);
+    const struct rc_conv_args a = {io->in[0], io->in[1], s->has_bias ? io->in[2] : NULL, io->out[0],
+                                   io->scratch};
+    rc_conv_own_run(&s->own, &a);
     return RC_OK;
 }
 
@@ -330,29 +330,29 @@ static rc_status prepare_backward(struct rc_prep *p, struct conv_state *s,
 
 static void pack_weights(const void *state, const void *plain, void *packed)
 {
-    rc_winograd_pack_weights(((const struct conv_state *) state)->winograd, plain, packed);
+    rc_conv_own_pack_weights(&((const struct conv_state *) state)->own, plain, packed);
 }
 
 static void pack_bias(const void *state, const void *plain, void *packed)
 {
-    rc_winograd_pack_bias(((const struct conv_state *) state)->winograd, plain, packed);
+    rc_conv_own_pack_bias(&((const struct conv_state *) state)->own, plain, packed);
 }
 
 /* oneDNN's packed weights are not wanted any more. */
-static rc_status prefer_winograd(struct rc_prep *p, struct conv_state *s,
-                                 const struct rc_conv_geometry *g)
+static rc_status prefer_own(struct rc_prep *p, struct conv_state *s,
+                            const struct rc_conv_geometry *g)
 {
-    const struct rc_conv_direct direct = {&s->forward, s->has_bias};
-    RC_TRY(rc_conv_winograd_choose(&s->winograd, p, g, &direct));
-    if (!s->winograd)
+    const struct rc_conv_onednn onednn = {&s->forward, s->has_bias};
+    RC_TRY(rc_conv_choose(&s->own, p, g, &onednn));
+    if (!rc_conv_own_exists(&s->own))
         return RC_OK;
     rc_prim_clear(&s->forward);
-    p->packing[1] = (struct rc_packing){rc_winograd_weights_bytes(s->winograd), pack_weights};
+    p->packing[1] = (struct rc_packing){rc_conv_own_weights_bytes(&s->own), pack_weights};
     if (s->has_bias) /* whole vectors of it */
-        p->packing[2] = (struct rc_packing){rc_winograd_bias_bytes(s->winograd), pack_bias};
-    p->scratch = rc_winograd_scratch(s->winograd);
-    p->impl = rc_winograd_name(s->winograd);
-    p->run = run_winograd;
+        p->packing[2] = (struct rc_packing){rc_conv_own_bias_bytes(&s->own), pack_bias};
+    p->scratch = rc_conv_own_scratch(&s->own);
+    p->impl = rc_conv_own_name(&s->own);
+    p->run = run_own;
     return RC_OK;
 }
 
@@ -381,8 +381,8 @@ static rc_status prepare(struct rc_prep *p)
     if (st == RC_OK && p->training)
         st = prepare_backward(p, s, &g, bias);
     else if (st == RC_OK && !p->bf16)
-        st = prefer_winograd(p, s, &g);
-    if (st == RC_OK && !s->winograd)
+        st = prefer_own(p, s, &g);
+    if (st == RC_OK && !rc_conv_own_exists(&s->own))
         st = rc_prim_create(&s->forward);
     if (st != RC_OK) {
         state_destroy(s);

@@ -1,6 +1,6 @@
 /* A 3x3 convolution of a training step, all three passes by Winograd. Weights change at every
  * step, so each pass packs its own from the plain ones. */
-#include "op/conv_winograd.h"
+#include "op/conv_own.h"
 
 #include <omp.h>
 
@@ -36,11 +36,11 @@ static void run_pass(const struct rc_winograd *w, void *const *in, const void *s
     rc_winograd_pack_weights(w, in[1], weights);
     if (has_bias)
         rc_winograd_pack_bias(w, in[2], bias);
-    const struct rc_winograd_args a = {.src = src,
-                                       .weights = weights,
-                                       .bias = has_bias ? bias : NULL,
-                                       .dst = dst,
-                                       .scratch = (char *) bias + rc_winograd_bias_bytes(w)};
+    const struct rc_conv_args a = {.src = src,
+                                   .weights = weights,
+                                   .bias = has_bias ? bias : NULL,
+                                   .dst = dst,
+                                   .scratch = (char *) bias + rc_winograd_bias_bytes(w)};
     rc_winograd_run(w, &a);
 }
 
@@ -70,10 +70,10 @@ static rc_status run_backward(const struct rc_step_io *io)
     return RC_OK;
 }
 
-static rc_status create(struct trained *t, struct rc_prep *p, const struct rc_winograd_spec *s)
+static rc_status create(struct trained *t, struct rc_prep *p, const struct rc_conv_spec *s)
 {
     struct rc_context *c = rc_engine_context(p->engine);
-    struct rc_winograd_spec data = *s;
+    struct rc_conv_spec data = *s;
     data.bias = false;
     t->bias = s->bias;
     RC_TRY(rc_winograd_create(&t->forward, c, s));
@@ -98,26 +98,26 @@ static rc_status create(struct trained *t, struct rc_prep *p, const struct rc_wi
     return RC_OK;
 }
 
-static struct rc_winograd_spec spec_of(const struct rc_prep *p, const struct rc_conv_geometry *g)
+static struct rc_conv_spec spec_of(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    struct rc_winograd_spec s = {.geometry = g,
-                                 .src = p->want[0],
-                                 .dst = p->out_md[0],
-                                 .bias = p->node->n_in > 2 && p->in[2].dtype,
-                                 .threads = (uint32_t) omp_get_max_threads()};
+    struct rc_conv_spec s = {.geometry = g,
+                             .src = p->want[0],
+                             .dst = p->out_md[0],
+                             .bias = p->node->n_in > 2 && p->in[2].dtype,
+                             .threads = (uint32_t) omp_get_max_threads()};
     s.narrow = rc_winograd_wants_narrow(&s);
     return s;
 }
 
 bool rc_conv_winograd_trains(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    const struct rc_winograd_spec s = spec_of(p, g);
+    const struct rc_conv_spec s = spec_of(p, g);
     return p->training && !p->bf16 && !rc_conv_winograd_told("off") && rc_winograd_fits(&s);
 }
 
 rc_status rc_conv_winograd_train(struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    const struct rc_winograd_spec s = spec_of(p, g);
+    const struct rc_conv_spec s = spec_of(p, g);
     struct trained *t = RC_NEW(rc_engine_context(p->engine), struct trained);
     if (!t)
         return RC_ERR_MEMORY;

@@ -79,10 +79,10 @@ static void open_direct(struct layer *l)
 
 static void open_winograd(struct layer *l)
 {
-    const struct rc_winograd_spec s = {.geometry = &l->g,
-                                       .src = l->src,
-                                       .dst = l->dst,
-                                       .threads = (uint32_t) omp_get_max_threads()};
+    const struct rc_conv_spec s = {.geometry = &l->g,
+                                   .src = l->src,
+                                   .dst = l->dst,
+                                   .threads = (uint32_t) omp_get_max_threads()};
     OK(rc_winograd_create(&l->forward, l->ctx, &s));
     OK(rc_winograd_create_data(&l->data, l->ctx, &s));
     OK(rc_winograd_grad_create(&l->weights, l->ctx, &s));
@@ -108,10 +108,10 @@ static void run_winograd(struct layer *l, int pass)
     }
     const struct rc_winograd *w = pass ? l->data : l->forward;
     rc_winograd_pack_weights(w, l->plain, l->packed);
-    rc_winograd_run(w, &(struct rc_winograd_args){.src = l->handle[pass][0],
-                                                  .weights = l->packed,
-                                                  .dst = l->handle[pass][2],
-                                                  .scratch = l->scratch});
+    rc_winograd_run(w, &(struct rc_conv_args){.src = l->handle[pass][0],
+                                              .weights = l->packed,
+                                              .dst = l->handle[pass][2],
+                                              .scratch = l->scratch});
 }
 
 static int by_time(const void *a, const void *b)

@@ -112,14 +112,14 @@ static void expect(struct scene *s, bool bias, bool sum, bool relu)
 static struct rc_winograd *kernel(const struct scene *s, bool bias, bool sum, bool relu,
                                   uint32_t threads)
 {
-    const struct rc_winograd_spec spec = {.geometry = &s->g,
-                                          .src = s->src,
-                                          .dst = s->dst,
-                                          .bias = bias,
-                                          .sum = sum,
-                                          .relu = relu,
-                                          .narrow = s->narrow,
-                                          .threads = threads};
+    const struct rc_conv_spec spec = {.geometry = &s->g,
+                                      .src = s->src,
+                                      .dst = s->dst,
+                                      .bias = bias,
+                                      .sum = sum,
+                                      .relu = relu,
+                                      .narrow = s->narrow,
+                                      .threads = threads};
     struct rc_winograd *w;
     if (!rc_winograd_fits(&spec))
         return NULL;
@@ -136,7 +136,7 @@ static void run(struct scene *s, const struct rc_winograd *w, bool bias)
     if (b)
         rc_winograd_pack_bias(w, s->bias, b);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rc_winograd_run(w, &(struct rc_winograd_args){s->in, weights, b, s->out, scratch});
+    rc_winograd_run(w, &(struct rc_conv_args){s->in, weights, b, s->out, scratch});
     free(b);
     free(weights);
     free(scratch);
@@ -310,7 +310,7 @@ static void close_enough(const struct worst *w, const struct scene *s, const cha
                  (int) s->g.out_channels, (int) s->g.in[0], (int) s->g.in[1], w->error, w->largest);
 }
 
-static void check_source_gradient(struct scene *s, const struct rc_winograd_spec *spec)
+static void check_source_gradient(struct scene *s, const struct rc_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
     const int64_t n = s->g.batch * c * h * w;
@@ -321,10 +321,10 @@ static void check_source_gradient(struct scene *s, const struct rc_winograd_spec
     float *blocked_gradient = random_array(elements(s->src), 8), *got = random_array(n, 9);
     rc_winograd_pack_weights(kernel, s->weights, weights);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rc_winograd_run(kernel, &(struct rc_winograd_args){.src = s->out,
-                                                       .weights = weights,
-                                                       .dst = blocked_gradient,
-                                                       .scratch = scratch});
+    rc_winograd_run(kernel, &(struct rc_conv_args){.src = s->out,
+                                                   .weights = weights,
+                                                   .dst = blocked_gradient,
+                                                   .scratch = scratch});
     move(s, s->src, s->plain_src, blocked_gradient, got);
     struct worst worst = {0, 0};
     for (int64_t i = 0; i < n; i++)
@@ -337,7 +337,7 @@ static void check_source_gradient(struct scene *s, const struct rc_winograd_spec
     rc_winograd_destroy(kernel);
 }
 
-static void check_weights_gradient(struct scene *s, const struct rc_winograd_spec *spec)
+static void check_weights_gradient(struct scene *s, const struct rc_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, k = s->g.out_channels, pixels = s->g.in[0] * s->g.in[1];
     struct rc_winograd_grad *kernel;
@@ -374,11 +374,11 @@ static void gradients(void **state)
         for (int i = 0; i < (c > 1 && c < 33 ? 3 : 1); i++) {
             struct scene s;
             open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tags[i]);
-            struct rc_winograd_spec spec = {.geometry = &s.g,
-                                            .src = s.src,
-                                            .dst = s.dst,
-                                            .narrow = i == 2,
-                                            .threads = 1 + (uint32_t) c % 3};
+            struct rc_conv_spec spec = {.geometry = &s.g,
+                                        .src = s.src,
+                                        .dst = s.dst,
+                                        .narrow = i == 2,
+                                        .threads = 1 + (uint32_t) c % 3};
             if (!spec.narrow || rc_winograd_fits(&spec)) {
                 check_source_gradient(&s, &spec);
                 spec.bias = true;
@@ -432,8 +432,7 @@ static void other_convolutions_are_refused(void **state)
     s.g = good;
     s.src = s.plain_src;
     struct rc_winograd *w;
-    const struct rc_winograd_spec spec = {
-        .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1};
+    const struct rc_conv_spec spec = {.geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1};
     assert_int_equal(rc_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
     assert_null(w);
     close_scene(&s);

@@ -1,6 +1,6 @@
-/* Winograd tiles, 8 lanes. */
-#include "kernel/winograd_code.h"
-#if RC_WINOGRAD_SETS
+/* f32 kernels, 8 lanes. */
+#include "kernel/vector.h"
+#if RC_VECTOR_SETS
 #pragma GCC target("avx2,fma")
 #include <immintrin.h>
 #define LANES 8
@@ -12,7 +12,7 @@
     _mm256_cmpgt_epi32(_mm256_set1_epi32((int) (n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 #define LOAD_TAIL(p, tail) _mm256_maskload_ps((p), (tail))
 #define STORE_TAIL(p, tail, v) _mm256_maskstore_ps((p), (tail), (__m256) (v))
-#define SET_NAME "winograd:avx2"
+#define SET_NAME "avx2"
 #define NAME(f) f##_avx2
-#include "kernel/winograd_set.h"
+#include "kernel/vector_set.h"
 #endif

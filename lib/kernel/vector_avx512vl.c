@@ -1,7 +1,7 @@
-/* Winograd tiles, 8 lanes with the registers and masks of AVX-512: for numbers of channels that 16
+/* f32 kernels, 8 lanes with the registers and masks of AVX-512: for numbers of channels that 16
  * lanes would pad. */
-#include "kernel/winograd_code.h"
-#if RC_WINOGRAD_SETS
+#include "kernel/vector.h"
+#if RC_VECTOR_SETS
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
 #include <immintrin.h>
 #define LANES 8
@@ -12,7 +12,7 @@
 #define TAIL_OF(n) ((__mmask8) ((1u << (n)) - 1))
 #define LOAD_TAIL(p, tail) _mm256_maskz_loadu_ps((tail), (p))
 #define STORE_TAIL(p, tail, v) _mm256_mask_storeu_ps((p), (tail), (__m256) (v))
-#define SET_NAME "winograd:avx512vl"
+#define SET_NAME "avx512vl"
 #define NAME(f) f##_avx512vl
-#include "kernel/winograd_set.h"
+#include "kernel/vector_set.h"
 #endif

@@ -1,8 +1,8 @@
-/* Winograd or direct, by measurement. */
-#include "op/conv_winograd.h"
+/* oneDNN's kernel or one of ours, by measurement. */
 #include "base/file.h"
 #include "kernel/choice.h"
 #include "kernel/onednn.h"
+#include "op/conv_own.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -10,20 +10,23 @@
 #include <string.h>
 
 /* All of what the times depend on: bias and ReLU come and go unnoticed. */
-static void key_of(char key[RC_CHOICE_KEY], const struct rc_winograd_spec *s)
+static void key_of(char key[RC_CHOICE_KEY], const struct rc_conv_spec *s)
 {
     const struct rc_conv_geometry *g = s->geometry;
     char src[64], dst[64];
     snprintf(key, RC_CHOICE_KEY,
-             "conv3x3 f32 %lldx%lldx%lldx%lld to %lld channels, %s to %s, %u threads%s",
-             (long long) g->batch, (long long) g->in_channels, (long long) g->in[0],
-             (long long) g->in[1], (long long) g->out_channels, rc_md_text(s->src, src),
-             rc_md_text(s->dst, dst), s->threads, s->sum ? ", sum" : "");
+             "conv%lldx%lld f32 %lldx%lldx%lldx%lld to %lldx%lldx%lld by %lld, %s to %s, "
+             "%u threads%s",
+             (long long) g->kernel[0], (long long) g->kernel[1], (long long) g->batch,
+             (long long) g->in_channels, (long long) g->in[0], (long long) g->in[1],
+             (long long) g->out_channels, (long long) g->out[0], (long long) g->out[1],
+             (long long) g->stride[0], rc_md_text(s->src, src), rc_md_text(s->dst, dst), s->threads,
+             s->sum ? ", sum" : "");
 }
 
-/* NARROW is Winograd's in half-width vectors. */
-enum kind { DIRECT, WINOGRAD, NARROW, KINDS };
-static const char *const words[KINDS] = {"direct", "winograd", "winograd-narrow"};
+/* Ours in whole vectors of the processor or in half ones. */
+enum kind { ONEDNN, WIDE, NARROW, KINDS };
+static const char *const words[KINDS] = {"onednn", "own", "own-narrow"};
 
 /* KINDS: not known. */
 static enum kind recall(struct rc_context *c, const char *key)
@@ -31,21 +34,21 @@ static enum kind recall(struct rc_context *c, const char *key)
     char word[RC_CHOICE_WORD];
     enum kind k = KINDS;
     if (rc_choice_recall(c, key, word))
-        for (k = DIRECT; k < KINDS && strcmp(word, words[k]); k++)
+        for (k = ONEDNN; k < KINDS && strcmp(word, words[k]); k++)
             ;
     return k;
 }
 
-/* Without measuring. Transforms cost per channel, products per pair of them; oneDNN's AVX-512
- * kernels are ahead below 32 where they have whole vectors. */
-static enum kind likely(const struct rc_winograd_spec *s)
+/* Without measuring: Winograd or oneDNN. Transforms cost per channel, products per pair of them;
+ * oneDNN's AVX-512 kernels are ahead below 32 where they have whole vectors. */
+static enum kind likely(const struct rc_conv_spec *s)
 {
     const struct rc_conv_geometry *g = s->geometry;
     const bool narrow = rc_winograd_wants_narrow(s);
     const int64_t least = rc_cpu_lanes() == 16 && !narrow ? 32 : 16;
-    if (g->in_channels < least || g->out_channels < least)
-        return DIRECT;
-    return narrow ? NARROW : WINOGRAD;
+    if (!rc_winograd_fits(s) || g->in_channels < least || g->out_channels < least)
+        return ONEDNN;
+    return narrow ? NARROW : WIDE;
 }
 
 /* --- measuring --- */
@@ -57,8 +60,8 @@ enum { CACHE_BYTES = 2 << 20 };
  * activations were just written. So the kernels walk through a ring of copies of their weights
  * that is larger than the cache. Winograd's are four times as large, which decides. */
 struct trial {
-    struct rc_winograd *const *winograd; /* [KINDS], NULL: not a candidate */
-    struct rc_prim *direct;
+    const struct rc_conv_own *own; /* [KINDS], candidates */
+    struct rc_prim *onednn;
     char *src, *dst, *bias, *scratch, *ring;
     size_t ring_bytes, at, weights[KINDS];
 };
@@ -70,22 +73,22 @@ static uint64_t time_one(struct trial *t, enum kind k, rc_status *st)
     char *weights = t->ring + t->at;
     t->at += rc_align_line(t->weights[k]);
     void *const handle[4] = {t->src, weights, t->dst, t->bias};
-    const struct rc_winograd_args args = {t->src, (float *) (void *) weights,
-                                          (float *) (void *) t->bias, t->dst, t->scratch};
+    const struct rc_conv_args args = {t->src, (float *) (void *) weights,
+                                      (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rc_clock_ns();
-    if (t->winograd[k])
-        rc_winograd_run(t->winograd[k], &args);
+    if (k != ONEDNN)
+        rc_conv_own_run(&t->own[k], &args);
     else
-        *st = rc_prim_run(t->direct, handle, t->scratch);
+        *st = rc_prim_run(t->onednn, handle, t->scratch);
     return rc_clock_ns() - begin;
 }
 
 /* The least, and in *second the next. */
 static enum kind least_of(const uint64_t ns[KINDS], uint64_t *second)
 {
-    enum kind least = DIRECT;
+    enum kind least = ONEDNN;
     *second = UINT64_MAX;
-    for (enum kind k = WINOGRAD; k < KINDS; k++) {
+    for (enum kind k = WIDE; k < KINDS; k++) {
         const bool less = ns[k] < ns[least];
         const uint64_t other = less ? ns[least] : ns[k];
         *second = other < *second ? other : *second;
@@ -99,8 +102,8 @@ static enum kind least_of(const uint64_t ns[KINDS], uint64_t *second)
 static enum kind turn(struct trial *t, uint64_t best[KINDS], rc_status *st)
 {
     uint64_t ns[KINDS], second;
-    for (enum kind k = DIRECT; k < KINDS; k++) {
-        const bool candidate = k == DIRECT || t->winograd[k];
+    for (enum kind k = ONEDNN; k < KINDS; k++) {
+        const bool candidate = k == ONEDNN || rc_conv_own_exists(&t->own[k]);
         ns[k] = candidate ? time_one(t, k, st) : UINT64_MAX;
         best[k] = ns[k] < best[k] ? ns[k] : best[k];
     }
@@ -129,28 +132,32 @@ static rc_status compare(struct trial *t, enum kind *fastest)
 }
 
 /* Zeros everywhere: times do not depend on values. */
-static rc_status measure(const struct rc_prep *p, struct rc_winograd *const w[KINDS],
-                         const struct rc_conv_direct *direct, enum kind *fastest)
+static rc_status measure(const struct rc_prep *p, const struct rc_conv_own own[KINDS],
+                         const struct rc_conv_onednn *onednn, enum kind *fastest)
 {
-    RC_TRY(rc_prim_create(direct->prim));
-    struct trial t = {.winograd = w, .direct = direct->prim};
-    size_t weights = 0, bias = 0, scratch = direct->prim->scratch;
-    for (enum kind k = DIRECT; k < KINDS; k++) {
-        t.weights[k] = w[k] ? rc_winograd_weights_bytes(w[k]) : rc_md_bytes(p->want[1]);
+    RC_TRY(rc_prim_create(onednn->prim));
+    struct trial t = {.own = own, .onednn = onednn->prim};
+    size_t weights = t.weights[ONEDNN] = rc_md_bytes(p->want[1]);
+    size_t bias = rc_align_line((size_t) p->out[0].shape.dim[1] * sizeof(float));
+    size_t scratch = onednn->prim->scratch;
+    for (enum kind k = WIDE; k < KINDS; k++) {
+        if (!rc_conv_own_exists(&own[k]))
+            continue;
+        t.weights[k] = rc_conv_own_weights_bytes(&own[k]);
         weights = rc_larger(weights, t.weights[k]);
-        bias = rc_larger(bias, w[k] ? rc_winograd_bias_bytes(w[k]) : 0);
-        scratch = rc_larger(scratch, w[k] ? rc_winograd_scratch(w[k]) : 0);
+        bias = rc_larger(bias, rc_conv_own_bias_bytes(&own[k]));
+        scratch = rc_larger(scratch, rc_conv_own_scratch(&own[k]));
     }
     t.ring_bytes = CACHE_BYTES + rc_align_line(weights);
     const size_t part[4] = {rc_align_line(rc_md_bytes(p->want[0])),
                             rc_align_line(rc_md_bytes(p->out_md[0])),
-                            direct->has_bias ? rc_align_line(bias) : 0, rc_align_line(scratch)};
+                            onednn->has_bias ? rc_align_line(bias) : 0, rc_align_line(scratch)};
     char *at = rc_engine_trial(p->engine, part[0] + part[1] + part[2] + part[3] + t.ring_bytes);
     if (!at)
         return RC_ERR_MEMORY;
     t.src = at;
     t.dst = t.src + part[0];
-    t.bias = direct->has_bias ? t.dst + part[1] : NULL;
+    t.bias = onednn->has_bias ? t.dst + part[1] : NULL;
     t.scratch = t.dst + part[1] + part[2];
     t.ring = t.scratch + part[3];
     return compare(&t, fastest);
@@ -159,7 +166,7 @@ static rc_status measure(const struct rc_prep *p, struct rc_winograd *const w[KI
 /* --- choosing --- */
 
 /* What the node does after the convolution: a sum, then a ReLU, or less. */
-static bool posts_fit(const struct rc_node *n, struct rc_winograd_spec *s)
+static bool posts_fit(const struct rc_node *n, struct rc_conv_spec *s)
 {
     uint32_t i = 0;
     if (i < n->n_post && n->post[i].kind == RC_POST_ADD) {
@@ -174,14 +181,14 @@ static bool posts_fit(const struct rc_node *n, struct rc_winograd_spec *s)
 }
 
 /* Only the chosen one, or with KINDS all that fit. */
-static rc_status create(struct rc_winograd *w[KINDS], struct rc_context *c,
-                        const struct rc_winograd_spec *s, enum kind chosen)
+static rc_status create(struct rc_conv_own own[KINDS], struct rc_context *c,
+                        const struct rc_conv_spec *s, enum kind chosen)
 {
-    for (enum kind k = WINOGRAD; k < KINDS; k++) {
-        struct rc_winograd_spec this = *s;
+    for (enum kind k = WIDE; k < KINDS; k++) {
+        struct rc_conv_spec this = *s;
         this.narrow = k == NARROW;
-        if ((chosen == KINDS || chosen == k) && rc_winograd_fits(&this))
-            RC_TRY(rc_winograd_create(&w[k], c, &this));
+        if ((chosen == KINDS || chosen == k) && rc_conv_own_fits(&this))
+            RC_TRY(rc_conv_own_create(&own[k], c, &this));
     }
     return RC_OK;
 }
@@ -192,41 +199,48 @@ bool rc_conv_winograd_told(const char *what)
     return told && !strcmp(told, what);
 }
 
-rc_status rc_conv_winograd_choose(struct rc_winograd **out, const struct rc_prep *p,
-                                  const struct rc_conv_geometry *g,
-                                  const struct rc_conv_direct *direct)
+/* Nothing to measure; KINDS: there is. */
+static enum kind settled(const struct rc_prep *p, const struct rc_conv_spec *s, const char *key)
 {
-    struct rc_winograd_spec s = {.geometry = g,
-                                 .src = p->want[0],
-                                 .dst = p->out_md[0],
-                                 .bias = direct->has_bias,
-                                 .threads = (uint32_t) omp_get_max_threads()};
-    *out = NULL;
-    if (rc_conv_winograd_told("off") || !p->in[1].data || (direct->has_bias && !p->in[2].data) ||
-        !posts_fit(p->node, &s) || !rc_winograd_fits(&s))
+    struct rc_context *c = rc_engine_context(p->engine);
+    const bool winograd = rc_winograd_fits(s);
+    if (winograd && rc_conv_winograd_told("off"))
+        return ONEDNN;
+    if (winograd && rc_conv_winograd_told("on"))
+        return rc_winograd_wants_narrow(s) ? NARROW : WIDE;
+    if (p->repeatable || rc_choice_fixed(c))
+        return likely(s);
+    return recall(c, key);
+}
+
+rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
+                         const struct rc_conv_geometry *g, const struct rc_conv_onednn *onednn)
+{
+    struct rc_conv_spec s = {.geometry = g,
+                             .src = p->want[0],
+                             .dst = p->out_md[0],
+                             .bias = onednn->has_bias,
+                             .threads = (uint32_t) omp_get_max_threads()};
+    *out = (struct rc_conv_own){NULL, NULL};
+    if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !posts_fit(p->node, &s) ||
+        !rc_conv_own_fits(&s))
         return RC_OK;
     struct rc_context *c = rc_engine_context(p->engine);
+    struct rc_conv_own own[KINDS] = {{NULL, NULL}};
     char key[RC_CHOICE_KEY];
-    enum kind best = KINDS;
     key_of(key, &s);
-    if (rc_conv_winograd_told("on"))
-        best = rc_winograd_wants_narrow(&s) ? NARROW : WINOGRAD;
-    else if (p->repeatable || rc_choice_fixed(c))
-        best = likely(&s);
-    else
-        best = recall(c, key);
-    struct rc_winograd *w[KINDS] = {NULL};
-    rc_status st = create(w, c, &s, best);
+    enum kind best = settled(p, &s, key);
+    rc_status st = create(own, c, &s, best);
     if (st == RC_OK && best == KINDS) {
-        st = measure(p, w, direct, &best);
+        st = measure(p, own, onednn, &best);
         if (st == RC_OK)
             st = rc_choice_remember(c, key, words[best]);
     }
     if (st == RC_OK) {
-        *out = w[best];
-        w[best] = NULL;
+        *out = own[best];
+        own[best] = (struct rc_conv_own){NULL, NULL};
     }
-    for (enum kind k = DIRECT; k < KINDS; k++)
-        rc_winograd_destroy(w[k]);
+    for (enum kind k = WIDE; k < KINDS; k++)
+        rc_conv_own_destroy(&own[k]);
     return st;
 }

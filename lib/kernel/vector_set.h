@@ -6,12 +6,16 @@
 
 #include "kernel/winograd_weights_tiles.h"
 
-const struct rc_winograd_code NAME(rc_winograd) = {
-    .name = SET_NAME,
+#include "kernel/direct_row.h"
+
+const struct rc_vector_code NAME(rc_vector) = {
+    .winograd = "winograd:" SET_NAME,
+    .direct = "direct:" SET_NAME,
     .lanes = LANES,
     .rows = ROWS,
     .tiles = NAME(tiles),
     .grad_tiles = NAME(grad_tiles),
     .grad_weights = NAME(grad_weights),
     .pack_pair = NAME(pack_pair),
+    .direct_row = NAME(direct_row),
 };

@@ -1,6 +1,6 @@
-/* Winograd tiles, 16 lanes. */
-#include "kernel/winograd_code.h"
-#if RC_WINOGRAD_SETS
+/* f32 kernels, 16 lanes. */
+#include "kernel/vector.h"
+#if RC_VECTOR_SETS
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
 #include <immintrin.h>
 #define LANES 16
@@ -11,7 +11,7 @@
 #define TAIL_OF(n) ((__mmask16) ((1u << (n)) - 1))
 #define LOAD_TAIL(p, tail) _mm512_maskz_loadu_ps((tail), (p))
 #define STORE_TAIL(p, tail, v) _mm512_mask_storeu_ps((p), (tail), (__m512) (v))
-#define SET_NAME "winograd:avx512"
+#define SET_NAME "avx512"
 #define NAME(f) f##_avx512
-#include "kernel/winograd_set.h"
+#include "kernel/vector_set.h"
 #endif

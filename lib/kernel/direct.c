@@ -1,0 +1,209 @@
+/* Which convolutions the direct kernel does, its weights, its rows with their padding. */
+#include "kernel/direct.h"
+#include "kernel/direct_code.h"
+#include "kernel/onednn.h"
+#include "kernel/winograd.h"
+
+#include <omp.h>
+#include <string.h>
+
+struct rc_direct {
+    struct rc_direct_job job;
+    struct rc_conv_geometry g;
+    const struct rc_vector_code *code;
+    bool padded;       /* rows are copied, zeros beside and between them */
+    int64_t strip;     /* rows of outputs for which rows of inputs are copied together */
+    size_t per_thread; /* [floats] */
+    uint32_t threads;
+};
+
+/* Channels last without gaps. */
+static bool dense(const struct rc_md *md, int64_t h, int64_t w, int64_t c)
+{
+    struct rc_dmd_layout d;
+    if (!md || md->dtype != RC_F32)
+        return false;
+    rc_dmd_layout(rc_md_dnnl(md), &d);
+    return d.blocked && !d.any && d.rank == 4 && d.inner_count == 0 && d.padded[1] == c &&
+           d.strides[1] == 1 && d.strides[3] == c && d.strides[2] == w * c &&
+           d.strides[0] == h * w * c;
+}
+
+static int64_t vectors(int64_t channels, int64_t lanes)
+{
+    return (channels + lanes - 1) / lanes;
+}
+
+bool rc_direct_fits(const struct rc_conv_spec *s)
+{
+    enum { FEW_PAIRS = 64 * 32 }; /* of channels */
+    const struct rc_conv_geometry *g = s->geometry;
+    const struct rc_vector_code *code = rc_vector_code_here(s->narrow);
+    struct rc_conv_spec wide = *s;
+    wide.narrow = false;
+    if (!code || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
+        g->in_channels * g->out_channels > FEW_PAIRS || rc_winograd_fits(&wide))
+        return false;
+    if (s->narrow && vectors(g->out_channels, code->lanes) % 2 == 0)
+        return false;
+    return dense(s->src, g->in[0], g->in[1], g->in_channels) &&
+           dense(s->dst, g->out[0], g->out[1], g->out_channels);
+}
+
+/* Pixels of a row of inputs that its windows cover, with padding. */
+static int64_t covered(const struct rc_conv_geometry *g)
+{
+    return (g->out[1] - 1) * g->stride[1] + g->kernel[1];
+}
+
+/* Rows of inputs for `rows` rows of outputs. */
+static int64_t input_rows(const struct rc_conv_geometry *g, int64_t rows)
+{
+    return (rows - 1) * g->stride[0] + g->kernel[0];
+}
+
+static void plan(struct rc_direct *d)
+{
+    enum { STRIP_BYTES = 32 << 10 };
+    const struct rc_conv_geometry *g = &d->g;
+    struct rc_direct_job *j = &d->job;
+    d->padded = g->pad_begin[0] || g->pad_begin[1] || covered(g) > g->in[1] ||
+                input_rows(g, g->out[0]) > g->in[0];
+    j->window = g->kernel[1] * g->in_channels;
+    j->windows = g->kernel[0];
+    j->step = g->stride[1] * g->in_channels;
+    j->line = (d->padded ? covered(g) : g->in[1]) * g->in_channels;
+    j->out_w = g->out[1];
+    j->channels = g->out_channels;
+    if (!d->padded)
+        return;
+    const int64_t lines = STRIP_BYTES / (j->line * (int64_t) sizeof(float));
+    d->strip = lines > g->kernel[0] ? (lines - g->kernel[0]) / g->stride[0] + 1 : 1;
+    d->per_thread = (size_t) (input_rows(g, d->strip) * j->line);
+}
+
+rc_status rc_direct_create(struct rc_direct **out, struct rc_context *c,
+                           const struct rc_conv_spec *s)
+{
+    *out = NULL;
+    if (!rc_direct_fits(s))
+        return rc_fail(RC_ERR_UNSUPPORTED, "no direct kernel for this convolution");
+    struct rc_direct *d = RC_NEW(c, struct rc_direct);
+    if (!d)
+        return RC_ERR_MEMORY;
+    d->g = *s->geometry;
+    d->code = rc_vector_code_here(s->narrow);
+    d->threads = s->threads ? s->threads : 1;
+    d->job.sum = s->sum;
+    d->job.relu = s->relu;
+    plan(d);
+    *out = d;
+    return RC_OK;
+}
+
+void rc_direct_destroy(struct rc_direct *d)
+{
+    rc_release(d);
+}
+
+size_t rc_direct_scratch(const struct rc_direct *d)
+{
+    return d->threads * d->per_thread * sizeof(float);
+}
+
+const char *rc_direct_name(const struct rc_direct *d)
+{
+    return d->code->direct;
+}
+
+size_t rc_direct_bias_bytes(const struct rc_direct *d)
+{
+    const int64_t lanes = d->code->lanes;
+    return (size_t) (vectors(d->g.out_channels, lanes) * lanes) * sizeof(float);
+}
+
+size_t rc_direct_weights_bytes(const struct rc_direct *d)
+{
+    return rc_direct_bias_bytes(d) * (size_t) (d->job.windows * d->job.window);
+}
+
+void rc_direct_pack_weights(const struct rc_direct *d, const float *plain, float *packed)
+{
+    const struct rc_conv_geometry *g = &d->g;
+    const int64_t taps = g->kernel[0] * g->kernel[1], lanes = d->code->lanes;
+    const int64_t in = g->in_channels, out = g->out_channels;
+    for (int64_t o = 0; o < vectors(out, lanes) * lanes; o++)
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t i = 0; i < in; i++)
+                packed[((o / lanes * taps + t) * in + i) * lanes + o % lanes] =
+                    o < out ? plain[(o * in + i) * taps + t] : 0.0f;
+}
+
+void rc_direct_pack_bias(const struct rc_direct *d, const float *plain, float *packed)
+{
+    const size_t used = (size_t) d->g.out_channels * sizeof(float);
+    memcpy(packed, plain, used);
+    memset(packed + d->g.out_channels, 0, rc_direct_bias_bytes(d) - used);
+}
+
+/* Rows from y on of one image, `rows` of them, zeros where the image has none. */
+static void copy_rows(const struct rc_direct *d, const float *image, int64_t y, int64_t rows,
+                      float *to)
+{
+    const struct rc_conv_geometry *g = &d->g;
+    const int64_t c = g->in_channels, left = g->pad_begin[1] * c, line = d->job.line;
+    int64_t pixels = g->in[1] * c;
+    if (pixels > line - left)
+        pixels = line - left;
+    for (int64_t end = y + rows; y < end; y++, to += line) {
+        if (y < 0 || y >= g->in[0]) {
+            memset(to, 0, (size_t) line * sizeof(float));
+            continue;
+        }
+        memset(to, 0, (size_t) left * sizeof(float));
+        memcpy(to + left, image + y * g->in[1] * c, (size_t) pixels * sizeof(float));
+        memset(to + left + pixels, 0, (size_t) (line - left - pixels) * sizeof(float));
+    }
+}
+
+/* Rows [y, end) of outputs of one image. */
+static void run_rows(const struct rc_direct *d, const struct rc_direct_job *j,
+                     const struct rc_conv_args *a, int64_t n, int64_t y, int64_t end,
+                     float *scratch)
+{
+    const struct rc_conv_geometry *g = &d->g;
+    const float *image = (const float *) a->src + n * g->in[0] * g->in[1] * g->in_channels;
+    const int64_t out_line = g->out[1] * g->out_channels, stride = g->stride[0] * j->line;
+    float *to = (float *) a->dst + (n * g->out[0] + y) * out_line;
+    while (y < end) {
+        const int64_t rows = d->padded && end - y > d->strip ? d->strip : end - y;
+        const float *from = image + y * stride;
+        if (d->padded) {
+            copy_rows(d, image, y * g->stride[0] - g->pad_begin[0], input_rows(g, rows), scratch);
+            from = scratch;
+        }
+        for (int64_t i = 0; i < rows; i++, from += stride, to += out_line)
+            d->code->direct_row(j, from, to);
+        y += rows;
+    }
+}
+
+/* Each thread has as many rows of all images. */
+void rc_direct_run(const struct rc_direct *d, const struct rc_conv_args *a)
+{
+    const int64_t out_h = d->g.out[0], all = d->g.batch * out_h, threads = d->threads;
+    struct rc_direct_job j = d->job;
+    j.weights = a->weights;
+    j.bias = a->bias;
+#pragma omp parallel for schedule(static) num_threads(d->threads)
+    for (int64_t t = 0; t < threads; t++) {
+        int64_t row = all * t / threads;
+        const int64_t last = all * (t + 1) / threads;
+        while (row < last) {
+            const int64_t n = row / out_h, y = row % out_h;
+            const int64_t rows = last - row < out_h - y ? last - row : out_h - y;
+            run_rows(d, &j, a, n, y, y + rows, (float *) a->scratch + (size_t) t * d->per_thread);
+            row += rows;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+/* The vector code of direct.c, after winograd_tiles.h and in the same way. */
+#include "kernel/direct_code.h"
+
+/* Outputs of `rows` pixels side by side and q vectors of channels from c on; rows and q are
+ * constants where this is used. */
+INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from, float *to,
+                               int64_t c, const int rows, const int q)
+{
+    const int64_t vector = j->windows * j->window * LANES, step = j->step;
+    const float *w = j->weights + c / LANES * vector;
+    VEC acc[ROWS][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < q; v++)
+            acc[r][v] = j->bias ? NAME(load)(j->bias + c + v * LANES) : (VEC){0};
+    for (int64_t y = 0; y < j->windows; y++, from += j->line) {
+        const float *third[(ROWS + 2) / 3]; /* as in Winograd's products */
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r += 3)
+            third[r / 3] = from + r * step;
+        for (int64_t i = 0; i < j->window; i++, w += LANES) {
+            const VEC w0 = NAME(load)(w);
+            const VEC w1 = q > 1 ? NAME(load)(w + vector) : (VEC){0};
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) {
+                const VEC x = BROADCAST(third[r / 3][r % 3 * step]);
+                acc[r][0] = FMA(x, w0, acc[r][0]);
+                if (q > 1)
+                    acc[r][1] = FMA(x, w1, acc[r][1]);
+            }
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r += 3)
+                third[r / 3]++;
+        }
+    }
+    const TAIL tail = TAIL_OF(j->channels % LANES);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < q; v++) {
+            float *p = to + r * j->channels + c + v * LANES;
+            const bool part = c + (v + 1) * LANES > j->channels;
+            VEC o = acc[r][v];
+            if (j->sum)
+                o += part ? (VEC) LOAD_TAIL(p, tail) : NAME(load)(p);
+            if (j->relu)
+                o = (VEC) (~(o < 0.0f) & (NAME(bits)) o); /* NaN stays */
+            NAME(store_part)(p, o, part, tail);
+        }
+}
+
+#define DIRECT_CASE(n)                                                      \
+    case n:                                                                 \
+        if (two)                                                            \
+            NAME(direct_block)(j, from, to, c, (n) < ROWS ? (n) : ROWS, 2); \
+        else                                                                \
+            NAME(direct_block)(j, from, to, c, (n) < ROWS ? (n) : ROWS, 1); \
+        return
+
+static void NAME(direct_rows)(const struct rc_direct_job *j, const float *from, float *to,
+                              int64_t c, int64_t rows)
+{
+    const bool two = c + LANES < j->channels;
+    switch (rows) {
+        DIRECT_CASE(1);
+        DIRECT_CASE(2);
+        DIRECT_CASE(3);
+        DIRECT_CASE(4);
+        DIRECT_CASE(5);
+        DIRECT_CASE(6);
+        DIRECT_CASE(7);
+        DIRECT_CASE(8);
+        DIRECT_CASE(9);
+        DIRECT_CASE(10);
+        DIRECT_CASE(11);
+        DIRECT_CASE(12);
+    default:
+        return;
+    }
+}
+
+/* Blocks of nearly equal numbers of pixels. */
+static void NAME(direct_row)(const struct rc_direct_job *j, const float *from, float *to)
+{
+    const int64_t blocks = (j->out_w + ROWS - 1) / ROWS;
+    for (int64_t b = 0; b < blocks; b++) {
+        const int64_t x = j->out_w * b / blocks, behind = j->out_w * (b + 1) / blocks;
+        for (int64_t c = 0; c < j->channels; c += 2 * LANES)
+            NAME(direct_rows)
+        (j, from + x * j->step, to + x * j->channels, c, behind - x);
+    }
+}
