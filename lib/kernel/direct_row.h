@@ -1,6 +1,9 @@
 /* The vector code of direct.c, after winograd_tiles.h and in the same way. */
 #include "kernel/direct_code.h"
 
+/* Pixels of a register block with one vector of channels: more chains of sums. */
+#define PIXELS_1 (ROWS == 12 ? 16 : 2 * ROWS)
+
 /* Outputs of `rows` pixels side by side and q vectors of channels from c on; rows and q are
  * constants where this is used. */
 INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from, float *to,
@@ -8,14 +11,14 @@ INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from,
 {
     const int64_t vector = j->windows * j->window * LANES, step = j->step;
     const float *w = j->weights + c / LANES * vector;
-    VEC acc[ROWS][2];
+    VEC acc[PIXELS_1][2];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < q; v++)
             acc[r][v] = j->bias ? NAME(load)(j->bias + c + v * LANES) : (VEC){0};
     for (int64_t y = 0; y < j->windows; y++, from += j->line) {
-        const float *third[(ROWS + 2) / 3]; /* as in Winograd's products */
-#pragma GCC unroll 4
+        const float *third[(PIXELS_1 + 2) / 3]; /* as in Winograd's products */
+#pragma GCC unroll 6
         for (int r = 0; r < rows; r += 3)
             third[r / 3] = from + r * step;
         for (int64_t i = 0; i < j->window; i++, w += LANES) {
@@ -28,7 +31,7 @@ INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from,
                 if (q > 1)
                     acc[r][1] = FMA(x, w1, acc[r][1]);
             }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
             for (int r = 0; r < rows; r += 3)
                 third[r / 3]++;
         }
@@ -48,31 +51,52 @@ INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from,
         }
 }
 
-#define DIRECT_CASE(n)                                                      \
-    case n:                                                                 \
-        if (two)                                                            \
-            NAME(direct_block)(j, from, to, c, (n) < ROWS ? (n) : ROWS, 2); \
-        else                                                                \
-            NAME(direct_block)(j, from, to, c, (n) < ROWS ? (n) : ROWS, 1); \
+#define DIRECT_CASE(n, most, q)                                               \
+    case n:                                                                   \
+        NAME(direct_block)(j, from, to, c, (n) < (most) ? (n) : (most), (q)); \
         return
 
-static void NAME(direct_rows)(const struct rc_direct_job *j, const float *from, float *to,
-                              int64_t c, int64_t rows)
+static void NAME(direct_block_2)(const struct rc_direct_job *j, const float *from, float *to,
+                                 int64_t c, int64_t rows)
 {
-    const bool two = c + LANES < j->channels;
     switch (rows) {
-        DIRECT_CASE(1);
-        DIRECT_CASE(2);
-        DIRECT_CASE(3);
-        DIRECT_CASE(4);
-        DIRECT_CASE(5);
-        DIRECT_CASE(6);
-        DIRECT_CASE(7);
-        DIRECT_CASE(8);
-        DIRECT_CASE(9);
-        DIRECT_CASE(10);
-        DIRECT_CASE(11);
-        DIRECT_CASE(12);
+        DIRECT_CASE(1, ROWS, 2);
+        DIRECT_CASE(2, ROWS, 2);
+        DIRECT_CASE(3, ROWS, 2);
+        DIRECT_CASE(4, ROWS, 2);
+        DIRECT_CASE(5, ROWS, 2);
+        DIRECT_CASE(6, ROWS, 2);
+        DIRECT_CASE(7, ROWS, 2);
+        DIRECT_CASE(8, ROWS, 2);
+        DIRECT_CASE(9, ROWS, 2);
+        DIRECT_CASE(10, ROWS, 2);
+        DIRECT_CASE(11, ROWS, 2);
+        DIRECT_CASE(12, ROWS, 2);
+    default:
+        return;
+    }
+}
+
+static void NAME(direct_block_1)(const struct rc_direct_job *j, const float *from, float *to,
+                                 int64_t c, int64_t rows)
+{
+    switch (rows) {
+        DIRECT_CASE(1, PIXELS_1, 1);
+        DIRECT_CASE(2, PIXELS_1, 1);
+        DIRECT_CASE(3, PIXELS_1, 1);
+        DIRECT_CASE(4, PIXELS_1, 1);
+        DIRECT_CASE(5, PIXELS_1, 1);
+        DIRECT_CASE(6, PIXELS_1, 1);
+        DIRECT_CASE(7, PIXELS_1, 1);
+        DIRECT_CASE(8, PIXELS_1, 1);
+        DIRECT_CASE(9, PIXELS_1, 1);
+        DIRECT_CASE(10, PIXELS_1, 1);
+        DIRECT_CASE(11, PIXELS_1, 1);
+        DIRECT_CASE(12, PIXELS_1, 1);
+        DIRECT_CASE(13, PIXELS_1, 1);
+        DIRECT_CASE(14, PIXELS_1, 1);
+        DIRECT_CASE(15, PIXELS_1, 1);
+        DIRECT_CASE(16, PIXELS_1, 1);
     default:
         return;
     }
@@ -81,11 +105,15 @@ static void NAME(direct_rows)(const struct rc_direct_job *j, const float *from, 
 /* Blocks of nearly equal numbers of pixels. */
 static void NAME(direct_row)(const struct rc_direct_job *j, const float *from, float *to)
 {
-    const int64_t blocks = (j->out_w + ROWS - 1) / ROWS;
-    for (int64_t b = 0; b < blocks; b++) {
-        const int64_t x = j->out_w * b / blocks, behind = j->out_w * (b + 1) / blocks;
-        for (int64_t c = 0; c < j->channels; c += 2 * LANES)
-            NAME(direct_rows)
-        (j, from + x * j->step, to + x * j->channels, c, behind - x);
+    for (int64_t c = 0; c < j->channels; c += 2 * LANES) {
+        const bool two = c + LANES < j->channels;
+        const int64_t most = two ? ROWS : PIXELS_1, blocks = (j->out_w + most - 1) / most;
+        for (int64_t b = 0; b < blocks; b++) {
+            const int64_t x = j->out_w * b / blocks, rows = j->out_w * (b + 1) / blocks - x;
+            if (two)
+                NAME(direct_block_2)(j, from + x * j->step, to + x * j->channels, c, rows);
+            else
+                NAME(direct_block_1)(j, from + x * j->step, to + x * j->channels, c, rows);
+        }
     }
 }
