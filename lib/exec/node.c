@@ -233,6 +233,7 @@ static rc_status node_fast(struct rc_plan *p, rc_id id)
     k->step = p->n_steps - 1;
     s->node = n;
     s->fast = q->run;
+    s->team = q->team;
     s->io.state = q->state;
     s->impl = q->impl ? q->impl : "oneDNN";
     s->scratch = q->scratch;

@@ -8,8 +8,8 @@
 
 enum rc_place {
     RC_AT_ARENA = 0,
-    RC_AT_CONST, /* a constant of the graph */
-    RC_AT_OWN,   /* memory of the plan that lives as long as it: packed weights, outputs */
+    RC_AT_CONST,  /* a constant of the graph */
+    RC_AT_OWN,    /* memory of the plan that lives as long as it: packed weights, outputs */
     RC_AT_CALLER, /* an array that comes with each run */
     RC_AT_TAPE    /* memory of the tape, which lives as long as the plan */
 };
@@ -47,6 +47,7 @@ enum rc_step_kind {
 struct rc_step {
     enum rc_step_kind kind;
     bool backward, bf16;        /* bf16: add, join and mask in that type */
+    bool team;                  /* prep->team */
     bool again;                 /* a forward step repeated for backward; borrows its reorder */
     const struct rc_node *node; /* NULL for moves */
     uint32_t n_in, n_out, n_ref;

@@ -17,7 +17,7 @@ struct rc_session_config {
     int64_t part;     /* images that go through the steps together; 0: chosen (part.c) */
     uint32_t threads; /* 0: the context's */
     uint64_t flags;
-    bool repeatable;  /* kernels by a fixed rule, not by timing: the same bits in every run */
+    bool repeatable;      /* kernels by a fixed rule, not by timing: the same bits in every run */
     const rc_id *observe; /* extra values (ids of the caller's graph) to be kept as outputs */
     uint32_t n_observe;
 };

@@ -3,6 +3,7 @@
 #include "exec/plan.h"
 #include "kernel/bf16.h"
 
+#include <omp.h>
 #include <string.h>
 
 enum { PARALLEL_BYTES = 1 << 17 }; /* below this a second thread costs more than it saves */
@@ -91,12 +92,34 @@ static rc_status run_step(struct rc_plan *p, struct rc_step *s)
     return RC_OK;
 }
 
+/* The first step from `from` on that is not for a team, or `to`. */
+static uint32_t team_end(const struct rc_plan *p, uint32_t from, uint32_t to)
+{
+    while (from < to && p->steps[from].team)
+        from++;
+    return from;
+}
+
+static void run_team(struct rc_plan *p, uint32_t from, uint32_t to)
+{
+#pragma omp parallel if (omp_get_max_threads() > 1)
+    for (uint32_t i = from; i < to; i++)
+        p->steps[i].fast(&p->steps[i].io);
+}
+
 rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
         struct rc_step *s = &p->steps[i];
         const uint64_t start = p->profile ? rc_clock_ns() : 0;
-        const rc_status st = run_step(p, s);
+        rc_status st = RC_OK;
+        if (s->team) {
+            const uint32_t end = p->profile ? i + 1 : team_end(p, i, to);
+            run_team(p, i, end);
+            i = end - 1;
+        } else {
+            st = run_step(p, s);
+        }
         if (st != RC_OK)
             return rc_fail_prefix(st, "node \"%s\"", s->node ? s->node->name : "reorder");
         if (p->profile) {

@@ -151,8 +151,7 @@ void rc_tape_destroy(struct rc_tape *t)
 rc_status rc_tape_run(struct rc_tape *t, uint32_t from, uint32_t to)
 {
     if (getpid() != t->pid)
-        return rc_fail(RC_ERR_STATE,
-                       "tape was made before fork(); make it in the new process");
+        return rc_fail(RC_ERR_STATE, "tape was made before fork(); make it in the new process");
     const struct rc_compute saved = rc_compute_enter(t->plan.ctx, t->o.threads);
     const rc_status st = rc_plan_run(&t->plan, from, to);
     rc_compute_leave(saved);

@@ -189,13 +189,13 @@ static void run_rows(const struct rc_direct *d, const struct rc_direct_job *j,
 }
 
 /* Each thread has as many rows of all images. */
-void rc_direct_run(const struct rc_direct *d, const struct rc_conv_args *a)
+void rc_direct_share(const struct rc_direct *d, const struct rc_conv_args *a)
 {
     const int64_t out_h = d->g.out[0], all = d->g.batch * out_h, threads = d->threads;
     struct rc_direct_job j = d->job;
     j.weights = a->weights;
     j.bias = a->bias;
-#pragma omp parallel for schedule(static) num_threads(d->threads)
+#pragma omp for schedule(static)
     for (int64_t t = 0; t < threads; t++) {
         int64_t row = all * t / threads;
         const int64_t last = all * (t + 1) / threads;
@@ -206,4 +206,10 @@ void rc_direct_run(const struct rc_direct *d, const struct rc_conv_args *a)
             row += rows;
         }
     }
+}
+
+void rc_direct_run(const struct rc_direct *d, const struct rc_conv_args *a)
+{
+#pragma omp parallel num_threads(d->threads)
+    rc_direct_share(d, a);
 }

@@ -64,6 +64,9 @@ struct rc_prep {
     const char *impl;      /* implementation name for profiles; lives as long as `state`, or NULL */
     void *state;           /* from rc_alloc; released by destroy */
     rc_status (*run)(const struct rc_step_io *io);
+    bool team;             /* all threads of a parallel region call `run`, which divides its work
+                              by an orphaned "omp for" and cannot fail. Neighbours that do so share
+                              one region: beginning one takes as long as a small layer */
     void (*destroy)(void *state);
 
     /* backward: layouts of the gradients. d_out arrives in d_out_md (NULL: out_md[i] when set,

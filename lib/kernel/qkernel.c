@@ -304,11 +304,11 @@ size_t rc_qkernel_scratch(const struct rc_qkernel *k)
     return k->threads * (k->u_bytes + k->m_bytes);
 }
 
-static void run_direct(const struct rc_qkernel *k, const struct rc_qkernel_job *j, char *scratch)
+static void share_direct(const struct rc_qkernel *k, const struct rc_qkernel_job *j, char *scratch)
 {
     const int64_t chunks = (j->out_h + k->chunk - 1) / k->chunk, per_part = j->batch * chunks;
     const int64_t pairs = (j->out_c + 2 * k->set->lanes - 1) / (2 * k->set->lanes);
-#pragma omp parallel for schedule(static) num_threads(k->threads) if (k->threads > 1)
+#pragma omp for schedule(static)
     for (int64_t i = 0; i < k->parts * per_part; i++) {
         const int64_t part = i / per_part, image = i % per_part / chunks, first = i % chunks;
         const int64_t rows[2] = {first * k->chunk, (first + 1) * k->chunk < j->out_h
@@ -321,10 +321,10 @@ static void run_direct(const struct rc_qkernel *k, const struct rc_qkernel_job *
     }
 }
 
-static void run_tiles(const struct rc_qkernel *k, const struct rc_qkernel_job *j, char *scratch)
+static void share_tiles(const struct rc_qkernel *k, const struct rc_qkernel_job *j, char *scratch)
 {
     const int64_t out[2] = {0, j->out_c}, blocks = (k->tiles + k->block - 1) / k->block;
-#pragma omp parallel for schedule(static) num_threads(k->threads) if (k->threads > 1)
+#pragma omp for schedule(static)
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t end = (b + 1) * k->block;
         const int64_t tiles[2] = {b * k->block, end < k->tiles ? end : k->tiles};
@@ -340,13 +340,19 @@ const char *rc_qkernel_name(const struct rc_qkernel *k)
     return k->name;
 }
 
-void rc_qkernel_run(const struct rc_qkernel *k, const void *src, void *dst, void *scratch)
+void rc_qkernel_share(const struct rc_qkernel *k, const void *src, void *dst, void *scratch)
 {
     struct rc_qkernel_job j = k->job;
     j.src = src;
     j.dst = dst;
     if (k->kind == RC_QKERNEL_DIRECT)
-        run_direct(k, &j, scratch);
+        share_direct(k, &j, scratch);
     else
-        run_tiles(k, &j, scratch);
+        share_tiles(k, &j, scratch);
+}
+
+void rc_qkernel_run(const struct rc_qkernel *k, const void *src, void *dst, void *scratch)
+{
+#pragma omp parallel num_threads(k->threads)
+    rc_qkernel_share(k, src, dst, scratch);
 }

@@ -249,10 +249,16 @@ static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_arg
     p->code->tiles(&j, block * j.block, rc_winograd_count(p, block), scratch);
 }
 
-void rc_winograd_run(const struct rc_winograd *w, const struct rc_conv_args *a)
+void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a)
 {
     const struct rc_winograd_plan *p = &w->plan;
-#pragma omp parallel for schedule(static) num_threads(p->threads)
+#pragma omp for schedule(static)
     for (int64_t i = 0; i < p->blocks * p->parts; i++)
         run_piece(p, a, i, (float *) a->scratch + (size_t) omp_get_thread_num() * p->per_thread);
+}
+
+void rc_winograd_run(const struct rc_winograd *w, const struct rc_conv_args *a)
+{
+#pragma omp parallel num_threads(w->plan.threads)
+    rc_winograd_share(w, a);
 }

@@ -37,12 +37,12 @@ static rc_status run_forward(const struct rc_step_io *io)
     return rc_prim_run(&s->forward, handle, io->scratch);
 }
 
-static rc_status run_own(const struct rc_step_io *io)
+static rc_status share_own(const struct rc_step_io *io)
 {
     const struct conv_state *s = io->state;
     const struct rc_conv_args a = {io->in[0], io->in[1], s->has_bias ? io->in[2] : NULL, io->out[0],
                                    io->scratch};
-    rc_conv_own_run(&s->own, &a);
+    rc_conv_own_share(&s->own, &a);
     return RC_OK;
 }
 
@@ -352,7 +352,8 @@ static rc_status prefer_own(struct rc_prep *p, struct conv_state *s,
         p->packing[2] = (struct rc_packing){rc_conv_own_bias_bytes(&s->own), pack_bias};
     p->scratch = rc_conv_own_scratch(&s->own);
     p->impl = rc_conv_own_name(&s->own);
-    p->run = run_own;
+    p->run = share_own;
+    p->team = true;
     return RC_OK;
 }
 

@@ -70,3 +70,11 @@ void rc_conv_own_run(const struct rc_conv_own *o, const struct rc_conv_args *a)
     else
         rc_direct_run(o->direct, a);
 }
+
+void rc_conv_own_share(const struct rc_conv_own *o, const struct rc_conv_args *a)
+{
+    if (o->winograd)
+        rc_winograd_share(o->winograd, a);
+    else
+        rc_direct_share(o->direct, a);
+}

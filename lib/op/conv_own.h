@@ -22,6 +22,7 @@ const char *rc_conv_own_name(const struct rc_conv_own *o);
 void rc_conv_own_pack_weights(const struct rc_conv_own *o, const float *plain, float *packed);
 void rc_conv_own_pack_bias(const struct rc_conv_own *o, const float *plain, float *packed);
 void rc_conv_own_run(const struct rc_conv_own *o, const struct rc_conv_args *a);
+void rc_conv_own_share(const struct rc_conv_own *o, const struct rc_conv_args *a);
 
 /* A forward convolution as prepared on oneDNN: primitive bound to source, weights, destination and
  * (when there is one) bias, its layouts in p->want and p->out_md. */

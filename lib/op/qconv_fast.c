@@ -313,10 +313,10 @@ static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
 
 /* --- kernels of ours --- */
 
-static rc_status run_own(const struct rc_step_io *io)
+static rc_status share_own(const struct rc_step_io *io)
 {
     struct qconv_state *s = io->state;
-    rc_qkernel_run(s->own, io->in[RC_QCONV_X], io->out[0], io->scratch);
+    rc_qkernel_share(s->own, io->in[RC_QCONV_X], io->out[0], io->scratch);
     return RC_OK;
 }
 
@@ -345,7 +345,8 @@ static rc_status choose_own(struct rc_prep *p, struct qconv_state *s,
     if (s->has_residual)
         p->in_place = RC_QCONV_RESIDUAL;
     p->scratch = rc_qkernel_scratch(s->own);
-    p->run = run_own;
+    p->run = share_own;
+    p->team = true;
     snprintf(s->impl, sizeof(s->impl), "int8 %s", rc_qkernel_name(s->own));
     return RC_OK;
 }
