@@ -34,15 +34,22 @@ static int64_t vectors(int64_t channels, int64_t lanes)
     return (channels + lanes - 1) / lanes;
 }
 
+/* Of one image. */
+static int64_t macs(const struct rc_conv_geometry *g)
+{
+    return g->in_channels * g->out_channels * g->kernel[0] * g->kernel[1] * g->out[0] * g->out[1];
+}
+
 bool rc_direct_fits(const struct rc_conv_spec *s)
 {
-    enum { FEW_PAIRS = 64 * 32 }; /* of channels */
+    enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
     const struct rc_conv_geometry *g = s->geometry;
     const struct rc_vector_code *code = rc_vector_code_here(s->narrow);
     struct rc_conv_spec wide = *s;
     wide.narrow = false;
     if (!code || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
-        g->in_channels * g->out_channels > FEW_PAIRS || rc_winograd_fits(&wide))
+        g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
+        rc_winograd_fits(&wide))
         return false;
     if (s->narrow && vectors(g->out_channels, code->lanes) % 2 == 0)
         return false;

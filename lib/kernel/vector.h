@@ -15,13 +15,15 @@ struct rc_winograd_plain;
 struct rc_direct_job;
 
 struct rc_vector_code {
-    const char *winograd, *direct; /* names for profiles */
+    const char *winograd[2], *direct; /* names for profiles; [1]: tiles of 2x2 */
     int64_t lanes;
     int64_t rows; /* tiles, or pixels, of a register block */
 
     /* Winograd, see winograd_code.h. Tiles are [first, first + count), count <= block; scratch is
      * that of one thread, per_thread floats. */
     void (*tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count, float *scratch);
+    void (*small_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
+                        float *scratch);
     /* Adds to sums[36][in][out] and, unless NULL, to bias_sums[out]; `dst` holds the output's
      * gradient and is only read. */
     void (*grad_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
@@ -30,10 +32,12 @@ struct rc_vector_code {
      * of `out`, lie out_step floats apart. */
     void (*grad_weights)(const float *sums, int64_t step, int64_t first, int64_t out,
                          int64_t out_step, float *plain);
-    /* Input channel `in` and the vector of output channels from `first` on to 36 vectors `step`
-     * floats apart; zeros behind the last channel of either. */
+    /* Input channel `in` and the vector of output channels from `first` on to a vector per
+     * position, `step` floats apart; zeros behind the last channel of either. */
     void (*pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
                       int64_t step);
+    void (*small_pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
+                            int64_t step);
 
     /* Direct sums, see direct_code.h. One row of outputs from the window's first row on. */
     void (*direct_row)(const struct rc_direct_job *j, const float *from, float *to);

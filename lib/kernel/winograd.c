@@ -10,12 +10,29 @@ struct rc_winograd {
     bool turned; /* backward by data: channels swapped, taps reversed */
 };
 
-/* Few tiles with many weights: those come from memory for every run, four times the direct ones. */
-static bool bound_by_weights(const struct rc_winograd_job *j)
+static void cut_tiles(struct rc_winograd_job *j, int64_t side)
 {
-    enum { FEW_TILES = 24, CACHED_BYTES = 1 << 20 };
-    return j->batch * j->tiles_y * j->tiles_x < FEW_TILES &&
-           36 * j->in_channels * j->out_channels * (int64_t) sizeof(float) > CACHED_BYTES;
+    j->side = side;
+    j->positions = (side + 2) * (side + 2);
+    j->tiles_y = (j->height + side - 1) / side;
+    j->tiles_x = (j->width + side - 1) / side;
+}
+
+static int64_t weights_bytes(const struct rc_winograd_job *j)
+{
+    return j->positions * j->in_channels * j->out_channels * (int64_t) sizeof(float);
+}
+
+/* Few tiles of 4x4 with many weights: those come from memory for every run, four times the direct
+ * ones. Tiles of 2x2 need not twice as many; beyond SMALL_BYTES even that is too much. */
+static bool choose_side(struct rc_winograd_job *j)
+{
+    enum { FEW_TILES = 24, CACHED_BYTES = 1 << 20, SMALL_BYTES = 6 << 20 };
+    cut_tiles(j, 4);
+    if (j->batch * j->tiles_y * j->tiles_x >= FEW_TILES || weights_bytes(j) <= CACHED_BYTES)
+        return true;
+    cut_tiles(j, 2);
+    return weights_bytes(j) <= SMALL_BYTES;
 }
 
 /* False where channels do not lie together, or not in blocks of whole vectors. */
@@ -74,18 +91,28 @@ static bool job_of(const struct rc_conv_spec *s, const struct rc_vector_code *co
     j->batch = g->batch;
     j->height = g->in[0];
     j->width = g->in[1];
-    j->tiles_y = (g->in[0] + 3) / 4;
-    j->tiles_x = (g->in[1] + 3) / 4;
     j->sum = s->sum;
     j->relu = s->relu;
     j->foresee = rc_md_bytes(s->src) + rc_md_bytes(s->dst) > NEAR_BYTES;
-    return !bound_by_weights(j);
+    return choose_side(j);
 }
 
 bool rc_winograd_fits(const struct rc_conv_spec *s)
 {
     struct rc_winograd_job j = {0};
     return job_of(s, rc_vector_code_here(s->narrow), &j);
+}
+
+bool rc_winograd_grad_fits(const struct rc_conv_spec *s)
+{
+    struct rc_winograd_job j = {0};
+    return job_of(s, rc_vector_code_here(s->narrow), &j) && j.side == 4;
+}
+
+bool rc_winograd_small(const struct rc_conv_spec *s)
+{
+    struct rc_winograd_job j = {0};
+    return job_of(s, rc_vector_code_here(s->narrow), &j) && j.side == 2;
 }
 
 /* Some processors do two half-width multiplications at a time as fast as two whole ones, others
@@ -104,9 +131,8 @@ bool rc_winograd_wants_narrow(const struct rc_conv_spec *s)
  * and registers are full. Every thread then transforms all inputs. */
 static bool split_pays(const struct rc_winograd_plan *p)
 {
-    enum { FEW = 8 }; /* tiles a thread */
-    const int64_t threads = p->threads;
-    return p->tiles < FEW * threads && p->job.out_channels >= threads * p->code->lanes;
+    const int64_t threads = p->threads, few = p->job.side == 2 ? 32 : 8; /* tiles a thread */
+    return p->tiles < few * threads && p->job.out_channels >= threads * p->code->lanes;
 }
 
 /* Blocks fit the second-level cache but fill the registers, and threads get equal numbers of equal
@@ -116,8 +142,8 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
     enum { BLOCK_BYTES = 128 << 10, CACHED_BYTES = 512 << 10, LARGE_BLOCK = 48 };
     struct rc_winograd_job *j = &p->job;
     const int64_t size = sizeof(float), rows = p->code->rows;
-    const int64_t bytes = 36 * (j->in_channels + j->out_channels) * size;
-    const bool large = 36 * j->in_channels * j->out_channels * size > CACHED_BYTES;
+    const int64_t bytes = j->positions * (j->in_channels + j->out_channels) * size;
+    const bool large = weights_bytes(j) > CACHED_BYTES;
     int64_t most = BLOCK_BYTES / bytes / rows * rows;
     if (most < rows)
         most = rows;
@@ -132,8 +158,8 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
     blocks = (blocks + least - 1) / least * least;
     j->block = (p->tiles + blocks - 1) / blocks;
     p->blocks = (p->tiles + j->block - 1) / j->block;
-    p->per_thread = (size_t) (36 * (rc_winograd_step(j->block, j->in_channels) +
-                                    rc_winograd_step(j->block, j->out_count)));
+    p->per_thread = (size_t) (j->positions * (rc_winograd_step(j->block, j->in_channels) +
+                                              rc_winograd_step(j->block, j->out_count)));
 }
 
 bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_conv_spec *s, bool split)
@@ -188,7 +214,7 @@ void rc_winograd_destroy(struct rc_winograd *w)
 
 size_t rc_winograd_weights_bytes(const struct rc_winograd *w)
 {
-    return (size_t) (36 * w->plan.job.in_channels * w->plan.job.out_channels) * sizeof(float);
+    return (size_t) weights_bytes(&w->plan.job);
 }
 
 size_t rc_winograd_bias_bytes(const struct rc_winograd *w)
@@ -212,9 +238,11 @@ void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, f
         g.out_step = 9;
         g.tap_step = -1;
     }
+    void (*const pack_pair)(const struct rc_winograd_plain *, int64_t, int64_t, float *, int64_t) =
+        p->job.side == 2 ? p->code->small_pack_pair : p->code->pack_pair;
 #pragma omp parallel for schedule(static) num_threads(p->threads)
     for (int64_t i = 0; i < k / lanes * c; i++)
-        p->code->pack_pair(&g, i / c * lanes, i % c, packed + i * lanes, c * k);
+        pack_pair(&g, i / c * lanes, i % c, packed + i * lanes, c * k);
 }
 
 void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed)
@@ -231,7 +259,7 @@ size_t rc_winograd_scratch(const struct rc_winograd *w)
 
 const char *rc_winograd_name(const struct rc_winograd *w)
 {
-    return w->plan.code->winograd;
+    return w->plan.code->winograd[w->plan.job.side == 2];
 }
 
 static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_args *a, int64_t piece,
@@ -246,7 +274,11 @@ static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_arg
     j.dst = a->dst;
     j.out_first = vectors * part / p->parts * lanes;
     j.out_count = vectors * (part + 1) / p->parts * lanes - j.out_first;
-    p->code->tiles(&j, block * j.block, rc_winograd_count(p, block), scratch);
+    const int64_t first = block * j.block, count = rc_winograd_count(p, block);
+    if (j.side == 2)
+        p->code->small_tiles(&j, first, count, scratch);
+    else
+        p->code->tiles(&j, first, count, scratch);
 }
 
 void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a)

@@ -1,13 +1,17 @@
 #ifndef RC_LIB_KERNEL_WINOGRAD_H
 #define RC_LIB_KERNEL_WINOGRAD_H
 /* 3x3 convolution, stride 1, padding 1, by Winograd's F(4x4, 3x3): 36 multiplications per channel
- * pair and 4x4 outputs instead of 144. In f32 its result differs from a direct sum by about 1e-5
+ * pair and 4x4 outputs instead of 144; or, where tiles are few and weights many, F(2x2, 3x3): 16
+ * per 2x2 outputs instead of 36. In f32 its result differs from a direct sum by about 1e-5
  * of the largest output. Works on layouts in which channels lie together, any number of them whole
  * or in blocks. */
 #include "kernel/conv.h"
 
-/* Can it, and may it pay: geometry, layouts, processor; not few tiles with weights beyond 1 MiB. */
+/* Can it, and may it pay: geometry, layouts, processor; not few tiles with weights beyond the
+ * caches. */
 bool rc_winograd_fits(const struct rc_conv_spec *s);
+/* It would be tiles of 2x2: on layers for which those are meant they are ahead by far. */
+bool rc_winograd_small(const struct rc_conv_spec *s);
 /* Without measuring: padding to whole vectors would be most of the work. */
 bool rc_winograd_wants_narrow(const struct rc_conv_spec *s);
 
@@ -40,6 +44,8 @@ void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a
 /* --- backward by weights --- */
 
 struct rc_winograd_grad;
+/* Tiles of 4x4 only; then all three passes can. */
+bool rc_winograd_grad_fits(const struct rc_conv_spec *s);
 /* As rc_winograd_create(); `bias` asks for the bias' gradient too. */
 rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,
                                   const struct rc_conv_spec *s);

@@ -15,10 +15,11 @@ struct rc_winograd_layout {
 struct rc_winograd_job {
     struct rc_winograd_layout src_layout, dst_layout;
     int64_t batch, height, width, tiles_y, tiles_x;
+    int64_t side, positions; /* of a tile: 4 and 36, or 2 and 16 */
     int64_t in_channels, out_channels;
     int64_t out_first, out_count; /* the part of the output channels that is computed */
     int64_t block;                /* tiles that are worked on together */
-    const float *weights;         /* [36][out/LANES][in][LANES] */
+    const float *weights;         /* [positions][out/LANES][in][LANES] */
     const float *bias;            /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;               /* add what dst holds; max(., 0) */
     bool foresee;                 /* activations may be farther away than the second-level cache */
@@ -31,7 +32,7 @@ static inline int64_t rc_winograd_channel(const struct rc_winograd_layout *l, in
     return c / l->block * l->block_stride + c % l->block;
 }
 
-/* Floats from one position to the next of a block of tiles. The tail keeps the 36 positions from
+/* Floats from one position to the next of a block of tiles. The tail keeps the positions from
  * falling into the same cache sets. */
 static inline int64_t rc_winograd_step(int64_t tiles, int64_t channels)
 {

@@ -17,7 +17,7 @@ rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_conte
 {
     struct rc_winograd_plan plan;
     *out = NULL;
-    if (!rc_winograd_plan_init(&plan, s, false))
+    if (!rc_winograd_grad_fits(s) || !rc_winograd_plan_init(&plan, s, false))
         return rc_fail(RC_ERR_UNSUPPORTED, "no Winograd kernel for this convolution");
     struct rc_winograd_grad *w = RC_NEW(c, struct rc_winograd_grad);
     if (!w)

@@ -83,16 +83,16 @@ struct NAME(place) {
 INLINE struct NAME(place) NAME(place_of)(const struct rc_winograd_job *j, int64_t i)
 {
     const int64_t per_image = j->tiles_y * j->tiles_x, in_image = i % per_image;
-    return (struct NAME(place)){i / per_image, in_image / j->tiles_x * 4,
-                                in_image % j->tiles_x * 4};
+    return (struct NAME(place)){i / per_image, in_image / j->tiles_x * j->side,
+                                in_image % j->tiles_x * j->side};
 }
 
 INLINE void NAME(advance)(const struct rc_winograd_job *j, struct NAME(place) * at)
 {
-    at->x += 4;
+    at->x += j->side;
     if (at->x >= j->width) {
         at->x = 0;
-        at->y += 4;
+        at->y += j->side;
     }
     if (at->y >= j->height) {
         at->y = 0;
@@ -108,8 +108,8 @@ INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winog
 {
     if (!j->foresee || at.image >= j->batch)
         return;
-    const int64_t ny = j->height - at.y < 4 ? j->height - at.y : 4;
-    const int64_t nx = j->width - at.x < 4 ? j->width - at.x : 4;
+    const int64_t ny = j->height - at.y < j->side ? j->height - at.y : j->side;
+    const int64_t nx = j->width - at.x < j->side ? j->width - at.x : j->side;
     const int64_t line = l->block % 16 ? LANES : 16;
     for (int64_t c = channel; c < channel + channels; c += line) {
         const float *p = base + at.image * l->image + rc_winograd_channel(l, c) + at.y * l->row +
@@ -261,24 +261,46 @@ static void NAME(multiply_2)(const float *u, int64_t c, const float *w, const fl
     NAME(multiply_rows)(u, c, w, next, m, k, rows, 2);
 }
 
-/* One position: m[tiles][k] = u[tiles][c] * w[k / LANES][c][LANES]; `after` is the next one's w. */
+/* One position: m[tiles][k] = u[tiles][c] * w[k / LANES][c][LANES], in blocks of nearly equal
+ * numbers of tiles; `after` is the next one's w. */
 static void NAME(product)(int64_t c, int64_t k, int64_t tiles, const float *u, const float *w,
                           const float *after, float *m)
 {
-    const int64_t groups = k / LANES;
+    const int64_t groups = k / LANES, blocks = (tiles + ROWS - 1) / ROWS;
     for (int64_t kb = 0; kb < groups; kb += 2) {
         const bool two = kb + 1 < groups;
         const float *now = w + kb * c * LANES;
         const float *next = kb + 2 < groups ? now + 2 * c * LANES : after;
-        for (int64_t t = 0; t < tiles; t += ROWS) {
-            const int64_t rows = tiles - t < ROWS ? tiles - t : ROWS;
+        for (int64_t b = 0; b < blocks; b++) {
+            const int64_t t = tiles * b / blocks, rows = tiles * (b + 1) / blocks - t;
             float *to = m + t * k + kb * LANES;
             if (two)
-                NAME(multiply_2)(u + t * c, c, now, t ? NULL : next, to, k, rows);
+                NAME(multiply_2)(u + t * c, c, now, b ? NULL : next, to, k, rows);
             else
-                NAME(multiply_1)(u + t * c, c, now, t ? NULL : next, to, k, rows);
+                NAME(multiply_1)(u + t * c, c, now, b ? NULL : next, to, k, rows);
         }
     }
+}
+
+/* All positions of a block of tiles. */
+static void NAME(products)(const struct rc_winograd_job *j, int64_t count, const float *u, float *m)
+{
+    const int64_t c = j->in_channels, k = j->out_count, all = c * j->out_channels;
+    const int64_t u_step = rc_winograd_step(j->block, c), m_step = rc_winograd_step(j->block, k);
+    const float *w = j->weights + j->out_first * c;
+    for (int64_t p = 0; p < j->positions; p++, w += all)
+        NAME(product)
+    (c, k, count, u + p * u_step, w, p + 1 < j->positions ? w + all : NULL, m + p * m_step);
+}
+
+/* One pixel, with what is fused. */
+INLINE void NAME(put)(const struct rc_winograd_job *j, float *p, VEC v, const bool part, TAIL tail)
+{
+    if (j->sum)
+        v += NAME(load_part)(p, part, tail);
+    if (j->relu)
+        v = (VEC) (~(v < 0.0f) & (NAME(bits)) v); /* NaN stays */
+    NAME(store_part)(p, v, part, tail);
 }
 
 /* Rows 0 and 2 of a tile's 4x4 pixels, or 1 and 3, with what is fused; ny x nx of all are inside
@@ -299,15 +321,8 @@ INLINE void NAME(transform_out_rows)(const struct rc_winograd_job *j, float *dst
         NAME(output_half)(t + i * 6, false, o, 2);
         NAME(output_half)(t + i * 6, true, o + 1, 2);
         for (int x = 0; x < 4; x++) {
-            float *p = dst + y * l->row + x * l->pixel;
-            if (y >= ny || x >= nx)
-                continue;
-            VEC v = o[x] + bias;
-            if (j->sum)
-                v += NAME(load_part)(p, part, tail);
-            if (j->relu)
-                v = (VEC) (~(v < 0.0f) & (NAME(bits)) v); /* NaN stays */
-            NAME(store_part)(p, v, part, tail);
+            if (y < ny && x < nx)
+                NAME(put)(j, dst + y * l->row + x * l->pixel, o[x] + bias, part, tail);
         }
     }
 }
@@ -358,15 +373,9 @@ static void NAME(transform_out)(const struct rc_winograd_job *j, int64_t first, 
 static void NAME(tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
                         float *scratch)
 {
-    const int64_t c = j->in_channels, k = j->out_count;
-    const int64_t u_step = rc_winograd_step(j->block, c), m_step = rc_winograd_step(j->block, k);
-    const float *weights = j->weights + j->out_first * c;
+    const int64_t u_step = rc_winograd_step(j->block, j->in_channels);
     float *u = scratch, *m = scratch + 36 * u_step;
     NAME(transform_in)(j, first, count, u, u_step);
-    for (int p = 0; p < 36; p++) {
-        const float *w = weights + p * c * j->out_channels;
-        NAME(product)
-        (c, k, count, u + p * u_step, w, p < 35 ? w + c * j->out_channels : NULL, m + p * m_step);
-    }
-    NAME(transform_out)(j, first, count, m, m_step);
+    NAME(products)(j, count, u, m);
+    NAME(transform_out)(j, first, count, m, rc_winograd_step(j->block, j->out_count));
 }

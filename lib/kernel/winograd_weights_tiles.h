@@ -13,17 +13,23 @@ INLINE void NAME(weights_1d)(const VEC *g, int s, VEC *o, int t)
     o[5 * t] = g[2 * s];
 }
 
-static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
-                            int64_t step)
+/* Nine taps of a pair of channels for a vector of output channels, zeros behind the last. */
+INLINE void NAME(taps)(const struct rc_winograd_plain *g, int64_t first, int64_t in, VEC *d)
 {
     const int64_t lanes = g->out - first < LANES ? g->out - first : LANES;
     const float *from = g->data + first * g->out_step + in * g->in_step;
-    VEC d[9], t[18];
     for (int x = 0; x < 9; x++) {
-        d[x] = (VEC){0}; /* behind the last channel */
+        d[x] = (VEC){0};
         for (int64_t l = 0; l < lanes && in < g->in; l++)
             d[x][l] = from[l * g->out_step + x * g->tap_step];
     }
+}
+
+static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
+                            int64_t step)
+{
+    VEC d[9], t[18];
+    NAME(taps)(g, first, in, d);
     for (int x = 0; x < 3; x++)
         NAME(weights_1d)(d + x, 3, t + x, 3);
     for (int y = 0; y < 6; y++) {

@@ -210,6 +210,8 @@ static enum kind settled(const struct rc_prep *p, const struct rc_conv_spec *s, 
         return rc_winograd_wants_narrow(s) ? NARROW : WIDE;
     if (p->repeatable || rc_choice_fixed(c))
         return likely(s);
+    if (winograd && rc_winograd_small(s)) /* measuring layers this large takes long */
+        return WIDE;
     return recall(c, key);
 }
 

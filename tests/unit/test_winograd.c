@@ -237,6 +237,26 @@ static void sizes_from_one_pixel(void **state)
     }
 }
 
+/* Tiles of 2x2. */
+static void few_tiles_and_many_weights(void **state)
+{
+    (void) state;
+    const dnnl_format_tag_t tags[2] = {blocked(), dnnl_nhwc};
+    const int64_t size[4][2] = {{7, 7}, {1, 9}, {14, 3}, {4, 6}};
+    for (int i = 0; i < 8; i++) {
+        struct scene s;
+        open_scene(&s, 90 + i, 96 - i, size[i % 4][0], size[i % 4][1], tags[i / 4]);
+        const struct rc_conv_spec spec = {
+            .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 2};
+        assert_true(rc_winograd_small(&spec));
+        check(&s, i);
+        struct rc_winograd_grad *g;
+        assert_int_equal(rc_winograd_grad_create(&g, s.ctx, &spec), RC_ERR_UNSUPPORTED);
+        assert_null(g);
+        close_scene(&s);
+    }
+}
+
 static void compare_threads(int64_t c, int64_t k, int64_t side)
 {
     struct scene s;
@@ -261,6 +281,7 @@ static void threads_do_not_change_a_bit(void **state)
     (void) state;
     compare_threads(40, 24, 14); /* threads divide the tiles */
     compare_threads(64, 96, 7);  /* the output channels */
+    compare_threads(96, 112, 7); /* those, in tiles of 2x2 */
 }
 
 /* --- backward: s->x is the source, s->residual the gradient of the destination --- */
@@ -444,6 +465,7 @@ int main(void)
         cmocka_unit_test(any_number_of_channels),
         cmocka_unit_test(everything_that_can_be_fused),
         cmocka_unit_test(sizes_from_one_pixel),
+        cmocka_unit_test(few_tiles_and_many_weights),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(gradients),
         cmocka_unit_test(channels_behind_the_last_stay_zero),
