@@ -4,9 +4,9 @@
 /* Pixels of a register block with one vector of channels: more chains of sums. */
 #define PIXELS_1 (ROWS == 12 ? 16 : 2 * ROWS)
 
-/* Outputs of `rows` pixels side by side and q vectors of channels from c on; rows and q are
+/* sums[rows][q vectors] of `rows` pixels side by side and channels from c on; rows and q are
  * constants where this is used. */
-INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from, float *to,
+INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from, float *sums,
                                int64_t c, const int rows, const int q)
 {
     const int64_t vector = j->windows * j->window * LANES, step = j->step;
@@ -36,27 +36,36 @@ INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from,
                 third[r / 3]++;
         }
     }
-    const TAIL tail = TAIL_OF(j->channels % LANES);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < q; v++) {
-            float *p = to + r * j->channels + c + v * LANES;
-            const bool part = c + (v + 1) * LANES > j->channels;
-            VEC o = acc[r][v];
-            if (j->sum)
-                o += part ? (VEC) LOAD_TAIL(p, tail) : NAME(load)(p);
-            if (j->relu)
-                o = (VEC) (~(o < 0.0f) & (NAME(bits)) o); /* NaN stays */
-            NAME(store_part)(p, o, part, tail);
-        }
+        for (int v = 0; v < q; v++)
+            NAME(store)(sums + (r * q + v) * LANES, acc[r][v]);
 }
 
-#define DIRECT_CASE(n, most, q)                                               \
-    case n:                                                                   \
-        NAME(direct_block)(j, from, to, c, (n) < (most) ? (n) : (most), (q)); \
+/* sums[rows][q vectors] to `to`, with what is fused. */
+static void NAME(direct_put)(const struct rc_direct_job *j, const float *sums, float *to, int64_t c,
+                             int64_t rows, int64_t q)
+{
+    const TAIL tail = TAIL_OF(j->channels % LANES);
+    for (int64_t i = 0; i < rows * q; i++) {
+        const int64_t first = c + i % q * LANES;
+        const bool part = first + LANES > j->channels;
+        float *p = to + i / q * j->channels + first;
+        VEC o = NAME(load)(sums + i * LANES);
+        if (j->sum)
+            o += part ? (VEC) LOAD_TAIL(p, tail) : NAME(load)(p);
+        if (j->relu)
+            o = (VEC) (~(o < 0.0f) & (NAME(bits)) o); /* NaN stays */
+        NAME(store_part)(p, o, part, tail);
+    }
+}
+
+#define DIRECT_CASE(n, most, q)                                                 \
+    case n:                                                                     \
+        NAME(direct_block)(j, from, sums, c, (n) < (most) ? (n) : (most), (q)); \
         return
 
-static void NAME(direct_block_2)(const struct rc_direct_job *j, const float *from, float *to,
+static void NAME(direct_block_2)(const struct rc_direct_job *j, const float *from, float *sums,
                                  int64_t c, int64_t rows)
 {
     switch (rows) {
@@ -77,7 +86,7 @@ static void NAME(direct_block_2)(const struct rc_direct_job *j, const float *fro
     }
 }
 
-static void NAME(direct_block_1)(const struct rc_direct_job *j, const float *from, float *to,
+static void NAME(direct_block_1)(const struct rc_direct_job *j, const float *from, float *sums,
                                  int64_t c, int64_t rows)
 {
     switch (rows) {
@@ -105,15 +114,17 @@ static void NAME(direct_block_1)(const struct rc_direct_job *j, const float *fro
 /* Blocks of nearly equal numbers of pixels. */
 static void NAME(direct_row)(const struct rc_direct_job *j, const float *from, float *to)
 {
+    float sums[2 * PIXELS_1 * LANES];
     for (int64_t c = 0; c < j->channels; c += 2 * LANES) {
         const bool two = c + LANES < j->channels;
         const int64_t most = two ? ROWS : PIXELS_1, blocks = (j->out_w + most - 1) / most;
         for (int64_t b = 0; b < blocks; b++) {
             const int64_t x = j->out_w * b / blocks, rows = j->out_w * (b + 1) / blocks - x;
             if (two)
-                NAME(direct_block_2)(j, from + x * j->step, to + x * j->channels, c, rows);
+                NAME(direct_block_2)(j, from + x * j->step, sums, c, rows);
             else
-                NAME(direct_block_1)(j, from + x * j->step, to + x * j->channels, c, rows);
+                NAME(direct_block_1)(j, from + x * j->step, sums, c, rows);
+            NAME(direct_put)(j, sums, to + x * j->channels, c, rows, two ? 2 : 1);
         }
     }
 }

@@ -90,11 +90,11 @@ static void the_file_decides(void **state)
     assert_int_equal(access(path, F_OK), 0);
     assert_true(holds(path, "\nself-test of oneDNN\tpassed\n"));
     done(c);
-    replace_words(path, "direct");
+    replace_words(path, "onednn");
     c = context(path);
     assert_int_equal(winograd_steps(c), 0);
     done(c);
-    replace_words(path, "winograd");
+    replace_words(path, "own");
     c = context(path);
     assert_true(winograd_steps(c) > 8);
     done(c);

@@ -276,8 +276,9 @@ static void sessions_come_and_go_in_many_threads(void **state)
 }
 
 /* A file's weights are held once while it is read, and twice while a session is
- * made, whose largest layer is packed beside the plain one; a session that is
- * made from the file holds them little more than once. */
+ * made, whose largest layer is packed beside the plain one, and Winograd's weights
+ * are larger by a third of all; a session that is made from the file holds them
+ * little more than once. */
 static void loading_and_compiling_hold_weights_twice(void **state)
 {
     (void) state;
@@ -302,7 +303,7 @@ static void loading_and_compiling_hold_weights_twice(void **state)
     assert_true(peak < size + size / 10);
     OK(rc_session_create(&s, g, &(struct rc_session_config){.batch = 1}));
     OK(rc_context_memory(c, NULL, &peak));
-    assert_true(peak < 2 * size + size / 2);
+    assert_true(peak < 2 * size + size * 3 / 4);
     rc_session_destroy(s);
     rc_graph_destroy(g);
     test_context_done(c);
