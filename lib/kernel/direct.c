@@ -4,7 +4,6 @@
 #include "kernel/onednn.h"
 #include "kernel/winograd.h"
 
-#include <omp.h>
 #include <string.h>
 
 struct rc_direct {
@@ -29,11 +28,6 @@ static bool dense(const struct rc_md *md, int64_t h, int64_t w, int64_t c)
            d.strides[0] == h * w * c;
 }
 
-static int64_t vectors(int64_t channels, int64_t lanes)
-{
-    return (channels + lanes - 1) / lanes;
-}
-
 /* Of one image. */
 static int64_t macs(const struct rc_conv_geometry *g)
 {
@@ -51,7 +45,8 @@ bool rc_direct_fits(const struct rc_conv_spec *s)
         g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
         rc_winograd_fits(&wide))
         return false;
-    if (s->narrow && vectors(g->out_channels, code->lanes) % 2 == 0)
+    if (s->narrow && rc_vector_pad(g->out_channels, code->lanes) ==
+                         rc_vector_pad(g->out_channels, 2 * code->lanes))
         return false;
     return dense(s->src, g->in[0], g->in[1], g->in_channels) &&
            dense(s->dst, g->out[0], g->out[1], g->out_channels);
@@ -125,8 +120,7 @@ const char *rc_direct_name(const struct rc_direct *d)
 
 size_t rc_direct_bias_bytes(const struct rc_direct *d)
 {
-    const int64_t lanes = d->code->lanes;
-    return (size_t) (vectors(d->g.out_channels, lanes) * lanes) * sizeof(float);
+    return (size_t) rc_vector_pad(d->g.out_channels, d->code->lanes) * sizeof(float);
 }
 
 size_t rc_direct_weights_bytes(const struct rc_direct *d)
@@ -139,7 +133,7 @@ void rc_direct_pack_weights(const struct rc_direct *d, const float *plain, float
     const struct rc_conv_geometry *g = &d->g;
     const int64_t taps = g->kernel[0] * g->kernel[1], lanes = d->code->lanes;
     const int64_t in = g->in_channels, out = g->out_channels;
-    for (int64_t o = 0; o < vectors(out, lanes) * lanes; o++)
+    for (int64_t o = 0; o < rc_vector_pad(out, lanes); o++)
         for (int64_t t = 0; t < taps; t++)
             for (int64_t i = 0; i < in; i++)
                 packed[((o / lanes * taps + t) * in + i) * lanes + o % lanes] =
@@ -148,9 +142,7 @@ void rc_direct_pack_weights(const struct rc_direct *d, const float *plain, float
 
 void rc_direct_pack_bias(const struct rc_direct *d, const float *plain, float *packed)
 {
-    const size_t used = (size_t) d->g.out_channels * sizeof(float);
-    memcpy(packed, plain, used);
-    memset(packed + d->g.out_channels, 0, rc_direct_bias_bytes(d) - used);
+    rc_vector_pack_bias(plain, d->g.out_channels, packed, rc_direct_bias_bytes(d));
 }
 
 /* Rows from y on of one image, `rows` of them, zeros where the image has none. */

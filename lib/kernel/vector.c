@@ -1,5 +1,7 @@
-/* Which vector code this processor runs. */
+/* Which vector code this processor runs, and what its kernels have in common. */
 #include "kernel/vector.h"
+
+#include <string.h>
 
 const struct rc_vector_code *rc_vector_code_here(bool narrow)
 {
@@ -13,4 +15,11 @@ const struct rc_vector_code *rc_vector_code_here(bool narrow)
 #endif
     (void) narrow;
     return NULL;
+}
+
+void rc_vector_pack_bias(const float *plain, int64_t channels, float *packed, size_t bytes)
+{
+    const size_t used = (size_t) channels * sizeof(float);
+    memcpy(packed, plain, used);
+    memset(packed + channels, 0, bytes - used);
 }

@@ -44,6 +44,15 @@ struct rc_vector_code {
 };
 extern const struct rc_vector_code rc_vector_avx2, rc_vector_avx512, rc_vector_avx512vl;
 
+/* Channels padded to whole vectors. */
+static inline int64_t rc_vector_pad(int64_t channels, int64_t lanes)
+{
+    return (channels + lanes - 1) / lanes * lanes;
+}
+
+/* A bias of `channels` with zeros behind it, `bytes` in all. */
+void rc_vector_pack_bias(const float *plain, int64_t channels, float *packed, size_t bytes);
+
 /* Of this processor; `narrow`: in half of its widest vectors. NULL: there is none. */
 const struct rc_vector_code *rc_vector_code_here(bool narrow);
 #endif

@@ -3,7 +3,6 @@
 #include "kernel/winograd_code.h"
 
 #include <omp.h>
-#include <string.h>
 
 struct rc_winograd {
     struct rc_winograd_plan plan;
@@ -48,7 +47,7 @@ static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_
         .image = d.strides[0], .row = d.strides[2], .pixel = d.strides[3]};
     l->channels = d.padded[1];
     if (d.inner_count == 0) {
-        l->block = (l->channels + lanes - 1) / lanes * lanes;
+        l->block = rc_vector_pad(l->channels, lanes);
         l->block_stride = 0;
         return d.strides[1] == 1;
     }
@@ -69,9 +68,8 @@ static bool geometry_fits(const struct rc_conv_geometry *g)
 /* Pairs of channels in products of such vectors. */
 static int64_t padded_pairs(const struct rc_winograd_job *j, int64_t lanes)
 {
-    const int64_t in = (j->src_layout.channels + lanes - 1) / lanes;
-    const int64_t out = (j->dst_layout.channels + lanes - 1) / lanes;
-    return in * out * lanes * lanes;
+    return rc_vector_pad(j->src_layout.channels, lanes) *
+           rc_vector_pad(j->dst_layout.channels, lanes);
 }
 
 /* Activations of this size were written just now into the second-level cache of one core or all. */
@@ -86,8 +84,8 @@ static bool job_of(const struct rc_conv_spec *s, const struct rc_vector_code *co
         return false;
     if (s->narrow && padded_pairs(j, code->lanes) == padded_pairs(j, 2 * code->lanes))
         return false;
-    j->in_channels = (j->src_layout.channels + code->lanes - 1) / code->lanes * code->lanes;
-    j->out_channels = (j->dst_layout.channels + code->lanes - 1) / code->lanes * code->lanes;
+    j->in_channels = rc_vector_pad(j->src_layout.channels, code->lanes);
+    j->out_channels = rc_vector_pad(j->dst_layout.channels, code->lanes);
     j->batch = g->batch;
     j->height = g->in[0];
     j->width = g->in[1];
@@ -247,9 +245,7 @@ void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, f
 
 void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed)
 {
-    const size_t used = (size_t) w->plan.out_channels * sizeof(float);
-    memcpy(packed, plain, used);
-    memset(packed + w->plan.out_channels, 0, rc_winograd_bias_bytes(w) - used);
+    rc_vector_pack_bias(plain, w->plan.out_channels, packed, rc_winograd_bias_bytes(w));
 }
 
 size_t rc_winograd_scratch(const struct rc_winograd *w)

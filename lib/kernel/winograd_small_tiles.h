@@ -60,7 +60,8 @@ INLINE void NAME(small_out_vector)(const struct rc_winograd_job *j, struct NAME(
         NAME(small_output_1d)(t + y * 4, o, 1);
         for (int x = 0; x < 2; x++)
             if (at.y + y < j->height && at.x + x < j->width)
-                NAME(put)(j, dst + y * l->row + x * l->pixel, o[x] + bias, part, tail);
+                NAME(put)
+        (dst + y * l->row + x * l->pixel, o[x] + bias, j->sum, j->relu, part, tail);
     }
 }
 

@@ -23,7 +23,7 @@ INLINE void NAME(store)(float *p, VEC v)
     *(VEC *) p = v;
 }
 
-/* The whole vector or, where `part`, its first lanes. `part` is a constant. */
+/* The whole vector or, where `part`, its first lanes. `part` is a constant in the hot loops. */
 INLINE VEC NAME(load_part)(const float *p, const bool part, TAIL tail)
 {
     return part ? (VEC) LOAD_TAIL(p, tail) : NAME(load)(p);
@@ -184,37 +184,48 @@ static void NAME(transform_in)(const struct rc_winograd_job *j, int64_t first, i
     }
 }
 
-/* m[rows][q vectors] = u[rows][c] * w[q][c][LANES]; rows and q are constants where this is used.
- * `next` are the weights that come after these: with few tiles a layer is as fast as its weights
- * arrive. */
-INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, const float *next, float *m,
-                           int64_t k, const int rows, const int q)
+/* Pixels of a register block with one vector of channels: more chains of sums. */
+#define ROWS_1 (ROWS == 12 ? 16 : 2 * ROWS)
+
+/* acc[rows][q vectors] += u[rows][n] * w[q][n][LANES], rows `step` apart and vectors of weights
+ * `second`; rows and q are constants where this is used. `next` are the weights that come after
+ * these, or NULL: with few tiles a layer is as fast as its weights arrive. */
+INLINE void NAME(accumulate)(VEC (*acc)[2], const float *u, int64_t step, int64_t n, const float *w,
+                             int64_t second, const float *next, const int rows, const int q)
 {
-    VEC acc[ROWS][2];
-    const float *third[(ROWS + 2) / 3]; /* every third row: p[0], p[c], p[2c] need no registers */
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-        acc[r][0] = acc[r][1] = (VEC){0};
-#pragma GCC unroll 4
+    const float *third[(ROWS_1 + 2) / 3]; /* every third row: p[0], p[step] and p[2 * step] need
+                                             no registers */
+#pragma GCC unroll 6
     for (int r = 0; r < rows; r += 3)
-        third[r / 3] = u + r * c;
-    for (int64_t i = 0; i < c; i++) {
+        third[r / 3] = u + r * step;
+    for (int64_t i = 0; i < n; i++) {
         const VEC w0 = NAME(load)(w + i * LANES);
-        const VEC w1 = q > 1 ? NAME(load)(w + (c + i) * LANES) : (VEC){0};
+        const VEC w1 = q > 1 ? NAME(load)(w + second + i * LANES) : (VEC){0};
         if (next)
             for (int x = 0; x < q * LANES; x += 16) /* cache lines */
                 __builtin_prefetch(next + i * q * LANES + x, 0, 2);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
-            const VEC x = BROADCAST(third[r / 3][r % 3 * c]);
+            const VEC x = BROADCAST(third[r / 3][r % 3 * step]);
             acc[r][0] = FMA(x, w0, acc[r][0]);
             if (q > 1)
                 acc[r][1] = FMA(x, w1, acc[r][1]);
         }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
         for (int r = 0; r < rows; r += 3)
             third[r / 3]++;
     }
+}
+
+/* m[rows][q vectors] = u[rows][c] * w[q][c][LANES]. */
+INLINE void NAME(multiply)(const float *u, int64_t c, const float *w, const float *next, float *m,
+                           int64_t k, const int rows, const int q)
+{
+    VEC acc[ROWS][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        acc[r][0] = acc[r][1] = (VEC){0};
+    NAME(accumulate)(acc, u, c, c, w, c * LANES, next, rows, q);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         NAME(store)(m + r * k, acc[r][0]);
@@ -293,12 +304,12 @@ static void NAME(products)(const struct rc_winograd_job *j, int64_t count, const
     (c, k, count, u + p * u_step, w, p + 1 < j->positions ? w + all : NULL, m + p * m_step);
 }
 
-/* One pixel, with what is fused. */
-INLINE void NAME(put)(const struct rc_winograd_job *j, float *p, VEC v, const bool part, TAIL tail)
+/* One pixel's vector of channels, with what is fused. */
+INLINE void NAME(put)(float *p, VEC v, bool sum, bool relu, const bool part, TAIL tail)
 {
-    if (j->sum)
+    if (sum)
         v += NAME(load_part)(p, part, tail);
-    if (j->relu)
+    if (relu)
         v = (VEC) (~(v < 0.0f) & (NAME(bits)) v); /* NaN stays */
     NAME(store_part)(p, v, part, tail);
 }
@@ -320,10 +331,10 @@ INLINE void NAME(transform_out_rows)(const struct rc_winograd_job *j, float *dst
         const int y = 2 * i + odd;
         NAME(output_half)(t + i * 6, false, o, 2);
         NAME(output_half)(t + i * 6, true, o + 1, 2);
-        for (int x = 0; x < 4; x++) {
+        for (int x = 0; x < 4; x++)
             if (y < ny && x < nx)
-                NAME(put)(j, dst + y * l->row + x * l->pixel, o[x] + bias, part, tail);
-        }
+                NAME(put)
+        (dst + y * l->row + x * l->pixel, o[x] + bias, j->sum, j->relu, part, tail);
     }
 }
 

@@ -7,7 +7,7 @@
 struct trained {
     struct rc_winograd *forward, *data;
     struct rc_winograd_grad *weights;
-    bool bias, wants_weights;
+    bool bias;
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
 };
 
