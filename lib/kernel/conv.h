@@ -32,7 +32,6 @@ struct rc_conv_spec {
     const struct rc_conv_geometry *geometry;
     const struct rc_md *src, *dst; /* NULL is plain */
     bool bias, sum, relu;          /* add a bias, what dst holds; then max(., 0) */
-    bool narrow; /* in vectors of half the processor's width; fits only where that pads less */
     uint32_t threads;
 };
 

@@ -10,6 +10,7 @@ struct rc_direct {
     struct rc_direct_job job;
     struct rc_conv_geometry g;
     const struct rc_vector_code *code;
+    struct rc_vector_runs out;
     bool padded;       /* rows are copied, zeros beside and between them */
     int64_t strip;     /* rows of outputs for which rows of inputs are copied together */
     size_t per_thread; /* [floats] */
@@ -38,15 +39,8 @@ bool rc_direct_fits(const struct rc_conv_spec *s)
 {
     enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
     const struct rc_conv_geometry *g = s->geometry;
-    const struct rc_vector_code *code = rc_vector_code_here(s->narrow);
-    struct rc_conv_spec wide = *s;
-    wide.narrow = false;
-    if (!code || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
-        g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
-        rc_winograd_fits(&wide))
-        return false;
-    if (s->narrow && rc_vector_pad(g->out_channels, code->lanes) ==
-                         rc_vector_pad(g->out_channels, 2 * code->lanes))
+    if (!rc_vector_code_here() || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
+        g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS || rc_winograd_fits(s))
         return false;
     return dense(s->src, g->in[0], g->in[1], g->in_channels) &&
            dense(s->dst, g->out[0], g->out[1], g->out_channels);
@@ -94,7 +88,8 @@ rc_status rc_direct_create(struct rc_direct **out, struct rc_context *c,
     if (!d)
         return RC_ERR_MEMORY;
     d->g = *s->geometry;
-    d->code = rc_vector_code_here(s->narrow);
+    d->code = rc_vector_code_here();
+    d->out = rc_vector_runs(d->code, 0, d->g.out_channels);
     d->threads = s->threads ? s->threads : 1;
     d->job.sum = s->sum;
     d->job.relu = s->relu;
@@ -120,7 +115,7 @@ const char *rc_direct_name(const struct rc_direct *d)
 
 size_t rc_direct_bias_bytes(const struct rc_direct *d)
 {
-    return (size_t) rc_vector_pad(d->g.out_channels, d->code->lanes) * sizeof(float);
+    return (size_t) rc_vector_runs_end(&d->out) * sizeof(float);
 }
 
 size_t rc_direct_weights_bytes(const struct rc_direct *d)
@@ -128,16 +123,26 @@ size_t rc_direct_weights_bytes(const struct rc_direct *d)
     return rc_direct_bias_bytes(d) * (size_t) (d->job.windows * d->job.window);
 }
 
-void rc_direct_pack_weights(const struct rc_direct *d, const float *plain, float *packed)
+/* A vector of output channels from `first` on. */
+static void pack_vector(const struct rc_conv_geometry *g, int64_t first, int64_t lanes,
+                        const float *plain, float *packed)
 {
-    const struct rc_conv_geometry *g = &d->g;
-    const int64_t taps = g->kernel[0] * g->kernel[1], lanes = d->code->lanes;
-    const int64_t in = g->in_channels, out = g->out_channels;
-    for (int64_t o = 0; o < rc_vector_pad(out, lanes); o++)
+    const int64_t taps = g->kernel[0] * g->kernel[1], in = g->in_channels;
+    for (int64_t o = first; o < first + lanes; o++)
         for (int64_t t = 0; t < taps; t++)
             for (int64_t i = 0; i < in; i++)
-                packed[((o / lanes * taps + t) * in + i) * lanes + o % lanes] =
-                    o < out ? plain[(o * in + i) * taps + t] : 0.0f;
+                packed[(t * in + i) * lanes + o - first] =
+                    o < g->out_channels ? plain[(o * in + i) * taps + t] : 0.0f;
+}
+
+void rc_direct_pack_weights(const struct rc_direct *d, const float *plain, float *packed)
+{
+    const int64_t each = d->job.windows * d->job.window;
+    for (int x = 0; x < d->out.count; x++) {
+        const struct rc_vector_run *r = &d->out.run[x];
+        for (int64_t o = r->first; o < r->end; o += r->code->lanes)
+            pack_vector(&d->g, o, r->code->lanes, plain, packed + o * each);
+    }
 }
 
 void rc_direct_pack_bias(const struct rc_direct *d, const float *plain, float *packed)
@@ -182,7 +187,8 @@ static void run_rows(const struct rc_direct *d, const struct rc_direct_job *j,
             from = scratch;
         }
         for (int64_t i = 0; i < rows; i++, from += stride, to += out_line)
-            d->code->direct_row(j, from, to);
+            for (int x = 0; x < d->out.count; x++)
+                d->out.run[x].code->direct_row(j, d->out.run[x].first, d->out.run[x].end, from, to);
         y += rows;
     }
 }

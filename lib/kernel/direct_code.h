@@ -11,7 +11,7 @@ struct rc_direct_job {
     int64_t step;    /* floats from a window to that of the next output */
     int64_t out_w;
     int64_t channels;     /* of the output */
-    const float *weights; /* [out/LANES][windows][window][LANES] */
+    const float *weights; /* [vectors of out][windows][window][lanes] */
     const float *bias;    /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;
 };

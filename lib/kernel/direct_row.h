@@ -1,4 +1,4 @@
-/* The vector code of direct.c, after winograd_tiles.h and in the same way. */
+/* The vector code of direct.c, after vector_block.h and in the same way. */
 #include "kernel/direct_code.h"
 
 /* sums[rows][q vectors] of `rows` pixels side by side and channels from c on; rows and q are
@@ -6,16 +6,16 @@
 INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from, float *sums,
                                int64_t c, const int rows, const int q)
 {
-    const int64_t vector = j->windows * j->window * LANES;
-    const float *w = j->weights + c / LANES * vector;
+    const int64_t channel = j->windows * j->window;
+    const float *w = j->weights + c * channel;
     VEC acc[ROWS_1][2];
-#pragma GCC unroll 16
+#pragma GCC unroll 24
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < q; v++)
             acc[r][v] = j->bias ? NAME(load)(j->bias + c + v * LANES) : (VEC){0};
     for (int64_t y = 0; y < j->windows; y++, from += j->line, w += j->window * LANES)
-        NAME(accumulate)(acc, from, j->step, j->window, w, vector, NULL, rows, q);
-#pragma GCC unroll 16
+        NAME(accumulate)(acc, from, j->step, j->window, w, channel * LANES, NULL, rows, q);
+#pragma GCC unroll 24
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < q; v++)
             NAME(store)(sums + (r * q + v) * LANES, acc[r][v]);
@@ -25,7 +25,8 @@ INLINE void NAME(direct_block)(const struct rc_direct_job *j, const float *from,
 static void NAME(direct_put)(const struct rc_direct_job *j, const float *sums, float *to, int64_t c,
                              int64_t rows, int64_t q)
 {
-    const TAIL tail = TAIL_OF(j->channels % LANES);
+    const int64_t left = j->channels - (c + (q - 1) * LANES);
+    const TAIL tail = TAIL_OF(left < LANES ? left : LANES);
     for (int64_t i = 0; i < rows * q; i++) {
         const int64_t first = c + i % q * LANES;
         const bool part = first + LANES > j->channels;
@@ -37,7 +38,7 @@ static void NAME(direct_put)(const struct rc_direct_job *j, const float *sums, f
 
 #define DIRECT_CASE(n)                                                            \
     case n:                                                                       \
-        if (q == 1 || (n) <= ROWS)                                                \
+        if ((n) <= (q > 1 ? ROWS : ROWS_1))                                       \
             NAME(direct_block)(j, from, sums, c, (n) < ROWS_1 ? (n) : ROWS_1, q); \
         return
 
@@ -61,6 +62,14 @@ INLINE void NAME(direct_rows)(const struct rc_direct_job *j, const float *from, 
         DIRECT_CASE(14);
         DIRECT_CASE(15);
         DIRECT_CASE(16);
+        DIRECT_CASE(17);
+        DIRECT_CASE(18);
+        DIRECT_CASE(19);
+        DIRECT_CASE(20);
+        DIRECT_CASE(21);
+        DIRECT_CASE(22);
+        DIRECT_CASE(23);
+        DIRECT_CASE(24);
     default:
         return;
     }
@@ -79,11 +88,12 @@ static void NAME(direct_rows_2)(const struct rc_direct_job *j, const float *from
 }
 
 /* Blocks of nearly equal numbers of pixels. */
-static void NAME(direct_row)(const struct rc_direct_job *j, const float *from, float *to)
+static void NAME(direct_row)(const struct rc_direct_job *j, int64_t first, int64_t end,
+                             const float *from, float *to)
 {
     float sums[2 * ROWS_1 * LANES];
-    for (int64_t c = 0; c < j->channels; c += 2 * LANES) {
-        const bool two = c + LANES < j->channels;
+    for (int64_t c = first; c < end; c += 2 * LANES) {
+        const bool two = c + LANES < end;
         const int64_t most = two ? ROWS : ROWS_1, blocks = (j->out_w + most - 1) / most;
         for (int64_t b = 0; b < blocks; b++) {
             const int64_t x = j->out_w * b / blocks, rows = j->out_w * (b + 1) / blocks - x;

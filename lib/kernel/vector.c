@@ -3,18 +3,30 @@
 
 #include <string.h>
 
-const struct rc_vector_code *rc_vector_code_here(bool narrow)
+const struct rc_vector_code *rc_vector_code_here(void)
 {
 #if RC_VECTOR_SETS
     switch (rc_cpu_lanes()) {
     case 16:
-        return narrow ? &rc_vector_avx512vl : &rc_vector_avx512;
+        return &rc_vector_avx512;
     case 8:
-        return narrow ? NULL : &rc_vector_avx2;
+        return &rc_vector_avx2;
     }
 #endif
-    (void) narrow;
     return NULL;
+}
+
+struct rc_vector_runs rc_vector_runs(const struct rc_vector_code *code, int64_t first, int64_t end)
+{
+    const int64_t left = (end - first) % code->lanes;
+    const bool half = left && code->half && left <= code->half->lanes;
+    const int64_t whole = end - left + (left && !half ? code->lanes : 0);
+    struct rc_vector_runs r = {.count = 0};
+    if (whole > first)
+        r.run[r.count++] = (struct rc_vector_run){code, first, whole};
+    if (half)
+        r.run[r.count++] = (struct rc_vector_run){code->half, whole, whole + code->half->lanes};
+    return r;
 }
 
 void rc_vector_pack_bias(const float *plain, int64_t channels, float *packed, size_t bytes)

@@ -11,36 +11,43 @@
 #endif
 
 struct rc_winograd_job;
+struct rc_winograd_piece;
 struct rc_winograd_plain;
 struct rc_direct_job;
 
+/* Names in the order of the code that has two forms: Winograd's tiles of 4x4, of 2x2. */
 struct rc_vector_code {
-    const char *winograd[2], *direct; /* names for profiles; [1]: tiles of 2x2 */
+    const char *winograd[2], *direct; /* for profiles */
     int64_t lanes;
-    int64_t rows; /* tiles, or pixels, of a register block */
+    int64_t rows;                      /* tiles, or pixels, of a register block */
+    const struct rc_vector_code *half; /* the same processor's half vectors, or NULL */
 
-    /* Winograd, see winograd_code.h. Tiles are [first, first + count), count <= block; scratch is
-     * that of one thread, per_thread floats. */
-    void (*tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count, float *scratch);
-    void (*small_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                        float *scratch);
-    /* Adds to sums[36][in][out] and, unless NULL, to bias_sums[out]; `dst` holds the output's
-     * gradient and is only read. */
-    void (*grad_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                       float *scratch, float *sums, float *bias_sums);
+    /* Winograd's stages, see winograd_code.h. */
+    void (*transform_in[2])(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                            float *u);
+    void (*products)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                     const float *u, float *m);
+    void (*transform_out[2])(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                             const float *m);
+    /* `dst` holds the output's gradient and is only read. */
+    void (*transform_gradient)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                               float *v);
+    /* Adds to sums[36][in][out] and, unless NULL, to bias_sums[out]. */
+    void (*grad_products)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                          const float *u, const float *v, float *sums, float *bias_sums);
     /* A vector of sums per position, `step` apart, to taps: those of output channels `first` on,
      * of `out`, lie out_step floats apart. */
     void (*grad_weights)(const float *sums, int64_t step, int64_t first, int64_t out,
                          int64_t out_step, float *plain);
     /* Input channel `in` and the vector of output channels from `first` on to a vector per
-     * position, `step` floats apart; zeros behind the last channel of either. */
-    void (*pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
-                      int64_t step);
-    void (*small_pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
-                            int64_t step);
+     * position, `step` floats apart; zeros behind the last channel of the output. */
+    void (*pack_pair[2])(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
+                         int64_t step);
 
-    /* Direct sums, see direct_code.h. One row of outputs from the window's first row on. */
-    void (*direct_row)(const struct rc_direct_job *j, const float *from, float *to);
+    /* Direct sums, see direct_code.h: channels [first, end) of one row of outputs, from the
+     * window's first row on. */
+    void (*direct_row)(const struct rc_direct_job *j, int64_t first, int64_t end, const float *from,
+                       float *to);
 };
 extern const struct rc_vector_code rc_vector_avx2, rc_vector_avx512, rc_vector_avx512vl;
 
@@ -53,6 +60,23 @@ static inline int64_t rc_vector_pad(int64_t channels, int64_t lanes)
 /* A bias of `channels` with zeros behind it, `bytes` in all. */
 void rc_vector_pack_bias(const float *plain, int64_t channels, float *packed, size_t bytes);
 
-/* Of this processor; `narrow`: in half of its widest vectors. NULL: there is none. */
-const struct rc_vector_code *rc_vector_code_here(bool narrow);
+/* Channels done by one code: whole vectors, the last of which may be partly behind the last. */
+struct rc_vector_run {
+    const struct rc_vector_code *code;
+    int64_t first, end;
+};
+struct rc_vector_runs {
+    struct rc_vector_run run[2];
+    int count;
+};
+/* Channels [first, end) in whole vectors, and what is left in a half one where it fits. */
+struct rc_vector_runs rc_vector_runs(const struct rc_vector_code *code, int64_t first, int64_t end);
+/* Where the last of them ends. */
+static inline int64_t rc_vector_runs_end(const struct rc_vector_runs *r)
+{
+    return r->run[r->count - 1].end;
+}
+
+/* Of this processor. NULL: there is none. */
+const struct rc_vector_code *rc_vector_code_here(void);
 #endif

@@ -1,12 +1,16 @@
 /* All vector code of one instruction set, in the order in which it builds on itself. No include
  * guard on purpose. */
+#include "kernel/vector_block.h"
+
 #include "kernel/winograd_tiles.h"
+
+#include "kernel/winograd_small_tiles.h"
+
+#include "kernel/winograd_stages.h"
 
 #include "kernel/winograd_grad_tiles.h"
 
 #include "kernel/winograd_weights_tiles.h"
-
-#include "kernel/winograd_small_tiles.h"
 
 #include "kernel/direct_row.h"
 
@@ -15,11 +19,13 @@ const struct rc_vector_code NAME(rc_vector) = {
     .direct = "direct:" SET_NAME,
     .lanes = LANES,
     .rows = ROWS,
-    .tiles = NAME(tiles),
-    .small_tiles = NAME(small_tiles),
-    .grad_tiles = NAME(grad_tiles),
+    .half = HALF,
+    .transform_in = {NAME(transform_in), NAME(small_transform_in)},
+    .products = NAME(products),
+    .transform_out = {NAME(transform_out), NAME(small_transform_out)},
+    .transform_gradient = NAME(transform_gradient),
+    .grad_products = NAME(grad_products),
     .grad_weights = NAME(grad_weights),
-    .pack_pair = NAME(pack_pair),
-    .small_pack_pair = NAME(small_pack_pair),
+    .pack_pair = {NAME(pack_pair), NAME(small_pack_pair)},
     .direct_row = NAME(direct_row),
 };

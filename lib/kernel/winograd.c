@@ -6,6 +6,7 @@
 
 struct rc_winograd {
     struct rc_winograd_plan plan;
+    int64_t out; /* channels, without padding */
     bool turned; /* backward by data: channels swapped, taps reversed */
 };
 
@@ -37,6 +38,7 @@ static bool choose_side(struct rc_winograd_job *j)
 /* False where channels do not lie together, or not in blocks of whole vectors. */
 static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_layout *l)
 {
+    enum { NO_BLOCKS = 40 };
     struct rc_dmd_layout d;
     if (!md || md->dtype != RC_F32)
         return false;
@@ -44,16 +46,14 @@ static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_
     if (!d.blocked || d.any || d.rank != 4 || d.inner_count > 1)
         return false;
     *l = (struct rc_winograd_layout){
-        .image = d.strides[0], .row = d.strides[2], .pixel = d.strides[3]};
+        .image = d.strides[0], .row = d.strides[2], .pixel = d.strides[3], .shift = NO_BLOCKS};
     l->channels = d.padded[1];
-    if (d.inner_count == 0) {
-        l->block = rc_vector_pad(l->channels, lanes);
-        l->block_stride = 0;
+    if (d.inner_count == 0)
         return d.strides[1] == 1;
-    }
-    l->block = d.inner_block[0];
+    l->shift = __builtin_ctzll((uint64_t) d.inner_block[0]);
     l->block_stride = d.strides[1];
-    return d.inner_axis[0] == 1 && l->block % lanes == 0;
+    return d.inner_axis[0] == 1 && d.inner_block[0] % lanes == 0 &&
+           d.inner_block[0] == (int64_t) 1 << l->shift;
 }
 
 static bool geometry_fits(const struct rc_conv_geometry *g)
@@ -65,27 +65,24 @@ static bool geometry_fits(const struct rc_conv_geometry *g)
     return fits;
 }
 
-/* Pairs of channels in products of such vectors. */
-static int64_t padded_pairs(const struct rc_winograd_job *j, int64_t lanes)
-{
-    return rc_vector_pad(j->src_layout.channels, lanes) *
-           rc_vector_pad(j->dst_layout.channels, lanes);
-}
-
 /* Activations of this size were written just now into the second-level cache of one core or all. */
 enum { NEAR_BYTES = 256 << 10 };
 
-static bool job_of(const struct rc_conv_spec *s, const struct rc_vector_code *code,
-                   struct rc_winograd_job *j)
+static bool job_of(const struct rc_conv_spec *s, struct rc_winograd_plan *p)
 {
     const struct rc_conv_geometry *g = s->geometry;
-    if (!code || !geometry_fits(g) || !layout_of(s->src, code->lanes, &j->src_layout) ||
-        !layout_of(s->dst, code->lanes, &j->dst_layout))
+    struct rc_winograd_job *j = &p->job;
+    *p = (struct rc_winograd_plan){.code = rc_vector_code_here(),
+                                   .threads = s->threads ? s->threads : 1};
+    if (!p->code || !geometry_fits(g) || !layout_of(s->src, p->code->lanes, &j->src_layout) ||
+        !layout_of(s->dst, p->code->lanes, &j->dst_layout))
         return false;
-    if (s->narrow && padded_pairs(j, code->lanes) == padded_pairs(j, 2 * code->lanes))
-        return false;
-    j->in_channels = rc_vector_pad(j->src_layout.channels, code->lanes);
-    j->out_channels = rc_vector_pad(j->dst_layout.channels, code->lanes);
+    const bool halves = p->code->half && !j->dst_layout.block_stride;
+    p->in = rc_vector_runs(p->code, 0, j->src_layout.channels);
+    p->unit = halves ? p->code->half->lanes : p->code->lanes;
+    j->in_channels = g->in_channels;
+    j->in_step = rc_vector_runs_end(&p->in);
+    j->out_channels = rc_vector_pad(j->dst_layout.channels, p->unit);
     j->batch = g->batch;
     j->height = g->in[0];
     j->width = g->in[1];
@@ -97,32 +94,20 @@ static bool job_of(const struct rc_conv_spec *s, const struct rc_vector_code *co
 
 bool rc_winograd_fits(const struct rc_conv_spec *s)
 {
-    struct rc_winograd_job j = {0};
-    return job_of(s, rc_vector_code_here(s->narrow), &j);
+    struct rc_winograd_plan p;
+    return job_of(s, &p);
 }
 
 bool rc_winograd_grad_fits(const struct rc_conv_spec *s)
 {
-    struct rc_winograd_job j = {0};
-    return job_of(s, rc_vector_code_here(s->narrow), &j) && j.side == 4;
+    struct rc_winograd_plan p;
+    return job_of(s, &p) && p.job.side == 4;
 }
 
 bool rc_winograd_small(const struct rc_conv_spec *s)
 {
-    struct rc_winograd_job j = {0};
-    return job_of(s, rc_vector_code_here(s->narrow), &j) && j.side == 2;
-}
-
-/* Some processors do two half-width multiplications at a time as fast as two whole ones, others
- * only half as much: where half the pairs are padding, narrow ones win on both. */
-bool rc_winograd_wants_narrow(const struct rc_conv_spec *s)
-{
-    struct rc_winograd_job j = {0};
-    struct rc_conv_spec narrow = *s;
-    narrow.narrow = true;
-    const struct rc_vector_code *code = rc_vector_code_here(true);
-    return job_of(&narrow, code, &j) &&
-           padded_pairs(&j, code->lanes) * 10 <= padded_pairs(&j, 2 * code->lanes) * 6;
+    struct rc_winograd_plan p;
+    return job_of(s, &p) && p.job.side == 2;
 }
 
 /* Few tiles: threads divide the output channels, not the tiles, so that each reads its own weights
@@ -130,7 +115,15 @@ bool rc_winograd_wants_narrow(const struct rc_conv_spec *s)
 static bool split_pays(const struct rc_winograd_plan *p)
 {
     const int64_t threads = p->threads, few = p->job.side == 2 ? 32 : 8; /* tiles a thread */
-    return p->tiles < few * threads && p->job.out_channels >= threads * p->code->lanes;
+    return p->tiles < few * threads && p->job.out_channels >= threads * p->unit;
+}
+
+struct rc_vector_runs rc_winograd_part(const struct rc_winograd_plan *p, int64_t part)
+{
+    const int64_t units = p->job.out_channels / p->unit, channels = p->job.dst_layout.channels;
+    const int64_t end = units * (part + 1) / p->parts * p->unit;
+    return rc_vector_runs(p->code, units * part / p->parts * p->unit,
+                          end < channels ? end : channels);
 }
 
 /* Blocks fit the second-level cache but fill the registers, and threads get equal numbers of equal
@@ -140,7 +133,7 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
     enum { BLOCK_BYTES = 128 << 10, CACHED_BYTES = 512 << 10, LARGE_BLOCK = 48 };
     struct rc_winograd_job *j = &p->job;
     const int64_t size = sizeof(float), rows = p->code->rows;
-    const int64_t bytes = j->positions * (j->in_channels + j->out_channels) * size;
+    const int64_t bytes = j->positions * (j->in_step + j->out_channels) * size;
     const bool large = weights_bytes(j) > CACHED_BYTES;
     int64_t most = BLOCK_BYTES / bytes / rows * rows;
     if (most < rows)
@@ -149,24 +142,19 @@ static void cut_blocks(struct rc_winograd_plan *p, bool split)
         most = LARGE_BLOCK;
     p->tiles = j->batch * j->tiles_y * j->tiles_x;
     p->parts = split && split_pays(p) ? p->threads : 1;
-    const int64_t vectors = j->out_channels / p->code->lanes;
-    j->out_count = (vectors + p->parts - 1) / p->parts * p->code->lanes;
+    j->out_count = (j->out_channels / p->unit + p->parts - 1) / p->parts * p->unit;
     const int64_t least = p->threads / p->parts;
     int64_t blocks = (p->tiles + most - 1) / most;
     blocks = (blocks + least - 1) / least * least;
     j->block = (p->tiles + blocks - 1) / blocks;
     p->blocks = (p->tiles + j->block - 1) / j->block;
-    p->per_thread = (size_t) (j->positions * (rc_winograd_step(j->block, j->in_channels) +
+    p->per_thread = (size_t) (j->positions * (rc_winograd_step(j->block, j->in_step) +
                                               rc_winograd_step(j->block, j->out_count)));
 }
 
 bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_conv_spec *s, bool split)
 {
-    *p = (struct rc_winograd_plan){.code = rc_vector_code_here(s->narrow),
-                                   .in_channels = s->geometry->in_channels,
-                                   .out_channels = s->geometry->out_channels,
-                                   .threads = s->threads ? s->threads : 1};
-    if (!job_of(s, p->code, &p->job))
+    if (!job_of(s, p))
         return false;
     cut_blocks(p, split);
     return true;
@@ -183,6 +171,7 @@ static rc_status create(struct rc_winograd **out, struct rc_context *c,
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
+    w->out = s->geometry->out_channels;
     w->turned = turned;
     *out = w;
     return RC_OK;
@@ -201,7 +190,7 @@ rc_status rc_winograd_create_data(struct rc_winograd **out, struct rc_context *c
     g.in_channels = s->geometry->out_channels;
     g.out_channels = s->geometry->in_channels;
     const struct rc_conv_spec turned = {
-        .geometry = &g, .src = s->dst, .dst = s->src, .narrow = s->narrow, .threads = s->threads};
+        .geometry = &g, .src = s->dst, .dst = s->src, .threads = s->threads};
     return create(out, c, &turned, true);
 }
 
@@ -220,32 +209,41 @@ size_t rc_winograd_bias_bytes(const struct rc_winograd *w)
     return (size_t) w->plan.job.out_channels * sizeof(float);
 }
 
+/* The vectors of one part; all threads of a region call it. */
+static void pack_part(const struct rc_winograd_plan *p, const struct rc_winograd_plain *g,
+                      int64_t part, float *packed)
+{
+    const struct rc_vector_runs out = rc_winograd_part(p, part);
+    const int64_t c = p->job.in_channels, step = c * p->job.out_channels;
+    for (int x = 0; x < out.count; x++) {
+        const struct rc_vector_code *code = out.run[x].code;
+        for (int64_t k = out.run[x].first; k < out.run[x].end; k += code->lanes)
+#pragma omp for schedule(static) nowait
+            for (int64_t i = 0; i < c; i++)
+                code->pack_pair[p->job.side == 2](g, k, i, packed + k * c + i * code->lanes, step);
+    }
+}
+
 void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, float *packed)
 {
     const struct rc_winograd_plan *p = &w->plan;
-    const int64_t c = p->job.in_channels, k = p->job.out_channels, lanes = p->code->lanes;
-    struct rc_winograd_plain g = {.data = plain,
-                                  .in = p->in_channels,
-                                  .out = p->out_channels,
-                                  .in_step = 9,
-                                  .out_step = 9 * p->in_channels,
-                                  .tap_step = 1};
+    const int64_t c = p->job.in_channels, k = w->out;
+    struct rc_winograd_plain g = {
+        .data = plain, .out = k, .in_step = 9, .out_step = 9 * c, .tap_step = 1};
     if (w->turned) {
         g.data = plain + 8;
-        g.in_step = 9 * p->out_channels;
+        g.in_step = 9 * k;
         g.out_step = 9;
         g.tap_step = -1;
     }
-    void (*const pack_pair)(const struct rc_winograd_plain *, int64_t, int64_t, float *, int64_t) =
-        p->job.side == 2 ? p->code->small_pack_pair : p->code->pack_pair;
-#pragma omp parallel for schedule(static) num_threads(p->threads)
-    for (int64_t i = 0; i < k / lanes * c; i++)
-        pack_pair(&g, i / c * lanes, i % c, packed + i * lanes, c * k);
+#pragma omp parallel num_threads(p->threads)
+    for (int64_t i = 0; i < p->parts; i++)
+        pack_part(p, &g, i, packed);
 }
 
 void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed)
 {
-    rc_vector_pack_bias(plain, w->plan.out_channels, packed, rc_winograd_bias_bytes(w));
+    rc_vector_pack_bias(plain, w->out, packed, rc_winograd_bias_bytes(w));
 }
 
 size_t rc_winograd_scratch(const struct rc_winograd *w)
@@ -258,23 +256,34 @@ const char *rc_winograd_name(const struct rc_winograd *w)
     return w->plan.code->winograd[w->plan.job.side == 2];
 }
 
+void rc_winograd_transform_in(const struct rc_winograd_plan *p, const struct rc_winograd_job *j,
+                              int64_t block, float *u)
+{
+    for (int i = 0; i < p->in.count; i++) {
+        const struct rc_winograd_piece in = rc_winograd_piece(p, block, &p->in.run[i]);
+        p->in.run[i].code->transform_in[j->side == 2](j, &in, u);
+    }
+}
+
 static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_args *a, int64_t piece,
-                      float *scratch)
+                      float *u)
 {
     struct rc_winograd_job j = p->job;
-    const int64_t block = piece / p->parts, part = piece % p->parts, lanes = p->code->lanes;
-    const int64_t vectors = j.out_channels / lanes;
+    const int64_t block = piece / p->parts;
+    const struct rc_vector_runs out = rc_winograd_part(p, piece % p->parts);
+    float *m = u + j.positions * rc_winograd_step(j.block, j.in_step);
     j.src = a->src;
     j.weights = a->weights;
     j.bias = a->bias;
     j.dst = a->dst;
-    j.out_first = vectors * part / p->parts * lanes;
-    j.out_count = vectors * (part + 1) / p->parts * lanes - j.out_first;
-    const int64_t first = block * j.block, count = rc_winograd_count(p, block);
-    if (j.side == 2)
-        p->code->small_tiles(&j, first, count, scratch);
-    else
-        p->code->tiles(&j, first, count, scratch);
+    j.out_first = out.run[0].first;
+    j.out_count = rc_vector_runs_end(&out) - j.out_first;
+    rc_winograd_transform_in(p, &j, block, u);
+    for (int i = 0; i < out.count; i++) {
+        const struct rc_winograd_piece k = rc_winograd_piece(p, block, &out.run[i]);
+        out.run[i].code->products(&j, &k, u, m);
+        out.run[i].code->transform_out[j.side == 2](&j, &k, m);
+    }
 }
 
 void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a)

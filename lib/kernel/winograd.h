@@ -12,8 +12,6 @@
 bool rc_winograd_fits(const struct rc_conv_spec *s);
 /* It would be tiles of 2x2: on layers for which those are meant they are ahead by far. */
 bool rc_winograd_small(const struct rc_conv_spec *s);
-/* Without measuring: padding to whole vectors would be most of the work. */
-bool rc_winograd_wants_narrow(const struct rc_conv_spec *s);
 
 /* --- forward, and backward by data --- */
 

@@ -5,21 +5,24 @@
 #include "kernel/winograd.h"
 
 /* Element (n, c, y, x) of an activation is at
- *     n*image + (c / block)*block_stride + c % block + y*row + x*pixel. */
+ *     n*image + (c >> shift)*block_stride + (c & ((1 << shift) - 1)) + y*row + x*pixel. */
 struct rc_winograd_layout {
-    int64_t image, block, block_stride, row, pixel;
+    int64_t image, block_stride, row, pixel;
+    int shift;        /* blocks of 1 << shift channels; without blocks larger than any number */
     int64_t channels; /* that may be touched: whole blocks, or as many as there are */
 };
 
-/* What the tiles' code reads. Channels are padded to whole vectors. */
+/* What the stages read. A block of tiles goes through them: transformed to u[positions][tiles][in],
+ * multiplied to m[positions][tiles][out], transformed back. */
 struct rc_winograd_job {
     struct rc_winograd_layout src_layout, dst_layout;
     int64_t batch, height, width, tiles_y, tiles_x;
-    int64_t side, positions; /* of a tile: 4 and 36, or 2 and 16 */
-    int64_t in_channels, out_channels;
+    int64_t side, positions;      /* of a tile: 4 and 36, or 2 and 16 */
+    int64_t in_channels, in_step; /* that are added up; floats of one tile in u */
+    int64_t out_channels;         /* padded to whole vectors */
     int64_t out_first, out_count; /* the part of the output channels that is computed */
     int64_t block;                /* tiles that are worked on together */
-    const float *weights;         /* [positions][out/LANES][in][LANES] */
+    const float *weights;         /* [positions][vectors of out][in][lanes] */
     const float *bias;            /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;               /* add what dst holds; max(., 0) */
     bool foresee;                 /* activations may be farther away than the second-level cache */
@@ -27,9 +30,14 @@ struct rc_winograd_job {
     float *dst;
 };
 
+/* What a stage works on: tiles from `tile` on and channels [first, end), whole vectors. */
+struct rc_winograd_piece {
+    int64_t tile, tiles, first, end;
+};
+
 static inline int64_t rc_winograd_channel(const struct rc_winograd_layout *l, int64_t c)
 {
-    return c / l->block * l->block_stride + c % l->block;
+    return (c >> l->shift) * l->block_stride + (c & (((int64_t) 1 << l->shift) - 1));
 }
 
 /* Floats from one position to the next of a block of tiles. The tail keeps the positions from
@@ -50,17 +58,32 @@ struct rc_winograd_plain {
 struct rc_winograd_plan {
     struct rc_winograd_job job;
     const struct rc_vector_code *code;
+    struct rc_vector_runs in;
     int64_t tiles, blocks, parts;
-    int64_t in_channels, out_channels; /* without padding */
+    int64_t unit; /* channels, a multiple of which every part but the last has */
     uint32_t threads;
     size_t per_thread; /* [floats] */
 };
 /* False where rc_winograd_fits() says no. `split`: output channels may be divided among threads. */
 bool rc_winograd_plan_init(struct rc_winograd_plan *p, const struct rc_conv_spec *s, bool split);
 
+/* Output channels of one part. */
+struct rc_vector_runs rc_winograd_part(const struct rc_winograd_plan *p, int64_t part);
+
 static inline int64_t rc_winograd_count(const struct rc_winograd_plan *p, int64_t block)
 {
     const int64_t left = p->tiles - block * p->job.block;
     return left < p->job.block ? left : p->job.block;
 }
+
+static inline struct rc_winograd_piece
+rc_winograd_piece(const struct rc_winograd_plan *p, int64_t block, const struct rc_vector_run *r)
+{
+    return (struct rc_winograd_piece){block * p->job.block, rc_winograd_count(p, block), r->first,
+                                      r->end};
+}
+
+/* Input channels of a block of tiles. */
+void rc_winograd_transform_in(const struct rc_winograd_plan *p, const struct rc_winograd_job *j,
+                              int64_t block, float *u);
 #endif

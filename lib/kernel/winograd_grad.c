@@ -8,6 +8,7 @@
 /* Scratch: every thread's tiles, then every thread's sums: [36][in][out], and [out] of the bias. */
 struct rc_winograd_grad {
     struct rc_winograd_plan plan;
+    int64_t out; /* channels, without padding */
     bool bias;
     size_t sums; /* [floats] of a thread */
 };
@@ -23,8 +24,9 @@ rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_conte
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
+    w->out = s->geometry->out_channels;
     w->bias = s->bias;
-    w->sums = (size_t) ((36 * plan.job.in_channels + 1) * plan.job.out_channels);
+    w->sums = (size_t) ((36 * plan.job.in_step + 1) * plan.job.out_channels);
     *out = w;
     return RC_OK;
 }
@@ -44,6 +46,19 @@ static float *sums_of(const struct rc_winograd_grad *w, void *scratch, uint32_t 
     return (float *) scratch + w->plan.threads * w->plan.per_thread + thread * w->sums;
 }
 
+static void sum_block(const struct rc_winograd_plan *p, const struct rc_winograd_job *j,
+                      int64_t block, float *u, float *sums, float *bias_sums)
+{
+    const struct rc_vector_runs out = rc_winograd_part(p, 0);
+    float *v = u + 36 * rc_winograd_step(j->block, j->in_step);
+    rc_winograd_transform_in(p, j, block, u);
+    for (int i = 0; i < out.count; i++) {
+        const struct rc_winograd_piece k = rc_winograd_piece(p, block, &out.run[i]);
+        out.run[i].code->transform_gradient(j, &k, v);
+        out.run[i].code->grad_products(j, &k, u, v, sums, bias_sums);
+    }
+}
+
 static void sum_blocks(const struct rc_winograd_grad *w, const struct rc_winograd_job *j,
                        void *scratch)
 {
@@ -52,12 +67,11 @@ static void sum_blocks(const struct rc_winograd_grad *w, const struct rc_winogra
     {
         const uint32_t thread = (uint32_t) omp_get_thread_num();
         float *sums = sums_of(w, scratch, thread);
-        float *bias = w->bias ? sums + 36 * j->in_channels * j->out_channels : NULL;
+        float *bias = w->bias ? sums + 36 * j->in_step * j->out_channels : NULL;
         memset(sums, 0, w->sums * sizeof(float));
 #pragma omp for schedule(static)
         for (int64_t b = 0; b < p->blocks; b++)
-            p->code->grad_tiles(j, b * j->block, rc_winograd_count(p, b),
-                                (float *) scratch + thread * p->per_thread, sums, bias);
+            sum_block(p, j, b, (float *) scratch + thread * p->per_thread, sums, bias);
     }
 }
 
@@ -76,8 +90,8 @@ static void join_threads(const struct rc_winograd_grad *w, void *scratch, uint32
 void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_winograd_grad_args *a)
 {
     const struct rc_winograd_plan *p = &w->plan;
-    const int64_t c = p->job.in_channels, k = p->job.out_channels, lanes = p->code->lanes;
-    const int64_t groups = k / lanes, in = p->in_channels;
+    const struct rc_vector_runs out = rc_winograd_part(p, 0);
+    const int64_t in = p->job.in_channels, k = p->job.out_channels, step = p->job.in_step * k;
     struct rc_winograd_job j = p->job;
     j.src = a->src;
     j.dst = (float *) (uintptr_t) a->d_dst;
@@ -85,9 +99,13 @@ void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_wino
     join_threads(w, a->scratch, p->threads);
     const float *sums = sums_of(w, a->scratch, 0);
 #pragma omp parallel for schedule(static) num_threads(p->threads)
-    for (int64_t i = 0; i < in * groups; i++)
-        p->code->grad_weights(sums + i / groups * k + i % groups * lanes, c * k, i % groups * lanes,
-                              p->out_channels, 9 * in, a->d_weights + i / groups * 9);
+    for (int64_t i = 0; i < in; i++)
+        for (int x = 0; x < out.count; x++) {
+            const struct rc_vector_run *r = &out.run[x];
+            for (int64_t o = r->first; o < r->end; o += r->code->lanes)
+                r->code->grad_weights(sums + i * k + o, step, o, w->out, 9 * in,
+                                      a->d_weights + i * 9);
+        }
     if (w->bias)
-        memcpy(a->d_bias, sums + 36 * c * k, (size_t) p->out_channels * sizeof(float));
+        memcpy(a->d_bias, sums + 36 * step, (size_t) w->out * sizeof(float));
 }

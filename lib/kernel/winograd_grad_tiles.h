@@ -1,9 +1,8 @@
 /* The weights gradient's vector code, after winograd_tiles.h and in the same way: per pair of
  * channels dg = G' [sum over tiles (B' d B) o (A dy A')] G. */
 
-/* Channels of the source per register block: GRAD_ROWS x 2 accumulators. Divides LANES, hence the
- * padded channels. */
-#define GRAD_ROWS (LANES / 2)
+/* Channels of the source per register block: GRAD_ROWS x 2 accumulators. Divides in_step. */
+#define GRAD_ROWS (ROWS == 12 ? 8 : 4)
 
 /* A y along one axis: y[0], y[s] .. y[3s] to o[0], o[t] .. o[5t]. */
 INLINE void NAME(gradient_1d)(const VEC *y, int s, VEC *o, int t)
@@ -27,39 +26,45 @@ INLINE void NAME(transform_gradient_vector)(const struct rc_winograd_job *j, str
     const struct rc_winograd_layout *l = &j->dst_layout;
     const bool inside = at.y + 4 <= j->height && at.x + 4 <= j->width;
     VEC d[16], t[24];
+#pragma GCC unroll 6
     for (int y = 0; y < 4; y++)
+#pragma GCC unroll 6
         for (int x = 0; x < 4; x++)
             d[y * 4 + x] = inside || (at.y + y < j->height && at.x + x < j->width)
                                ? NAME(load_part)(from + y * l->row + x * l->pixel, part, tail)
                                : (VEC){0};
+#pragma GCC unroll 6
     for (int x = 0; x < 4; x++)
         NAME(gradient_1d)(d + x, 4, t + x, 4);
+#pragma GCC unroll 6
     for (int y = 0; y < 6; y++) {
         VEC o[6];
         NAME(gradient_1d)(t + y * 4, 1, o, 1);
+#pragma GCC unroll 6
         for (int x = 0; x < 6; x++)
             NAME(store)(v + (y * 6 + x) * v_step, o[x]);
     }
 }
 
 /* Tiles of the output's gradient to v[36 positions][tiles][channels]. */
-static void NAME(transform_gradient)(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                                     float *v, int64_t v_step)
+static void NAME(transform_gradient)(const struct rc_winograd_job *j,
+                                     const struct rc_winograd_piece *p, float *v)
 {
     const struct rc_winograd_layout *l = &j->dst_layout;
-    const TAIL tail = TAIL_OF(l->channels % LANES);
-    struct NAME(place) at = NAME(place_of)(j, first);
-    struct NAME(place) ahead = NAME(place_of)(j, first + NAME(AHEAD));
-    for (int64_t i = 0; i < count; i++) {
-        const float *from = j->dst + at.image * l->image + at.y * l->row + at.x * l->pixel;
-        int64_t k = 0;
-        NAME(foresee)(j, l, j->dst, 0, j->out_channels, ahead, 0);
-        for (; k + LANES <= l->channels; k += LANES)
-            NAME(transform_gradient_vector)
-        (j, at, from + rc_winograd_channel(l, k), v + k, v_step, false, tail);
-        if (k < l->channels)
-            NAME(transform_gradient_vector)(j, at, from + k, v + k, v_step, true, tail);
-        v += j->out_channels;
+    const int64_t v_step = rc_winograd_step(j->block, j->out_count);
+    const TAIL tail = NAME(tail_before)(l, p->end);
+    struct NAME(place) at = NAME(place_of)(j, p->tile);
+    struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
+    for (int64_t i = 0; i < p->tiles; i++, v += j->out_count) {
+        const float *dst = j->dst + at.image * l->image + at.y * l->row + at.x * l->pixel;
+        NAME(foresee)(j, l, j->dst, p->first, p->end, ahead, 0);
+        for (int64_t k = p->first; k < p->end; k += LANES) {
+            const float *from = dst + rc_winograd_channel(l, k);
+            if (k + LANES > l->channels)
+                NAME(transform_gradient_vector)(j, at, from, v + k, v_step, true, tail);
+            else
+                NAME(transform_gradient_vector)(j, at, from, v + k, v_step, false, tail);
+        }
         NAME(advance)(j, &at);
         NAME(advance)(j, &ahead);
     }
@@ -94,27 +99,26 @@ INLINE void NAME(outer)(int64_t tiles, const float *u, int64_t c, const float *v
     }
 }
 
-static void NAME(grad_tiles)(const struct rc_winograd_job *j, int64_t first, int64_t count,
-                             float *scratch, float *sums, float *bias_sums)
+/* Of the output's channels in p. */
+static void NAME(grad_products)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                                const float *u, const float *v, float *sums, float *bias_sums)
 {
-    const int64_t c = j->in_channels, k = j->out_channels;
+    const int64_t c = j->in_step, k = j->out_channels;
     const int64_t u_step = rc_winograd_step(j->block, c), v_step = rc_winograd_step(j->block, k);
-    float *u = scratch, *v = scratch + 36 * u_step;
-    NAME(transform_in)(j, first, count, u, u_step);
-    NAME(transform_gradient)(j, first, count, v, v_step);
     if (bias_sums) /* position (1, 1) has the sum of the tile's pixels */
-        for (int64_t i = 0; i < count; i++)
-            for (int64_t o = 0; o < k; o += LANES)
+        for (int64_t i = 0; i < p->tiles; i++)
+            for (int64_t o = p->first; o < p->end; o += LANES)
                 NAME(store)
     (bias_sums + o, NAME(load)(bias_sums + o) + NAME(load)(v + 7 * v_step + i * k + o));
-    for (int p = 0; p < 36; p++)
+    for (int x = 0; x < 36; x++)
         for (int64_t i = 0; i < c; i += GRAD_ROWS)
-            for (int64_t o = 0; o < k; o += 2 * LANES) {
-                float *s = sums + (p * c + i) * k + o;
-                if (o + LANES < k)
-                    NAME(outer)(count, u + p * u_step + i, c, v + p * v_step + o, k, s, 2);
+            for (int64_t o = p->first; o < p->end; o += 2 * LANES) {
+                const float *from = u + x * u_step + i, *grad = v + x * v_step + o;
+                float *s = sums + (x * c + i) * k + o;
+                if (o + LANES < p->end)
+                    NAME(outer)(p->tiles, from, c, grad, k, s, 2);
                 else
-                    NAME(outer)(count, u + p * u_step + i, c, v + p * v_step + o, k, s, 1);
+                    NAME(outer)(p->tiles, from, c, grad, k, s, 1);
             }
 }
 

@@ -20,7 +20,7 @@ INLINE void NAME(taps)(const struct rc_winograd_plain *g, int64_t first, int64_t
     const float *from = g->data + first * g->out_step + in * g->in_step;
     for (int x = 0; x < 9; x++) {
         d[x] = (VEC){0};
-        for (int64_t l = 0; l < lanes && in < g->in; l++)
+        for (int64_t l = 0; l < lanes; l++)
             d[x][l] = from[l * g->out_step + x * g->tap_step];
     }
 }
@@ -37,5 +37,29 @@ static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, in
         NAME(weights_1d)(t + y * 3, 1, o, 1);
         for (int x = 0; x < 6; x++)
             NAME(store)(to + (y * 6 + x) * step, o[x]);
+    }
+}
+
+/* G g along one axis: g[0], g[s], g[2s] to o[0], o[t] .. o[3t]. */
+INLINE void NAME(small_weights_1d)(const VEC *g, int s, VEC *o, int t)
+{
+    const VEC ends = (g[0] + g[2 * s]) * 0.5f, middle = g[s] * 0.5f;
+    o[0] = g[0];
+    o[t] = ends + middle;
+    o[2 * t] = ends - middle;
+    o[3 * t] = g[2 * s];
+}
+
+static void NAME(small_pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in,
+                                  float *to, int64_t step)
+{
+    VEC d[9], t[12], o[4];
+    NAME(taps)(g, first, in, d);
+    for (int x = 0; x < 3; x++)
+        NAME(small_weights_1d)(d + x, 3, t + x, 3);
+    for (int y = 0; y < 4; y++) {
+        NAME(small_weights_1d)(t + y * 3, 1, o, 1);
+        for (int x = 0; x < 4; x++)
+            NAME(store)(to + (y * 4 + x) * step, o[x]);
     }
 }

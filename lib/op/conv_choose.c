@@ -24,9 +24,8 @@ static void key_of(char key[RC_CHOICE_KEY], const struct rc_conv_spec *s)
              s->sum ? ", sum" : "");
 }
 
-/* Ours in whole vectors of the processor or in half ones. */
-enum kind { ONEDNN, WIDE, NARROW, KINDS };
-static const char *const words[KINDS] = {"onednn", "own", "own-narrow"};
+enum kind { ONEDNN, OWN, KINDS };
+static const char *const words[KINDS] = {"onednn", "own"};
 
 /* KINDS: not known. */
 static enum kind recall(struct rc_context *c, const char *key)
@@ -44,11 +43,10 @@ static enum kind recall(struct rc_context *c, const char *key)
 static enum kind likely(const struct rc_conv_spec *s)
 {
     const struct rc_conv_geometry *g = s->geometry;
-    const bool narrow = rc_winograd_wants_narrow(s);
-    const int64_t least = rc_cpu_lanes() == 16 && !narrow ? 32 : 16;
-    if (!rc_winograd_fits(s) || g->in_channels < least || g->out_channels < least)
-        return ONEDNN;
-    return narrow ? NARROW : WIDE;
+    const bool whole = g->in_channels % 16 == 0 && g->out_channels % 16 == 0;
+    const int64_t least = rc_cpu_lanes() == 16 && whole ? 32 : 16;
+    const bool many = g->in_channels >= least && g->out_channels >= least;
+    return rc_winograd_fits(s) && many ? OWN : ONEDNN;
 }
 
 /* --- measuring --- */
@@ -60,7 +58,7 @@ enum { CACHE_BYTES = 2 << 20 };
  * activations were just written. So the kernels walk through a ring of copies of their weights
  * that is larger than the cache. Winograd's are four times as large, which decides. */
 struct trial {
-    const struct rc_conv_own *own; /* [KINDS], candidates */
+    const struct rc_conv_own *own;
     struct rc_prim *onednn;
     char *src, *dst, *bias, *scratch, *ring;
     size_t ring_bytes, at, weights[KINDS];
@@ -76,39 +74,24 @@ static uint64_t time_one(struct trial *t, enum kind k, rc_status *st)
     const struct rc_conv_args args = {t->src, (float *) (void *) weights,
                                       (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rc_clock_ns();
-    if (k != ONEDNN)
-        rc_conv_own_run(&t->own[k], &args);
+    if (k == OWN)
+        rc_conv_own_run(t->own, &args);
     else
         *st = rc_prim_run(t->onednn, handle, t->scratch);
     return rc_clock_ns() - begin;
 }
 
-/* The least, and in *second the next. */
-static enum kind least_of(const uint64_t ns[KINDS], uint64_t *second)
-{
-    enum kind least = ONEDNN;
-    *second = UINT64_MAX;
-    for (enum kind k = WIDE; k < KINDS; k++) {
-        const bool less = ns[k] < ns[least];
-        const uint64_t other = less ? ns[least] : ns[k];
-        *second = other < *second ? other : *second;
-        least = less ? k : least;
-    }
-    return least;
-}
-
-/* One turn of each, added to the best times: the one that was faster by a fifth than all others, or
- * KINDS. */
+/* One turn of each, added to the best times: the one that was faster by a fifth, or KINDS. */
 static enum kind turn(struct trial *t, uint64_t best[KINDS], rc_status *st)
 {
-    uint64_t ns[KINDS], second;
+    uint64_t ns[KINDS];
     for (enum kind k = ONEDNN; k < KINDS; k++) {
-        const bool candidate = k == ONEDNN || rc_conv_own_exists(&t->own[k]);
-        ns[k] = candidate ? time_one(t, k, st) : UINT64_MAX;
+        ns[k] = time_one(t, k, st);
         best[k] = ns[k] < best[k] ? ns[k] : best[k];
     }
-    const enum kind least = least_of(ns, &second);
-    return ns[least] < second / 6 * 5 ? least : KINDS;
+    if (ns[OWN] < ns[ONEDNN] / 6 * 5)
+        return OWN;
+    return ns[ONEDNN] < ns[OWN] / 6 * 5 ? ONEDNN : KINDS;
 }
 
 /* The best of a few turns each, the machine may be busy with something else in some of them; two
@@ -116,10 +99,9 @@ static enum kind turn(struct trial *t, uint64_t best[KINDS], rc_status *st)
 static rc_status compare(struct trial *t, enum kind *fastest)
 {
     enum { LEAST = 3, MOST = 7, ENOUGH_NS = 500000 };
-    uint64_t best[KINDS] = {UINT64_MAX, UINT64_MAX, UINT64_MAX}, cold[KINDS], second;
+    uint64_t best[KINDS] = {UINT64_MAX, UINT64_MAX}, cold[KINDS] = {UINT64_MAX, UINT64_MAX};
     uint32_t clear[KINDS + 1] = {0};
     rc_status st = RC_OK;
-    memcpy(cold, best, sizeof(cold));
     turn(t, cold, &st); /* first touch of memory and code */
     const uint64_t begin = rc_clock_ns();
     for (int i = 0; i < MOST && (i < LEAST || rc_clock_ns() - begin < ENOUGH_NS); i++) {
@@ -127,31 +109,25 @@ static rc_status compare(struct trial *t, enum kind *fastest)
         if (st != RC_OK || (++clear[k] == 2 && k != KINDS))
             break;
     }
-    *fastest = least_of(best, &second);
+    *fastest = best[OWN] < best[ONEDNN] ? OWN : ONEDNN;
     return st;
 }
 
 /* Zeros everywhere: times do not depend on values. */
-static rc_status measure(const struct rc_prep *p, const struct rc_conv_own own[KINDS],
+static rc_status measure(const struct rc_prep *p, const struct rc_conv_own *own,
                          const struct rc_conv_onednn *onednn, enum kind *fastest)
 {
     RC_TRY(rc_prim_create(onednn->prim));
     struct trial t = {.own = own, .onednn = onednn->prim};
-    size_t weights = t.weights[ONEDNN] = rc_md_bytes(p->want[1]);
-    size_t bias = rc_align_line((size_t) p->out[0].shape.dim[1] * sizeof(float));
-    size_t scratch = onednn->prim->scratch;
-    for (enum kind k = WIDE; k < KINDS; k++) {
-        if (!rc_conv_own_exists(&own[k]))
-            continue;
-        t.weights[k] = rc_conv_own_weights_bytes(&own[k]);
-        weights = rc_larger(weights, t.weights[k]);
-        bias = rc_larger(bias, rc_conv_own_bias_bytes(&own[k]));
-        scratch = rc_larger(scratch, rc_conv_own_scratch(&own[k]));
-    }
-    t.ring_bytes = CACHE_BYTES + rc_align_line(weights);
+    t.weights[ONEDNN] = rc_md_bytes(p->want[1]);
+    t.weights[OWN] = rc_conv_own_weights_bytes(own);
+    t.ring_bytes = CACHE_BYTES + rc_align_line(rc_larger(t.weights[ONEDNN], t.weights[OWN]));
+    const size_t bias = rc_align_line(
+        rc_larger((size_t) p->out[0].shape.dim[1] * sizeof(float), rc_conv_own_bias_bytes(own)));
+    const size_t scratch = rc_larger(onednn->prim->scratch, rc_conv_own_scratch(own));
     const size_t part[4] = {rc_align_line(rc_md_bytes(p->want[0])),
-                            rc_align_line(rc_md_bytes(p->out_md[0])),
-                            onednn->has_bias ? rc_align_line(bias) : 0, rc_align_line(scratch)};
+                            rc_align_line(rc_md_bytes(p->out_md[0])), onednn->has_bias ? bias : 0,
+                            rc_align_line(scratch)};
     char *at = rc_engine_trial(p->engine, part[0] + part[1] + part[2] + part[3] + t.ring_bytes);
     if (!at)
         return RC_ERR_MEMORY;
@@ -180,19 +156,6 @@ static bool posts_fit(const struct rc_node *n, struct rc_conv_spec *s)
     return i == n->n_post;
 }
 
-/* Only the chosen one, or with KINDS all that fit. */
-static rc_status create(struct rc_conv_own own[KINDS], struct rc_context *c,
-                        const struct rc_conv_spec *s, enum kind chosen)
-{
-    for (enum kind k = WIDE; k < KINDS; k++) {
-        struct rc_conv_spec this = *s;
-        this.narrow = k == NARROW;
-        if ((chosen == KINDS || chosen == k) && rc_conv_own_fits(&this))
-            RC_TRY(rc_conv_own_create(&own[k], c, &this));
-    }
-    return RC_OK;
-}
-
 bool rc_conv_winograd_told(const char *what)
 {
     const char *told = getenv("RESCOMP_WINOGRAD");
@@ -207,11 +170,11 @@ static enum kind settled(const struct rc_prep *p, const struct rc_conv_spec *s, 
     if (winograd && rc_conv_winograd_told("off"))
         return ONEDNN;
     if (winograd && rc_conv_winograd_told("on"))
-        return rc_winograd_wants_narrow(s) ? NARROW : WIDE;
+        return OWN;
     if (p->repeatable || rc_choice_fixed(c))
         return likely(s);
     if (winograd && rc_winograd_small(s)) /* measuring layers this large takes long */
-        return WIDE;
+        return OWN;
     return recall(c, key);
 }
 
@@ -228,21 +191,18 @@ rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
         !rc_conv_own_fits(&s))
         return RC_OK;
     struct rc_context *c = rc_engine_context(p->engine);
-    struct rc_conv_own own[KINDS] = {{NULL, NULL}};
     char key[RC_CHOICE_KEY];
     key_of(key, &s);
     enum kind best = settled(p, &s, key);
-    rc_status st = create(own, c, &s, best);
+    if (best == ONEDNN)
+        return RC_OK;
+    rc_status st = rc_conv_own_create(out, c, &s);
     if (st == RC_OK && best == KINDS) {
-        st = measure(p, own, onednn, &best);
+        st = measure(p, out, onednn, &best);
         if (st == RC_OK)
             st = rc_choice_remember(c, key, words[best]);
     }
-    if (st == RC_OK) {
-        *out = own[best];
-        own[best] = (struct rc_conv_own){NULL, NULL};
-    }
-    for (enum kind k = WIDE; k < KINDS; k++)
-        rc_conv_own_destroy(&own[k]);
+    if (st != RC_OK || best == ONEDNN)
+        rc_conv_own_destroy(out);
     return st;
 }

@@ -100,13 +100,11 @@ static rc_status create(struct trained *t, struct rc_prep *p, const struct rc_co
 
 static struct rc_conv_spec spec_of(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    struct rc_conv_spec s = {.geometry = g,
-                             .src = p->want[0],
-                             .dst = p->out_md[0],
-                             .bias = p->node->n_in > 2 && p->in[2].dtype,
-                             .threads = (uint32_t) omp_get_max_threads()};
-    s.narrow = rc_winograd_wants_narrow(&s);
-    return s;
+    return (struct rc_conv_spec){.geometry = g,
+                                 .src = p->want[0],
+                                 .dst = p->out_md[0],
+                                 .bias = p->node->n_in > 2 && p->in[2].dtype,
+                                 .threads = (uint32_t) omp_get_max_threads()};
 }
 
 bool rc_conv_winograd_trains(const struct rc_prep *p, const struct rc_conv_geometry *g)

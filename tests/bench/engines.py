@@ -34,12 +34,25 @@ def rescomp(cell, files):
     return running(rescomp_session(cell, files, 'int8' if 'int8' in cell['type'] else 'f32'), cell)
 
 
+def bare(session, cell):
+    """Two networks of ours: without what Session.run adds to both, a twentieth of the smaller one's time."""
+    import rescomp
+    from rescomp import _ffi
+    x, out = inputs(cell['batch'], cell['size']), np.empty(session.outputs[0][1], np.float32)
+    call = _ffi.lib.rc_session_run, session._h, len(x), _ffi.pointers([x]), _ffi.pointers([out])
+
+    def run():
+        call[0](*call[1:])
+        return out
+    return run, rescomp.version()
+
+
 def rescomp_f32(cell, files):
-    return running(rescomp_session(cell, files, 'f32'), cell)
+    return (bare if cell['type'] == 'prune' else running)(rescomp_session(cell, files, 'f32'), cell)
 
 
 def rescomp_pruned(cell, files):
-    return running(rescomp_session(cell, files, 'pruned'), cell)
+    return bare(rescomp_session(cell, files, 'pruned'), cell)
 
 
 def rescomp_plain(cell, files):
