@@ -105,6 +105,13 @@ bool rc_cpu_vnni(void)
     return isa_has((unsigned) dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx512_core_vnni);
 }
 
+bool rc_cpu_bf16_vectors(void)
+{
+    const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
+    return isa_has(isa, dnnl_cpu_isa_avx512_core_bf16) &&
+           !isa_has(isa, dnnl_cpu_isa_avx512_core_amx);
+}
+
 rc_status rc_cpu_check_bf16(void)
 {
     struct rc_cpu_info cpu;

@@ -39,8 +39,9 @@ bool rc_direct_fits(const struct rc_conv_spec *s)
 {
     enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
     const struct rc_conv_geometry *g = s->geometry;
-    if (!rc_vector_code_here() || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
-        g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS || rc_winograd_fits(s))
+    if (!rc_vector_code_here(RC_F32) || g->groups != 1 || g->dilation[0] != 1 ||
+        g->dilation[1] != 1 || g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
+        rc_winograd_fits(s))
         return false;
     return dense(s->src, g->in[0], g->in[1], g->in_channels) &&
            dense(s->dst, g->out[0], g->out[1], g->out_channels);
@@ -88,7 +89,7 @@ rc_status rc_direct_create(struct rc_direct **out, struct rc_context *c,
     if (!d)
         return RC_ERR_MEMORY;
     d->g = *s->geometry;
-    d->code = rc_vector_code_here();
+    d->code = rc_vector_code_here(RC_F32);
     d->out = rc_vector_runs(d->code, 0, d->g.out_channels);
     d->threads = s->threads ? s->threads : 1;
     d->job.sum = s->sum;

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
-const struct rc_vector_code *rc_vector_code_here(void)
+const struct rc_vector_code *rc_vector_code_here(enum rc_dtype type)
 {
 #if RC_VECTOR_SETS
+    if (type == RC_BF16)
+        return rc_cpu_bf16_vectors() ? &rc_vector_bf16 : NULL;
     switch (rc_cpu_lanes()) {
     case 16:
         return &rc_vector_avx512;
@@ -13,6 +15,7 @@ const struct rc_vector_code *rc_vector_code_here(void)
         return &rc_vector_avx2;
     }
 #endif
+    (void) type;
     return NULL;
 }
 

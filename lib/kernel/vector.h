@@ -20,6 +20,7 @@ struct rc_vector_code {
     const char *winograd[2], *direct; /* for profiles */
     int64_t lanes;
     int64_t rows;                      /* tiles, or pixels, of a register block */
+    int64_t word;                      /* numbers in 32 bits of what is multiplied */
     const struct rc_vector_code *half; /* the same processor's half vectors, or NULL */
 
     /* Winograd's stages, see winograd_code.h. */
@@ -29,18 +30,21 @@ struct rc_vector_code {
                      const float *u, float *m);
     void (*transform_out[2])(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                              const float *m);
-    /* `dst` holds the output's gradient and is only read. */
+    /* Numbers of neighbouring tiles share words. `dst` holds the output's gradient and is only
+     * read. */
+    void (*transform_pairs)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
+                            float *u);
     void (*transform_gradient)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                                float *v);
-    /* Adds to sums[36][in][out] and, unless NULL, to bias_sums[out]. */
+    /* Adds to sums[36][in][out] and, unless NULL, to bias_sums[out]: of whole words only. */
     void (*grad_products)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                           const float *u, const float *v, float *sums, float *bias_sums);
     /* A vector of sums per position, `step` apart, to taps: those of output channels `first` on,
      * of `out`, lie out_step floats apart. */
     void (*grad_weights)(const float *sums, int64_t step, int64_t first, int64_t out,
                          int64_t out_step, float *plain);
-    /* Input channel `in` and the vector of output channels from `first` on to a vector per
-     * position, `step` floats apart; zeros behind the last channel of the output. */
+    /* Input channels of a word, from `in` on, and the vector of output channels from `first` on to
+     * a vector per position, `step` floats apart; zeros behind the last channel of the output. */
     void (*pack_pair[2])(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
                          int64_t step);
 
@@ -49,7 +53,8 @@ struct rc_vector_code {
     void (*direct_row)(const struct rc_direct_job *j, int64_t first, int64_t end, const float *from,
                        float *to);
 };
-extern const struct rc_vector_code rc_vector_avx2, rc_vector_avx512, rc_vector_avx512vl;
+extern const struct rc_vector_code rc_vector_avx2, rc_vector_avx512, rc_vector_avx512vl,
+    rc_vector_bf16;
 
 /* Channels padded to whole vectors. */
 static inline int64_t rc_vector_pad(int64_t channels, int64_t lanes)
@@ -77,6 +82,6 @@ static inline int64_t rc_vector_runs_end(const struct rc_vector_runs *r)
     return r->run[r->count - 1].end;
 }
 
-/* Of this processor. NULL: there is none. */
-const struct rc_vector_code *rc_vector_code_here(void);
+/* Of this processor, for activations in f32 or bf16. NULL: there is none. */
+const struct rc_vector_code *rc_vector_code_here(enum rc_dtype type);
 #endif

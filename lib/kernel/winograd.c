@@ -6,8 +6,8 @@
 
 struct rc_winograd {
     struct rc_winograd_plan plan;
-    int64_t out; /* channels, without padding */
-    bool turned; /* backward by data: channels swapped, taps reversed */
+    int64_t in, out; /* channels, without padding */
+    bool turned;     /* backward by data: channels swapped, taps reversed */
 };
 
 static void cut_tiles(struct rc_winograd_job *j, int64_t side)
@@ -20,7 +20,7 @@ static void cut_tiles(struct rc_winograd_job *j, int64_t side)
 
 static int64_t weights_bytes(const struct rc_winograd_job *j)
 {
-    return j->positions * j->in_channels * j->out_channels * (int64_t) sizeof(float);
+    return j->positions * j->in_words * j->out_channels * (int64_t) sizeof(float);
 }
 
 /* Few tiles of 4x4 with many weights: those come from memory for every run, four times the direct
@@ -40,7 +40,7 @@ static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_
 {
     enum { NO_BLOCKS = 40 };
     struct rc_dmd_layout d;
-    if (!md || md->dtype != RC_F32)
+    if (!md)
         return false;
     rc_dmd_layout(rc_md_dnnl(md), &d);
     if (!d.blocked || d.any || d.rank != 4 || d.inner_count > 1)
@@ -72,16 +72,19 @@ static bool job_of(const struct rc_conv_spec *s, struct rc_winograd_plan *p)
 {
     const struct rc_conv_geometry *g = s->geometry;
     struct rc_winograd_job *j = &p->job;
-    *p = (struct rc_winograd_plan){.code = rc_vector_code_here(),
-                                   .threads = s->threads ? s->threads : 1};
+    *p = (struct rc_winograd_plan){.threads = s->threads ? s->threads : 1};
+    if (!s->src || !s->dst || s->src->dtype != s->dst->dtype)
+        return false;
+    p->code = rc_vector_code_here(s->src->dtype);
     if (!p->code || !geometry_fits(g) || !layout_of(s->src, p->code->lanes, &j->src_layout) ||
         !layout_of(s->dst, p->code->lanes, &j->dst_layout))
         return false;
     const bool halves = p->code->half && !j->dst_layout.block_stride;
     p->in = rc_vector_runs(p->code, 0, j->src_layout.channels);
     p->unit = halves ? p->code->half->lanes : p->code->lanes;
-    j->in_channels = g->in_channels;
-    j->in_step = rc_vector_runs_end(&p->in);
+    j->in_words = (g->in_channels + p->code->word - 1) / p->code->word;
+    j->in_cover = rc_vector_runs_end(&p->in);
+    j->in_step = j->in_cover / p->code->word;
     j->out_channels = rc_vector_pad(j->dst_layout.channels, p->unit);
     j->batch = g->batch;
     j->height = g->in[0];
@@ -89,7 +92,7 @@ static bool job_of(const struct rc_conv_spec *s, struct rc_winograd_plan *p)
     j->sum = s->sum;
     j->relu = s->relu;
     j->foresee = rc_md_bytes(s->src) + rc_md_bytes(s->dst) > NEAR_BYTES;
-    return choose_side(j);
+    return choose_side(j) && (j->side == 4 || p->code->transform_in[1]);
 }
 
 bool rc_winograd_fits(const struct rc_conv_spec *s)
@@ -101,7 +104,7 @@ bool rc_winograd_fits(const struct rc_conv_spec *s)
 bool rc_winograd_grad_fits(const struct rc_conv_spec *s)
 {
     struct rc_winograd_plan p;
-    return job_of(s, &p) && p.job.side == 4;
+    return job_of(s, &p) && p.job.side == 4 && (p.code->word == 1 || !s->bias);
 }
 
 bool rc_winograd_small(const struct rc_conv_spec *s)
@@ -171,6 +174,7 @@ static rc_status create(struct rc_winograd **out, struct rc_context *c,
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
+    w->in = s->geometry->in_channels;
     w->out = s->geometry->out_channels;
     w->turned = turned;
     *out = w;
@@ -214,22 +218,23 @@ static void pack_part(const struct rc_winograd_plan *p, const struct rc_winograd
                       int64_t part, float *packed)
 {
     const struct rc_vector_runs out = rc_winograd_part(p, part);
-    const int64_t c = p->job.in_channels, step = c * p->job.out_channels;
+    const int64_t c = p->job.in_words, step = c * p->job.out_channels;
     for (int x = 0; x < out.count; x++) {
         const struct rc_vector_code *code = out.run[x].code;
         for (int64_t k = out.run[x].first; k < out.run[x].end; k += code->lanes)
 #pragma omp for schedule(static) nowait
             for (int64_t i = 0; i < c; i++)
-                code->pack_pair[p->job.side == 2](g, k, i, packed + k * c + i * code->lanes, step);
+                code->pack_pair[p->job.side == 2](g, k, i * code->word,
+                                                  packed + k * c + i * code->lanes, step);
     }
 }
 
 void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, float *packed)
 {
     const struct rc_winograd_plan *p = &w->plan;
-    const int64_t c = p->job.in_channels, k = w->out;
+    const int64_t c = w->in, k = w->out;
     struct rc_winograd_plain g = {
-        .data = plain, .out = k, .in_step = 9, .out_step = 9 * c, .tap_step = 1};
+        .data = plain, .in = c, .out = k, .in_step = 9, .out_step = 9 * c, .tap_step = 1};
     if (w->turned) {
         g.data = plain + 8;
         g.in_step = 9 * k;
@@ -256,15 +261,6 @@ const char *rc_winograd_name(const struct rc_winograd *w)
     return w->plan.code->winograd[w->plan.job.side == 2];
 }
 
-void rc_winograd_transform_in(const struct rc_winograd_plan *p, const struct rc_winograd_job *j,
-                              int64_t block, float *u)
-{
-    for (int i = 0; i < p->in.count; i++) {
-        const struct rc_winograd_piece in = rc_winograd_piece(p, block, &p->in.run[i]);
-        p->in.run[i].code->transform_in[j->side == 2](j, &in, u);
-    }
-}
-
 static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_args *a, int64_t piece,
                       float *u)
 {
@@ -278,7 +274,10 @@ static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_arg
     j.dst = a->dst;
     j.out_first = out.run[0].first;
     j.out_count = rc_vector_runs_end(&out) - j.out_first;
-    rc_winograd_transform_in(p, &j, block, u);
+    for (int i = 0; i < p->in.count; i++) {
+        const struct rc_winograd_piece c = rc_winograd_piece(p, block, &p->in.run[i]);
+        p->in.run[i].code->transform_in[j.side == 2](&j, &c, u);
+    }
     for (int i = 0; i < out.count; i++) {
         const struct rc_winograd_piece k = rc_winograd_piece(p, block, &out.run[i]);
         out.run[i].code->products(&j, &k, u, m);

@@ -42,7 +42,7 @@ void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a
 /* --- backward by weights --- */
 
 struct rc_winograd_grad;
-/* Tiles of 4x4 only; then all three passes can. */
+/* Tiles of 4x4 only, in bf16 without a bias; then all three passes can. */
 bool rc_winograd_grad_fits(const struct rc_conv_spec *s);
 /* As rc_winograd_create(); `bias` asks for the bias' gradient too. */
 rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,

@@ -18,17 +18,22 @@ struct rc_winograd_job {
     struct rc_winograd_layout src_layout, dst_layout;
     int64_t batch, height, width, tiles_y, tiles_x;
     int64_t side, positions;      /* of a tile: 4 and 36, or 2 and 16 */
-    int64_t in_channels, in_step; /* that are added up; floats of one tile in u */
+    int64_t in_words, in_step;    /* of 32 bits: that are added up, of one tile in u */
+    int64_t in_cover;             /* input channels in whole vectors */
     int64_t out_channels;         /* padded to whole vectors */
     int64_t out_first, out_count; /* the part of the output channels that is computed */
     int64_t block;                /* tiles that are worked on together */
-    const float *weights;         /* [positions][vectors of out][in][lanes] */
+    const float *weights;         /* [positions][vectors of out][in words][lanes] */
     const float *bias;            /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;               /* add what dst holds; max(., 0) */
     bool foresee;                 /* activations may be farther away than the second-level cache */
-    const float *src;
-    float *dst;
+    const void *src;
+    void *dst;
 };
+
+/* Which halves of words a vector of 16-bit numbers goes to: numbers of neighbouring channels of
+ * its own, or those of two vectors side by side. */
+enum { RC_ALL_HALVES, RC_FIRST_HALF, RC_SECOND_HALF };
 
 /* What a stage works on: tiles from `tile` on and channels [first, end), whole vectors. */
 struct rc_winograd_piece {
@@ -45,6 +50,13 @@ static inline int64_t rc_winograd_channel(const struct rc_winograd_layout *l, in
 static inline int64_t rc_winograd_step(int64_t tiles, int64_t channels)
 {
     return tiles * channels + 16;
+}
+
+/* The same where neighbouring tiles share words. */
+static inline int64_t rc_winograd_pairs_step(const struct rc_winograd_job *j, int64_t word,
+                                             int64_t channels)
+{
+    return rc_winograd_step((j->block + word - 1) / word, channels);
 }
 
 /* Plain weights as they are read: tap t of the pair (o, i) is at
@@ -83,7 +95,4 @@ rc_winograd_piece(const struct rc_winograd_plan *p, int64_t block, const struct 
                                       r->end};
 }
 
-/* Input channels of a block of tiles. */
-void rc_winograd_transform_in(const struct rc_winograd_plan *p, const struct rc_winograd_job *j,
-                              int64_t block, float *u);
 #endif

@@ -8,9 +8,9 @@
 /* Scratch: every thread's tiles, then every thread's sums: [36][in][out], and [out] of the bias. */
 struct rc_winograd_grad {
     struct rc_winograd_plan plan;
-    int64_t out; /* channels, without padding */
+    int64_t in, out; /* channels, without padding */
     bool bias;
-    size_t sums; /* [floats] of a thread */
+    size_t tiles, sums; /* [floats] of a thread */
 };
 
 rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_context *c,
@@ -24,9 +24,13 @@ rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_conte
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
+    w->in = s->geometry->in_channels;
     w->out = s->geometry->out_channels;
     w->bias = s->bias;
-    w->sums = (size_t) ((36 * plan.job.in_step + 1) * plan.job.out_channels);
+    w->tiles =
+        (size_t) (36 * (rc_winograd_pairs_step(&plan.job, plan.code->word, plan.job.in_cover) +
+                        rc_winograd_pairs_step(&plan.job, plan.code->word, plan.job.out_channels)));
+    w->sums = (size_t) ((36 * plan.job.in_cover + 1) * plan.job.out_channels);
     *out = w;
     return RC_OK;
 }
@@ -38,20 +42,23 @@ void rc_winograd_grad_destroy(struct rc_winograd_grad *w)
 
 size_t rc_winograd_grad_scratch(const struct rc_winograd_grad *w)
 {
-    return w->plan.threads * (w->plan.per_thread + w->sums) * sizeof(float);
+    return w->plan.threads * (w->tiles + w->sums) * sizeof(float);
 }
 
 static float *sums_of(const struct rc_winograd_grad *w, void *scratch, uint32_t thread)
 {
-    return (float *) scratch + w->plan.threads * w->plan.per_thread + thread * w->sums;
+    return (float *) scratch + w->plan.threads * w->tiles + thread * w->sums;
 }
 
 static void sum_block(const struct rc_winograd_plan *p, const struct rc_winograd_job *j,
                       int64_t block, float *u, float *sums, float *bias_sums)
 {
     const struct rc_vector_runs out = rc_winograd_part(p, 0);
-    float *v = u + 36 * rc_winograd_step(j->block, j->in_step);
-    rc_winograd_transform_in(p, j, block, u);
+    float *v = u + 36 * rc_winograd_pairs_step(j, p->code->word, j->in_cover);
+    for (int i = 0; i < p->in.count; i++) {
+        const struct rc_winograd_piece c = rc_winograd_piece(p, block, &p->in.run[i]);
+        p->in.run[i].code->transform_pairs(j, &c, u);
+    }
     for (int i = 0; i < out.count; i++) {
         const struct rc_winograd_piece k = rc_winograd_piece(p, block, &out.run[i]);
         out.run[i].code->transform_gradient(j, &k, v);
@@ -67,11 +74,11 @@ static void sum_blocks(const struct rc_winograd_grad *w, const struct rc_winogra
     {
         const uint32_t thread = (uint32_t) omp_get_thread_num();
         float *sums = sums_of(w, scratch, thread);
-        float *bias = w->bias ? sums + 36 * j->in_step * j->out_channels : NULL;
+        float *bias = w->bias ? sums + 36 * j->in_cover * j->out_channels : NULL;
         memset(sums, 0, w->sums * sizeof(float));
 #pragma omp for schedule(static)
         for (int64_t b = 0; b < p->blocks; b++)
-            sum_block(p, j, b, (float *) scratch + thread * p->per_thread, sums, bias);
+            sum_block(p, j, b, (float *) scratch + thread * w->tiles, sums, bias);
     }
 }
 
@@ -91,7 +98,7 @@ void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_wino
 {
     const struct rc_winograd_plan *p = &w->plan;
     const struct rc_vector_runs out = rc_winograd_part(p, 0);
-    const int64_t in = p->job.in_channels, k = p->job.out_channels, step = p->job.in_step * k;
+    const int64_t in = w->in, k = p->job.out_channels, step = p->job.in_cover * k;
     struct rc_winograd_job j = p->job;
     j.src = a->src;
     j.dst = (float *) (uintptr_t) a->d_dst;

@@ -1,5 +1,6 @@
 /* F(2x2, 3x3), after winograd_tiles.h and in the same way: 16 multiplications per channel pair and
  * 2x2 outputs instead of 36, with weights not twice as large as plain ones. */
+#if WORD == 1
 
 /* B' d along one axis: d[0] .. d[3] to o[0], o[t] .. o[3t]. */
 INLINE void NAME(small_input_1d)(const VEC *d, VEC *o, int t)
@@ -19,12 +20,12 @@ INLINE void NAME(small_output_1d)(const VEC *m, VEC *o, int t)
 
 /* 4x4 pixels around a tile, zeros outside the image, of one vector of channels from src on. */
 INLINE void NAME(small_in_vector)(const struct rc_winograd_job *j, struct NAME(place) at,
-                                  const float *src, float *u, int64_t u_step, const bool part,
+                                  const ELEM *src, float *u, int64_t u_step, const bool part,
                                   TAIL tail)
 {
     const struct rc_winograd_layout *l = &j->src_layout;
     const int64_t y0 = at.y - 1, x0 = at.x - 1;
-    const float *from = src + y0 * l->row + x0 * l->pixel;
+    const ELEM *from = src + y0 * l->row + x0 * l->pixel;
     VEC d[4], t[16];
 #pragma GCC unroll 6
     for (int x = 0; x < 4; x++) {
@@ -51,8 +52,8 @@ INLINE void NAME(small_out_vector)(const struct rc_winograd_job *j, struct NAME(
                                    TAIL tail)
 {
     const struct rc_winograd_layout *l = &j->dst_layout;
-    float *dst = j->dst + at.image * l->image + rc_winograd_channel(l, channel) + at.y * l->row +
-                 at.x * l->pixel;
+    ELEM *dst = (ELEM *) j->dst + at.image * l->image + rc_winograd_channel(l, channel) +
+                at.y * l->row + at.x * l->pixel;
     const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
     VEC d[4], t[8], o[2];
 #pragma GCC unroll 6
@@ -72,3 +73,4 @@ INLINE void NAME(small_out_vector)(const struct rc_winograd_job *j, struct NAME(
         (dst + y * l->row + x * l->pixel, o[x] + bias, j->sum, j->relu, part, tail);
     }
 }
+#endif

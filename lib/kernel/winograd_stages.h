@@ -7,34 +7,48 @@ INLINE TAIL NAME(tail_before)(const struct rc_winograd_layout *l, int64_t end)
     return TAIL_OF(there < LANES ? there : LANES);
 }
 
-/* One vector of channels of one tile; `side` and `part` are constants. */
-INLINE void NAME(tile_in)(const struct rc_winograd_job *j, struct NAME(place) at, const float *from,
-                          float *u, int64_t u_step, const int side, const bool part, TAIL tail)
+/* One vector of channels of one tile; side, half and part are constants. */
+INLINE void NAME(tile_in)(const struct rc_winograd_job *j, struct NAME(place) at, const ELEM *from,
+                          float *u, int64_t u_step, const int side, const int half, const bool part,
+                          TAIL tail)
 {
-    if (side == 2)
+#if WORD == 1
+    if (side == 2) {
         NAME(small_in_vector)(j, at, from, u, u_step, part, tail);
-    else
-        NAME(transform_in_vector)(j, at, from, u, u_step, part, tail);
+        return;
+    }
+#endif
+    (void) side;
+    NAME(transform_in_vector)(j, at, from, u, u_step, half, part, tail);
 }
 
-/* Tiles to u[positions][tiles][channels]; `side` is a constant. */
+/* Tiles to u[positions][tiles][channels] or, with `pairs`, to u[positions][tiles / WORD][channels]
+ * in which numbers of neighbouring tiles share a word; side and pairs are constants. */
 INLINE void NAME(in_stage)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
-                           float *u, const int side)
+                           float *u, const int side, const bool pairs)
 {
     const struct rc_winograd_layout *l = &j->src_layout;
-    const int64_t u_step = rc_winograd_step(j->block, j->in_step);
+    const int64_t u_step = pairs ? rc_winograd_pairs_step(j, WORD, j->in_cover)
+                                 : rc_winograd_step(j->block, j->in_step);
     const TAIL tail = NAME(tail_before)(l, p->end);
     struct NAME(place) at = NAME(place_of)(j, p->tile);
     struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
-    for (int64_t i = 0; i < p->tiles; i++, u += j->in_step) {
-        const float *src = j->src + at.image * l->image;
-        NAME(foresee)(j, l, j->src, p->first, p->end, ahead, 0);
+    for (int64_t i = 0; i < p->tiles; i++) {
+        const ELEM *src = (const ELEM *) j->src + at.image * l->image;
+        float *tile = u + (pairs ? i / WORD * j->in_cover : i * j->in_step);
+        NAME(foresee)(j, l, (const ELEM *) j->src, p->first, p->end, ahead, 0);
         for (int64_t c = p->first; c < p->end; c += LANES) {
-            const float *from = src + rc_winograd_channel(l, c);
-            if (c + LANES > l->channels)
-                NAME(tile_in)(j, at, from, u + c, u_step, side, true, tail);
+            const ELEM *from = src + rc_winograd_channel(l, c);
+            float *to = tile + (pairs ? c : c / WORD);
+            const bool part = c + LANES > l->channels;
+            if (pairs && i % WORD == 1 && part)
+                NAME(tile_in)(j, at, from, to, u_step, side, RC_SECOND_HALF, true, tail);
+            else if (pairs && i % WORD == 1)
+                NAME(tile_in)(j, at, from, to, u_step, side, RC_SECOND_HALF, false, tail);
+            else if (part)
+                NAME(tile_in)(j, at, from, to, u_step, side, pairs, true, tail);
             else
-                NAME(tile_in)(j, at, from, u + c, u_step, side, false, tail);
+                NAME(tile_in)(j, at, from, to, u_step, side, pairs, false, tail);
         }
         NAME(advance)(j, &at);
         NAME(advance)(j, &ahead);
@@ -44,20 +58,14 @@ INLINE void NAME(in_stage)(const struct rc_winograd_job *j, const struct rc_wino
 static void NAME(transform_in)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                                float *u)
 {
-    NAME(in_stage)(j, p, u, 4);
+    NAME(in_stage)(j, p, u, 4, false);
 }
 
-static void NAME(small_transform_in)(const struct rc_winograd_job *j,
-                                     const struct rc_winograd_piece *p, float *u)
-{
-    NAME(in_stage)(j, p, u, 2);
-}
-
-/* m[rows][q vectors] = u[rows][in] * w[q][in][LANES]. */
+/* m[rows][q vectors] = u[rows][in] * w[q][in][LANES], `in` in words. */
 INLINE void NAME(multiply)(const struct rc_winograd_job *j, const float *u, const float *w,
                            const float *next, float *m, const int rows, const int q)
 {
-    const int64_t c = j->in_channels, step = j->out_count;
+    const int64_t c = j->in_words, step = j->out_count;
     VEC acc[ROWS_1][2];
 #pragma GCC unroll 24
     for (int r = 0; r < rows; r++)
@@ -127,7 +135,7 @@ static void NAME(multiply_2)(const struct rc_winograd_job *j, const float *u, co
 INLINE void NAME(product)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                           const float *u, const float *w, const float *after, float *m)
 {
-    const int64_t c = j->in_channels, groups = (p->end - p->first) / LANES;
+    const int64_t c = j->in_words, groups = (p->end - p->first) / LANES;
     for (int64_t g = 0; g < groups; g += 2, w += 2 * c * LANES) {
         const bool two = g + 1 < groups;
         const int64_t most = two ? ROWS : ROWS_1, blocks = (p->tiles + most - 1) / most;
@@ -150,8 +158,8 @@ static void NAME(products)(const struct rc_winograd_job *j, const struct rc_wino
 {
     const int64_t u_step = rc_winograd_step(j->block, j->in_step);
     const int64_t m_step = rc_winograd_step(j->block, j->out_count);
-    const int64_t all = j->in_channels * j->out_channels;
-    const float *w = j->weights + p->first * j->in_channels;
+    const int64_t all = j->in_words * j->out_channels;
+    const float *w = j->weights + p->first * j->in_words;
     m += p->first - j->out_first;
     for (int64_t i = 0; i < j->positions; i++, w += all, u += u_step, m += m_step)
         NAME(product)(j, p, u, w, i + 1 < j->positions ? w + all : NULL, m);
@@ -161,10 +169,14 @@ INLINE void NAME(tile_out)(const struct rc_winograd_job *j, struct NAME(place) a
                            const float *m, int64_t m_step, const int side, const bool part,
                            TAIL tail)
 {
-    if (side == 2)
+#if WORD == 1
+    if (side == 2) {
         NAME(small_out_vector)(j, at, channel, m, m_step, part, tail);
-    else
-        NAME(transform_out_vector)(j, at, channel, m, m_step, part, tail);
+        return;
+    }
+#endif
+    (void) side;
+    NAME(transform_out_vector)(j, at, channel, m, m_step, part, tail);
 }
 
 /* m[positions][tiles][channels from out_first on] to tiles; `side` is a constant. */
@@ -178,7 +190,7 @@ INLINE void NAME(out_stage)(const struct rc_winograd_job *j, const struct rc_win
     struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
     m += p->first - j->out_first;
     for (int64_t i = 0; i < p->tiles; i++, m += j->out_count) {
-        NAME(foresee)(j, l, j->dst, p->first, p->end, ahead, 1);
+        NAME(foresee)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 1);
         for (int64_t k = p->first; k < p->end; k += LANES) {
             const float *from = m + k - p->first;
             if (k + LANES > l->channels)
@@ -197,8 +209,16 @@ static void NAME(transform_out)(const struct rc_winograd_job *j, const struct rc
     NAME(out_stage)(j, p, m, 4);
 }
 
+#if WORD == 1
+static void NAME(small_transform_in)(const struct rc_winograd_job *j,
+                                     const struct rc_winograd_piece *p, float *u)
+{
+    NAME(in_stage)(j, p, u, 2, false);
+}
+
 static void NAME(small_transform_out)(const struct rc_winograd_job *j,
                                       const struct rc_winograd_piece *p, const float *m)
 {
     NAME(out_stage)(j, p, m, 2);
 }
+#endif

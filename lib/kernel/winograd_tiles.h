@@ -1,8 +1,8 @@
 /* The vector code of winograd.c: tiles, and the transforms of tiles of 4x4, after vector_block.h
  * and in the same way.
  *
- * Interpolation points 0, 1, -1, 2, -2, infinity (Lavin and Gray, "Fast Algorithms for
- * Convolutional Neural Networks", 2016). */
+ * Interpolation points are 0, P, -P, Q, -Q and infinity (Lavin and Gray, "Fast Algorithms for
+ * Convolutional Neural Networks", 2016, with 1 and 2). */
 #include "kernel/winograd_code.h"
 
 /* B' d along one axis: d[0] .. d[5] to o[0], o[t], o[2t]; the first or the second three of six. In
@@ -10,15 +10,15 @@
 INLINE void NAME(input_half)(const VEC *d, const bool second, VEC *o, int t)
 {
     if (second) {
-        const VEC a = d[4] - d[2], b = d[3] - d[1];
-        o[0] = TIMES(2, b, a);
-        o[t] = TIMES(-2, b, a);
-        o[2 * t] = TIMES(4, d[1], TIMES(-5, d[3], d[5]));
+        const VEC a = NAME(times)(-P * P, d[2], d[4]), b = NAME(times)(-P * P, d[1], d[3]);
+        o[0] = NAME(times)(Q, b, a);
+        o[t] = NAME(times)(-Q, b, a);
+        o[2 * t] = NAME(times)(P * P * Q * Q, d[1], NAME(times)(-(P * P + Q * Q), d[3], d[5]));
     } else {
-        const VEC a = TIMES(-4, d[2], d[4]), b = TIMES(-4, d[1], d[3]);
-        o[0] = TIMES(4, d[0], a) - d[2];
-        o[t] = a + b;
-        o[2 * t] = a - b;
+        const VEC a = NAME(times)(-Q * Q, d[2], d[4]), b = NAME(times)(-Q * Q, d[1], d[3]);
+        o[0] = NAME(times)(-P * P, d[2], NAME(times)(P * P * Q * Q, d[0], a));
+        o[t] = NAME(times)(P, b, a);
+        o[2 * t] = NAME(times)(-P, b, a);
     }
 }
 
@@ -27,13 +27,13 @@ INLINE void NAME(input_half)(const VEC *d, const bool second, VEC *o, int t)
 INLINE void NAME(output_half)(const VEC *m, const bool odd, VEC *o, int t)
 {
     if (odd) {
-        const VEC diff = m[1] - m[2], diff2 = m[3] - m[4];
-        o[0] = TIMES(2, diff2, diff);
-        o[t] = TIMES(8, diff2, diff) + m[5];
+        const VEC diff = NAME(scaled)(P, m[1] - m[2]), diff2 = m[3] - m[4];
+        o[0] = NAME(times)(Q, diff2, diff);
+        o[t] = NAME(times)(Q * Q * Q, diff2, NAME(scaled)(P * P, diff)) + m[5];
     } else {
         const VEC sum = m[1] + m[2], sum2 = m[3] + m[4];
         o[0] = m[0] + sum + sum2;
-        o[t] = TIMES(4, sum2, sum);
+        o[t] = NAME(times)(Q * Q, sum2, NAME(scaled)(P * P, sum));
     }
 }
 
@@ -68,7 +68,7 @@ INLINE void NAME(advance)(const struct rc_winograd_job *j, struct NAME(place) * 
 /* Asks for the pixels of a tile that the tile before it did not read: rows are short and far apart,
  * which the processor does not foresee. `write` is a constant. */
 INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winograd_layout *l,
-                          const float *base, int64_t first, int64_t end, struct NAME(place) at,
+                          const ELEM *base, int64_t first, int64_t end, struct NAME(place) at,
                           const int write)
 {
     if (!j->foresee || at.image >= j->batch)
@@ -77,8 +77,8 @@ INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winog
     const int64_t nx = j->width - at.x < j->side ? j->width - at.x : j->side;
     const int64_t line = l->shift < 4 ? LANES : 16;
     for (int64_t c = first; c < end; c += line) {
-        const float *p = base + at.image * l->image + rc_winograd_channel(l, c) + at.y * l->row +
-                         at.x * l->pixel;
+        const ELEM *p = base + at.image * l->image + rc_winograd_channel(l, c) + at.y * l->row +
+                        at.x * l->pixel;
         for (int64_t y = 0; y < ny; y++)
             for (int64_t x = 0; x < nx; x++)
                 __builtin_prefetch(p + y * l->row + x * l->pixel, write, 2);
@@ -87,9 +87,9 @@ INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winog
 
 /* Three of six rows of positions, from 6x6 pixels around a tile of which only those inside the
  * image are read. `all`: that is all of them. */
-INLINE void NAME(transform_in_rows)(const struct rc_winograd_job *j, const float *from, int64_t y0,
-                                    int64_t x0, float *u, int64_t u_step, const bool all,
-                                    const bool second, const bool part, TAIL tail)
+INLINE void NAME(transform_in_rows)(const struct rc_winograd_job *j, const ELEM *from, int64_t y0,
+                                    int64_t x0, float *u, int64_t u_step, const int half,
+                                    const bool all, const bool second, const bool part, TAIL tail)
 {
     const struct rc_winograd_layout *l = &j->src_layout;
     VEC d[6], t[18];
@@ -109,30 +109,30 @@ INLINE void NAME(transform_in_rows)(const struct rc_winograd_job *j, const float
         NAME(input_half)(t + y * 6, true, d + 3, 1);
 #pragma GCC unroll 6
         for (int x = 0; x < 6; x++)
-            NAME(store)(u + ((second ? 3 + y : y) * 6 + x) * u_step, d[x]);
+            STORE_WORDS(u + ((second ? 3 + y : y) * 6 + x) * u_step, d[x], half);
     }
 }
 
 /* One vector of channels from src on. */
 INLINE void NAME(transform_in_vector)(const struct rc_winograd_job *j, struct NAME(place) at,
-                                      const float *src, float *u, int64_t u_step, const bool part,
-                                      TAIL tail)
+                                      const ELEM *src, float *u, int64_t u_step, const int half,
+                                      const bool part, TAIL tail)
 {
     const struct rc_winograd_layout *l = &j->src_layout;
     const int64_t y0 = at.y - 1, x0 = at.x - 1;
-    const float *from = src + y0 * l->row + x0 * l->pixel;
+    const ELEM *from = src + y0 * l->row + x0 * l->pixel;
     if (y0 >= 0 && x0 >= 0 && y0 + 6 <= j->height && x0 + 6 <= j->width) {
-        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, true, false, part, tail);
-        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, true, true, part, tail);
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, half, true, false, part, tail);
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, half, true, true, part, tail);
     } else {
-        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, false, false, part, tail);
-        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, false, true, part, tail);
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, half, false, false, part, tail);
+        NAME(transform_in_rows)(j, from, y0, x0, u, u_step, half, false, true, part, tail);
     }
 }
 
 /* Rows 0 and 2 of a tile's 4x4 pixels, or 1 and 3, with what is fused; ny x nx of all are inside
  * the image. */
-INLINE void NAME(transform_out_rows)(const struct rc_winograd_job *j, float *dst, VEC bias,
+INLINE void NAME(transform_out_rows)(const struct rc_winograd_job *j, ELEM *dst, VEC bias,
                                      const float *m, int64_t m_step, const bool odd, const int ny,
                                      const int nx, const bool part, TAIL tail)
 {
@@ -166,8 +166,8 @@ INLINE void NAME(transform_out_vector)(const struct rc_winograd_job *j, struct N
     const struct rc_winograd_layout *l = &j->dst_layout;
     const int ny = j->height - at.y < 4 ? (int) (j->height - at.y) : 4;
     const int nx = j->width - at.x < 4 ? (int) (j->width - at.x) : 4;
-    float *dst = j->dst + at.image * l->image + rc_winograd_channel(l, channel) + at.y * l->row +
-                 at.x * l->pixel;
+    ELEM *dst = (ELEM *) j->dst + at.image * l->image + rc_winograd_channel(l, channel) +
+                at.y * l->row + at.x * l->pixel;
     const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
     if (ny == 4 && nx == 4) {
         NAME(transform_out_rows)(j, dst, bias, m, m_step, false, 4, 4, part, tail);

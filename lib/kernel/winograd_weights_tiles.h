@@ -4,12 +4,14 @@
 /* G g along one axis: g[0], g[s], g[2s] to o[0], o[t] .. o[5t]. */
 INLINE void NAME(weights_1d)(const VEC *g, int s, VEC *o, int t)
 {
-    const VEC ends = g[0] + g[2 * s], far = g[0] + 4.0f * g[2 * s];
-    o[0] = g[0] * 0.25f;
-    o[t] = (ends + g[s]) * (-1.0f / 6);
-    o[2 * t] = (g[s] - ends) * (1.0f / 6);
-    o[3 * t] = far * (1.0f / 24) + g[s] * (1.0f / 12);
-    o[4 * t] = far * (1.0f / 24) - g[s] * (1.0f / 12);
+    const float p = 1 / (2 * P * P * (P * P - Q * Q)), q = 1 / (2 * Q * Q * (Q * Q - P * P));
+    const VEC ends = (g[0] + P * P * g[2 * s]) * p, middle = g[s] * (P * p);
+    const VEC far = (g[0] + Q * Q * g[2 * s]) * q, middle2 = g[s] * (Q * q);
+    o[0] = g[0] * (1 / (P * P * Q * Q));
+    o[t] = ends + middle;
+    o[2 * t] = ends - middle;
+    o[3 * t] = far + middle2;
+    o[4 * t] = far - middle2;
     o[5 * t] = g[2 * s];
 }
 
@@ -25,8 +27,9 @@ INLINE void NAME(taps)(const struct rc_winograd_plain *g, int64_t first, int64_t
     }
 }
 
-static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
-                            int64_t step)
+/* One input channel to halves of words, or whole ones. */
+INLINE void NAME(pack_channel)(const struct rc_winograd_plain *g, int64_t first, int64_t in,
+                               float *to, int64_t step, const int half)
 {
     VEC d[9], t[18];
     NAME(taps)(g, first, in, d);
@@ -36,10 +39,19 @@ static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, in
         VEC o[6];
         NAME(weights_1d)(t + y * 3, 1, o, 1);
         for (int x = 0; x < 6; x++)
-            NAME(store)(to + (y * 6 + x) * step, o[x]);
+            STORE_WORDS(to + (y * 6 + x) * step, o[x], half);
     }
 }
 
+static void NAME(pack_pair)(const struct rc_winograd_plain *g, int64_t first, int64_t in, float *to,
+                            int64_t step)
+{
+    NAME(pack_channel)(g, first, in, to, step, RC_FIRST_HALF);
+    if (WORD > 1 && in + 1 < g->in)
+        NAME(pack_channel)(g, first, in + 1, to, step, RC_SECOND_HALF);
+}
+
+#if WORD == 1
 /* G g along one axis: g[0], g[s], g[2s] to o[0], o[t] .. o[3t]. */
 INLINE void NAME(small_weights_1d)(const VEC *g, int s, VEC *o, int t)
 {
@@ -63,3 +75,4 @@ static void NAME(small_pack_pair)(const struct rc_winograd_plain *g, int64_t fir
             NAME(store)(to + (y * 4 + x) * step, o[x]);
     }
 }
+#endif

@@ -110,7 +110,7 @@ static struct rc_conv_spec spec_of(const struct rc_prep *p, const struct rc_conv
 bool rc_conv_winograd_trains(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
     const struct rc_conv_spec s = spec_of(p, g);
-    return p->training && !p->bf16 && !rc_conv_winograd_told("off") && rc_winograd_grad_fits(&s);
+    return p->training && !rc_conv_winograd_told("off") && rc_winograd_grad_fits(&s);
 }
 
 rc_status rc_conv_winograd_train(struct rc_prep *p, const struct rc_conv_geometry *g)
