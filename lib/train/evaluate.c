@@ -9,13 +9,21 @@
 #include <math.h>
 #include <string.h>
 
-struct evaluation {
+struct rc_evaluator {
+    struct rc_context *ctx;
     struct rc_session *session;
-    struct rc_batches *batches;
+    struct rc_dataset *dataset;
     struct rc_fit fit;
     float *x, *z;
     int32_t *y;
     void **outputs;
+    uint64_t limit;
+    bool refresh; /* weights may have changed since the session was made */
+};
+
+struct evaluation {
+    const struct rc_evaluator *of;
+    struct rc_batches *batches;
     uint64_t *confusion;
     uint64_t images, top1, top5;
     double loss, model_seconds;
@@ -24,7 +32,7 @@ struct evaluation {
 static void count_image(struct evaluation *e, const float *z, uint32_t y)
 {
     uint32_t before = 0, best = 0;
-    for (uint32_t j = 0; j < e->fit.classes; j++) {
+    for (uint32_t j = 0; j < e->of->fit.classes; j++) {
         const bool ahead = z[j] > z[y] || (z[j] == z[y] && j < y) || isnan(z[j]) || isnan(z[y]);
         before += j != y && ahead;
         best = z[j] > z[best] ? j : best;
@@ -32,74 +40,125 @@ static void count_image(struct evaluation *e, const float *z, uint32_t y)
     const bool broken = isnan(z[y]);
     e->top1 += before == 0 && !broken;
     e->top5 += before < 5 && !broken;
-    e->loss += rc_log_sum_exp(z, e->fit.classes, 1) - z[y];
+    e->loss += rc_log_sum_exp(z, e->of->fit.classes, 1) - z[y];
     if (e->confusion)
-        e->confusion[(size_t) y * e->fit.classes + best]++;
+        e->confusion[(size_t) y * e->of->fit.classes + best]++;
 }
 
 static void count_batch(struct evaluation *e, uint32_t n)
 {
-    const size_t count = (size_t) n * e->fit.classes;
-    for (size_t i = 0; e->fit.softmax && i < count; i++)
-        e->z[i] = logf(fmaxf(e->z[i], 1e-30f)); /* its softmax is the probability again */
+    const size_t count = (size_t) n * e->of->fit.classes;
+    for (size_t i = 0; e->of->fit.softmax && i < count; i++)
+        e->of->z[i] = logf(fmaxf(e->of->z[i], 1e-30f)); /* its softmax is the probability again */
     for (uint32_t i = 0; i < n; i++)
-        count_image(e, e->z + (size_t) i * e->fit.classes, (uint32_t) e->y[i]);
+        count_image(e, e->of->z + (size_t) i * e->of->fit.classes, (uint32_t) e->of->y[i]);
     e->images += n;
 }
 
-static rc_status evaluation_open(struct evaluation *e, const struct rc_graph *g,
-                                 struct rc_dataset *d, const rc_evaluate_options *o)
+static rc_status evaluator_open(struct rc_evaluator *e, const struct rc_graph *g,
+                                struct rc_dataset *d, const rc_evaluate_options *o)
 {
+    e->ctx = g->ctx;
+    e->dataset = d;
+    e->limit = o->images;
     RC_TRY(rc_fit_check(&e->fit, g, d, o->batch ? (int64_t) o->batch : 128));
-    const uint64_t k = e->fit.classes;
-    if (o->confusion && o->confusion_size != k * k)
-        return rc_fail(RC_ERR_ARG, "confusion_size is %llu, must be %llu x %llu",
-                       (unsigned long long) o->confusion_size, (unsigned long long) k,
-                       (unsigned long long) k);
-    e->confusion = o->confusion;
-    if (e->confusion)
-        memset(e->confusion, 0, k * k * sizeof(*e->confusion));
     const struct rc_session_config session = {.batch = e->fit.batch,
                                               .threads = (uint32_t) o->threads,
                                               .flags = o->flags & RC_EVALUATE_BF16 ? RC_SESSION_BF16
                                                                                    : 0};
-    const struct rc_batches_config batches = {
-        .batch = (uint32_t) e->fit.batch, .limit = o->images, .prefetch = true};
     RC_TRY(rc_session_create(&e->session, g, &session));
-    RC_TRY(rc_batches_create(&e->batches, d, &batches));
     const size_t batch = (size_t) e->fit.batch;
     const size_t image = (size_t) (e->fit.chw[0] * e->fit.chw[1] * e->fit.chw[2]);
     e->x = rc_alloc_array(g->ctx, batch * image, sizeof(*e->x));
-    e->z = rc_alloc_array(g->ctx, batch * k, sizeof(*e->z));
+    e->z = rc_alloc_array(g->ctx, batch * e->fit.classes, sizeof(*e->z));
     e->y = rc_alloc_array(g->ctx, batch, sizeof(*e->y));
     e->outputs = rc_alloc_array(g->ctx, g->n_outputs, sizeof(*e->outputs));
     return e->x && e->z && e->y && e->outputs ? RC_OK : RC_ERR_MEMORY;
 }
 
-static void evaluation_close(struct evaluation *e)
+void rc_evaluator_destroy(struct rc_evaluator *e)
 {
+    if (!e)
+        return;
     rc_session_destroy(e->session);
-    rc_batches_destroy(e->batches);
     rc_release(e->x);
     rc_release(e->z);
     rc_release(e->y);
     rc_release(e->outputs);
+    rc_release(e);
 }
 
-static rc_status evaluation_run(struct evaluation *e, struct rc_context *c)
+rc_status rc_evaluator_create(struct rc_evaluator **out, const struct rc_graph *g,
+                              struct rc_dataset *d, const rc_evaluate_options *o)
 {
+    struct rc_evaluator *e = RC_NEW(g->ctx, struct rc_evaluator);
+    *out = NULL;
+    if (!e)
+        return RC_ERR_MEMORY;
+    const rc_status st = evaluator_open(e, g, d, o);
+    if (st != RC_OK) {
+        rc_evaluator_destroy(e);
+        return st;
+    }
+    *out = e;
+    return RC_OK;
+}
+
+static rc_status run_batches(struct evaluation *e)
+{
+    const struct rc_evaluator *of = e->of;
     const uint64_t batches = rc_batches_per_epoch(e->batches);
-    const void *const inputs[] = {e->x};
-    e->outputs[0] = e->z;
+    const void *const inputs[] = {of->x};
+    of->outputs[0] = of->z;
     for (uint64_t i = 0; i < batches; i++) {
         uint32_t n;
-        RC_TRY(rc_check_cancel(c));
-        RC_TRY(rc_batches_get(e->batches, 0, i, e->x, e->y, NULL, &n));
+        RC_TRY(rc_check_cancel(of->ctx));
+        RC_TRY(rc_batches_get(e->batches, 0, i, of->x, of->y, NULL, &n));
         const uint64_t start = rc_clock_ns();
-        RC_TRY(rc_session_execute(e->session, n, inputs, e->outputs));
+        RC_TRY(rc_session_execute(of->session, n, inputs, of->outputs));
         e->model_seconds += (double) (rc_clock_ns() - start) * 1e-9;
         count_batch(e, n);
     }
+    return e->images ? RC_OK : rc_fail(RC_ERR_DATA, "the data set has no images");
+}
+
+rc_status rc_evaluator_run(struct rc_evaluator *of, const struct rc_graph *g, uint64_t *confusion,
+                           rc_evaluate_result *r)
+{
+    const uint64_t start = rc_clock_ns();
+    const struct rc_batches_config batches = {
+        .batch = (uint32_t) of->fit.batch, .limit = of->limit, .prefetch = true};
+    struct evaluation e = {.of = of, .confusion = confusion};
+    if (of->refresh)
+        RC_TRY(rc_session_refresh(of->session, g));
+    of->refresh = true;
+    rc_status st = rc_batches_create(&e.batches, of->dataset, &batches);
+    if (st == RC_OK)
+        st = run_batches(&e);
+    rc_batches_destroy(e.batches);
+    RC_TRY(st);
+    const double n = (double) e.images;
+    *r = (rc_evaluate_result){.size = sizeof(*r),
+                              .images = e.images,
+                              .classes = of->fit.classes,
+                              .top1 = 100 * (double) e.top1 / n,
+                              .top5 = 100 * (double) e.top5 / n,
+                              .loss = e.loss / n,
+                              .seconds = (double) (rc_clock_ns() - start) * 1e-9,
+                              .images_per_second = n / fmax(e.model_seconds, 1e-9)};
+    return RC_OK;
+}
+
+static rc_status clear_confusion(const struct rc_evaluator *e, const rc_evaluate_options *o)
+{
+    const uint64_t k = e->fit.classes;
+    if (!o->confusion)
+        return RC_OK;
+    if (o->confusion_size != k * k)
+        return rc_fail(RC_ERR_ARG, "confusion_size is %llu, must be %llu x %llu",
+                       (unsigned long long) o->confusion_size, (unsigned long long) k,
+                       (unsigned long long) k);
+    memset(o->confusion, 0, k * k * sizeof(*o->confusion));
     return RC_OK;
 }
 
@@ -107,23 +166,16 @@ rc_status rc_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
                             const rc_evaluate_options *o, rc_evaluate_result *r)
 {
     static const rc_evaluate_options defaults = RC_EVALUATE_OPTIONS_INIT;
-    struct evaluation e = {0};
+    struct rc_evaluator *e;
     const uint64_t start = rc_clock_ns();
-    rc_status st = evaluation_open(&e, g, d, o ? o : &defaults);
+    o = o ? o : &defaults;
+    rc_status st = rc_evaluator_create(&e, g, d, o);
     if (st == RC_OK)
-        st = evaluation_run(&e, g->ctx);
-    evaluation_close(&e);
-    RC_TRY(st);
-    if (e.images == 0)
-        return rc_fail(RC_ERR_DATA, "the data set has no images");
-    const double n = (double) e.images;
-    *r = (rc_evaluate_result){.size = sizeof(*r),
-                              .images = e.images,
-                              .classes = e.fit.classes,
-                              .top1 = 100 * (double) e.top1 / n,
-                              .top5 = 100 * (double) e.top5 / n,
-                              .loss = e.loss / n,
-                              .seconds = (double) (rc_clock_ns() - start) * 1e-9,
-                              .images_per_second = n / fmax(e.model_seconds, 1e-9)};
-    return RC_OK;
+        st = clear_confusion(e, o);
+    if (st == RC_OK)
+        st = rc_evaluator_run(e, g, o->confusion, r);
+    if (st == RC_OK)
+        r->seconds = (double) (rc_clock_ns() - start) * 1e-9;
+    rc_evaluator_destroy(e);
+    return st;
 }

@@ -61,7 +61,9 @@ static rc_status validate(struct rc_trainer *t, double *top1)
         .size = sizeof(o), .batch = (uint64_t) t->fit.batch, .threads = t->o.threads};
     rc_evaluate_result r;
     RC_TRY(finish_weights(t));
-    RC_TRY(rc_evaluate_graph(t->graph, t->o.validation, &o, &r));
+    if (!t->validator)
+        RC_TRY(rc_evaluator_create(&t->validator, t->graph, t->o.validation, &o));
+    RC_TRY(rc_evaluator_run(t->validator, t->graph, NULL, &r));
     *top1 = r.top1;
     return RC_OK;
 }

@@ -33,6 +33,7 @@ struct rc_trainer {
 
     struct rc_tape *tape;
     struct rc_batches *batches;
+    struct rc_evaluator *validator; /* from the first validation on */
     struct rc_train_state state;
     const struct rc_loss *loss;
     const struct rc_optimizer *optimizer;

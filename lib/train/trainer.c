@@ -1,4 +1,5 @@
 /* Making a trainer: options resolved and checked, methods found, everything allocated. */
+#include "train/evaluate.h"
 #include "train/run.h"
 
 #include <math.h>
@@ -231,6 +232,7 @@ void rc_trainer_destroy(struct rc_trainer *t)
     rc_train_state_close(&t->state);
     rc_tape_destroy(t->tape);
     rc_batches_destroy(t->batches);
+    rc_evaluator_destroy(t->validator);
     rc_release(t->loss_params);
     rc_release(t->optimizer_params);
     rc_release(t->rate_params);

@@ -14,6 +14,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PIXELS = 3 * 13 * 11, CLASSES = 5, BATCH = 4 };
 
@@ -243,6 +244,30 @@ static void training_reorders_weights_only(void **state)
     rc_graph_destroy(g);
 }
 
+/* Steps that run Winograd's bf16 kernel: all 3x3 layers but the stem and two with stride 2. */
+static uint32_t winograd_steps(struct rc_graph *g)
+{
+    struct rc_tape *t = tape_of(g, true);
+    const struct rc_plan *p = rc_tape_plan(t);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        n += p->steps[i].impl && !strcmp(p->steps[i].impl, "winograd:avx512bf16");
+    rc_tape_destroy(t);
+    return n;
+}
+
+static void three_by_three_layers_train_by_winograd(void **state)
+{
+    if (!has_bf16())
+        skip();
+    struct rc_graph *g = net_zoo(*state, "resnet20", 1);
+    assert_int_equal(winograd_steps(g), rc_cpu_bf16_vectors() ? 2 * 16 : 0); /* both directions */
+    assert_int_equal(setenv("RESCOMP_WINOGRAD", "off", 1), 0);
+    assert_int_equal(winograd_steps(g), 0);
+    assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
+    rc_graph_destroy(g);
+}
+
 static rc_status add_loss(void *user, struct rc_train_step *s)
 {
     double *curve = user;
@@ -368,6 +393,7 @@ int main(void)
         CASE(accuracy_on_cifar_stays),
         CASE(gradients_point_the_same_way),
         CASE(training_reorders_weights_only),
+        CASE(three_by_three_layers_train_by_winograd),
         CASE(the_loss_curve_follows_f32),
         CASE(same_steps_give_same_bytes),
         CASE(plain_c_has_no_bf16),

@@ -21,7 +21,7 @@ struct scene {
 
 static int64_t elements(const struct rc_md *md)
 {
-    return (int64_t) (rc_md_bytes(md) / sizeof(float));
+    return (int64_t) ((rc_md_bytes(md) + sizeof(float) - 1) / sizeof(float));
 }
 
 static float *random_array(int64_t n, uint64_t seed)
@@ -43,8 +43,8 @@ static void move(struct scene *s, const struct rc_md *from, const struct rc_md *
     rc_reorder_destroy(r);
 }
 
-static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t w,
-                       dnnl_format_tag_t tag)
+static void open_typed(struct scene *s, enum rc_dtype type, int64_t c, int64_t k, int64_t h,
+                       int64_t w, dnnl_format_tag_t tag)
 {
     enum { BATCH = 2 };
     s->ctx = test_context();
@@ -54,8 +54,8 @@ static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t
     const struct rc_shape in = rc_conv_src_shape(&s->g), out = rc_conv_dst_shape(&s->g);
     OK(rc_md_plain(s->engine, RC_F32, &in, &s->plain_src));
     OK(rc_md_plain(s->engine, RC_F32, &out, &s->plain_dst));
-    OK(rc_md_tagged(s->engine, RC_F32, &in, tag, &s->src));
-    OK(rc_md_tagged(s->engine, RC_F32, &out, tag, &s->dst));
+    OK(rc_md_tagged(s->engine, type, &in, tag, &s->src));
+    OK(rc_md_tagged(s->engine, type, &out, tag, &s->dst));
     s->x = random_array(BATCH * c * h * w, 1);
     s->weights = random_array(c * k * 9, 2);
     s->bias = random_array(k, 3);
@@ -66,6 +66,12 @@ static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t
     s->want = calloc((size_t) (BATCH * k * h * w), sizeof(double));
     assert_non_null(s->want);
     move(s, s->plain_src, s->src, s->x, s->in);
+}
+
+static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t w,
+                       dnnl_format_tag_t tag)
+{
+    open_typed(s, RC_F32, c, k, h, w, tag);
 }
 
 static void close_scene(struct scene *s)
@@ -140,6 +146,31 @@ static void run(struct scene *s, const struct rc_winograd *w, bool bias)
     move(s, s->dst, s->plain_dst, s->out, s->got);
 }
 
+struct worst {
+    double error, largest, squares, of_squares;
+};
+
+static void note(struct worst *w, float got, double want)
+{
+    const double error = fabs((double) got - want);
+    w->error = fmax(w->error, error);
+    w->largest = fmax(w->largest, fabs(want));
+    w->squares += error * error;
+    w->of_squares += want * want;
+}
+
+/* In f32 by the largest error, of numbers of which the largest is at least 1; what is rounded to
+ * bf16 by the root of the mean square. */
+static void close_enough(const struct worst *w, const struct scene *s, const char *what)
+{
+    const bool close = s->src->dtype == RC_F32 ? w->error <= 3e-5 * fmax(w->largest, 1)
+                                               : w->squares <= 0.02 * 0.02 * w->of_squares;
+    if (!close)
+        fail_msg("%s, %d -> %d channels, %dx%d: error %g of %g, %g in the mean", what,
+                 (int) s->g.in_channels, (int) s->g.out_channels, (int) s->g.in[0],
+                 (int) s->g.in[1], w->error, w->largest, sqrt(w->squares / w->of_squares));
+}
+
 static void check(struct scene *s, int fused)
 {
     const bool bias = fused & 1, sum = fused & 2, relu = fused & 4;
@@ -148,15 +179,10 @@ static void check(struct scene *s, int fused)
     assert_non_null(w);
     run(s, w, bias);
     expect(s, bias, sum, relu);
-    double error = 0, largest = 1;
-    for (int64_t i = 0; i < n; i++) {
-        error = fmax(error, fabs((double) s->got[i] - s->want[i]));
-        largest = fmax(largest, fabs(s->want[i]));
-    }
-    if (!(error <= 2e-5 * largest))
-        fail_msg("%d -> %d channels, %dx%d, fused %d: error %g of %g", (int) s->g.in_channels,
-                 (int) s->g.out_channels, (int) s->g.in[0], (int) s->g.in[1], fused, error,
-                 largest);
+    struct worst worst = {0};
+    for (int64_t i = 0; i < n; i++)
+        note(&worst, s->got[i], s->want[i]);
+    close_enough(&worst, s, "output");
     rc_winograd_destroy(w);
 }
 
@@ -301,23 +327,6 @@ static double weights_gradient(const struct scene *s, int64_t o, int64_t i, int6
     return sum;
 }
 
-struct worst {
-    double error, largest;
-};
-
-static void note(struct worst *w, float got, double want)
-{
-    w->error = fmax(w->error, fabs((double) got - want));
-    w->largest = fmax(w->largest, fabs(want));
-}
-
-static void close_enough(const struct worst *w, const struct scene *s, const char *what)
-{
-    if (!(w->error <= 3e-5 * fmax(w->largest, 1)))
-        fail_msg("%s, %d -> %d channels, %dx%d: error %g of %g", what, (int) s->g.in_channels,
-                 (int) s->g.out_channels, (int) s->g.in[0], (int) s->g.in[1], w->error, w->largest);
-}
-
 static void check_source_gradient(struct scene *s, const struct rc_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
@@ -334,7 +343,7 @@ static void check_source_gradient(struct scene *s, const struct rc_conv_spec *sp
                                                    .dst = blocked_gradient,
                                                    .scratch = scratch});
     move(s, s->src, s->plain_src, blocked_gradient, got);
-    struct worst worst = {0, 0};
+    struct worst worst = {0};
     for (int64_t i = 0; i < n; i++)
         note(&worst, got[i], source_gradient(s, i / w / h / c, i / w / h % c, i / w % h, i % w));
     close_enough(&worst, s, "source gradient");
@@ -357,10 +366,10 @@ static void check_weights_gradient(struct scene *s, const struct rc_conv_spec *s
         kernel,
         &(struct rc_winograd_grad_args){
             .src = s->in, .d_dst = s->out, .d_weights = got, .d_bias = bias, .scratch = scratch});
-    struct worst worst = {0, 0}, of_bias = {0, 0};
+    struct worst worst = {0}, of_bias = {0};
     for (int64_t i = 0; i < k * c * 9; i++)
         note(&worst, got[i], weights_gradient(s, i / 9 / c, i / 9 % c, i % 9));
-    for (int64_t o = 0; o < k; o++) {
+    for (int64_t o = 0; o < k && spec->bias; o++) {
         double sum = 0;
         for (int64_t i = 0; i < s->g.batch * pixels; i++)
             sum += (double) s->residual[(i / pixels * k + o) * pixels + i % pixels];
@@ -387,6 +396,28 @@ static void gradients(void **state)
             check_source_gradient(&s, &spec);
             spec.bias = true;
             check_weights_gradient(&s, &spec);
+            close_scene(&s);
+        }
+}
+
+/* Both operands are rounded before they are multiplied: 1 % of the result. */
+static void in_bf16(void **state)
+{
+    (void) state;
+    if (!rc_cpu_bf16_vectors())
+        skip();
+    const dnnl_format_tag_t tags[2] = {dnnl_nChw16c, dnnl_nhwc};
+    for (int64_t c = 2; c <= 33; c++)
+        for (int i = 0; i < 2; i++) {
+            struct scene s;
+            open_typed(&s, RC_BF16, c, 35 - c, 5 + c % 7, 4 + c % 5, tags[i]);
+            struct rc_conv_spec spec = {
+                .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
+            check(&s, (int) (c % 8));
+            check_source_gradient(&s, &spec);
+            check_weights_gradient(&s, &spec);
+            spec.bias = true;
+            assert_false(rc_winograd_grad_fits(&spec));
             close_scene(&s);
         }
 }
@@ -450,6 +481,7 @@ int main(void)
         cmocka_unit_test(few_tiles_and_many_weights),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(gradients),
+        cmocka_unit_test(in_bf16),
         cmocka_unit_test(channels_behind_the_last_stay_zero),
         cmocka_unit_test(other_convolutions_are_refused),
     };
