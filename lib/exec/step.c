@@ -100,11 +100,22 @@ static uint32_t team_end(const struct rc_plan *p, uint32_t from, uint32_t to)
     return from;
 }
 
-static void run_team(struct rc_plan *p, uint32_t from, uint32_t to)
+static void run_shared(struct rc_plan *p, uint32_t from, uint32_t to)
 {
-#pragma omp parallel if (omp_get_max_threads() > 1)
     for (uint32_t i = from; i < to; i++)
         p->steps[i].fast(&p->steps[i].io);
+}
+
+/* A team of one would ask the system at every barrier to wake the others: as much as a barrier of
+ * two costs. In a parallel region of the caller's, "omp for" would take its threads. */
+static void run_team(struct rc_plan *p, uint32_t from, uint32_t to)
+{
+    if (omp_get_max_threads() == 1 && !omp_in_parallel()) {
+        run_shared(p, from, to);
+        return;
+    }
+#pragma omp parallel
+    run_shared(p, from, to);
 }
 
 rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to)
