@@ -11,6 +11,7 @@ struct rc_direct {
     struct rc_conv_geometry g;
     const struct rc_vector_code *code;
     struct rc_vector_runs out;
+    bool planes;       /* the source's channels lie one behind the other, not together */
     bool padded;       /* rows are copied, zeros beside and between them */
     int64_t strip;     /* rows of outputs for which rows of inputs are copied together */
     size_t per_thread; /* [floats] */
@@ -29,6 +30,13 @@ static bool dense(const struct rc_md *md, int64_t h, int64_t w, int64_t c)
            d.strides[0] == h * w * c;
 }
 
+/* Plain: every channel a plane. Few of them are put together while rows are copied. */
+static bool planes(const struct rc_conv_spec *s)
+{
+    enum { FEW = 4 };
+    return (!s->src || rc_md_is_plain(s->src)) && s->geometry->in_channels <= FEW;
+}
+
 /* Of one image. */
 static int64_t macs(const struct rc_conv_geometry *g)
 {
@@ -43,7 +51,7 @@ bool rc_direct_fits(const struct rc_conv_spec *s)
         g->dilation[1] != 1 || g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
         rc_winograd_fits(s))
         return false;
-    return dense(s->src, g->in[0], g->in[1], g->in_channels) &&
+    return (planes(s) || dense(s->src, g->in[0], g->in[1], g->in_channels)) &&
            dense(s->dst, g->out[0], g->out[1], g->out_channels);
 }
 
@@ -64,7 +72,7 @@ static void plan(struct rc_direct *d)
     enum { STRIP_BYTES = 32 << 10 };
     const struct rc_conv_geometry *g = &d->g;
     struct rc_direct_job *j = &d->job;
-    d->padded = g->pad_begin[0] || g->pad_begin[1] || covered(g) > g->in[1] ||
+    d->padded = d->planes || g->pad_begin[0] || g->pad_begin[1] || covered(g) > g->in[1] ||
                 input_rows(g, g->out[0]) > g->in[0];
     j->window = g->kernel[1] * g->in_channels;
     j->windows = g->kernel[0];
@@ -94,6 +102,7 @@ rc_status rc_direct_create(struct rc_direct **out, struct rc_context *c,
     d->threads = s->threads ? s->threads : 1;
     d->job.sum = s->sum;
     d->job.relu = s->relu;
+    d->planes = planes(s);
     plan(d);
     *out = d;
     return RC_OK;
@@ -151,23 +160,37 @@ void rc_direct_pack_bias(const struct rc_direct *d, const float *plain, float *p
     rc_vector_pack_bias(plain, d->g.out_channels, packed, rc_direct_bias_bytes(d));
 }
 
+/* The first pixels of row y of one image, channels together. */
+static void copy_row(const struct rc_direct *d, const float *image, int64_t y, int64_t pixels,
+                     float *to)
+{
+    const struct rc_conv_geometry *g = &d->g;
+    const int64_t c = g->in_channels, w = g->in[1];
+    if (!d->planes) {
+        memcpy(to, image + y * w * c, (size_t) (pixels * c) * sizeof(float));
+        return;
+    }
+    for (int64_t i = 0; i < c; i++)
+        for (int64_t x = 0; x < pixels; x++)
+            to[x * c + i] = image[(i * g->in[0] + y) * w + x];
+}
+
 /* Rows from y on of one image, `rows` of them, zeros where the image has none. */
 static void copy_rows(const struct rc_direct *d, const float *image, int64_t y, int64_t rows,
                       float *to)
 {
     const struct rc_conv_geometry *g = &d->g;
     const int64_t c = g->in_channels, left = g->pad_begin[1] * c, line = d->job.line;
-    int64_t pixels = g->in[1] * c;
-    if (pixels > line - left)
-        pixels = line - left;
+    const int64_t room = (line - left) / c, pixels = g->in[1] < room ? g->in[1] : room;
+    const int64_t right = left + pixels * c;
     for (int64_t end = y + rows; y < end; y++, to += line) {
         if (y < 0 || y >= g->in[0]) {
             memset(to, 0, (size_t) line * sizeof(float));
             continue;
         }
         memset(to, 0, (size_t) left * sizeof(float));
-        memcpy(to + left, image + y * g->in[1] * c, (size_t) pixels * sizeof(float));
-        memset(to + left + pixels, 0, (size_t) (line - left - pixels) * sizeof(float));
+        copy_row(d, image, y, pixels, to + left);
+        memset(to + right, 0, (size_t) (line - right) * sizeof(float));
     }
 }
 

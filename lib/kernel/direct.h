@@ -5,7 +5,8 @@
 #include "kernel/conv.h"
 
 struct rc_direct;
-/* Geometry, layouts, processor; weights that fit the cache; not what rc_winograd_fits(). */
+/* Geometry, layouts, processor; weights that fit the cache; not what rc_winograd_fits(). The source
+ * of up to 4 channels may be plain, as images come. */
 bool rc_direct_fits(const struct rc_conv_spec *s);
 /* RC_ERR_UNSUPPORTED where it does not fit; RC_ERR_MEMORY. */
 rc_status rc_direct_create(struct rc_direct **out, struct rc_context *c,

@@ -60,7 +60,8 @@ enum { CACHE_BYTES = 2 << 20 };
 struct trial {
     const struct rc_conv_own *own;
     struct rc_prim *onednn;
-    char *src, *dst, *bias, *scratch, *ring;
+    struct rc_reorder *move; /* in front of oneDNN's kernel only, or NULL */
+    char *arriving, *src, *dst, *bias, *scratch, *ring;
     size_t ring_bytes, at, weights[KINDS];
 };
 
@@ -71,12 +72,14 @@ static uint64_t time_one(struct trial *t, enum kind k, rc_status *st)
     char *weights = t->ring + t->at;
     t->at += rc_align_line(t->weights[k]);
     void *const handle[4] = {t->src, weights, t->dst, t->bias};
-    const struct rc_conv_args args = {t->src, (float *) (void *) weights,
+    const struct rc_conv_args args = {t->arriving, (float *) (void *) weights,
                                       (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rc_clock_ns();
     if (k == OWN)
         rc_conv_own_run(t->own, &args);
-    else
+    else if (t->move)
+        *st = rc_reorder_run(t->move, t->arriving, t->src, t->scratch);
+    if (k == ONEDNN && *st == RC_OK)
         *st = rc_prim_run(t->onednn, handle, t->scratch);
     return rc_clock_ns() - begin;
 }
@@ -114,29 +117,46 @@ static rc_status compare(struct trial *t, enum kind *fastest)
 }
 
 /* Zeros everywhere: times do not depend on values. */
-static rc_status measure(const struct rc_prep *p, const struct rc_conv_own *own,
-                         const struct rc_conv_onednn *onednn, enum kind *fastest)
+static rc_status measure_with(struct rc_reorder *move, const struct rc_prep *p,
+                              const struct rc_conv_own *own, const struct rc_conv_onednn *onednn,
+                              enum kind *fastest)
 {
-    RC_TRY(rc_prim_create(onednn->prim));
-    struct trial t = {.own = own, .onednn = onednn->prim};
+    struct trial t = {.own = own, .onednn = onednn->prim, .move = move};
     t.weights[ONEDNN] = rc_md_bytes(p->want[1]);
     t.weights[OWN] = rc_conv_own_weights_bytes(own);
     t.ring_bytes = CACHE_BYTES + rc_align_line(rc_larger(t.weights[ONEDNN], t.weights[OWN]));
     const size_t bias = rc_align_line(
         rc_larger((size_t) p->out[0].shape.dim[1] * sizeof(float), rc_conv_own_bias_bytes(own)));
-    const size_t scratch = rc_larger(onednn->prim->scratch, rc_conv_own_scratch(own));
+    const size_t scratch = rc_larger(rc_larger(onednn->prim->scratch, rc_conv_own_scratch(own)),
+                                     move ? rc_reorder_scratch(move) : 0);
     const size_t part[4] = {rc_align_line(rc_md_bytes(p->want[0])),
                             rc_align_line(rc_md_bytes(p->out_md[0])), onednn->has_bias ? bias : 0,
                             rc_align_line(scratch)};
-    char *at = rc_engine_trial(p->engine, part[0] + part[1] + part[2] + part[3] + t.ring_bytes);
+    /* plain images are no larger than those that oneDNN wants */
+    char *at = rc_engine_trial(p->engine, (move ? 2 : 1) * part[0] + part[1] + part[2] + part[3] +
+                                              t.ring_bytes);
     if (!at)
         return RC_ERR_MEMORY;
-    t.src = at;
+    t.arriving = at;
+    t.src = move ? at + part[0] : at;
     t.dst = t.src + part[0];
     t.bias = onednn->has_bias ? t.dst + part[1] : NULL;
     t.scratch = t.dst + part[1] + part[2];
     t.ring = t.scratch + part[3];
     return compare(&t, fastest);
+}
+
+static rc_status measure(const struct rc_prep *p, const struct rc_conv_own *own,
+                         const struct rc_conv_spec *s, const struct rc_conv_onednn *onednn,
+                         enum kind *fastest)
+{
+    struct rc_reorder *move = NULL;
+    RC_TRY(rc_prim_create(onednn->prim));
+    if (own->planes && !rc_md_equal(s->src, p->want[0]))
+        RC_TRY(rc_reorder_create(&move, p->engine, s->src, p->want[0]));
+    const rc_status st = measure_with(move, p, own, onednn, fastest);
+    rc_reorder_destroy(move);
+    return st;
 }
 
 /* --- choosing --- */
@@ -178,6 +198,18 @@ static enum kind settled(const struct rc_prep *p, const struct rc_conv_spec *s, 
     return recall(c, key);
 }
 
+/* Images that arrive plain need no reorder in front of a kernel that reads them so. */
+static rc_status read_planes(const struct rc_prep *p, struct rc_conv_spec *s, bool *planes)
+{
+    struct rc_conv_spec plain = *s;
+    if (!p->have[0])
+        RC_TRY(rc_md_plain(p->engine, RC_F32, &p->in[0].shape, &plain.src));
+    *planes = !p->have[0] && rc_direct_fits(&plain);
+    if (*planes)
+        *s = plain;
+    return RC_OK;
+}
+
 rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
                          const struct rc_conv_geometry *g, const struct rc_conv_onednn *onednn)
 {
@@ -186,7 +218,9 @@ rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
                              .dst = p->out_md[0],
                              .bias = onednn->has_bias,
                              .threads = (uint32_t) omp_get_max_threads()};
-    *out = (struct rc_conv_own){NULL, NULL};
+    *out = (struct rc_conv_own){NULL, NULL, false};
+    bool planes;
+    RC_TRY(read_planes(p, &s, &planes));
     if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !posts_fit(p->node, &s) ||
         !rc_conv_own_fits(&s))
         return RC_OK;
@@ -197,8 +231,9 @@ rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
     if (best == ONEDNN)
         return RC_OK;
     rc_status st = rc_conv_own_create(out, c, &s);
+    out->planes = planes;
     if (st == RC_OK && best == KINDS) {
-        st = measure(p, out, onednn, &best);
+        st = measure(p, out, &s, onednn, &best);
         if (st == RC_OK)
             st = rc_choice_remember(c, key, words[best]);
     }

@@ -9,7 +9,7 @@ bool rc_conv_own_fits(const struct rc_conv_spec *s)
 rc_status rc_conv_own_create(struct rc_conv_own *out, struct rc_context *c,
                              const struct rc_conv_spec *s)
 {
-    *out = (struct rc_conv_own){NULL, NULL};
+    *out = (struct rc_conv_own){NULL, NULL, false};
     return rc_winograd_fits(s) ? rc_winograd_create(&out->winograd, c, s)
                                : rc_direct_create(&out->direct, c, s);
 }
@@ -18,7 +18,7 @@ void rc_conv_own_destroy(struct rc_conv_own *o)
 {
     rc_winograd_destroy(o->winograd);
     rc_direct_destroy(o->direct);
-    *o = (struct rc_conv_own){NULL, NULL};
+    *o = (struct rc_conv_own){NULL, NULL, false};
 }
 
 bool rc_conv_own_exists(const struct rc_conv_own *o)

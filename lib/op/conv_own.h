@@ -8,6 +8,7 @@
 struct rc_conv_own {
     struct rc_winograd *winograd;
     struct rc_direct *direct;
+    bool planes; /* the source is wanted plain */
 };
 bool rc_conv_own_fits(const struct rc_conv_spec *s);
 rc_status rc_conv_own_create(struct rc_conv_own *out, struct rc_context *c,
@@ -30,7 +31,8 @@ struct rc_conv_onednn {
     struct rc_prim *prim;
     bool has_bias;
 };
-/* *out: a kernel for the same layouts where one can do the work and is faster here, else none.
+/* *out: a kernel for the same layouts, but for images that come plain and are wanted like that,
+ * where one can do the work and is faster here, else none.
  * Which one wins is measured, once for equal layers and numbers of threads (kernel/choice.h), or
  * follows from the number of channels where the context wants no measuring. RESCOMP_WINOGRAD=off
  * never uses Winograd's, =on wherever it can, whatever the context says. */

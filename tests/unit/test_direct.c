@@ -181,6 +181,39 @@ static void windows_strides_and_paddings(void **state)
             }
 }
 
+/* Images as they come: the same sums, bit by bit, as with channels together. */
+static void images_in_planes(void **state)
+{
+    (void) state;
+    lanes();
+    for (int64_t c = 1; c <= 5; c++) {
+        struct scene s;
+        const struct rc_conv_geometry g = geometry(c, 16, 9 + c, 20, 3, 1 + c % 2, 1, 1);
+        const struct rc_shape in = rc_conv_src_shape(&g);
+        const int64_t pixels = g.in[0] * g.in[1];
+        open_scene(&s, &g);
+        float *together = g.stride[0] > 1 && c < 5 ? run(&s) : NULL; /* else Winograd's layer */
+        float *x = s.x, *plain = s.x = random_array(size_of(&g, false), 1);
+        for (int64_t i = 0; i < g.batch * pixels * c; i++)
+            plain[i / pixels / c * pixels * c + i % c * pixels + i / c % pixels] = x[i];
+        OK(rc_md_plain(s.engine, RC_F32, &in, &s.spec.src));
+        assert_int_equal(rc_direct_fits(&s.spec), c < 5);
+        if (c < 5) {
+            float *got = run(&s);
+            s.x = x;
+            for (int64_t i = 0; i < size_of(&g, true); i++)
+                assert_true(fabs((double) got[i] - want(&s, i)) <= 1e-5);
+            if (together)
+                assert_memory_equal(got, together, (size_t) size_of(&g, true) * sizeof(float));
+            free(got);
+        }
+        s.x = x;
+        free(plain);
+        free(together);
+        close_scene(&s);
+    }
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
     (void) state;
@@ -228,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_channels),
         cmocka_unit_test(windows_strides_and_paddings),
+        cmocka_unit_test(images_in_planes),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(other_convolutions_are_refused),
     };
