@@ -27,13 +27,12 @@ static void NAME(direct_put)(const struct rc_direct_job *j, const float *sums, f
 {
     const int64_t left = j->channels - (c + (q - 1) * LANES);
     const TAIL tail = TAIL_OF(left < LANES ? left : LANES);
-    for (int64_t i = 0; i < rows * q; i++) {
-        const int64_t first = c + i % q * LANES;
-        const bool part = first + LANES > j->channels;
-        NAME(put)
-        (to + i / q * j->channels + first, NAME(load)(sums + i * LANES), j->sum, j->relu, part,
-         tail);
-    }
+    to += c;
+    for (int64_t r = 0; r < rows; r++, to += j->channels)
+        for (int64_t v = 0; v < q; v++, sums += LANES) {
+            const bool part = c + (v + 1) * LANES > j->channels;
+            NAME(put)(to + v * LANES, NAME(load)(sums), j->sum, j->relu, part, tail);
+        }
 }
 
 #define DIRECT_CASE(n)                                                            \
