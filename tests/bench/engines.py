@@ -35,14 +35,14 @@ def rescomp(cell, files):
 
 
 def bare(session, cell):
-    """Two networks of ours: without what Session.run adds to both, a twentieth of the smaller one's time."""
+    """Ours beside ours: without what Session.run adds on both sides, up to a twentieth."""
     import rescomp
     from rescomp import _ffi
     x, out = inputs(cell['batch'], cell['size']), np.empty(session.outputs[0][1], np.float32)
-    call = _ffi.lib.rc_session_run, session._h, len(x), _ffi.pointers([x]), _ffi.pointers([out])
+    call, pointers = _ffi.lib.rc_session_run, (_ffi.pointers([x]), _ffi.pointers([out]))
 
-    def run():
-        call[0](*call[1:])
+    def run(_alive=x):
+        call(session._h, cell['batch'], *pointers)
         return out
     return run, rescomp.version()
 
@@ -139,8 +139,7 @@ def torch(cell, files):
 
 def one_session(cell, files):
     """Images one after the other, each on all threads."""
-    session = rescomp_session(cell, files, 'f32')
-    run, version = running(session, cell)
+    run, version = bare(rescomp_session(cell, files, 'f32'), cell)
 
     def stream():
         for _ in range(cell['threads'] * 50):
@@ -150,19 +149,14 @@ def one_session(cell, files):
 
 
 def many_sessions(cell, files):
-    """As many images, by one session of one thread on every thread."""
-    import threading
-    cells = [dict(cell, threads=1)] * cell['threads']
-    runs = [running(rescomp_session(c, files, 'f32'), c)[0] for c in cells]
+    """As many images, by one session of one thread on every thread; those wait as OpenMP's do."""
+    from concurrent.futures import ThreadPoolExecutor
+    one = dict(cell, threads=1)
+    runs, version = zip(*[bare(rescomp_session(one, files, 'f32'), one) for _ in range(cell['threads'])])
+    pool = ThreadPoolExecutor(len(runs))
 
-    def stream():
-        def work(run):
-            for _ in range(50):
-                run()
-        workers = [threading.Thread(target=work, args=(r,)) for r in runs]
-        for w in workers:
-            w.start()
-        for w in workers:
-            w.join()
-        return runs[0]()
-    return stream, running(rescomp_session(cells[0], files, 'f32'), cells[0])[1]
+    def work(run):
+        for _ in range(50):
+            out = run()
+        return out
+    return (lambda: list(pool.map(work, runs))[0]), version[0]
