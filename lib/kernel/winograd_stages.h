@@ -30,6 +30,7 @@ INLINE void NAME(in_stage)(const struct rc_winograd_job *j, const struct rc_wino
     const struct rc_winograd_layout *l = &j->src_layout;
     const int64_t u_step = pairs ? rc_winograd_pairs_step(j, WORD, j->in_cover)
                                  : rc_winograd_step(j->block, j->in_step);
+    const int half = pairs ? RC_FIRST_HALF : RC_ALL_HALVES; /* of a pair's first tile */
     const TAIL tail = NAME(tail_before)(l, p->end);
     struct NAME(place) at = NAME(place_of)(j, p->tile);
     struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
@@ -46,9 +47,9 @@ INLINE void NAME(in_stage)(const struct rc_winograd_job *j, const struct rc_wino
             else if (pairs && i % WORD == 1)
                 NAME(tile_in)(j, at, from, to, u_step, side, RC_SECOND_HALF, false, tail);
             else if (part)
-                NAME(tile_in)(j, at, from, to, u_step, side, pairs, true, tail);
+                NAME(tile_in)(j, at, from, to, u_step, side, half, true, tail);
             else
-                NAME(tile_in)(j, at, from, to, u_step, side, pairs, false, tail);
+                NAME(tile_in)(j, at, from, to, u_step, side, half, false, tail);
         }
         NAME(advance)(j, &at);
         NAME(advance)(j, &ahead);
