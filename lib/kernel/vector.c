@@ -8,6 +8,8 @@ const struct rc_vector_code *rc_vector_code_here(enum rc_dtype type)
 #if RC_VECTOR_SETS
     if (type == RC_BF16)
         return rc_cpu_bf16_vectors() ? &rc_vector_bf16 : NULL;
+    if (type != RC_F32)
+        return NULL;
     switch (rc_cpu_lanes()) {
     case 16:
         return &rc_vector_avx512;
