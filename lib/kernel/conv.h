@@ -27,7 +27,7 @@ struct rc_conv_request {
 rc_status rc_conv_describe(dnnl_primitive_desc_t *pd, struct rc_engine *e,
                            const struct rc_conv_request *r);
 
-/* What an f32 kernel of our own is asked for. */
+/* What a kernel of our own is asked for. */
 struct rc_conv_spec {
     const struct rc_conv_geometry *geometry;
     const struct rc_md *src, *dst; /* NULL is plain */

@@ -123,6 +123,11 @@ const char *rc_direct_name(const struct rc_direct *d)
     return d->code->direct;
 }
 
+bool rc_direct_planes(const struct rc_direct *d)
+{
+    return d->planes;
+}
+
 size_t rc_direct_bias_bytes(const struct rc_direct *d)
 {
     return (size_t) rc_vector_runs_end(&d->out) * sizeof(float);

@@ -14,6 +14,7 @@ rc_status rc_direct_create(struct rc_direct **out, struct rc_context *c,
 void rc_direct_destroy(struct rc_direct *d);
 size_t rc_direct_scratch(const struct rc_direct *d); /* [bytes] */
 const char *rc_direct_name(const struct rc_direct *d);
+bool rc_direct_planes(const struct rc_direct *d); /* the source is plain */
 
 /* Packed constants belong to the caller. From plain [out][in][kh][kw] and [out]; every byte of
  * `packed` is written. */

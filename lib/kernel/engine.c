@@ -1,5 +1,6 @@
 /* Engine, the pool of memory descriptors, and reorders. */
 #include "kernel/onednn.h"
+#include "kernel/trial.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,15 +58,6 @@ void rc_engine_settle(struct rc_engine *e)
     e->trial_bytes = 0;
 }
 
-/* What was only written may have gone around the caches; weights in a network were read before,
- * and are somewhere in them. */
-static void read_once(const char *memory, size_t bytes)
-{
-    volatile char sum = 0; /* keeps the reads */
-    for (size_t i = 0; i < bytes; i += 64)
-        sum = (char) (sum + memory[i]);
-}
-
 void *rc_engine_trial(struct rc_engine *e, size_t bytes)
 {
     enum { TRIAL_STEP = 1 << 20 }; /* the next layer may ask for a little more */
@@ -75,7 +67,9 @@ void *rc_engine_trial(struct rc_engine *e, size_t bytes)
     bytes = (bytes + TRIAL_STEP - 1) / TRIAL_STEP * TRIAL_STEP;
     e->trial = rc_alloc_zero(e->ctx, bytes);
     e->trial_bytes = e->trial ? bytes : 0;
-    read_once(e->trial, e->trial_bytes);
+    /* what was only written may have gone around the caches; weights in a network were read before
+     * and are somewhere in them */
+    rc_trial_read(e->trial, e->trial_bytes);
     return e->trial;
 }
 

@@ -1,7 +1,7 @@
 #include "kernel/trial.h"
 #include "base/file.h"
 
-static uint64_t read_all(const void *memory, size_t bytes)
+uint64_t rc_trial_read(const void *memory, size_t bytes)
 {
     const uint8_t *p = memory;
     uint64_t sum = 0;
@@ -14,9 +14,9 @@ static rc_status time_one(const struct rc_trial *t, uint32_t k, uint64_t *best)
 {
     static _Atomic uint64_t sum; /* keeps the reads */
 #pragma omp parallel
-    sum += read_all(t->evict, RC_TRIAL_EVICT);
+    sum += rc_trial_read(t->evict, RC_TRIAL_EVICT);
     for (int i = 0; i < 2; i++)
-        sum += read_all(t->warm[i], t->warm_bytes[i]);
+        sum += rc_trial_read(t->warm[i], t->warm_bytes[i]);
     const uint64_t begin = rc_clock_ns();
     RC_TRY(t->run(t->user, k));
     const uint64_t ns = rc_clock_ns() - begin;

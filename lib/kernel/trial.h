@@ -17,4 +17,6 @@ struct rc_trial {
 };
 /* The one with the shortest time. */
 rc_status rc_trial_fastest(const struct rc_trial *t, uint32_t *fastest);
+/* Reads once a cache line; the sum keeps the reads. */
+uint64_t rc_trial_read(const void *memory, size_t bytes);
 #endif

@@ -1,6 +1,7 @@
 #ifndef RC_LIB_KERNEL_VECTOR_H
 #define RC_LIB_KERNEL_VECTOR_H
-/* Kernels of our own in f32: one source, compiled once per instruction set by vector_*.c. */
+/* Kernels of our own in f32, and Winograd's in bf16: one source, compiled once per instruction set
+ * by vector_*.c. */
 #include "kernel/conv.h"
 
 /* The vector code is compiled. */

@@ -4,15 +4,9 @@
 #include "kernel/vector.h"
 #if RC_VECTOR_SETS
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,fma")
+#include "kernel/vector_16.h"
 #include "kernel/winograd_code.h"
 #include <immintrin.h>
-#define LANES 16
-#define ROWS 12
-#define ROWS_1 16
-#define BROADCAST(x) _mm512_set1_ps(x)
-#define FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
-#define TAIL __mmask16
-#define TAIL_OF(n) ((__mmask16) ((1u << (n)) - 1))
 #define LOAD_TAIL(p, tail) widened(_mm256_maskz_loadu_epi16((tail), (p)))
 #define STORE_TAIL(p, tail, v) _mm256_mask_storeu_epi16((p), (tail), rounded((__m512) (v)))
 #define HALF NULL

@@ -6,8 +6,7 @@
 
 struct rc_winograd {
     struct rc_winograd_plan plan;
-    int64_t in, out; /* channels, without padding */
-    bool turned;     /* backward by data: channels swapped, taps reversed */
+    bool turned; /* backward by data: channels swapped, taps reversed */
 };
 
 static void cut_tiles(struct rc_winograd_job *j, int64_t side)
@@ -72,7 +71,9 @@ static bool job_of(const struct rc_conv_spec *s, struct rc_winograd_plan *p)
 {
     const struct rc_conv_geometry *g = s->geometry;
     struct rc_winograd_job *j = &p->job;
-    *p = (struct rc_winograd_plan){.threads = s->threads ? s->threads : 1};
+    *p = (struct rc_winograd_plan){.in_channels = g->in_channels,
+                                   .out_channels = g->out_channels,
+                                   .threads = s->threads ? s->threads : 1};
     if (!s->src || !s->dst || s->src->dtype != s->dst->dtype)
         return false;
     p->code = rc_vector_code_here(s->src->dtype);
@@ -174,8 +175,6 @@ static rc_status create(struct rc_winograd **out, struct rc_context *c,
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
-    w->in = s->geometry->in_channels;
-    w->out = s->geometry->out_channels;
     w->turned = turned;
     *out = w;
     return RC_OK;
@@ -232,7 +231,7 @@ static void pack_part(const struct rc_winograd_plan *p, const struct rc_winograd
 void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, float *packed)
 {
     const struct rc_winograd_plan *p = &w->plan;
-    const int64_t c = w->in, k = w->out;
+    const int64_t c = p->in_channels, k = p->out_channels;
     struct rc_winograd_plain g = {
         .data = plain, .in = c, .out = k, .in_step = 9, .out_step = 9 * c, .tap_step = 1};
     if (w->turned) {
@@ -248,7 +247,7 @@ void rc_winograd_pack_weights(const struct rc_winograd *w, const float *plain, f
 
 void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, float *packed)
 {
-    rc_vector_pack_bias(plain, w->out, packed, rc_winograd_bias_bytes(w));
+    rc_vector_pack_bias(plain, w->plan.out_channels, packed, rc_winograd_bias_bytes(w));
 }
 
 size_t rc_winograd_scratch(const struct rc_winograd *w)

@@ -71,6 +71,7 @@ struct rc_winograd_plan {
     struct rc_winograd_job job;
     const struct rc_vector_code *code;
     struct rc_vector_runs in;
+    int64_t in_channels, out_channels; /* without padding */
     int64_t tiles, blocks, parts;
     int64_t unit; /* channels, a multiple of which every part but the last has */
     uint32_t threads;

@@ -8,7 +8,6 @@
 /* Scratch: every thread's tiles, then every thread's sums: [36][in][out], and [out] of the bias. */
 struct rc_winograd_grad {
     struct rc_winograd_plan plan;
-    int64_t in, out; /* channels, without padding */
     bool bias;
     size_t tiles, sums; /* [floats] of a thread */
 };
@@ -24,8 +23,6 @@ rc_status rc_winograd_grad_create(struct rc_winograd_grad **out, struct rc_conte
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
-    w->in = s->geometry->in_channels;
-    w->out = s->geometry->out_channels;
     w->bias = s->bias;
     w->tiles =
         (size_t) (36 * (rc_winograd_pairs_step(&plan.job, plan.code->word, plan.job.in_cover) +
@@ -98,7 +95,7 @@ void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_wino
 {
     const struct rc_winograd_plan *p = &w->plan;
     const struct rc_vector_runs out = rc_winograd_part(p, 0);
-    const int64_t in = w->in, k = p->job.out_channels, step = p->job.in_cover * k;
+    const int64_t in = p->in_channels, k = p->job.out_channels, step = p->job.in_cover * k;
     struct rc_winograd_job j = p->job;
     j.src = a->src;
     j.dst = (float *) (uintptr_t) a->d_dst;
@@ -110,9 +107,9 @@ void rc_winograd_grad_run(const struct rc_winograd_grad *w, const struct rc_wino
         for (int x = 0; x < out.count; x++) {
             const struct rc_vector_run *r = &out.run[x];
             for (int64_t o = r->first; o < r->end; o += r->code->lanes)
-                r->code->grad_weights(sums + i * k + o, step, o, w->out, 9 * in,
+                r->code->grad_weights(sums + i * k + o, step, o, p->out_channels, 9 * in,
                                       a->d_weights + i * 9);
         }
     if (w->bias)
-        memcpy(a->d_bias, sums + 36 * step, (size_t) w->out * sizeof(float));
+        memcpy(a->d_bias, sums + 36 * step, (size_t) p->out_channels * sizeof(float));
 }

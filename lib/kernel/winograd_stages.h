@@ -189,11 +189,10 @@ INLINE void NAME(out_stage)(const struct rc_winograd_job *j, const struct rc_win
     const TAIL tail = NAME(tail_before)(l, p->end);
     struct NAME(place) at = NAME(place_of)(j, p->tile);
     struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
-    m += p->first - j->out_first;
     for (int64_t i = 0; i < p->tiles; i++, m += j->out_count) {
         NAME(foresee)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 1);
         for (int64_t k = p->first; k < p->end; k += LANES) {
-            const float *from = m + k - p->first;
+            const float *from = m + k - j->out_first;
             if (k + LANES > l->channels)
                 NAME(tile_out)(j, at, k, from, m_step, side, true, tail);
             else

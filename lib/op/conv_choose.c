@@ -65,22 +65,27 @@ struct trial {
     size_t ring_bytes, at, weights[KINDS];
 };
 
+static rc_status run_onednn(struct trial *t, void *weights)
+{
+    void *const handle[4] = {t->src, weights, t->dst, t->bias};
+    if (t->move)
+        RC_TRY(rc_reorder_run(t->move, t->arriving, t->src, t->scratch));
+    return rc_prim_run(t->onednn, handle, t->scratch);
+}
+
 static uint64_t time_one(struct trial *t, enum kind k, rc_status *st)
 {
     if (t->at + t->weights[k] > t->ring_bytes)
         t->at = 0;
     char *weights = t->ring + t->at;
     t->at += rc_align_line(t->weights[k]);
-    void *const handle[4] = {t->src, weights, t->dst, t->bias};
     const struct rc_conv_args args = {t->arriving, (float *) (void *) weights,
                                       (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rc_clock_ns();
     if (k == OWN)
         rc_conv_own_run(t->own, &args);
-    else if (t->move)
-        *st = rc_reorder_run(t->move, t->arriving, t->src, t->scratch);
-    if (k == ONEDNN && *st == RC_OK)
-        *st = rc_prim_run(t->onednn, handle, t->scratch);
+    else
+        *st = run_onednn(t, weights);
     return rc_clock_ns() - begin;
 }
 
@@ -152,7 +157,7 @@ static rc_status measure(const struct rc_prep *p, const struct rc_conv_own *own,
 {
     struct rc_reorder *move = NULL;
     RC_TRY(rc_prim_create(onednn->prim));
-    if (own->planes && !rc_md_equal(s->src, p->want[0]))
+    if (!rc_md_equal(s->src, p->want[0]))
         RC_TRY(rc_reorder_create(&move, p->engine, s->src, p->want[0]));
     const rc_status st = measure_with(move, p, own, onednn, fastest);
     rc_reorder_destroy(move);
@@ -199,13 +204,13 @@ static enum kind settled(const struct rc_prep *p, const struct rc_conv_spec *s, 
 }
 
 /* Images that arrive plain need no reorder in front of a kernel that reads them so. */
-static rc_status read_planes(const struct rc_prep *p, struct rc_conv_spec *s, bool *planes)
+static rc_status read_planes(const struct rc_prep *p, struct rc_conv_spec *s)
 {
     struct rc_conv_spec plain = *s;
-    if (!p->have[0])
-        RC_TRY(rc_md_plain(p->engine, RC_F32, &p->in[0].shape, &plain.src));
-    *planes = !p->have[0] && rc_direct_fits(&plain);
-    if (*planes)
+    if (p->have[0])
+        return RC_OK;
+    RC_TRY(rc_md_plain(p->engine, RC_F32, &p->in[0].shape, &plain.src));
+    if (rc_direct_fits(&plain))
         *s = plain;
     return RC_OK;
 }
@@ -218,9 +223,8 @@ rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
                              .dst = p->out_md[0],
                              .bias = onednn->has_bias,
                              .threads = (uint32_t) omp_get_max_threads()};
-    *out = (struct rc_conv_own){NULL, NULL, false};
-    bool planes;
-    RC_TRY(read_planes(p, &s, &planes));
+    *out = (struct rc_conv_own){NULL, NULL};
+    RC_TRY(read_planes(p, &s));
     if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !posts_fit(p->node, &s) ||
         !rc_conv_own_fits(&s))
         return RC_OK;
@@ -231,7 +235,6 @@ rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
     if (best == ONEDNN)
         return RC_OK;
     rc_status st = rc_conv_own_create(out, c, &s);
-    out->planes = planes;
     if (st == RC_OK && best == KINDS) {
         st = measure(p, out, &s, onednn, &best);
         if (st == RC_OK)

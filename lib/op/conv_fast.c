@@ -347,7 +347,7 @@ static rc_status prefer_own(struct rc_prep *p, struct conv_state *s,
     if (!rc_conv_own_exists(&s->own))
         return RC_OK;
     rc_prim_clear(&s->forward);
-    if (s->own.planes)
+    if (rc_conv_own_planes(&s->own))
         p->want[0] = NULL;
     p->packing[1] = (struct rc_packing){rc_conv_own_weights_bytes(&s->own), pack_weights};
     if (s->has_bias) /* whole vectors of it */

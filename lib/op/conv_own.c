@@ -9,7 +9,7 @@ bool rc_conv_own_fits(const struct rc_conv_spec *s)
 rc_status rc_conv_own_create(struct rc_conv_own *out, struct rc_context *c,
                              const struct rc_conv_spec *s)
 {
-    *out = (struct rc_conv_own){NULL, NULL, false};
+    *out = (struct rc_conv_own){NULL, NULL};
     return rc_winograd_fits(s) ? rc_winograd_create(&out->winograd, c, s)
                                : rc_direct_create(&out->direct, c, s);
 }
@@ -18,7 +18,7 @@ void rc_conv_own_destroy(struct rc_conv_own *o)
 {
     rc_winograd_destroy(o->winograd);
     rc_direct_destroy(o->direct);
-    *o = (struct rc_conv_own){NULL, NULL, false};
+    *o = (struct rc_conv_own){NULL, NULL};
 }
 
 bool rc_conv_own_exists(const struct rc_conv_own *o)
@@ -40,6 +40,11 @@ size_t rc_conv_own_bias_bytes(const struct rc_conv_own *o)
 size_t rc_conv_own_scratch(const struct rc_conv_own *o)
 {
     return o->winograd ? rc_winograd_scratch(o->winograd) : rc_direct_scratch(o->direct);
+}
+
+bool rc_conv_own_planes(const struct rc_conv_own *o)
+{
+    return o->direct && rc_direct_planes(o->direct);
 }
 
 const char *rc_conv_own_name(const struct rc_conv_own *o)

@@ -8,7 +8,6 @@
 struct rc_conv_own {
     struct rc_winograd *winograd;
     struct rc_direct *direct;
-    bool planes; /* the source is wanted plain */
 };
 bool rc_conv_own_fits(const struct rc_conv_spec *s);
 rc_status rc_conv_own_create(struct rc_conv_own *out, struct rc_context *c,
@@ -19,6 +18,7 @@ bool rc_conv_own_exists(const struct rc_conv_own *o);
 size_t rc_conv_own_weights_bytes(const struct rc_conv_own *o);
 size_t rc_conv_own_bias_bytes(const struct rc_conv_own *o);
 size_t rc_conv_own_scratch(const struct rc_conv_own *o);
+bool rc_conv_own_planes(const struct rc_conv_own *o); /* the source is wanted plain */
 const char *rc_conv_own_name(const struct rc_conv_own *o);
 void rc_conv_own_pack_weights(const struct rc_conv_own *o, const float *plain, float *packed);
 void rc_conv_own_pack_bias(const struct rc_conv_own *o, const float *plain, float *packed);
