@@ -223,12 +223,21 @@ uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, 
     return v;
 }
 
-bool args_bf16(const struct args *a)
+const char *args_precision(const struct args *a)
 {
-    const char *text = args_text(a, "precision", "f32");
-    if (!strcmp(text, "f32") || !strcmp(text, "bf16"))
-        return text[0] == 'b';
-    fprintf(stderr, "rescomp %s: --precision is \"%s\", allowed are f32 and bf16\n", a->verb->name,
-            text);
+    return args_text(a, "precision", "f32");
+}
+
+uint64_t args_precision_flags(const struct args *a, uint64_t bf16, uint64_t mixed)
+{
+    const char *text = args_precision(a);
+    if (!strcmp(text, "f32"))
+        return 0;
+    if (!strcmp(text, "bf16"))
+        return bf16;
+    if (mixed && !strcmp(text, "mixed"))
+        return mixed;
+    fprintf(stderr, "rescomp %s: --precision is \"%s\", allowed are %s\n", a->verb->name, text,
+            mixed ? "f32, bf16 and mixed" : "f32 and bf16");
     exit(EXIT_USAGE);
 }

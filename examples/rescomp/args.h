@@ -46,8 +46,14 @@ const char *args_nth(const struct args *a, const char *name, unsigned k);
 double args_real(const struct args *a, const char *name, double otherwise, double min, double max);
 uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, uint64_t min,
                     uint64_t max);
-/* Precision of computing: PRECISION_OPTION is bf16; a value that is neither ends the program. */
+/* Precision of computing, of what is not in integers. */
+#define PRECISION_TEXT "f32, or bf16 where rescomp doctor says yes"
 #define PRECISION_OPTION \
-    { "precision", "TYPE", "f32, or bf16 where rescomp doctor says yes; default: f32" }
-bool args_bf16(const struct args *a);
+    { "precision", "TYPE", PRECISION_TEXT "; default: f32" }
+#define PRECISION_OPTION_MIXED                                                          \
+    { "precision", "TYPE",                                                              \
+      PRECISION_TEXT "; mixed: f32, and integer layers too where that is faster; default: f32" }
+const char *args_precision(const struct args *a);
+/* The flag for what it says; another word ends the program. mixed 0: not allowed. */
+uint64_t args_precision_flags(const struct args *a, uint64_t bf16, uint64_t mixed);
 #endif

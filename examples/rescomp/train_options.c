@@ -37,8 +37,7 @@ static int fill(const struct args *a, rc_train_options *o)
         o->augmentation = NULL; /* --augment none */
     if (o->resume && !o->checkpoint)
         return tool_usage(a, "--resume needs --checkpoint FILE");
-    if (args_bf16(a))
-        o->flags |= RC_TRAIN_BF16;
+    o->flags |= args_precision_flags(a, RC_TRAIN_BF16, 0);
     o->progress = show;
     return EXIT_DONE;
 }

@@ -12,7 +12,7 @@ static const struct option options[] = {
     {"seconds", "S", "time per model; default: 2"},
     {"profile", NULL, "per layer: time, GMAC/s, share of the measured peak; passes over memory"},
     {"reference", NULL, "plain C instead of oneDNN"},
-    PRECISION_OPTION,
+    PRECISION_OPTION_MIXED,
     {NULL, NULL, NULL},
 };
 
@@ -40,8 +40,7 @@ static rc_status prepare(const struct args *a, struct subject *s)
         o.flags |= RC_SESSION_REFERENCE;
     if (args_flag(a, "profile"))
         o.flags |= RC_SESSION_PROFILE;
-    if (args_bf16(a))
-        o.flags |= RC_SESSION_BF16;
+    o.flags |= args_precision_flags(a, RC_SESSION_BF16, RC_SESSION_MIXED);
     rc_status st = tool_context(&s->context, a);
     const double begin = now_ms();
     if (st == RC_OK)
@@ -85,7 +84,7 @@ static void print_json(const struct args *a, const struct subject *s, const rc_l
         json_close();
     }
     json_list_close();
-    json_text("precision", args_bf16(a) ? "bf16" : "f32");
+    json_text("precision", args_precision(a));
     json_text("isa", info->isa);
     json_text("cpu", info->cpu);
     json_text("onednn", info->onednn);
@@ -108,7 +107,7 @@ static void print_table(const struct args *a, const struct subject *s, const rc_
         return;
     printf("batch %llu, %s, %llu threads, %s, %s, oneDNN %s\n",
            (unsigned long long) args_count(a, "batch", 1, 1, 65536),
-           args_bf16(a) ? "bf16" : "f32",
+           args_precision(a),
            (unsigned long long) info->threads, info->cpu, info->isa, info->onednn);
     const double peak = args_flag(a, "profile") ? peak_multiply_adds(info->threads) : 0;
     for (unsigned i = 0; i < a->n_positional && args_flag(a, "profile"); i++) {

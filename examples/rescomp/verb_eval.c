@@ -9,7 +9,7 @@ static const struct option options[] = {
     {"batch", "N", "images per run; default: 128"},
     {"per-class", NULL, "accuracy of every class"},
     {"confusion", NULL, "the confusion matrix"},
-    PRECISION_OPTION,
+    PRECISION_OPTION_MIXED,
     {NULL, NULL, NULL},
 };
 
@@ -86,8 +86,7 @@ static int evaluate(const struct args *a, const rc_graph *graph, rc_dataset *dat
     rc_evaluate_options e = RC_EVALUATE_OPTIONS_INIT;
     e.images = args_count(a, "images", 0, 1, UINT64_MAX);
     e.batch = args_count(a, "batch", 0, 1, 65536);
-    if (args_bf16(a))
-        e.flags |= RC_EVALUATE_BF16;
+    e.flags |= args_precision_flags(a, RC_EVALUATE_BF16, RC_EVALUATE_MIXED);
     if (args_flag(a, "per-class") || args_flag(a, "confusion")) {
         o.confusion = calloc(o.classes, o.classes * sizeof(*o.confusion));
         e.confusion = o.confusion;

@@ -24,6 +24,8 @@ typedef struct rc_evaluate_options {
 
 /** The model computes in bf16, see RC_SESSION_BF16. */
 #define RC_EVALUATE_BF16 UINT64_C(1)
+/** Integer convolutions compute in f32 where that is faster, see RC_SESSION_MIXED. */
+#define RC_EVALUATE_MIXED UINT64_C(2)
 
 #define RC_EVALUATE_OPTIONS_INIT { sizeof(rc_evaluate_options), 0, 0, 0, 0, 0, 0 }
 

@@ -31,6 +31,11 @@ typedef struct rc_session_options {
  *  outputs stay f32. RC_ERR_UNSUPPORTED where the processor or ONEDNN_MAX_CPU_ISA has no bf16
  *  (rc_system_info.bf16) and together with RC_SESSION_REFERENCE. @since 0.1 */
 #define RC_SESSION_BF16 UINT64_C(4)
+/** Integer convolutions compute their sums in f32 where that is measured to be faster here, with
+ *  the conversions before and behind. Outputs of such a layer can be off by one step: f32 kernels
+ *  (Winograd's) round, integer ones do not. Other networks: no effect. Where the context's choices
+ *  are "off" nothing is measured and all stay in integers. @since 0.1 */
+#define RC_SESSION_MIXED UINT64_C(8)
 
 #define RC_SESSION_OPTIONS_INIT { sizeof(rc_session_options), 0, 0, 0, 0, 0 }
 

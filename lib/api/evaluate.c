@@ -16,8 +16,8 @@ rc_status rc_evaluate(const rc_graph *graph, rc_dataset *dataset,
     if (!result)
         return rc_fail(RC_ERR_ARG, "result is NULL");
     RC_TRY(rc_abi_read(&o, sizeof(o), FIRST_SIZE, options, "rc_evaluate_options"));
-    if (o.flags & ~RC_EVALUATE_BF16)
-        return rc_fail(RC_ERR_ABI, "rc_evaluate_options.flags is 0x%llx, allowed is 0x1",
+    if (o.flags & ~(RC_EVALUATE_BF16 | RC_EVALUATE_MIXED))
+        return rc_fail(RC_ERR_ABI, "rc_evaluate_options.flags is 0x%llx, allowed are 0x1 and 0x2",
                        (unsigned long long) o.flags);
     if (o.batch > 65536 || o.threads > 1024)
         return rc_fail(RC_ERR_ARG, "%s is %llu, allowed is 1..%d",

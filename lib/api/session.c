@@ -59,9 +59,9 @@ static rc_status read_options(rc_session_options *out, const rc_session_options 
 {
     rc_session_options o;
     RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_session_options"));
-    if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16))
+    if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16 | RC_SESSION_MIXED))
         return rc_fail(RC_ERR_ABI,
-                       "rc_session_options.flags is 0x%llx, allowed are 0x1, 0x2 and 0x4",
+                       "rc_session_options.flags is 0x%llx, allowed are 0x1, 0x2, 0x4 and 0x8",
                        (unsigned long long) o.flags);
     if (o.threads > MAX_THREADS)
         return rc_fail(RC_ERR_ARG, "threads is %llu, allowed are 0 to %d",

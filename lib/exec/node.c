@@ -357,6 +357,7 @@ static rc_status node_prepare(struct rc_plan *p, rc_id id)
                           .frozen_stats = p->frozen_bn,
                           .bf16 = p->bf16,
                           .repeatable = p->repeatable,
+                          .mixed = p->mixed,
                           .sync = p->sync,
                           .needs_grad = needs,
                           .in_place = -1};

@@ -89,6 +89,7 @@ struct rc_plan {
     bool training, frozen_bn, keeps; /* keeps: a backward walk follows */
     bool bf16;                       /* set before rc_plan_open() */
     bool repeatable;                 /* as in rc_session_config */
+    bool mixed;                      /* integer layers in f32 where that is faster */
     const struct rc_sync *sync;      /* training on several ranks, or NULL */
     const bool *needs;               /* [n_values] a gradient is wanted; NULL when !training */
     struct rc_tensor *shape;         /* [n_values] at the batch, without data */

@@ -168,6 +168,7 @@ static rc_status compile(struct rc_session *s)
     uint32_t *slots;
     RC_TRY(lower(s, g));
     s->plan.bf16 = s->flags & RC_SESSION_BF16;
+    s->plan.mixed = s->flags & RC_SESSION_MIXED;
     const struct rc_part_wish wish = {.batch = s->batch,
                                       .part = s->part,
                                       .threads =

@@ -218,6 +218,14 @@ rc_status rc_md_plain(struct rc_engine *e, enum rc_dtype d, const struct rc_shap
     return rc_md_strided(e, d, s, strides, out);
 }
 
+rc_status rc_md_channels_last(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                              const struct rc_md **out)
+{
+    const int64_t c = s->dim[1], h = s->dim[2], w = s->dim[3];
+    const int64_t strides[4] = {h * w * c, 1, w * c, c};
+    return rc_md_strided(e, d, s, strides, out);
+}
+
 rc_status rc_md_tagged(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
                        dnnl_format_tag_t tag, const struct rc_md **out)
 {

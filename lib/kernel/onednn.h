@@ -38,6 +38,9 @@ rc_status rc_md_tagged(struct rc_engine *e, enum rc_dtype d, const struct rc_sha
                        dnnl_format_tag_t tag, const struct rc_md **out);
 rc_status rc_md_strided(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
                         const int64_t *strides, const struct rc_md **out);
+/* Of an [N, C, H, W] shape. */
+rc_status rc_md_channels_last(struct rc_engine *e, enum rc_dtype d, const struct rc_shape *s,
+                              const struct rc_md **out);
 
 /* --- primitives --- */
 enum { RC_PRIM_ARGS = 24 };

@@ -48,6 +48,7 @@ struct rc_prep {
                                               layouts then are bf16 ones, values stay f32 */
     bool repeatable;                       /* choose among kernels that differ in rounding by a
                                               fixed rule, not by timing */
+    bool mixed;                            /* integer layers may compute in f32 */
     const bool *needs_grad;                /* [n_in] */
     const struct rc_sync *sync;            /* training: batch statistics are those of all ranks;
                                               NULL: one process. Lives as long as `state` */

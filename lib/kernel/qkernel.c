@@ -1,6 +1,7 @@
 /* Which integer convolutions the kernels of ours can do, their weights, and how the work is cut. */
 #include "kernel/qkernel.h"
 #include "kernel/engine.h"
+#include "kernel/qround.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -17,14 +18,14 @@ struct rc_qkernel {
     int64_t tiles, block; /* Winograd: tiles of all images, and those worked on together */
     size_t u_bytes, m_bytes;
     void *weights;
-    float *scale, *bias;
+    float *scales;
     int32_t *start;
     char name[24];
 };
 
 /* --- can it --- */
 
-static const struct rc_qkernel_set *set_here(void)
+const struct rc_qkernel_set *rc_qkernel_set_here(void)
 {
 #if RC_QKERNEL_SETS
     const int lanes = rc_cpu_lanes();
@@ -67,7 +68,7 @@ static bool winograd_fits(const struct rc_conv_geometry *g)
 bool rc_qkernel_fits(enum rc_qkernel_kind kind, const struct rc_qkernel_spec *s)
 {
     const struct rc_conv_geometry *g = s->geometry;
-    return set_here() && g->groups == 1 && (s->dst != RC_F32 || !s->res) &&
+    return rc_qkernel_set_here() && g->groups == 1 && (s->dst != RC_F32 || !s->res) &&
            (kind == RC_QKERNEL_WINOGRAD ? winograd_fits(g) : g->dilation[1] == 1) &&
            sums_fit(kind, s);
 }
@@ -98,7 +99,7 @@ static void flatten(struct rc_qkernel_job *j, const struct rc_conv_geometry *g)
     }
 }
 
-static void fill_job(struct rc_qkernel_job *j, const struct rc_qkernel_spec *s)
+void rc_qkernel_fill_job(struct rc_qkernel_job *j, const struct rc_qkernel_spec *s)
 {
     const struct rc_conv_geometry *g = s->geometry;
     *j = (struct rc_qkernel_job){.batch = g->batch,
@@ -116,8 +117,8 @@ static void fill_job(struct rc_qkernel_job *j, const struct rc_qkernel_spec *s)
                                  .pad_x = g->pad_begin[1],
                                  .mid = s->mid,
                                  .res_scale = s->res_scale,
-                                 .low = s->relu || s->dst == RC_U8 ? 0 : -128,
-                                 .high = s->dst == RC_U8 ? 255 : 127,
+                                 .low = s->relu ? 0 : rc_q_low(s->dst),
+                                 .high = rc_q_high(s->dst),
                                  .src_type = s->src,
                                  .dst_type = s->dst,
                                  .res_type = s->res,
@@ -233,27 +234,35 @@ static void pack_winograd(struct rc_qkernel *k, const struct rc_qkernel_spec *s)
         }
 }
 
+float *rc_qkernel_scales(struct rc_qkernel_job *j, struct rc_context *c,
+                         const struct rc_qkernel_spec *s, int lanes, float times)
+{
+    const int64_t padded = up(j->out_c, 2 * lanes);
+    float *scale = rc_alloc_zero(c, 2 * (size_t) padded * sizeof(float)), *bias = scale + padded;
+    if (!scale)
+        return NULL;
+    for (int64_t o = 0; o < j->out_c; o++) {
+        scale[o] = s->scale[o] / times;
+        bias[o] = s->bias[o] * times;
+    }
+    j->scale = scale;
+    j->bias = bias;
+    return scale;
+}
+
 static rc_status pack(struct rc_qkernel *k, struct rc_context *c, const struct rc_qkernel_spec *s)
 {
     struct rc_qkernel_job *j = &k->job;
     const bool winograd = k->kind == RC_QKERNEL_WINOGRAD;
     const size_t padded = (size_t) up(j->out_c, 2 * k->set->lanes);
-    const float times = winograd ? 64 : 1;
     k->weights = rc_alloc_zero(c, padded / (size_t) k->set->lanes * (size_t) j->weights_vec *
                                       (winograd ? 6 : 1));
-    k->scale = rc_alloc_zero(c, padded * sizeof(float));
-    k->bias = rc_alloc_zero(c, padded * sizeof(float));
+    k->scales = rc_qkernel_scales(j, c, s, k->set->lanes, winograd ? 64 : 1);
     k->start = rc_alloc_zero(c, padded * sizeof(int32_t));
-    if (!k->weights || !k->scale || !k->bias || !k->start)
+    if (!k->weights || !k->scales || !k->start)
         return RC_ERR_MEMORY;
-    for (int64_t o = 0; o < j->out_c; o++) { /* exact: powers of two */
-        k->scale[o] = s->scale[o] / times;
-        k->bias[o] = s->bias[o] * times;
-    }
     (winograd ? pack_winograd : pack_direct)(k, s);
     j->weights = k->weights;
-    j->scale = k->scale;
-    j->bias = k->bias;
     j->start = k->start;
     return RC_OK;
 }
@@ -267,12 +276,12 @@ rc_status rc_qkernel_create(struct rc_qkernel **out, struct rc_context *c,
     struct rc_qkernel *k = RC_NEW(c, struct rc_qkernel);
     if (!k)
         return RC_ERR_MEMORY;
-    k->set = set_here();
+    k->set = rc_qkernel_set_here();
     k->kind = kind;
     k->threads = s->threads ? s->threads : 1;
     snprintf(k->name, sizeof(k->name), "%s:%s", kind == RC_QKERNEL_DIRECT ? "direct" : "winograd",
              k->set->name);
-    fill_job(&k->job, s);
+    rc_qkernel_fill_job(&k->job, s);
     if (kind == RC_QKERNEL_WINOGRAD)
         plan_winograd(k);
     else
@@ -291,8 +300,7 @@ void rc_qkernel_destroy(struct rc_qkernel *k)
     if (!k)
         return;
     rc_release(k->weights);
-    rc_release(k->scale);
-    rc_release(k->bias);
+    rc_release(k->scales);
     rc_release(k->start);
     rc_release(k);
 }

@@ -65,8 +65,22 @@ struct rc_qkernel_set {
     void (*tile_in)(const struct rc_qkernel_job *j, int64_t tile, void *u);
     void (*tiles_out)(const struct rc_qkernel_job *j, const int64_t tiles[2], const int64_t out[2],
                       const void *u, void *m);
+    /* Around sums in f32 (qreal.h): elements [first, end) of the source as floats, pixels of sums
+     * to the destination. Both may read or write a vector at a time, not behind the last element
+     * but for `sums`. */
+    void (*real_in)(const struct rc_qkernel_job *j, int64_t first, int64_t end, float *to);
+    void (*real_out)(const struct rc_qkernel_job *j, const int64_t pixels[2], const float *sums);
 };
 extern const struct rc_qkernel_set rc_qkernel_avx2, rc_qkernel_avx512, rc_qkernel_vnni;
+/* Of this processor. NULL: there is none. */
+const struct rc_qkernel_set *rc_qkernel_set_here(void);
+
+/* Geometry, types and requantization of a job. */
+void rc_qkernel_fill_job(struct rc_qkernel_job *j, const struct rc_qkernel_spec *s);
+/* Scales over `times` and biases times it, a power of two, padded to pairs of vectors of `lanes`;
+ * sets the job's. A block to be released; NULL: no memory. */
+float *rc_qkernel_scales(struct rc_qkernel_job *j, struct rc_context *c,
+                         const struct rc_qkernel_spec *s, int lanes, float times);
 
 /* Can it: geometry, processor, and for Winograd the size of the sums. */
 bool rc_qkernel_fits(enum rc_qkernel_kind kind, const struct rc_qkernel_spec *s);

@@ -55,9 +55,9 @@ INLINE struct NAME(tail) NAME(tail_of)(const struct rc_qkernel_job *j, int64_t o
                                .at = j->dst + o * size};
 }
 
-INLINE FLOATS NAME(scaled)(const struct NAME(tail) * t, INTS sum)
+INLINE FLOATS NAME(scaled)(const struct NAME(tail) * t, FLOATS sum)
 {
-    return OP(mul_ps)(OP(add_ps)(OP(cvtepi32_ps)(sum), t->bias), t->scale);
+    return OP(mul_ps)(OP(add_ps)(sum, t->bias), t->scale);
 }
 
 INLINE FLOATS NAME(rounded)(const struct NAME(tail) * t, FLOATS v)
@@ -71,7 +71,7 @@ INLINE void NAME(store_bytes)(const struct NAME(tail) * t, FLOATS v, uint8_t *at
     STORE_8(at, OP(cvtps_epi32)(OP(min_ps)(OP(max_ps)(v, t->low), t->high)));
 }
 
-static void NAME(put_any)(const struct NAME(tail) * t, INTS sum, uint8_t *to)
+static void NAME(put_any)(const struct NAME(tail) * t, FLOATS sum, uint8_t *to)
 {
     const size_t bytes = (size_t) ((t->left < LANES ? t->left : LANES) * t->size);
     uint8_t at[4 * LANES] = {0}; /* arrays of channels are padded to vectors, the output is not */
@@ -90,7 +90,7 @@ static void NAME(put_any)(const struct NAME(tail) * t, INTS sum, uint8_t *to)
     memcpy(to, at, bytes);
 }
 
-INLINE void NAME(put)(const struct NAME(tail) * t, INTS sum, int64_t pixel,
+INLINE void NAME(put)(const struct NAME(tail) * t, FLOATS sum, int64_t pixel,
                       const enum NAME(form) form)
 {
     uint8_t *at = t->at + pixel * t->pixel;
@@ -255,7 +255,7 @@ INLINE void NAME(put_rows)(const struct NAME(tail) * t, const char *m, int64_t r
                            const enum NAME(form) form)
 {
     for (int64_t r = 0; r < rows; r++, m += 8 * LANES)
-        NAME(put)(t, OP(add_epi32)(LOAD(m), t->start), pixel + r, form);
+        NAME(put)(t, OP(cvtepi32_ps)(OP(add_epi32)(LOAD(m), t->start)), pixel + r, form);
 }
 
 /* Two vectors of outputs, or one. */
@@ -299,6 +299,35 @@ static void NAME(direct)(const struct rc_qkernel_job *j, int64_t image, const in
     }
 }
 
+/* --- sums in f32 --- */
+
+static void NAME(real_in)(const struct rc_qkernel_job *j, int64_t first, int64_t end, float *to)
+{
+    int64_t i = first;
+    for (; i + LANES <= end; i += LANES) {
+        const INTS x = j->src_type == RC_U8 ? LOAD_U8(j->src + i) : LOAD_S8(j->src + i);
+        OP(storeu_ps)(to + i, OP(cvtepi32_ps)(x));
+    }
+    for (; i < end; i++)
+        to[i] = j->src_type == RC_U8 ? (float) j->src[i] : (float) (int8_t) j->src[i];
+}
+
+INLINE void NAME(real_pixels)(const struct NAME(tail) * t, const float *sums, int64_t step,
+                              const int64_t pixels[2], const enum NAME(form) form)
+{
+    for (int64_t p = pixels[0]; p < pixels[1]; p++)
+        NAME(put)(t, OP(loadu_ps)(sums + p * step), p, form);
+}
+
+static void NAME(real_out)(const struct rc_qkernel_job *j, const int64_t pixels[2],
+                           const float *sums)
+{
+    for (int64_t o = 0; o < j->out_c; o += LANES) {
+        const struct NAME(tail) t = NAME(tail_of)(j, o);
+        BY_FORM(t.form, real_pixels, &t, sums + o, j->out_c, pixels);
+    }
+}
+
 #include "kernel/qkernel_winograd.h"
 
 const struct rc_qkernel_set NAME(rc_qkernel) = {.name = SET_NAME,
@@ -307,4 +336,6 @@ const struct rc_qkernel_set NAME(rc_qkernel) = {.name = SET_NAME,
                                                 .dot8 = HAS_DOT8,
                                                 .direct = NAME(direct),
                                                 .tile_in = NAME(tile_in),
-                                                .tiles_out = NAME(tiles_out)};
+                                                .tiles_out = NAME(tiles_out),
+                                                .real_in = NAME(real_in),
+                                                .real_out = NAME(real_out)};

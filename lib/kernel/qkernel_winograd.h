@@ -175,7 +175,8 @@ INLINE void NAME(tile_out)(const struct rc_qkernel_job *j, const struct NAME(tai
             d[v] = *(const WORDS *) (m + (v * 4 + x) * j->m_step);
         NAME(output_1d)(d, 1, y, 1);
         for (int64_t v = 0; v < ny; v++)
-            NAME(put)(to, (INTS) (y[v] * ninth), pixel + (y0 + v) * j->out_w + x0 + x, form);
+            NAME(put)
+        (to, OP(cvtepi32_ps)((INTS) (y[v] * ninth)), pixel + (y0 + v) * j->out_w + x0 + x, form);
     }
 }
 

@@ -5,7 +5,7 @@
 #include "kernel/engine.h"
 
 /* Evicted: the largest second-level cache of a core that is common. */
-enum { RC_TRIAL_MOST = 4, RC_TRIAL_EVICT = 2 << 20 };
+enum { RC_TRIAL_MOST = 5, RC_TRIAL_EVICT = 2 << 20 };
 
 struct rc_trial {
     uint32_t candidates; /* bits, of numbers below RC_TRIAL_MOST */

@@ -1,4 +1,4 @@
-/* oneDNN's integer kernel, a direct one of ours or Winograd's, by measurement. */
+/* oneDNN's integer kernel, a direct one of ours or Winograd's, or f32, by measurement. */
 #include "op/qconv_choose.h"
 #include "kernel/choice.h"
 #include "kernel/onednn.h"
@@ -8,19 +8,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OTHER, DIRECT, WINOGRAD, CANDIDATES };
-static const char *const words[CANDIDATES] = {"onednn", "direct", "winograd"};
+enum { OTHER, DIRECT, WINOGRAD, REAL_ONEDNN, REAL_OWN, CANDIDATES };
+static const char *const words[CANDIDATES] = {"onednn", "direct", "winograd", "f32-onednn",
+                                              "f32-own"};
+_Static_assert((int) CANDIDATES <= (int) RC_TRIAL_MOST, "a trial takes them all");
 
 static enum rc_qkernel_kind kind_of(uint32_t k)
 {
     return k == DIRECT ? RC_QKERNEL_DIRECT : RC_QKERNEL_WINOGRAD;
 }
 
+static bool is_real(uint32_t k)
+{
+    return k == REAL_ONEDNN || k == REAL_OWN;
+}
+
+static rc_status create(struct rc_qconv_own *out, struct rc_engine *e, uint32_t k,
+                        const struct rc_qkernel_spec *s)
+{
+    if (is_real(k))
+        return rc_qconv_real_create(&out->real, e,
+                                    k == REAL_OWN ? RC_QCONV_REAL_OWN : RC_QCONV_REAL_ONEDNN, s);
+    return rc_qkernel_create(&out->integer, rc_engine_context(e), kind_of(k), s);
+}
+
+void rc_qconv_own_destroy(struct rc_qconv_own *o)
+{
+    rc_qkernel_destroy(o->integer);
+    rc_qconv_real_destroy(o->real);
+    *o = (struct rc_qconv_own){NULL, NULL};
+}
+
 /* --- measuring --- */
 
 struct layer {
     struct rc_int8_conv *other;
-    struct rc_qkernel *own[CANDIDATES];
+    struct rc_qconv_own own[CANDIDATES];
     void *src, *dst, *weights, *scratch; /* weights of `other` */
 };
 
@@ -29,7 +52,11 @@ static rc_status run_one(void *user, uint32_t k)
     struct layer *l = user;
     if (k == OTHER)
         return rc_int8_conv_run(l->other, l->src, l->weights, l->dst, l->scratch);
-    rc_qkernel_run(l->own[k], l->src, l->dst, l->scratch);
+    if (is_real(k)) {
+        const struct rc_qconv_args a = {l->src, l->dst, l->dst, l->scratch};
+        return rc_qconv_real_run(l->own[k].real, &a);
+    }
+    rc_qkernel_run(l->own[k].integer, l->src, l->dst, l->scratch);
     return RC_OK;
 }
 
@@ -49,9 +76,12 @@ static void sizes(const struct layer *l, const struct rc_qkernel_spec *s, size_t
         bytes[WEIGHTS] = rc_md_bytes(l->other->weights_md);
         bytes[SCRATCH] = l->other->prim.scratch;
     }
-    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
-        if (l->own[k])
-            bytes[SCRATCH] = rc_larger(bytes[SCRATCH], rc_qkernel_scratch(l->own[k]));
+    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++) {
+        if (l->own[k].integer)
+            bytes[SCRATCH] = rc_larger(bytes[SCRATCH], rc_qkernel_scratch(l->own[k].integer));
+        if (l->own[k].real)
+            bytes[SCRATCH] = rc_larger(bytes[SCRATCH], rc_qconv_real_scratch(l->own[k].real));
+    }
     for (int i = 0; i < PARTS; i++)
         bytes[i] = rc_align_line(bytes[i]);
 }
@@ -101,12 +131,19 @@ static void key_of(char key[RC_CHOICE_KEY], const struct rc_qkernel_spec *s, uin
              (int) s->res, s->threads, can);
 }
 
-static uint32_t candidates(const struct rc_qkernel_spec *s, const struct rc_int8_conv *other)
+static rc_status candidates(uint32_t *out, struct rc_engine *e, const struct rc_qkernel_spec *s,
+                            const struct rc_int8_conv *other, bool mixed)
 {
     uint32_t can = other ? 1u << OTHER : 0;
-    for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
+    bool own = false;
+    for (uint32_t k = DIRECT; k <= WINOGRAD; k++)
         can |= rc_qkernel_fits(kind_of(k), s) ? 1u << k : 0;
-    return can;
+    if (mixed)
+        RC_TRY(rc_qconv_real_own_fits(&own, e, s));
+    if (mixed || !can) /* oneDNN's f32 kernels can always */
+        can |= 1u << REAL_ONEDNN;
+    *out = can | (own ? 1u << REAL_OWN : 0);
+    return RC_OK;
 }
 
 /* Number of a name among those that can; CANDIDATES: none of them. */
@@ -127,7 +164,9 @@ static uint32_t likely(const struct rc_qkernel_spec *s, uint32_t can)
     const int64_t tiles = g->batch * ((g->out[0] + 3) / 4) * ((g->out[1] + 3) / 4);
     if (can & 1u << WINOGRAD && least >= 32 && tiles * 16 >= least)
         return WINOGRAD;
-    return can & 1u << OTHER ? OTHER : DIRECT;
+    if (can & 1u << OTHER)
+        return OTHER;
+    return can & 1u << DIRECT ? DIRECT : REAL_ONEDNN;
 }
 
 /* What need not be measured; CANDIDATES: must be. */
@@ -149,36 +188,34 @@ static uint32_t settled(struct rc_context *c, const char *key, const struct rc_q
 static rc_status try_all(struct layer *l, struct rc_engine *e, const struct rc_qkernel_spec *s,
                          const char *key, uint32_t can, uint32_t *best)
 {
-    struct rc_context *c = rc_engine_context(e);
     for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
         if (can & 1u << k)
-            RC_TRY(rc_qkernel_create(&l->own[k], c, kind_of(k), s));
+            RC_TRY(create(&l->own[k], e, k, s));
     RC_TRY(measure(l, e, s, can, best));
-    return rc_choice_remember(c, key, words[*best]);
+    return rc_choice_remember(rc_engine_context(e), key, words[*best]);
 }
 
-rc_status rc_qconv_choose(struct rc_qkernel **out, struct rc_engine *e,
-                          const struct rc_qkernel_spec *s, struct rc_int8_conv *other)
+rc_status rc_qconv_choose(struct rc_qconv_own *out, struct rc_engine *e,
+                          const struct rc_qkernel_spec *s, struct rc_int8_conv *other, bool mixed)
 {
     struct rc_context *c = rc_engine_context(e);
     struct layer l = {.other = other};
-    const uint32_t can = candidates(s, other);
+    uint32_t can;
     char key[RC_CHOICE_KEY];
-    *out = NULL;
-    if (!can)
-        return RC_OK;
+    *out = (struct rc_qconv_own){NULL, NULL};
+    RC_TRY(candidates(&can, e, s, other, mixed));
     key_of(key, s, can);
     uint32_t best = settled(c, key, s, can);
     rc_status st = RC_OK;
     if (best == CANDIDATES)
         st = try_all(&l, e, s, key, can, &best);
     else if (best != OTHER)
-        st = rc_qkernel_create(&l.own[best], c, kind_of(best), s);
+        st = create(&l.own[best], e, best, s);
     if (st == RC_OK && best != OTHER) {
         *out = l.own[best];
-        l.own[best] = NULL;
+        l.own[best] = (struct rc_qconv_own){NULL, NULL};
     }
     for (uint32_t k = OTHER + 1; k < CANDIDATES; k++)
-        rc_qkernel_destroy(l.own[k]);
+        rc_qconv_own_destroy(&l.own[k]);
     return st;
 }

@@ -1,6 +1,5 @@
 /* QConv. Exact sums everywhere: oneDNN's integer kernel where it is exact, or ours; where neither
- * can, the same integers as f32 by oneDNN (exact up to sums of 2^24; beyond, the rounding is below
- * one part in 2^24), with the requantization in a loop of ours. */
+ * can, or where a session is free to mix and that is faster, the same integers as f32. */
 #include "kernel/conv.h"
 #include "op/common.h"
 #include "op/qconv_choose.h"
@@ -11,17 +10,14 @@
 
 struct qconv_state {
     struct rc_int8_conv *integer;
-    struct rc_qkernel *own;
-    struct rc_prim real; /* f32 on integers */
+    struct rc_qconv_own own; /* instead */
     struct rc_context *ctx;
     struct rc_qconv_attrs a;
     enum rc_dtype x_type, res_type;
     bool has_residual;
-    int64_t channels, pixels, x_count; /* of y; elements of x */
-    float unit;                        /* real value of one step of y */
-    void *packed;                      /* weights as f32 */
-    float *scale, *bias;               /* [channels] steps per sum; bias in units of the sum */
-    size_t acc_offset, conv_offset;    /* in the scratchpad, behind x as f32 */
+    int64_t channels;    /* of y */
+    float unit;          /* real value of one step of y */
+    float *scale, *bias; /* [channels] steps per sum; bias in units of the sum */
     char impl[96];
 };
 
@@ -29,9 +25,7 @@ static void state_destroy(void *state)
 {
     struct qconv_state *s = state;
     rc_int8_conv_destroy(s->integer);
-    rc_qkernel_destroy(s->own);
-    rc_prim_clear(&s->real);
-    rc_release(s->packed);
+    rc_qconv_own_destroy(&s->own);
     rc_release(s->scale);
     rc_release(s->bias);
     rc_release(s);
@@ -125,141 +119,7 @@ static rc_status prepare_integer(struct rc_prep *p, struct qconv_state *s,
     return RC_OK;
 }
 
-/* --- f32 on integers --- */
-
-static void convert(float *out, const uint8_t *x, enum rc_dtype t, int64_t n)
-{
-    if (t == RC_U8) {
-#pragma omp parallel for simd schedule(static) if (n > RC_PARALLEL_MIN)
-        for (int64_t i = 0; i < n; i++)
-            out[i] = (float) x[i];
-    } else {
-        const int8_t *q = (const int8_t *) x;
-#pragma omp parallel for simd schedule(static) if (n > RC_PARALLEL_MIN)
-        for (int64_t i = 0; i < n; i++)
-            out[i] = (float) q[i];
-    }
-}
-
-/* One pixel of channels-last sums, in place, in steps of y_scale and without the residual. The
- * order of operations is that of the integer kernel, so that both give the same bits. */
-static void dequantize(const struct qconv_state *s, float *acc)
-{
-    for (int64_t o = 0; o < s->channels; o++)
-        acc[o] = (acc[o] + s->bias[o]) * s->scale[o];
-    if (!(s->a.mid_scale > 0))
-        return;
-    const float mid = s->a.mid_scale / s->unit;
-    for (int64_t o = 0; o < s->channels; o++)
-        acc[o] = rc_q_round(rc_q_clamp(acc[o], -128.0f, 127.0f)) * mid;
-}
-
-/* In doubles: the kernel's multiply-add rounds once. */
-static void add_residual(const struct qconv_state *s, float *acc, const uint8_t *res)
-{
-    const double scale = (double) (s->a.res_scale / s->unit);
-    const int8_t *q = (const int8_t *) res;
-    if (s->res_type == RC_U8)
-        for (int64_t o = 0; o < s->channels; o++)
-            acc[o] = (float) ((double) acc[o] + scale * (double) res[o]);
-    else
-        for (int64_t o = 0; o < s->channels; o++)
-            acc[o] = (float) ((double) acc[o] + scale * (double) q[o]);
-}
-
-static void finish(const struct qconv_state *s, float *acc, void *out, int64_t pixel)
-{
-    const float lo = s->a.relu || s->a.out == RC_U8 ? 0 : -128, hi = rc_q_high(s->a.out);
-    const int64_t at = pixel * s->channels;
-    if (s->a.out == RC_F32) {
-        float *y = (float *) out + at;
-        for (int64_t o = 0; o < s->channels; o++)
-            y[o] = s->a.relu && acc[o] < 0 ? 0 : acc[o];
-    } else { /* the low byte is right for s8 too */
-        uint8_t *y = (uint8_t *) out + at;
-        for (int64_t o = 0; o < s->channels; o++)
-            y[o] = (uint8_t) (int32_t) rc_q_round(rc_q_clamp(acc[o], lo, hi));
-    }
-}
-
-static rc_status run_real(const struct rc_step_io *io)
-{
-    struct qconv_state *s = io->state;
-    float *x = io->scratch, *acc = (float *) ((char *) io->scratch + s->acc_offset);
-    convert(x, io->in[RC_QCONV_X], s->x_type, s->x_count);
-    void *const handle[3] = {x, s->packed, acc};
-    RC_TRY(rc_prim_run(&s->real, handle, (char *) io->scratch + s->conv_offset));
-    const uint8_t *res = s->has_residual ? io->in[RC_QCONV_RESIDUAL] : NULL;
-    void *y = io->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < s->pixels; k++) {
-        float *pixel = acc + k * s->channels;
-        dequantize(s, pixel);
-        if (res)
-            add_residual(s, pixel, res + k * s->channels);
-        finish(s, pixel, y, k);
-    }
-    return RC_OK;
-}
-
-static rc_status channels_last(struct rc_engine *e, enum rc_dtype type, const struct rc_shape *s,
-                               const struct rc_md **out)
-{
-    const int64_t c = s->dim[1], w = s->dim[3], h = s->dim[2];
-    const int64_t strides[4] = {h * w * c, 1, w * c, c};
-    return rc_md_strided(e, type, s, strides, out);
-}
-
-/* Once; the session would see the same layout as plain s8 and pass it on unconverted. */
-static rc_status pack_weights(struct rc_prep *p, struct qconv_state *s, const struct rc_md *to)
-{
-    const struct rc_tensor *w = &p->in[RC_QCONV_W];
-    const int64_t n = rc_shape_count(&w->shape);
-    const struct rc_md *plain;
-    struct rc_reorder *r = NULL;
-    RC_TRY(rc_md_plain(p->engine, RC_F32, &w->shape, &plain));
-    float *real = rc_alloc_array(s->ctx, (size_t) n, sizeof(float));
-    s->packed = rc_alloc_zero(s->ctx, rc_md_bytes(to));
-    void *scratch = NULL;
-    rc_status st = real && s->packed ? RC_OK : RC_ERR_MEMORY;
-    if (st == RC_OK) {
-        convert(real, w->data, RC_S8, n);
-        st = rc_reorder_create(&r, p->engine, plain, to);
-    }
-    if (st == RC_OK && !(scratch = rc_alloc(s->ctx, rc_reorder_scratch(r))))
-        st = RC_ERR_MEMORY;
-    if (st == RC_OK)
-        st = rc_reorder_run(r, real, s->packed, scratch);
-    if (r)
-        rc_reorder_destroy(r);
-    rc_release(scratch);
-    rc_release(real);
-    return st;
-}
-
-static rc_status real_describe(struct rc_prep *p, struct qconv_state *s,
-                               const struct rc_conv_geometry *g)
-{
-    const struct rc_md *src, *dst;
-    const struct rc_shape x = rc_conv_src_shape(g), y = rc_conv_dst_shape(g);
-    dnnl_primitive_attr_t attr;
-    dnnl_primitive_desc_t pd;
-    RC_TRY(channels_last(p->engine, RC_F32, &x, &src));
-    RC_TRY(channels_last(p->engine, RC_F32, &y, &dst));
-    RC_TRY(rc_attr_create(&attr));
-    const struct rc_conv_request r = {
-        .geometry = g, .prop = dnnl_forward_inference, .src = src, .dst = dst, .attr = attr};
-    const rc_status st = rc_conv_describe(&pd, p->engine, &r);
-    dnnl_primitive_attr_destroy(attr);
-    RC_TRY(st);
-    RC_TRY(rc_prim_init(&s->real, p->engine, pd));
-    const struct rc_md *weights;
-    RC_TRY(rc_md_query(p->engine, pd, dnnl_query_weights_md, 0, &weights));
-    RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_SRC, src));
-    RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_WEIGHTS, weights));
-    RC_TRY(rc_prim_bind(&s->real, DNNL_ARG_DST, dst));
-    return pack_weights(p, s, weights);
-}
+/* --- other kernels --- */
 
 /* Steps per sum, and the bias in units of the sum. */
 static rc_status fill_scales(struct qconv_state *s, const struct rc_prep *p)
@@ -290,37 +150,61 @@ static rc_status want_channels_last(struct rc_prep *p, struct qconv_state *s,
     p->in_place = -1;
     if (p->out[0].shape.rank != 4)
         return RC_OK;
-    RC_TRY(channels_last(p->engine, s->x_type, &x, &p->want[RC_QCONV_X]));
-    RC_TRY(channels_last(p->engine, s->a.out, &y, &p->out_md[0]));
+    RC_TRY(rc_md_channels_last(p->engine, s->x_type, &x, &p->want[RC_QCONV_X]));
+    RC_TRY(rc_md_channels_last(p->engine, s->a.out, &y, &p->out_md[0]));
     if (s->has_residual)
-        RC_TRY(channels_last(p->engine, s->res_type, &y, &p->want[RC_QCONV_RESIDUAL]));
+        RC_TRY(rc_md_channels_last(p->engine, s->res_type, &y, &p->want[RC_QCONV_RESIDUAL]));
     return RC_OK;
 }
 
-static rc_status prepare_real(struct rc_prep *p, struct qconv_state *s,
-                              const struct rc_conv_geometry *g)
+static rc_status share_integer(const struct rc_step_io *io)
 {
-    RC_TRY(want_channels_last(p, s, g));
-    RC_TRY(real_describe(p, s, g));
-    s->acc_offset = rc_align_line((size_t) s->x_count * sizeof(float));
-    s->conv_offset =
-        s->acc_offset + rc_align_line((size_t) (s->pixels * s->channels) * sizeof(float));
-    p->scratch = s->conv_offset + s->real.scratch;
-    p->run = run_real;
-    snprintf(s->impl, sizeof(s->impl), "f32 on integers %s", rc_prim_name(&s->real));
+    const struct qconv_state *s = io->state;
+    rc_qkernel_share(s->own.integer, io->in[RC_QCONV_X], io->out[0], io->scratch);
     return RC_OK;
 }
 
-/* --- kernels of ours --- */
-
-static rc_status share_own(const struct rc_step_io *io)
+static struct rc_qconv_args args_of(const struct rc_step_io *io)
 {
-    struct qconv_state *s = io->state;
-    rc_qkernel_share(s->own, io->in[RC_QCONV_X], io->out[0], io->scratch);
+    const struct qconv_state *s = io->state;
+    return (struct rc_qconv_args){.src = io->in[RC_QCONV_X],
+                                  .res = s->has_residual ? io->in[RC_QCONV_RESIDUAL] : NULL,
+                                  .dst = io->out[0],
+                                  .scratch = io->scratch};
+}
+
+static rc_status run_real(const struct rc_step_io *io)
+{
+    const struct qconv_state *s = io->state;
+    const struct rc_qconv_args a = args_of(io);
+    return rc_qconv_real_run(s->own.real, &a);
+}
+
+static rc_status share_real(const struct rc_step_io *io)
+{
+    const struct qconv_state *s = io->state;
+    const struct rc_qconv_args a = args_of(io);
+    rc_qconv_real_share(s->own.real, &a);
     return RC_OK;
 }
 
-/* Sets s->own where a kernel of ours is the one to take. */
+static void use_integer(struct rc_prep *p, struct qconv_state *s)
+{
+    p->scratch = rc_qkernel_scratch(s->own.integer);
+    p->run = share_integer;
+    p->team = true;
+    snprintf(s->impl, sizeof(s->impl), "int8 %s", rc_qkernel_name(s->own.integer));
+}
+
+static void use_real(struct rc_prep *p, struct qconv_state *s)
+{
+    p->scratch = rc_qconv_real_scratch(s->own.real);
+    p->team = rc_qconv_real_shares(s->own.real);
+    p->run = p->team ? share_real : run_real;
+    snprintf(s->impl, sizeof(s->impl), "%s", rc_qconv_real_name(s->own.real));
+}
+
+/* Sets s->own where another kernel than oneDNN's is the one to take. */
 static rc_status choose_own(struct rc_prep *p, struct qconv_state *s,
                             const struct rc_conv_geometry *g)
 {
@@ -336,18 +220,15 @@ static rc_status choose_own(struct rc_prep *p, struct qconv_state *s,
                                          .res_scale =
                                              s->has_residual ? s->a.res_scale / s->unit : 0,
                                          .threads = (uint32_t) omp_get_max_threads()};
-    RC_TRY(rc_qconv_choose(&s->own, p->engine, &spec, s->integer));
-    if (!s->own)
-        return RC_OK;
+    RC_TRY(rc_qconv_choose(&s->own, p->engine, &spec, s->integer, p->mixed));
+    if (!s->own.integer && !s->own.real)
+        return rc_prim_create(&s->integer->prim);
     rc_int8_conv_destroy(s->integer);
     s->integer = NULL;
     RC_TRY(want_channels_last(p, s, g));
-    if (s->has_residual)
+    if (s->has_residual && s->a.out != RC_F32)
         p->in_place = RC_QCONV_RESIDUAL;
-    p->scratch = rc_qkernel_scratch(s->own);
-    p->run = share_own;
-    p->team = true;
-    snprintf(s->impl, sizeof(s->impl), "int8 %s", rc_qkernel_name(s->own));
+    (s->own.integer ? use_integer : use_real)(p, s);
     return RC_OK;
 }
 
@@ -367,10 +248,7 @@ static rc_status choose_kernel(struct rc_prep *p, struct qconv_state *s,
         rc_int8_conv_destroy(s->integer);
         s->integer = NULL;
     }
-    RC_TRY(choose_own(p, s, g));
-    if (s->own)
-        return RC_OK;
-    return s->integer ? rc_prim_create(&s->integer->prim) : prepare_real(p, s, g);
+    return choose_own(p, s, g);
 }
 
 rc_status rc_qconv_prepare(struct rc_prep *p)
@@ -394,8 +272,6 @@ rc_status rc_qconv_prepare(struct rc_prep *p)
     s->has_residual = rc_op_has(p->node, RC_QCONV_RESIDUAL);
     s->res_type = s->has_residual ? p->in[RC_QCONV_RESIDUAL].dtype : RC_U8;
     s->channels = g.out_channels;
-    s->pixels = g.batch * g.out[0] * g.out[1];
-    s->x_count = rc_shape_count(&x);
     const rc_status st = choose_kernel(p, s, &g);
     if (st != RC_OK) {
         state_destroy(s);

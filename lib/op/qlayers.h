@@ -2,6 +2,7 @@
 #define RC_LIB_OP_QLAYERS_H
 /* Integer operators, made by pass lower_int8 inside sessions. All are symmetric (zero point 0):
  * real = scale * integer, stored = clamp(round_half_even(real / scale)). */
+#include "kernel/qround.h"
 #include "op/layers.h"
 
 /* QConv: x [N, C, H, W] or [N, C] (a matrix product) u8 or s8, w s8 [O, I/g, kh, kw], optional bias
@@ -39,25 +40,4 @@ struct rc_qpool_attrs {
  * saturate; and s8 sources are shifted to u8 with halved weights. */
 bool rc_qconv_exact(enum rc_dtype x, const struct rc_tensor *w, bool vnni);
 rc_status rc_qconv_prepare(struct rc_prep *p);
-
-/* Nearest integer, ties to even, for |v| < 2^22; vectorizes without SSE 4.1. */
-static inline float rc_q_round(float v)
-{
-    const float magic = 12582912.0f; /* 1.5 * 2^23 */
-    return (v + magic) - magic;
-}
-static inline float rc_q_clamp(float v, float lo, float hi)
-{
-    v = v < lo ? lo : v;
-    return v > hi ? hi : v;
-}
-/* Range of u8 and s8. */
-static inline float rc_q_low(enum rc_dtype t)
-{
-    return t == RC_U8 ? 0.0f : -128.0f;
-}
-static inline float rc_q_high(enum rc_dtype t)
-{
-    return t == RC_U8 ? 255.0f : 127.0f;
-}
 #endif

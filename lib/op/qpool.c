@@ -237,13 +237,10 @@ static rc_status run_max(const struct rc_step_io *io)
     return RC_OK;
 }
 
-static rc_status channels_last(struct rc_engine *e, const struct rc_tensor *t,
+static rc_status channels_last(struct rc_prep *p, const struct rc_tensor *t,
                                const struct rc_md **out)
 {
-    const struct rc_shape *s = &t->shape;
-    const int64_t strides[4] = {s->dim[1] * s->dim[2] * s->dim[3], 1, s->dim[1] * s->dim[3],
-                                s->dim[1]};
-    return rc_md_strided(e, t->dtype, s, strides, out);
+    return rc_md_channels_last(p->engine, t->dtype, &t->shape, out);
 }
 
 static rc_status qpool_prepare(struct rc_prep *p)
@@ -260,9 +257,9 @@ static rc_status qpool_prepare(struct rc_prep *p)
     p->impl = j->a.max ? "int8 max" : "int8 average";
     if (!p->have[0])
         return RC_OK;
-    rc_status st = channels_last(p->engine, &p->in[0], &p->want[0]);
+    rc_status st = channels_last(p, &p->in[0], &p->want[0]);
     if (st == RC_OK && j->y.dim[2] * j->y.dim[3] > 1) /* one pixel: plain is channels-last */
-        st = channels_last(p->engine, &p->out[0], &p->out_md[0]);
+        st = channels_last(p, &p->out[0], &p->out_md[0]);
     if (st != RC_OK) {
         rc_release(j);
         p->state = NULL;

@@ -62,10 +62,11 @@ static rc_status evaluator_open(struct rc_evaluator *e, const struct rc_graph *g
     e->dataset = d;
     e->limit = o->images;
     RC_TRY(rc_fit_check(&e->fit, g, d, o->batch ? (int64_t) o->batch : 128));
-    const struct rc_session_config session = {.batch = e->fit.batch,
-                                              .threads = (uint32_t) o->threads,
-                                              .flags = o->flags & RC_EVALUATE_BF16 ? RC_SESSION_BF16
-                                                                                   : 0};
+    const struct rc_session_config session = {
+        .batch = e->fit.batch,
+        .threads = (uint32_t) o->threads,
+        .flags = (o->flags & RC_EVALUATE_BF16 ? RC_SESSION_BF16 : 0) |
+                 (o->flags & RC_EVALUATE_MIXED ? RC_SESSION_MIXED : 0)};
     RC_TRY(rc_session_create(&e->session, g, &session));
     const size_t batch = (size_t) e->fit.batch;
     const size_t image = (size_t) (e->fit.chw[0] * e->fit.chw[1] * e->fit.chw[2]);

@@ -1,5 +1,5 @@
-/* The integer kernels of ours, each by name, against plain loops: channels 1 to 33, windows,
- * strides, padding, what is fused, sums at the edge of 32 bits. */
+/* The kernels of an integer convolution, each by name, against plain loops: channels 1 to 33,
+ * windows, strides, padding, what is fused, sums at the edge of 32 bits. */
 #include "qnets.h"
 #include "test.h"
 
@@ -8,8 +8,7 @@
 #include "exec/session.h"
 #include "kernel/engine.h"
 
-/* One kernel of ours after the other, by name. */
-static void check_kernel(const char *name, struct conv_case t)
+static void check_named(const char *name, struct conv_case t, const char *shown)
 {
     char kernel[96] = "";
     if (!rc_cpu_lanes())
@@ -17,8 +16,24 @@ static void check_kernel(const char *name, struct conv_case t)
     setenv("RESCOMP_INT8_KERNEL", name, 1);
     qnet_check_conv(&t, kernel);
     unsetenv("RESCOMP_INT8_KERNEL");
-    if (!strstr(kernel, name))
+    if (!strstr(kernel, shown))
         fail_msg("kernel \"%s\" where %s was asked for", kernel, name);
+}
+
+/* One integer kernel of ours after the other, by name. */
+static void check_kernel(const char *name, struct conv_case t)
+{
+    check_named(name, t, name);
+}
+
+/* f32, where a session is free to mix; `own` is ours for it, or NULL. */
+static void check_real(struct conv_case t, const char *own)
+{
+    qnet_flags = RC_SESSION_MIXED;
+    check_named("f32-onednn", t, "f32 on integers ");
+    if (own)
+        check_named("f32-own", t, own);
+    qnet_flags = 0;
 }
 
 static void kernels_of_ours_take_any_channels(void **state)
@@ -42,6 +57,7 @@ static void kernels_of_ours_take_any_channels(void **state)
                                         .relu = c % 5 == 0};
             check_kernel("direct", t);
             check_kernel("winograd", t);
+            check_real(t, "f32 on integers winograd:");
         }
 }
 
@@ -71,13 +87,84 @@ static void kernels_of_ours_take_any_shape(void **state)
             t.x = k & 1 ? RC_S8 : RC_U8;
             t.y = k & 2 ? RC_F32 : RC_U8;
             check_kernel("direct", t);
+            check_real(t, NULL);
             t = winograd[i % 3];
             t.groups = 1;
             t.x = k & 1 ? RC_S8 : RC_U8;
             t.y = k & 2 ? RC_F32 : RC_U8;
             t.relu = i & 1;
             check_kernel("winograd", t);
+            check_real(t, NULL);
         }
+}
+
+/* Strided, with few channels: the direct one. A residual beside an f32 result is no integer
+ * kernel's, nor are groups. */
+static void f32_kernels_take_what_integer_ones_do_not(void **state)
+{
+    (void) state;
+    struct conv_case t = {.in = 11,
+                          .out = 13,
+                          .groups = 1,
+                          .kernel = 3,
+                          .stride = 2,
+                          .pad = 1,
+                          .size = 9,
+                          .x = RC_S8,
+                          .y = RC_S8,
+                          .residual = RC_U8,
+                          .mid = true};
+    check_real(t, "f32 on integers direct:");
+    t.y = RC_F32;
+    t.relu = true;
+    check_real(t, "f32 on integers direct:");
+    t.in = t.out = 12;
+    t.groups = 3;
+    check_real(t, NULL);
+}
+
+/* Kernel of a 3x3 layer with c channels where nothing is measured. */
+static void rule(char kernel[96], int64_t c)
+{
+    const struct conv_case t = {.in = c,
+                                .out = c,
+                                .groups = 1,
+                                .kernel = 3,
+                                .stride = 1,
+                                .pad = 1,
+                                .size = 16,
+                                .x = RC_U8,
+                                .y = RC_U8};
+    setenv("RESCOMP_CHOICES", "off", 1);
+    qnet_check_conv(&t, kernel);
+    unsetenv("RESCOMP_CHOICES");
+}
+
+/* Only a session that is free to mix, and never by the rule. */
+static void integers_stay_unless_asked(void **state)
+{
+    (void) state;
+    char kernel[96] = "";
+    const struct conv_case t = {.in = 16,
+                                .out = 16,
+                                .groups = 1,
+                                .kernel = 3,
+                                .stride = 1,
+                                .pad = 1,
+                                .size = 8,
+                                .x = RC_U8,
+                                .y = RC_U8};
+    if (!rc_cpu_lanes())
+        skip();
+    setenv("RESCOMP_INT8_KERNEL", "f32-own", 1);
+    qnet_check_conv(&t, kernel);
+    unsetenv("RESCOMP_INT8_KERNEL");
+    assert_non_null(strstr(kernel, "int8 "));
+    qnet_flags = RC_SESSION_MIXED;
+    rule(kernel, 16);
+    assert_non_null(strstr(kernel, "int8 "));
+    qnet_check_conv(&t, kernel); /* measured, whatever wins */
+    qnet_flags = 0;
 }
 
 /* 64 times the sums must fit 32 bits. */
@@ -100,23 +187,6 @@ static void winograd_refuses_sums_beyond_its_bits(void **state)
     qnet_check_conv(&t, kernel);
     unsetenv("RESCOMP_INT8_KERNEL");
     assert_null(strstr(kernel, "winograd"));
-}
-
-/* Kernel of a 3x3 layer with c channels where nothing is measured. */
-static void rule(char kernel[96], int64_t c)
-{
-    const struct conv_case t = {.in = c,
-                                .out = c,
-                                .groups = 1,
-                                .kernel = 3,
-                                .stride = 1,
-                                .pad = 1,
-                                .size = 16,
-                                .x = RC_U8,
-                                .y = RC_U8};
-    setenv("RESCOMP_CHOICES", "off", 1);
-    qnet_check_conv(&t, kernel);
-    unsetenv("RESCOMP_CHOICES");
 }
 
 static void a_rule_decides_where_nothing_is_measured(void **state)
@@ -169,7 +239,8 @@ static void starve(const char *name)
     struct qnet n;
     setenv("RESCOMP_INT8_KERNEL", name, 1);
     qnet_conv(&n, &t);
-    const struct rc_session_config config = {.batch = 2, .flags = RC_SESSION_NO_PASSES};
+    const struct rc_session_config config = {.batch = 2,
+                                             .flags = RC_SESSION_NO_PASSES | qnet_flags};
     const int64_t before = blocks;
     bool failed = true;
     for (int64_t k = 0; failed; k++) {
@@ -198,6 +269,10 @@ static void failed_allocations_leave_nothing_behind(void **state)
     starve("onednn");
     starve("direct");
     starve("winograd");
+    qnet_flags = RC_SESSION_MIXED;
+    starve("f32-onednn");
+    starve("f32-own");
+    qnet_flags = 0;
     qnet_options = NULL;
 }
 
@@ -206,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_of_ours_take_any_channels),
         cmocka_unit_test(kernels_of_ours_take_any_shape),
+        cmocka_unit_test(f32_kernels_take_what_integer_ones_do_not),
+        cmocka_unit_test(integers_stay_unless_asked),
         cmocka_unit_test(a_rule_decides_where_nothing_is_measured),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
         cmocka_unit_test(winograd_refuses_sums_beyond_its_bits),

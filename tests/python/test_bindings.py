@@ -574,7 +574,10 @@ class Compressing(Folder):
         small.save(self.folder / 'q.onnx')
         again = rescomp.Graph.load(self.folder / 'q.onnx')
         np.testing.assert_array_equal(rescomp.Session(again).run(images(1)), rescomp.Session(small).run(images(1)))
-        tops = [rescomp.evaluate(m, self.data)['top1'] for m in (g, small)]
+        mixed = rescomp.Session(small, precision='mixed').run(images(1))
+        np.testing.assert_allclose(mixed, rescomp.Session(small).run(images(1)), atol=0.2)
+        self.assertStatus('RC_ERR_ARG', "'f32', 'bf16'", rescomp.train, g, self.data, precision='mixed')
+        tops = [rescomp.evaluate(m, self.data, precision='mixed')['top1'] for m in (g, small)]
         self.assertLess(abs(tops[0] - tops[1]), 10)
         loaded = rescomp.Quantizer(g).load_table(self.folder / 't.json')
         self.assertEqual([e['scale'] for e in loaded.entries()], [e['scale'] for e in entries])

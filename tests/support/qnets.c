@@ -8,6 +8,7 @@
 #include "kernel/choice.h"
 
 const rc_context_options *qnet_options;
+uint64_t qnet_flags;
 
 void qnet_open(struct qnet *n)
 {
@@ -102,7 +103,7 @@ static double element(const struct rc_tensor *t, int64_t i)
 /* Fast against plain; the kernel's name in `kernel`. */
 void qnet_compare(struct qnet *n, char *kernel)
 {
-    struct rc_tensor fast = run(n, RC_SESSION_NO_PASSES, kernel);
+    struct rc_tensor fast = run(n, RC_SESSION_NO_PASSES | qnet_flags, kernel);
     struct rc_tensor plain = run(n, RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS, NULL);
     const int64_t count = rc_shape_count(&fast.shape);
     int64_t different = 0;

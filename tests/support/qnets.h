@@ -23,6 +23,8 @@ struct conv_case {
 
 /* Of the contexts that qnet_open() makes; NULL: the usual. */
 extern const rc_context_options *qnet_options;
+/* Of the sessions on the fast path, besides RC_SESSION_NO_PASSES. */
+extern uint64_t qnet_flags;
 void qnet_open(struct qnet *n);
 void qnet_close(struct qnet *n);
 /* Graph input of random bytes. */

@@ -18,15 +18,16 @@ RESCOMP = sys.argv.pop(1)
 ENV = dict(os.environ, OMP_WAIT_POLICY='passive', NO_COLOR='1')
 
 
-def run(*args, code=0):
-    r = subprocess.run([RESCOMP, *map(str, args)], capture_output=True, text=True, env=ENV, timeout=250)
+def run(*args, code=0, env=None):
+    r = subprocess.run([RESCOMP, *map(str, args)], capture_output=True, text=True, env={**ENV, **(env or {})},
+                       timeout=250)
     if r.returncode != code:
         raise AssertionError(f'{args}: exit {r.returncode}, expected {code}\n{r.stdout}\n{r.stderr}')
     return r
 
 
-def run_json(*args, code=0):
-    return json.loads(run(*args, '--json', '-q', code=code).stdout)
+def run_json(*args, code=0, env=None):
+    return json.loads(run(*args, '--json', '-q', code=code, env=env).stdout)
 
 
 def write_idx(folder, n_train=600, n_test=200):
@@ -124,7 +125,7 @@ class Cli(unittest.TestCase):
 
     def test_bf16_computes_alike_or_is_refused_by_name(self):
         info = run_json('doctor')
-        self.assertEqual(run('bench', self.model, '--precision', 'f64', code=2).stderr.count('allowed are f32 and bf16'), 1)
+        self.assertIn('allowed are f32, bf16 and mixed', run('bench', self.model, '--precision', 'f64', code=2).stderr)
         if not info['bf16']:
             error = run('bench', self.model, '--precision', 'bf16', code=1).stderr
             self.assertIn('bf16 needs AVX-512 BF16 or AMX', error)
@@ -186,6 +187,24 @@ class Cli(unittest.TestCase):
         run('quantize', self.model, '-o', self.d / 'again.onnx', '--data', self.data, '--images', 64, '--table', trt,
             '--table-format', 'tensorrt')
         self.assertTrue(trt.read_text().startswith('TRT-'))
+
+    def test_integer_layers_may_run_in_f32(self):
+        int8 = self.d / 'mixed.onnx'
+        run('quantize', self.model, '-o', int8, '--data', self.data, '--images', 64)
+        env = {'RESCOMP_INT8_KERNEL': 'f32-onednn'}
+        kernels = {}
+        for precision in ('f32', 'mixed'):
+            result = run_json('bench', int8, '--precision', precision, '--profile', '--seconds', 0.05, env=env)
+            self.assertEqual(result['precision'], precision)
+            kernels[precision] = [s['kernel'] for s in result['models'][0]['layers'] if s['op'] == 'QConv']
+        self.assertTrue(kernels['mixed'])
+        self.assertTrue(all(k.startswith('f32 on integers') for k in kernels['mixed']), kernels)
+        self.assertFalse(kernels['f32'] == kernels['mixed'], kernels)
+        exact = run_json('eval', int8, '--data', self.data)
+        mixed = run_json('eval', int8, '--data', self.data, '--precision', 'mixed')
+        self.assertLess(abs(exact['top1'] - mixed['top1']), 1)
+        self.assertIn('allowed are f32 and bf16', run('train', self.fresh, '-o', self.d / 'x.onnx', '--data', self.data,
+                                                      '--precision', 'mixed', code=2).stderr)
 
     def test_compress_runs_a_recipe_and_reports(self):
         recipe = self.d / 'r.json'

@@ -172,6 +172,7 @@ class Session(Handle):
     From a graph, of which it is independent afterwards, or from a file: that takes half the memory and
     less time, and `context` says where. Threads that share one wait for each other. precision="bf16"
     computes in bfloat16 where the processor has it (Context.system()["bf16"]); inputs and outputs stay float32.
+    precision="mixed" computes integer convolutions in float32 where that is faster, which can be off by one step.
     """
 
     _free = "rc_session_free"
@@ -184,7 +185,7 @@ class Session(Handle):
         self._context = graph._context if isinstance(graph, Graph) else owner_of(context)
         super().__init__(self._context)
         names = _ffi.texts(observe)
-        flags = int(reference) | int(profile) << 1 | int(_ffi.is_bf16(precision)) << 2
+        flags = int(reference) | int(profile) << 1 | _ffi.precision_flags(precision, {"bf16": 4, "mixed": 8})
         options = _ffi.SessionOptions(batch=batch, threads=threads, flags=flags, observe=names,
                                       observe_count=len(names))
         with _ffi.interruptible():

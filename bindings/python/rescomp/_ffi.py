@@ -178,11 +178,12 @@ def path(value) -> bytes:
     return value
 
 
-def is_bf16(precision: str) -> bool:
-    """What the `precision` of sessions, evaluation and training says."""
-    if precision not in ("f32", "bf16"):
-        raise ArgumentError(ARG, f"precision is {precision!r}, allowed are 'f32' and 'bf16'")
-    return precision == "bf16"
+def precision_flags(precision: str, flags: dict[str, int]) -> int:
+    """The flag for what the `precision` of sessions, evaluation or training says."""
+    allowed = {"f32": 0, **flags}
+    if precision not in allowed:
+        raise ArgumentError(ARG, f"precision is {precision!r}, allowed are {', '.join(map(repr, allowed))}")
+    return allowed[precision]
 
 
 def unsigned(value, name: str = "a number") -> int:

@@ -23,7 +23,7 @@ def evaluate(graph: Graph, dataset: Dataset, *, batch: int = 0, threads: int = 0
     """
     counts = np.zeros((dataset.classes,) * 2, np.uint64) if confusion else None
     options = _ffi.EvaluateOptions(batch=batch, threads=threads, images=images,
-                                   flags=int(_ffi.is_bf16(precision)))
+                                   flags=_ffi.precision_flags(precision, {"bf16": 1, "mixed": 2}))
     if counts is not None:
         options.confusion, options.confusion_size = counts.ctypes.data, counts.size
     result = _ffi.EvaluateResult()
@@ -88,7 +88,7 @@ class Trainer(Handle):
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
             resume=int(resume), progress=callback, memory=memory,
-            flags=int(in_order) | int(freeze_bn) << 1 | int(_ffi.is_bf16(precision)) << 2)
+            flags=int(in_order) | int(freeze_bn) << 1 | _ffi.precision_flags(precision, {"bf16": 4}))
         with _ffi.interruptible():
             lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
         if distiller is not None:
