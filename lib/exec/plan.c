@@ -1,6 +1,7 @@
 /* The forward walk: every live node in topological order becomes steps over slots. */
 #include "exec/plan.h"
 
+#include <omp.h>
 #include <string.h>
 
 rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, bool reference)
@@ -9,6 +10,7 @@ rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, boo
     p->g = g;
     p->n_values = g->n_values;
     p->n_nodes = g->n_nodes;
+    rc_team_init(&p->team, omp_get_max_threads());
     RC_TRY(rc_engine_check_fork()); /* the next parallel loop would hang */
     if (p->bf16)
         RC_TRY(rc_cpu_check_bf16());

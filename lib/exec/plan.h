@@ -5,6 +5,7 @@
  * lifetime from the steps, places all in one arena and writes the addresses into the steps. After
  * that a step is one call with prebuilt arguments. */
 #include "kernel/prep.h"
+#include "kernel/team.h"
 
 enum rc_place {
     RC_AT_ARENA = 0,
@@ -108,6 +109,7 @@ struct rc_plan {
     size_t arena_bytes, scratch_bytes, own_bytes;
     uint64_t seed, step_number;
     bool profile;
+    struct rc_team team;
 };
 
 /* --- plan.c: the forward walk --- */

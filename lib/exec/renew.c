@@ -19,12 +19,15 @@ static bool same_value(const struct rc_plan *p, const struct rc_graph *g, rc_id 
            (t->dtype == p->shape[v].dtype && rc_shape_equal(&t->shape, &p->shape[v].shape));
 }
 
-/* What was decided for the node holds whatever its constants are. */
-static bool renewable(const struct rc_plan *p, rc_id id)
+/* What was decided for the node holds with the constants of `g`. */
+static bool renewable(const struct rc_plan *p, const struct rc_graph *g, rc_id id)
 {
     const struct rc_node *n = &p->g->nodes[id];
-    if (p->planned[id].how != RC_HOW_FAST || p->planned[id].prep->values_at_run)
+    const struct rc_prep *prep = p->planned[id].prep;
+    if (p->planned[id].how != RC_HOW_FAST)
         return true;
+    if (prep->values_at_run)
+        return !prep->suits || prep->suits(prep->state, g->values[n->in[1]].tensor.data);
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != RC_NONE && was_const(p, n->in[i]))
             return false;
@@ -54,11 +57,11 @@ bool rc_plan_fits(const struct rc_plan *p, const struct rc_graph *g)
         !same_ids(g->inputs, h->inputs, g->n_inputs) ||
         !same_ids(g->outputs, h->outputs, g->n_outputs))
         return false;
-    for (rc_id i = 0; i < g->n_nodes; i++)
-        if (!same_node(&g->nodes[i], &h->nodes[i]) || !renewable(p, i))
-            return false;
     for (rc_id v = 0; v < g->n_values; v++)
         if (!same_value(p, g, v))
+            return false;
+    for (rc_id i = 0; i < g->n_nodes; i++)
+        if (!same_node(&g->nodes[i], &h->nodes[i]) || !renewable(p, g, i))
             return false;
     return true;
 }

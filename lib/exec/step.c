@@ -102,8 +102,11 @@ static uint32_t team_end(const struct rc_plan *p, uint32_t from, uint32_t to)
 
 static void run_shared(struct rc_plan *p, uint32_t from, uint32_t to)
 {
-    for (uint32_t i = from; i < to; i++)
+    for (uint32_t i = from; i < to; i++) {
         p->steps[i].fast(&p->steps[i].io);
+        if (i + 1 < to)
+            rc_team_wait(&p->team);
+    }
 }
 
 /* A team of one would ask the system at every barrier to wake the others: as much as a barrier of

@@ -19,6 +19,26 @@ struct rc_shape rc_conv_weights_shape(const struct rc_conv_geometry *g)
     return RC_SHAPE(g->groups, g->out_channels / g->groups, in, g->kernel[0], g->kernel[1]);
 }
 
+bool rc_conv_layout_of(const struct rc_md *md, struct rc_conv_layout *l)
+{
+    struct rc_dmd_layout d;
+    if (!md)
+        return false;
+    rc_dmd_layout(rc_md_dnnl(md), &d);
+    if (!d.blocked || d.any || d.rank != 4 || d.inner_count > 1)
+        return false;
+    *l = (struct rc_conv_layout){.image = d.strides[0],
+                                 .row = d.strides[2],
+                                 .pixel = d.strides[3],
+                                 .shift = RC_CONV_NO_BLOCKS};
+    l->channels = d.padded[1];
+    if (d.inner_count == 0)
+        return d.strides[1] == 1;
+    l->shift = __builtin_ctzll((uint64_t) d.inner_block[0]);
+    l->block_stride = d.strides[1];
+    return d.inner_axis[0] == 1 && d.inner_block[0] == (int64_t) 1 << l->shift;
+}
+
 static rc_status given_or_any(struct rc_engine *e, const struct rc_md *given, enum rc_dtype type,
                               struct rc_shape shape, rc_dmd *out)
 {

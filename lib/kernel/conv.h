@@ -14,6 +14,21 @@ struct rc_shape rc_conv_dst_shape(const struct rc_conv_geometry *g);
 /* [O, I/g, kh, kw], or [g, O/g, I/g, kh, kw] as oneDNN wants it when grouped: the same bytes. */
 struct rc_shape rc_conv_weights_shape(const struct rc_conv_geometry *g);
 
+/* Where element (n, c, y, x) of an activation is whose channels lie together:
+ *     n*image + (c >> shift)*block_stride + (c & ((1 << shift) - 1)) + y*row + x*pixel. */
+struct rc_conv_layout {
+    int64_t image, block_stride, row, pixel;
+    int shift;        /* blocks of 1 << shift channels; without blocks RC_CONV_NO_BLOCKS */
+    int64_t channels; /* that may be touched: whole blocks, or as many as there are */
+};
+enum { RC_CONV_NO_BLOCKS = 40 }; /* larger than any number of channels */
+/* False where channels do not lie together, whole or in blocks. */
+bool rc_conv_layout_of(const struct rc_md *md, struct rc_conv_layout *l);
+static inline int64_t rc_conv_channel(const struct rc_conv_layout *l, int64_t c)
+{
+    return (c >> l->shift) * l->block_stride + (c & (((int64_t) 1 << l->shift) - 1));
+}
+
 /* One direction. NULL descriptors mean `any` (src, weights, dst) or absent (bias). */
 struct rc_conv_request {
     const struct rc_conv_geometry *geometry;

@@ -229,7 +229,7 @@ void rc_direct_share(const struct rc_direct *d, const struct rc_conv_args *a)
     struct rc_direct_job j = d->job;
     j.weights = a->weights;
     j.bias = a->bias;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t t = 0; t < threads; t++) {
         int64_t row = all * t / threads;
         const int64_t last = all * (t + 1) / threads;

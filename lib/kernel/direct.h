@@ -25,6 +25,7 @@ void rc_direct_pack_bias(const struct rc_direct *d, const float *plain, float *p
 
 /* The same bits for any number of threads. */
 void rc_direct_run(const struct rc_direct *d, const struct rc_conv_args *a);
-/* The same for all threads of a parallel region to call; returns when all are done. */
+/* The same for all threads of a parallel region to call; returns when this one has done its
+ * part. */
 void rc_direct_share(const struct rc_direct *d, const struct rc_conv_args *a);
 #endif

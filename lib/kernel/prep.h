@@ -60,13 +60,16 @@ struct rc_prep {
     int32_t in_place;      /* operand whose buffer out[0] overwrites, or -1 (set to -1 on entry).
                               The session honours it only if that value dies here; otherwise it
                               copies the operand into out[0] before run */
-    bool values_at_run;    /* nothing here depends on values of constants: packing anew will do */
+    bool values_at_run;    /* nothing here depends on values of constants: packing anew will do, */
+    bool (*suits)(const void *state, const void *weights); /* as long as this holds for operand 1's;
+                              NULL: always */
     size_t scratch, saved; /* [bytes] */
     const char *impl;      /* implementation name for profiles; lives as long as `state`, or NULL */
     void *state;           /* from rc_alloc; released by destroy */
     rc_status (*run)(const struct rc_step_io *io);
     bool team;             /* all threads of a parallel region call `run`, which divides its work
-                              by an orphaned "omp for" and cannot fail. Neighbours that do so share
+                              by an orphaned "omp for nowait" and cannot fail; the session waits
+                              for all of them behind it. Neighbours that do so share
                               one region: beginning one takes as long as a small layer */
     void (*destroy)(void *state);
 

@@ -316,7 +316,7 @@ static void share_direct(const struct rc_qkernel *k, const struct rc_qkernel_job
 {
     const int64_t chunks = (j->out_h + k->chunk - 1) / k->chunk, per_part = j->batch * chunks;
     const int64_t pairs = (j->out_c + 2 * k->set->lanes - 1) / (2 * k->set->lanes);
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < k->parts * per_part; i++) {
         const int64_t part = i / per_part, image = i % per_part / chunks, first = i % chunks;
         const int64_t rows[2] = {first * k->chunk, (first + 1) * k->chunk < j->out_h
@@ -332,7 +332,7 @@ static void share_direct(const struct rc_qkernel *k, const struct rc_qkernel_job
 static void share_tiles(const struct rc_qkernel *k, const struct rc_qkernel_job *j, char *scratch)
 {
     const int64_t out[2] = {0, j->out_c}, blocks = (k->tiles + k->block - 1) / k->block;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t end = (b + 1) * k->block;
         const int64_t tiles[2] = {b * k->block, end < k->tiles ? end : k->tiles};

@@ -94,6 +94,7 @@ size_t rc_qkernel_scratch(const struct rc_qkernel *k); /* [bytes] */
 const char *rc_qkernel_name(const struct rc_qkernel *k);
 /* Channels last; src and dst are different memory. The same integers for any number of threads. */
 void rc_qkernel_run(const struct rc_qkernel *k, const void *src, void *dst, void *scratch);
-/* The same for all threads of a parallel region to call; returns when all are done. */
+/* The same for all threads of a parallel region to call; returns when this one has done its
+ * part. */
 void rc_qkernel_share(const struct rc_qkernel *k, const void *src, void *dst, void *scratch);
 #endif

@@ -93,7 +93,7 @@ void rc_qreal_share_in(const struct rc_qreal *r, const void *src, float *to)
     struct rc_qkernel_job j = r->job;
     const int64_t n = rc_qreal_in_count(r), steps = (n + STEP - 1) / STEP;
     j.src = src;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t k = 0; k < steps; k++) {
         const int64_t first = k * STEP, end = first + STEP < n ? first + STEP : n;
         if (r->set)
@@ -110,7 +110,7 @@ void rc_qreal_share_out(const struct rc_qreal *r, const float *sums, const void 
     struct rc_qkernel_job j = r->job;
     const int64_t n = pixel_count(r), steps = (n + STEP - 1) / STEP;
     j.dst = dst;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t k = 0; k < steps; k++) {
         const int64_t pixels[2] = {k * STEP, (k + 1) * STEP < n ? (k + 1) * STEP : n};
         if (r->set && (!j.res_type || res == dst))

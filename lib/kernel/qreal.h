@@ -16,7 +16,8 @@ void rc_qreal_destroy(struct rc_qreal *r);
 int64_t rc_qreal_in_count(const struct rc_qreal *r);
 int64_t rc_qreal_sums_count(const struct rc_qreal *r);
 
-/* For all threads of a parallel region to call; they return when all are done. `res` may be dst. */
+/* For all threads of a parallel region to call; they return when this one has done its part. `res`
+ * may be dst. */
 void rc_qreal_share_in(const struct rc_qreal *r, const void *src, float *to);
 void rc_qreal_share_out(const struct rc_qreal *r, const float *sums, const void *res, void *dst);
 #endif

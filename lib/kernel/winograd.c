@@ -35,24 +35,9 @@ static bool choose_side(struct rc_winograd_job *j)
 }
 
 /* False where channels do not lie together, or not in blocks of whole vectors. */
-static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_winograd_layout *l)
+static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_conv_layout *l)
 {
-    enum { NO_BLOCKS = 40 };
-    struct rc_dmd_layout d;
-    if (!md)
-        return false;
-    rc_dmd_layout(rc_md_dnnl(md), &d);
-    if (!d.blocked || d.any || d.rank != 4 || d.inner_count > 1)
-        return false;
-    *l = (struct rc_winograd_layout){
-        .image = d.strides[0], .row = d.strides[2], .pixel = d.strides[3], .shift = NO_BLOCKS};
-    l->channels = d.padded[1];
-    if (d.inner_count == 0)
-        return d.strides[1] == 1;
-    l->shift = __builtin_ctzll((uint64_t) d.inner_block[0]);
-    l->block_stride = d.strides[1];
-    return d.inner_axis[0] == 1 && d.inner_block[0] % lanes == 0 &&
-           d.inner_block[0] == (int64_t) 1 << l->shift;
+    return rc_conv_layout_of(md, l) && ((int64_t) 1 << l->shift) % lanes == 0;
 }
 
 static bool geometry_fits(const struct rc_conv_geometry *g)
@@ -287,7 +272,7 @@ static void run_piece(const struct rc_winograd_plan *p, const struct rc_conv_arg
 void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a)
 {
     const struct rc_winograd_plan *p = &w->plan;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < p->blocks * p->parts; i++)
         run_piece(p, a, i, (float *) a->scratch + (size_t) omp_get_thread_num() * p->per_thread);
 }

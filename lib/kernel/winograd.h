@@ -36,7 +36,8 @@ void rc_winograd_pack_bias(const struct rc_winograd *w, const float *plain, floa
 
 /* The same bits for the same number of threads, and for any. */
 void rc_winograd_run(const struct rc_winograd *w, const struct rc_conv_args *a);
-/* The same for all threads of a parallel region to call; returns when all are done. */
+/* The same for all threads of a parallel region to call; returns when this one has done its
+ * part. */
 void rc_winograd_share(const struct rc_winograd *w, const struct rc_conv_args *a);
 
 /* --- backward by weights --- */

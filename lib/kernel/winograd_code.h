@@ -4,18 +4,10 @@
 #include "kernel/vector.h"
 #include "kernel/winograd.h"
 
-/* Element (n, c, y, x) of an activation is at
- *     n*image + (c >> shift)*block_stride + (c & ((1 << shift) - 1)) + y*row + x*pixel. */
-struct rc_winograd_layout {
-    int64_t image, block_stride, row, pixel;
-    int shift;        /* blocks of 1 << shift channels; without blocks larger than any number */
-    int64_t channels; /* that may be touched: whole blocks, or as many as there are */
-};
-
 /* What the stages read. A block of tiles goes through them: transformed to u[positions][tiles][in],
  * multiplied to m[positions][tiles][out], transformed back. */
 struct rc_winograd_job {
-    struct rc_winograd_layout src_layout, dst_layout;
+    struct rc_conv_layout src_layout, dst_layout;
     int64_t batch, height, width, tiles_y, tiles_x;
     int64_t side, positions;      /* of a tile: 4 and 36, or 2 and 16 */
     int64_t in_words, in_step;    /* of 32 bits: that are added up, of one tile in u */
@@ -39,11 +31,6 @@ enum { RC_ALL_HALVES, RC_FIRST_HALF, RC_SECOND_HALF };
 struct rc_winograd_piece {
     int64_t tile, tiles, first, end;
 };
-
-static inline int64_t rc_winograd_channel(const struct rc_winograd_layout *l, int64_t c)
-{
-    return (c >> l->shift) * l->block_stride + (c & (((int64_t) 1 << l->shift) - 1));
-}
 
 /* Floats from one position to the next of a block of tiles. The tail keeps the positions from
  * falling into the same cache sets. */

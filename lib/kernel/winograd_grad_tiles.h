@@ -30,7 +30,7 @@ INLINE void NAME(transform_gradient_vector)(const struct rc_winograd_job *j, str
                                             const ELEM *from, float *v, int64_t v_step,
                                             const int half, const bool part, TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->dst_layout;
+    const struct rc_conv_layout *l = &j->dst_layout;
     const bool inside = at.y + 4 <= j->height && at.x + 4 <= j->width;
     VEC d[16], t[24];
 #pragma GCC unroll 6
@@ -57,7 +57,7 @@ INLINE void NAME(transform_gradient_vector)(const struct rc_winograd_job *j, str
 static void NAME(transform_gradient)(const struct rc_winograd_job *j,
                                      const struct rc_winograd_piece *p, float *v)
 {
-    const struct rc_winograd_layout *l = &j->dst_layout;
+    const struct rc_conv_layout *l = &j->dst_layout;
     const int64_t v_step = rc_winograd_pairs_step(j, WORD, j->out_channels);
     const TAIL tail = NAME(tail_before)(l, p->end);
     struct NAME(place) at = NAME(place_of)(j, p->tile);
@@ -67,7 +67,7 @@ static void NAME(transform_gradient)(const struct rc_winograd_job *j,
             (const ELEM *) j->dst + at.image * l->image + at.y * l->row + at.x * l->pixel;
         NAME(foresee)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 0);
         for (int64_t k = p->first; k < p->end; k += LANES) {
-            const ELEM *from = dst + rc_winograd_channel(l, k);
+            const ELEM *from = dst + rc_conv_channel(l, k);
             float *to = v + i / WORD * j->out_channels + k;
             const bool part = k + LANES > l->channels;
             if (i % WORD == 1 && part)

@@ -23,7 +23,7 @@ INLINE void NAME(small_in_vector)(const struct rc_winograd_job *j, struct NAME(p
                                   const ELEM *src, float *u, int64_t u_step, const bool part,
                                   TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->src_layout;
+    const struct rc_conv_layout *l = &j->src_layout;
     const int64_t y0 = at.y - 1, x0 = at.x - 1;
     const ELEM *from = src + y0 * l->row + x0 * l->pixel;
     VEC d[4], t[16];
@@ -51,8 +51,8 @@ INLINE void NAME(small_out_vector)(const struct rc_winograd_job *j, struct NAME(
                                    int64_t channel, const float *m, int64_t m_step, const bool part,
                                    TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->dst_layout;
-    ELEM *dst = (ELEM *) j->dst + at.image * l->image + rc_winograd_channel(l, channel) +
+    const struct rc_conv_layout *l = &j->dst_layout;
+    ELEM *dst = (ELEM *) j->dst + at.image * l->image + rc_conv_channel(l, channel) +
                 at.y * l->row + at.x * l->pixel;
     const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
     VEC d[4], t[8], o[2];

@@ -1,7 +1,7 @@
 /* The stages of Winograd's vector code, after the transforms and in the same way. */
 
 /* What of the last vector before `end` the layout has. */
-INLINE TAIL NAME(tail_before)(const struct rc_winograd_layout *l, int64_t end)
+INLINE TAIL NAME(tail_before)(const struct rc_conv_layout *l, int64_t end)
 {
     const int64_t there = l->channels - end + LANES;
     return TAIL_OF(there < LANES ? there : LANES);
@@ -27,7 +27,7 @@ INLINE void NAME(tile_in)(const struct rc_winograd_job *j, struct NAME(place) at
 INLINE void NAME(in_stage)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                            float *u, const int side, const bool pairs)
 {
-    const struct rc_winograd_layout *l = &j->src_layout;
+    const struct rc_conv_layout *l = &j->src_layout;
     const int64_t u_step = pairs ? rc_winograd_pairs_step(j, WORD, j->in_cover)
                                  : rc_winograd_step(j->block, j->in_step);
     const int half = pairs ? RC_FIRST_HALF : RC_ALL_HALVES; /* of a pair's first tile */
@@ -39,7 +39,7 @@ INLINE void NAME(in_stage)(const struct rc_winograd_job *j, const struct rc_wino
         float *tile = u + (pairs ? i / WORD * j->in_cover : i * j->in_step);
         NAME(foresee)(j, l, (const ELEM *) j->src, p->first, p->end, ahead, 0);
         for (int64_t c = p->first; c < p->end; c += LANES) {
-            const ELEM *from = src + rc_winograd_channel(l, c);
+            const ELEM *from = src + rc_conv_channel(l, c);
             float *to = tile + (pairs ? c : c / WORD);
             const bool part = c + LANES > l->channels;
             if (pairs && i % WORD == 1 && part)
@@ -184,7 +184,7 @@ INLINE void NAME(tile_out)(const struct rc_winograd_job *j, struct NAME(place) a
 INLINE void NAME(out_stage)(const struct rc_winograd_job *j, const struct rc_winograd_piece *p,
                             const float *m, const int side)
 {
-    const struct rc_winograd_layout *l = &j->dst_layout;
+    const struct rc_conv_layout *l = &j->dst_layout;
     const int64_t m_step = rc_winograd_step(j->block, j->out_count);
     const TAIL tail = NAME(tail_before)(l, p->end);
     struct NAME(place) at = NAME(place_of)(j, p->tile);

@@ -67,7 +67,7 @@ INLINE void NAME(advance)(const struct rc_winograd_job *j, struct NAME(place) * 
 
 /* Asks for the pixels of a tile that the tile before it did not read: rows are short and far apart,
  * which the processor does not foresee. `write` is a constant. */
-INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winograd_layout *l,
+INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_conv_layout *l,
                           const ELEM *base, int64_t first, int64_t end, struct NAME(place) at,
                           const int write)
 {
@@ -77,7 +77,7 @@ INLINE void NAME(foresee)(const struct rc_winograd_job *j, const struct rc_winog
     const int64_t nx = j->width - at.x < j->side ? j->width - at.x : j->side;
     const int64_t line = l->shift < 4 ? LANES : 16;
     for (int64_t c = first; c < end; c += line) {
-        const ELEM *p = base + at.image * l->image + rc_winograd_channel(l, c) + at.y * l->row +
+        const ELEM *p = base + at.image * l->image + rc_conv_channel(l, c) + at.y * l->row +
                         at.x * l->pixel;
         for (int64_t y = 0; y < ny; y++)
             for (int64_t x = 0; x < nx; x++)
@@ -91,7 +91,7 @@ INLINE void NAME(transform_in_rows)(const struct rc_winograd_job *j, const ELEM 
                                     int64_t x0, float *u, int64_t u_step, const int half,
                                     const bool all, const bool second, const bool part, TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->src_layout;
+    const struct rc_conv_layout *l = &j->src_layout;
     VEC d[6], t[18];
 #pragma GCC unroll 6
     for (int x = 0; x < 6; x++) {
@@ -118,7 +118,7 @@ INLINE void NAME(transform_in_vector)(const struct rc_winograd_job *j, struct NA
                                       const ELEM *src, float *u, int64_t u_step, const int half,
                                       const bool part, TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->src_layout;
+    const struct rc_conv_layout *l = &j->src_layout;
     const int64_t y0 = at.y - 1, x0 = at.x - 1;
     const ELEM *from = src + y0 * l->row + x0 * l->pixel;
     if (y0 >= 0 && x0 >= 0 && y0 + 6 <= j->height && x0 + 6 <= j->width) {
@@ -136,7 +136,7 @@ INLINE void NAME(transform_out_rows)(const struct rc_winograd_job *j, ELEM *dst,
                                      const float *m, int64_t m_step, const bool odd, const int ny,
                                      const int nx, const bool part, TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->dst_layout;
+    const struct rc_conv_layout *l = &j->dst_layout;
     VEC d[6], t[12], o[4];
 #pragma GCC unroll 6
     for (int x = 0; x < 6; x++) {
@@ -163,10 +163,10 @@ INLINE void NAME(transform_out_vector)(const struct rc_winograd_job *j, struct N
                                        int64_t channel, const float *m, int64_t m_step,
                                        const bool part, TAIL tail)
 {
-    const struct rc_winograd_layout *l = &j->dst_layout;
+    const struct rc_conv_layout *l = &j->dst_layout;
     const int ny = j->height - at.y < 4 ? (int) (j->height - at.y) : 4;
     const int nx = j->width - at.x < 4 ? (int) (j->width - at.x) : 4;
-    ELEM *dst = (ELEM *) j->dst + at.image * l->image + rc_winograd_channel(l, channel) +
+    ELEM *dst = (ELEM *) j->dst + at.image * l->image + rc_conv_channel(l, channel) +
                 at.y * l->row + at.x * l->pixel;
     const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
     if (ny == 4 && nx == 4) {

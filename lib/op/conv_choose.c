@@ -166,8 +166,7 @@ static rc_status measure(const struct rc_prep *p, const struct rc_conv_own *own,
 
 /* --- choosing --- */
 
-/* What the node does after the convolution: a sum, then a ReLU, or less. */
-static bool posts_fit(const struct rc_node *n, struct rc_conv_spec *s)
+bool rc_conv_posts_fit(const struct rc_node *n, struct rc_conv_spec *s)
 {
     uint32_t i = 0;
     if (i < n->n_post && n->post[i].kind == RC_POST_ADD) {
@@ -225,7 +224,7 @@ rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
                              .threads = (uint32_t) omp_get_max_threads()};
     *out = (struct rc_conv_own){NULL, NULL};
     RC_TRY(read_planes(p, &s));
-    if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !posts_fit(p->node, &s) ||
+    if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !rc_conv_posts_fit(p->node, &s) ||
         !rc_conv_own_fits(&s))
         return RC_OK;
     struct rc_context *c = rc_engine_context(p->engine);

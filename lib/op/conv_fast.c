@@ -376,10 +376,12 @@ static rc_status prepare(struct rc_prep *p)
     rc_status st = s->has_bias ? rc_md_plain(p->engine, RC_F32, &channels, &bias) : RC_OK;
     if (st == RC_OK)
         st = prepare_forward(p, s, &g, bias);
-    if (st == RC_OK && rc_conv_winograd_trains(p, &g)) {
+    const bool trains = st == RC_OK && rc_conv_winograd_trains(p, &g);
+    const bool moves = st == RC_OK && rc_conv_moves(p, &g);
+    if (trains || moves) {
         state_destroy(s); /* it has settled the layouts */
         p->state = NULL;
-        return rc_conv_winograd_train(p, &g);
+        return (trains ? rc_conv_winograd_train : rc_conv_move)(p, &g);
     }
     if (st == RC_OK && p->training)
         st = prepare_backward(p, s, &g, bias);

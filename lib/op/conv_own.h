@@ -39,6 +39,16 @@ struct rc_conv_onednn {
 rc_status rc_conv_choose(struct rc_conv_own *out, const struct rc_prep *p,
                          const struct rc_conv_geometry *g, const struct rc_conv_onednn *onednn);
 
+/* What the node does after the convolution, a sum, then a ReLU, or less, to s->sum and s->relu.
+ * False: something else. */
+bool rc_conv_posts_fit(const struct rc_node *n, struct rc_conv_spec *s);
+
+/* A 1x1 convolution that only moves channels, as shortcuts of option A become one: a strided copy
+ * with zeros around it, and what is fused behind; exact, in the layouts of p->want[0] and
+ * p->out_md[0]. */
+bool rc_conv_moves(const struct rc_prep *p, const struct rc_conv_geometry *g);
+rc_status rc_conv_move(struct rc_prep *p, const struct rc_conv_geometry *g);
+
 /* RESCOMP_WINOGRAD is this word. */
 bool rc_conv_winograd_told(const char *what);
 

@@ -188,7 +188,9 @@ void rc_qconv_real_share(const struct rc_qconv_real *r, const struct rc_qconv_ar
     const struct rc_conv_args conv = {a->scratch, r->weights, NULL, sums,
                                       (char *) a->scratch + r->conv_at};
     rc_qreal_share_in(r->around, a->src, a->scratch);
+#pragma omp barrier
     rc_conv_own_share(&r->own, &conv);
+#pragma omp barrier
     rc_qreal_share_out(r->around, sums, a->res, a->dst);
 }
 

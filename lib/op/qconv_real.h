@@ -25,6 +25,6 @@ struct rc_qconv_args {
 };
 rc_status rc_qconv_real_run(struct rc_qconv_real *r, const struct rc_qconv_args *a);
 bool rc_qconv_real_shares(const struct rc_qconv_real *r); /* has: */
-/* For all threads of a parallel region to call; returns when all are done. */
+/* For all threads of a parallel region to call; returns when this one has done its part. */
 void rc_qconv_real_share(const struct rc_qconv_real *r, const struct rc_qconv_args *a);
 #endif

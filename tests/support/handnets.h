@@ -34,7 +34,7 @@ void net_split(struct net *n, rc_id x, const int64_t *sizes, uint32_t count, rc_
 /* conv + bn + relu */
 rc_id net_cbr(struct net *n, const char *name, rc_id x, struct net_conv o);
 
-/* Output 0 for `batch` inputs, computed by op->forward; the caller frees out->data. */
+/* Output 0 for `batch` inputs, computed by op->forward; the caller frees `out`. */
 void net_run(const struct rc_graph *g, int64_t batch, const float *x, struct rc_tensor *out);
 /* Largest |a - b| / largest |b| of two graphs on the same random images. */
 double net_difference(const struct rc_graph *a, const struct rc_graph *b, int64_t batch);

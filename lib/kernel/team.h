@@ -1,0 +1,20 @@
+#ifndef RC_LIB_KERNEL_TEAM_H
+#define RC_LIB_KERNEL_TEAM_H
+/* Where the threads of a parallel region wait for each other. OpenMP's barrier asks the system at
+ * every turn to wake sleepers, which takes as long as a small layer even when nobody sleeps. */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rc_team {
+    bool spins; /* else OpenMP's barrier */
+    _Alignas(64) atomic_uint arrived;
+    _Alignas(64) atomic_uint turn;
+};
+
+/* For regions of `threads` threads: they spin where each has a processor and OMP_WAIT_POLICY does
+ * not say passive. */
+void rc_team_init(struct rc_team *t, int threads);
+/* All threads of the region call it; everything they wrote before is seen by all behind it. */
+void rc_team_wait(struct rc_team *t);
+#endif
