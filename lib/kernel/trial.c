@@ -10,7 +10,22 @@ uint64_t rc_trial_read(const void *memory, size_t bytes)
     return sum;
 }
 
-static rc_status time_one(const struct rc_trial *t, uint32_t k, uint64_t *best)
+uint64_t rc_trial_region(void)
+{
+    enum { TURNS = 8 };
+    uint64_t best = UINT64_MAX;
+    for (int i = 0; i < TURNS; i++) {
+        static _Atomic uint64_t turns; /* keeps the region */
+        const uint64_t begin = rc_clock_ns();
+#pragma omp parallel
+        turns++;
+        const uint64_t ns = rc_clock_ns() - begin;
+        best = ns < best ? ns : best;
+    }
+    return best;
+}
+
+static rc_status time_one(const struct rc_trial *t, uint64_t region, uint32_t k, uint64_t *best)
 {
     static _Atomic uint64_t sum; /* keeps the reads */
 #pragma omp parallel
@@ -19,7 +34,9 @@ static rc_status time_one(const struct rc_trial *t, uint32_t k, uint64_t *best)
         sum += rc_trial_read(t->warm[i], t->warm_bytes[i]);
     const uint64_t begin = rc_clock_ns();
     RC_TRY(t->run(t->user, k));
-    const uint64_t ns = rc_clock_ns() - begin;
+    uint64_t ns = rc_clock_ns() - begin;
+    if (t->teams & 1u << k)
+        ns -= region < ns ? region : ns;
     *best = ns < *best ? ns : *best;
     return RC_OK;
 }
@@ -30,6 +47,7 @@ rc_status rc_trial_fastest(const struct rc_trial *t, uint32_t *fastest)
 {
     enum { LEAST = 3, MOST = 7, ENOUGH_NS = 1000000 };
     uint64_t best[RC_TRIAL_MOST], ignored = UINT64_MAX, begin = 0;
+    const uint64_t region = rc_trial_region();
     for (int i = 0; i <= MOST; i++) {
         if (i == 1)
             begin = rc_clock_ns();
@@ -39,7 +57,7 @@ rc_status rc_trial_fastest(const struct rc_trial *t, uint32_t *fastest)
             if (i == 0)
                 best[k] = UINT64_MAX;
             if (t->candidates & 1u << k)
-                RC_TRY(time_one(t, k, i == 0 ? &ignored : &best[k]));
+                RC_TRY(time_one(t, region, k, i == 0 ? &ignored : &best[k]));
         }
     }
     *fastest = 0;

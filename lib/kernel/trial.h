@@ -9,6 +9,7 @@ enum { RC_TRIAL_MOST = 5, RC_TRIAL_EVICT = 2 << 20 };
 
 struct rc_trial {
     uint32_t candidates; /* bits, of numbers below RC_TRIAL_MOST */
+    uint32_t teams;      /* those among them that share a region with neighbours (kernel/prep.h) */
     rc_status (*run)(void *user, uint32_t candidate);
     void *user;
     const void *warm[2]; /* source and destination */
@@ -17,6 +18,9 @@ struct rc_trial {
 };
 /* The one with the shortest time. */
 rc_status rc_trial_fastest(const struct rc_trial *t, uint32_t *fastest);
+/* Nanoseconds that a parallel region takes to begin and end, which run() of a kernel for teams
+ * includes and a network seldom pays. */
+uint64_t rc_trial_region(void);
 /* Reads once a cache line; the sum keeps the reads. */
 uint64_t rc_trial_read(const void *memory, size_t bytes);
 #endif

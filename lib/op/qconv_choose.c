@@ -107,6 +107,7 @@ static rc_status measure(struct layer *l, struct rc_engine *e, const struct rc_q
     l->weights = part[WEIGHTS];
     l->scratch = part[SCRATCH];
     const struct rc_trial t = {.candidates = can,
+                               .teams = 1u << DIRECT | 1u << WINOGRAD | 1u << REAL_OWN,
                                .run = run_one,
                                .user = l,
                                .warm = {l->src, l->dst},
