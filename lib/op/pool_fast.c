@@ -90,6 +90,8 @@ static rc_status prepare_backward(struct rc_prep *p, struct pool_state *s, struc
 
 rc_status rc_pool_prepare(struct rc_prep *p, const struct rc_window *w, enum rc_pool_kind kind)
 {
+    if (kind != RC_POOL_MAX && rc_pool_whole_fits(p, w))
+        return rc_pool_whole(p);
     struct pool_state *s = RC_NEW(rc_engine_context(p->engine), struct pool_state);
     if (!s)
         return RC_ERR_MEMORY;

@@ -177,6 +177,8 @@ rc_status rc_product_prepare(struct rc_prep *p, const struct rc_product *q)
     if (p->training && p->node->n_post)
         return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": fused work cannot be trained",
                        p->node->name);
+    if (rc_product_is_small(p, q))
+        return rc_product_small(p, q);
     struct product_state *s = RC_NEW(rc_engine_context(p->engine), struct product_state);
     if (!s)
         return RC_ERR_MEMORY;

@@ -10,4 +10,8 @@ struct rc_product {
     bool bias;       /* operand 2: n values */
 };
 rc_status rc_product_prepare(struct rc_prep *p, const struct rc_product *shape);
+
+/* By a loop of ours, where it is small and nothing is trained or fused. */
+bool rc_product_is_small(const struct rc_prep *p, const struct rc_product *q);
+rc_status rc_product_small(struct rc_prep *p, const struct rc_product *q);
 #endif

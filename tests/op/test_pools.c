@@ -152,6 +152,25 @@ static void usual_pools_have_a_fast_path(void **state)
     assert_int_equal(prepcheck_run(&c, NULL), RC_OK);
 }
 
+/* Whole planes at the end of a network: any number of channels, the usual layouts. */
+static void means_of_planes_are_a_loop_of_ours(void **state)
+{
+    (void) state;
+    const struct rc_pool_attrs whole = {.window = {.kernel = {5, 4}, .stride = {1, 1}}};
+    for (int layout = PREPCHECK_LAST; layout <= PREPCHECK_BLOCK16; layout++)
+        for (int64_t n = 1; n <= 33; n++)
+            for (int k = 0; k < 2; k++) {
+                char impl[64] = "";
+                struct prepcheck c = {.op = k ? "AveragePool" : "GlobalAveragePool",
+                                      .attrs = k ? &whole : NULL,
+                                      .n_in = 1,
+                                      .arrive = (enum prepcheck_layout) layout};
+                c.in[0] = (struct rc_tensor) T_F32(3, n, 5, 4);
+                OK(prepcheck_run(&c, impl));
+                assert_string_equal(impl, "mean");
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +180,7 @@ int main(void)
         cmocka_unit_test(pool_gradient_matches_differences),
         cmocka_unit_test(fast_pools_match_plain),
         cmocka_unit_test(usual_pools_have_a_fast_path),
+        cmocka_unit_test(means_of_planes_are_a_loop_of_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,23 @@ static void fast_products_match_plain(void **state)
         }
 }
 
+static void small_products_are_a_loop_of_ours(void **state)
+{
+    (void) state;
+    const struct rc_gemm_attrs t = {1, 1, 0, 1};
+    for (int64_t n = 1; n <= 33; n += 4)
+        for (uint32_t operands = 2; operands <= 3; operands++) {
+            char impl[64] = "";
+            struct prepcheck c = {.op = "Gemm", .attrs = &t, .n_in = operands};
+            gemm_operands(&t, 2, n, 64, c.in);
+            OK(prepcheck_run(&c, impl));
+            assert_string_equal(impl, "small");
+            gemm_operands(&t, 300, n, 64, c.in);
+            OK(prepcheck_run(&c, impl));
+            assert_true(strcmp(impl, "small") != 0);
+        }
+}
+
 static void fused_gemm_matches_plain(void **state)
 {
     (void) state;
@@ -195,6 +212,7 @@ int main(void)
         cmocka_unit_test(matmul_follows_numpy),
         cmocka_unit_test(product_gradient_matches_differences),
         cmocka_unit_test(fast_products_match_plain),
+        cmocka_unit_test(small_products_are_a_loop_of_ours),
         cmocka_unit_test(fused_gemm_matches_plain),
         cmocka_unit_test(gradients_nobody_wants_are_not_written),
         cmocka_unit_test(what_is_not_a_linear_layer_stays_plain),
