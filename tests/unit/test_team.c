@@ -1,0 +1,89 @@
+/* The barrier of a team: nobody goes on before all have come, with more threads than processors and
+ * with fewer, spinning and by OpenMP. */
+#include "test.h"
+
+#include "kernel/team.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+enum { ROUNDS = 2000, MOST = 16 };
+
+/* Every thread writes its round, waits, and reads everybody's; a second wait keeps the next round's
+ * writes from being read in this one. Sums of what was read that is not this round. */
+static uint64_t wrong(struct rc_team *t, int threads, int *came)
+{
+    static int round_of[MOST];
+    uint64_t sum = 0;
+    *came = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : sum)
+    {
+        const int me = omp_get_thread_num(), n = omp_get_num_threads();
+#pragma omp single
+        *came = n;
+        for (int r = 1; r <= ROUNDS; r++) {
+            round_of[me] = r;
+            rc_team_wait(t);
+            for (int i = 0; i < n; i++)
+                sum += round_of[i] != r;
+            rc_team_wait(t);
+        }
+    }
+    return sum;
+}
+
+static void check(int threads, bool spins)
+{
+    struct rc_team t;
+    int came;
+    rc_team_init(&t, threads);
+    assert_int_equal(t.spins, spins);
+    assert_int_equal(wrong(&t, threads, &came), 0);
+    assert_int_equal(came, threads);
+}
+
+static void nobody_goes_on_before_all_have_come(void **state)
+{
+    (void) state;
+    unsetenv("OMP_WAIT_POLICY");
+    const int procs = omp_get_num_procs();
+    for (int threads = 1; threads <= procs && threads <= MOST; threads *= 2)
+        check(threads, true);
+    if (procs < MOST)
+        check(procs + 1, false);
+}
+
+static void who_wants_threads_to_sleep_gets_that(void **state)
+{
+    (void) state;
+    setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+    check(omp_get_num_procs() < MOST ? omp_get_num_procs() : MOST, false);
+    unsetenv("OMP_WAIT_POLICY");
+}
+
+/* More threads than there are processors must give way to each other. */
+static void spinning_threads_give_way(void **state)
+{
+    (void) state;
+    const int procs = omp_get_num_procs();
+    struct rc_team t;
+    int came;
+    if (procs >= MOST)
+        skip();
+    rc_team_init(&t, procs);
+    const double begin = omp_get_wtime();
+    assert_true(t.spins);
+    assert_int_equal(wrong(&t, procs + 1, &came), 0);
+    assert_int_equal(came, procs + 1);
+    assert_true(omp_get_wtime() - begin < 60);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_goes_on_before_all_have_come),
+        cmocka_unit_test(who_wants_threads_to_sleep_gets_that),
+        cmocka_unit_test(spinning_threads_give_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
