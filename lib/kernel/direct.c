@@ -165,6 +165,16 @@ void rc_direct_pack_bias(const struct rc_direct *d, const float *plain, float *p
     rc_vector_pack_bias(plain, d->g.out_channels, packed, rc_direct_bias_bytes(d));
 }
 
+/* A row of c planes, `plane` floats apart, channels together; c may be a constant. */
+static inline __attribute__((always_inline)) void gather(const float *restrict row, int64_t plane,
+                                                         int64_t pixels, float *restrict to,
+                                                         const int64_t c)
+{
+    for (int64_t x = 0; x < pixels; x++)
+        for (int64_t i = 0; i < c; i++)
+            to[x * c + i] = row[i * plane + x];
+}
+
 /* The first pixels of row y of one image, channels together. */
 static void copy_row(const struct rc_direct *d, const float *image, int64_t y, int64_t pixels,
                      float *to)
@@ -175,9 +185,12 @@ static void copy_row(const struct rc_direct *d, const float *image, int64_t y, i
         memcpy(to, image + y * w * c, (size_t) (pixels * c) * sizeof(float));
         return;
     }
-    for (int64_t i = 0; i < c; i++)
-        for (int64_t x = 0; x < pixels; x++)
-            to[x * c + i] = image[(i * g->in[0] + y) * w + x];
+    const float *row = image + y * w;
+    const int64_t plane = g->in[0] * w;
+    if (c == 3)
+        gather(row, plane, pixels, to, 3);
+    else
+        gather(row, plane, pixels, to, c);
 }
 
 /* Rows from y on of one image, `rows` of them, zeros where the image has none. */
