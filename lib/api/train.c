@@ -1,4 +1,5 @@
 #include "base/abi.h"
+#include "base/compute.h"
 #include "train/run.h"
 
 RC_ABI_NO_TAIL(rc_train_options, memory);

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
 
 enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 #define CONTEXT_MAGIC UINT64_C(0x7263636f6e746578) /* "rccontex" */
@@ -243,26 +240,4 @@ rc_status rc_check_cancel(struct rc_context *c)
 uint32_t rc_context_threads(const struct rc_context *c)
 {
     return (uint32_t) c->o.threads;
-}
-
-struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads)
-{
-    struct rc_compute saved = {omp_get_max_threads(), 0};
-    const int wanted = (int) (threads ? threads : rc_context_threads(c));
-    if (wanted != saved.threads)
-        omp_set_num_threads(wanted);
-#if defined(__SSE__)
-    saved.mxcsr = _mm_getcsr();
-    _mm_setcsr(saved.mxcsr | 0x8040); /* flush to zero, denormals are zero */
-#endif
-    return saved;
-}
-
-void rc_compute_leave(struct rc_compute saved)
-{
-#if defined(__SSE__)
-    _mm_setcsr(saved.mxcsr);
-#endif
-    if (omp_get_max_threads() != saved.threads)
-        omp_set_num_threads(saved.threads);
 }

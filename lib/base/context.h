@@ -55,14 +55,6 @@ void rc_log(struct rc_context *c, rc_log_level level, const char *fmt, ...) RC_P
 /* RC_ERR_CANCELLED when the caller's callback says stop. Ask between steps. */
 rc_status rc_check_cancel(struct rc_context *c);
 
-/* Bracket the library's own compute: sets the thread count for OpenMP and oneDNN and flushes
- * denormals on this thread; leave() restores what the caller had. */
-struct rc_compute {
-    int threads;
-    unsigned mxcsr;
-};
-struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads /* 0: context's */);
-void rc_compute_leave(struct rc_compute saved);
 uint32_t rc_context_threads(const struct rc_context *c);
 
 /* false on overflow */

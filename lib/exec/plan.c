@@ -1,5 +1,6 @@
 /* The forward walk: every live node in topological order becomes steps over slots. */
 #include "exec/plan.h"
+#include "base/compute.h"
 
 #include <omp.h>
 #include <string.h>
@@ -11,7 +12,7 @@ rc_status rc_plan_open(struct rc_plan *p, struct rc_graph *g, int64_t batch, boo
     p->n_values = g->n_values;
     p->n_nodes = g->n_nodes;
     rc_team_init(&p->team, omp_get_max_threads());
-    RC_TRY(rc_engine_check_fork()); /* the next parallel loop would hang */
+    RC_TRY(rc_compute_check_fork()); /* the next parallel loop would hang */
     if (p->bf16)
         RC_TRY(rc_cpu_check_bf16());
     const rc_status fit = reference ? RC_OK : rc_engine_trust(g->ctx);

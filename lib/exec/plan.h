@@ -202,6 +202,8 @@ struct rc_plan *rc_tape_plan(struct rc_tape *t);
 
 /* --- step.c --- */
 rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to);
+/* All steps that compute are for teams: they need rc_compute_enter_threads() only. */
+bool rc_plan_is_teams(const struct rc_plan *p);
 /* What fuse_post put behind a node, on plain f32; operands are in the call. */
 rc_status rc_post_plain(const struct rc_call *c);
 #endif

@@ -1,5 +1,6 @@
 /* Inference: clone, passes, plan, run. */
 #include "exec/session.h"
+#include "base/compute.h"
 #include "exec/plan.h"
 #include "pass/pass.h"
 
@@ -25,6 +26,7 @@ struct rc_session {
     uint32_t n_in, n_out;
     rc_id *observe;
     uint32_t n_observe;
+    bool teams; /* all steps flush denormals themselves */
     pid_t pid;
 };
 
@@ -183,6 +185,7 @@ static rc_status compile(struct rc_session *s)
     rc_release(slots);
     RC_TRY(st);
     RC_TRY(settle_constants(&s->plan));
+    s->teams = rc_plan_is_teams(&s->plan);
     return rc_plan_finish(&s->plan);
 }
 
@@ -357,7 +360,8 @@ rc_status rc_session_execute(struct rc_session *s, int64_t n, const void *const 
                        (long long) s->batch);
     if (getpid() != s->pid)
         return rc_fail(RC_ERR_STATE, "session was made before fork(); make it in the new process");
-    const struct rc_compute saved = rc_compute_enter(s->plan.ctx, s->threads);
+    const struct rc_compute saved =
+        (s->teams ? rc_compute_enter_threads : rc_compute_enter)(s->plan.ctx, s->threads);
     rc_status st = RC_OK;
     for (int64_t first = 0; st == RC_OK && first < n; first += s->part) {
         const int64_t left = n - first;

@@ -1,4 +1,5 @@
 /* Running steps: a function pointer and prebuilt arguments each. */
+#include "base/compute.h"
 #include "base/file.h"
 #include "exec/plan.h"
 #include "kernel/bf16.h"
@@ -92,6 +93,14 @@ static rc_status run_step(struct rc_plan *p, struct rc_step *s)
     return RC_OK;
 }
 
+bool rc_plan_is_teams(const struct rc_plan *p)
+{
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        if (!p->steps[i].team && p->steps[i].kind != RC_STEP_COPY)
+            return false;
+    return true;
+}
+
 /* The first step from `from` on that is not for a team, or `to`. */
 static uint32_t team_end(const struct rc_plan *p, uint32_t from, uint32_t to)
 {
@@ -102,11 +111,13 @@ static uint32_t team_end(const struct rc_plan *p, uint32_t from, uint32_t to)
 
 static void run_shared(struct rc_plan *p, uint32_t from, uint32_t to)
 {
+    rc_flush_enter();
     for (uint32_t i = from; i < to; i++) {
         p->steps[i].fast(&p->steps[i].io);
         if (i + 1 < to)
             rc_team_wait(&p->team);
     }
+    rc_flush_leave();
 }
 
 /* A team of one would ask the system at every barrier to wake the others: as much as a barrier of

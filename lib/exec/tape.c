@@ -1,6 +1,7 @@
 /* Training walks over a graph. The plan works on a clone, whose constants point at the caller's,
  * so that an optimiser's step in place is seen by the next forward. */
 #include "exec/tape.h"
+#include "base/compute.h"
 #include "exec/tape_plan.h"
 #include "pass/pass.h"
 

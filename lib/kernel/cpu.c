@@ -1,8 +1,7 @@
-/* What this processor and oneDNN can do, and whether this process was forked after first use. */
+/* What this processor and oneDNN can do. */
 #include "kernel/dnnl_compat.h"
 #include "kernel/engine.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -121,18 +120,4 @@ rc_status rc_cpu_check_bf16(void)
     return rc_fail(RC_ERR_UNSUPPORTED,
                    "bf16 needs AVX-512 BF16 or AMX; processor \"%s\" runs with %s", cpu.model,
                    cpu.isa);
-}
-
-static _Atomic long first_pid;
-
-rc_status rc_engine_check_fork(void)
-{
-    const long me = (long) getpid();
-    long seen = 0;
-    if (atomic_compare_exchange_strong(&first_pid, &seen, me) || seen == me)
-        return RC_OK;
-    return rc_fail(RC_ERR_STATE,
-                   "process %ld was forked from %ld after the library was used; threads do not "
-                   "survive a fork: start a new process (spawn) instead",
-                   me, seen);
 }

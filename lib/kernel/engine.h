@@ -47,11 +47,6 @@ size_t rc_reorder_scratch(const struct rc_reorder *r);
 rc_status rc_reorder_run(struct rc_reorder *r, const void *from, void *to, void *scratch);
 void rc_reorder_destroy(struct rc_reorder *r);
 
-/* RC_ERR_STATE in a process that was forked after the first call of this function: neither OpenMP's
- * nor oneDNN's threads survive a fork, and the next parallel loop would hang. Sessions and tapes
- * ask when created and before every run. */
-rc_status rc_engine_check_fork(void);
-
 /* What this processor and oneDNN can do. */
 struct rc_cpu_info {
     char onednn[32];  /* "2.6.3" */

@@ -46,7 +46,7 @@ struct rc_qkernel_job {
     const void *weights;  /* direct: [out / lanes][kh * run_dwords][lanes] groups of 4 bytes;
                              Winograd: [out / lanes][6][channels / 2][6][lanes] pairs */
     int64_t weights_vec;  /* [bytes] behind out / lanes, or behind 6 */
-    const int32_t *start; /* [out] of every sum */
+    const int32_t *start; /* [out] of every sum; NULL: 0 */
     const float *scale, *bias;
     float mid, res_scale, low, high;
     enum rc_dtype src_type, dst_type, res_type;

@@ -37,7 +37,8 @@ INLINE enum NAME(form) NAME(form_of)(const struct rc_qkernel_job *j, int64_t o)
 INLINE struct NAME(tail) NAME(tail_of)(const struct rc_qkernel_job *j, int64_t o)
 {
     const int64_t size = j->dst_type == RC_F32 ? 4 : 1;
-    return (struct NAME(tail)){.start = LOAD(j->start + o),
+    const INTS none = OP(set1_epi32)(0);
+    return (struct NAME(tail)){.start = j->start ? LOAD(j->start + o) : none,
                                .bias = OP(loadu_ps)(j->bias + o),
                                .scale = OP(loadu_ps)(j->scale + o),
                                .mid = OP(set1_ps)(j->mid),

@@ -1,4 +1,5 @@
 #include "prune/moments.h"
+#include "base/compute.h"
 #include "kernel/gram.h"
 #include "tensor/cholesky.h"
 

@@ -1,5 +1,6 @@
 /* Ranges of all observed values from one pass over the calibration images. */
 #include "kernel/engine.h"
+#include "base/compute.h"
 #include "quant/walk.h"
 
 #include <math.h>
@@ -106,7 +107,7 @@ static rc_status run(struct rc_quantizer *q, struct rc_dataset *d)
 
 rc_status rc_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
 {
-    RC_TRY(rc_engine_check_fork());
+    RC_TRY(rc_compute_check_fork());
     const struct rc_compute saved = rc_compute_enter(q->ctx, 0);
     const rc_status st = run(q, d);
     rc_compute_leave(saved);

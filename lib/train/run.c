@@ -1,5 +1,6 @@
 /* Epochs: steps, validation of the weights that would be the result, checkpoints, progress. */
 #include "train/run.h"
+#include "base/compute.h"
 #include "base/file.h"
 #include "train/evaluate.h"
 

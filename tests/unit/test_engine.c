@@ -1,4 +1,5 @@
 #include "kernel/conv.h"
+#include "base/compute.h"
 #include "test.h"
 
 #include <math.h>
@@ -289,14 +290,14 @@ static void cpu_is_named(void **state)
 static void forked_child_is_refused(void **state)
 {
     (void) state;
-    OK(rc_engine_check_fork());
+    OK(rc_compute_check_fork());
     const pid_t child = fork();
     if (child == 0)
-        _exit(rc_engine_check_fork() == RC_ERR_STATE ? 0 : 1);
+        _exit(rc_compute_check_fork() == RC_ERR_STATE ? 0 : 1);
     int how = 1;
     waitpid(child, &how, 0);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
-    OK(rc_engine_check_fork());
+    OK(rc_compute_check_fork());
 }
 
 int main(void)

@@ -7,6 +7,7 @@
  *     W -= Hinv[:,I] M W[I,:],   Hinv -= Hinv[:,I] M Hinv[I,:],   M = (Hinv[I,I])^-1
  * holds for the channels that are left. The cheapest channel goes, and so on until one is left. */
 #include "prune/criterion.h"
+#include "base/compute.h"
 #include "tensor/cholesky.h"
 
 #include <math.h>

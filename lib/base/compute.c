@@ -1,0 +1,122 @@
+/* Threads, their floating-point mode, and forks. */
+#include "base/compute.h"
+
+#include <omp.h>
+#include <stdatomic.h>
+#include <unistd.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+/* --- denormals --- */
+
+static unsigned mode_here(void)
+{
+#if defined(__SSE__)
+    return _mm_getcsr();
+#else
+    return 0;
+#endif
+}
+
+static void set_mode(unsigned mode)
+{
+#if defined(__SSE__)
+    _mm_setcsr(mode);
+#else
+    (void) mode;
+#endif
+}
+
+static _Thread_local struct {
+    unsigned mode, depth; /* that of the caller, and calls since */
+} flush;
+
+void rc_flush_enter(void)
+{
+    enum { FLUSH = 0x8040 }; /* results and operands */
+    if (flush.depth++ > 0)
+        return;
+    flush.mode = mode_here();
+    set_mode(flush.mode | FLUSH);
+}
+
+void rc_flush_leave(void)
+{
+    if (--flush.depth == 0)
+        set_mode(flush.mode);
+}
+
+/* --- forks --- */
+
+static _Atomic long first_pid;
+
+static bool forked(void)
+{
+    const long seen = atomic_load(&first_pid);
+    return seen && seen != (long) getpid();
+}
+
+rc_status rc_compute_check_fork(void)
+{
+    const long me = (long) getpid();
+    long seen = 0;
+    if (atomic_compare_exchange_strong(&first_pid, &seen, me) || seen == me)
+        return RC_OK;
+    return rc_fail(RC_ERR_STATE,
+                   "process %ld was forked from %ld after the library was used; threads do not "
+                   "survive a fork: start a new process (spawn) instead",
+                   me, seen);
+}
+
+/* --- both --- */
+
+/* Elsewhere a region would hang, or be this thread alone. */
+static bool on_all_threads(void)
+{
+    return omp_get_max_threads() > 1 && !omp_in_parallel() && !forked();
+}
+
+struct rc_compute rc_compute_enter_threads(const struct rc_context *c, uint32_t threads)
+{
+    const struct rc_compute saved = {omp_get_max_threads(), false, mode_here()};
+    const int wanted = (int) (threads ? threads : rc_context_threads(c));
+    if (wanted != saved.threads)
+        omp_set_num_threads(wanted);
+    return saved;
+}
+
+struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads)
+{
+    struct rc_compute saved = rc_compute_enter_threads(c, threads);
+    saved.flushes = true;
+    if (!on_all_threads()) {
+        rc_flush_enter();
+        return saved;
+    }
+#pragma omp parallel
+    rc_flush_enter();
+    return saved;
+}
+
+/* Threads that were made meanwhile took over the mode of the one that made them. */
+static void leave_flushing(unsigned mode)
+{
+    if (!on_all_threads()) {
+        rc_flush_leave();
+        return;
+    }
+#pragma omp parallel
+    if (flush.depth)
+        rc_flush_leave();
+    else
+        set_mode(mode);
+}
+
+void rc_compute_leave(struct rc_compute saved)
+{
+    if (saved.flushes)
+        leave_flushing(saved.mode);
+    if (omp_get_max_threads() != saved.threads)
+        omp_set_num_threads(saved.threads);
+}

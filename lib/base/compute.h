@@ -1,0 +1,27 @@
+#ifndef RC_LIB_BASE_COMPUTE_H
+#define RC_LIB_BASE_COMPUTE_H
+/* The library's own compute: number of threads, and denormals, which are flushed to zero on every
+ * thread that takes part. Callers' threads, those of OpenMP among them, keep what they had. */
+#include "base/context.h"
+
+/* Denormals of this thread, may be nested. */
+void rc_flush_enter(void);
+void rc_flush_leave(void);
+
+/* Brackets compute: sets the number of threads for OpenMP and oneDNN and flushes denormals on all
+ * of them; leave() restores what the caller had. */
+struct rc_compute {
+    int threads;
+    bool flushes;
+    unsigned mode; /* of this thread */
+};
+struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads /* 0: context's */);
+/* For compute whose threads flush denormals themselves: two parallel regions less. */
+struct rc_compute rc_compute_enter_threads(const struct rc_context *c, uint32_t threads);
+void rc_compute_leave(struct rc_compute saved);
+
+/* RC_ERR_STATE in a process that was forked after the first call of this function: neither OpenMP's
+ * nor oneDNN's threads survive a fork, and the next parallel loop would hang. Sessions and tapes
+ * ask when created and before every run. */
+rc_status rc_compute_check_fork(void);
+#endif
