@@ -238,9 +238,10 @@ float *rc_qkernel_scales(struct rc_qkernel_job *j, struct rc_context *c,
                          const struct rc_qkernel_spec *s, int lanes, float times)
 {
     const int64_t padded = up(j->out_c, 2 * lanes);
-    float *scale = rc_alloc_zero(c, 2 * (size_t) padded * sizeof(float)), *bias = scale + padded;
+    float *scale = rc_alloc_zero(c, 2 * (size_t) padded * sizeof(float));
     if (!scale)
         return NULL;
+    float *bias = scale + padded;
     for (int64_t o = 0; o < j->out_c; o++) {
         scale[o] = s->scale[o] / times;
         bias[o] = s->bias[o] * times;

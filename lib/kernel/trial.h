@@ -21,6 +21,6 @@ rc_status rc_trial_fastest(const struct rc_trial *t, uint32_t *fastest);
 /* Nanoseconds that a parallel region takes to begin and end, which run() of a kernel for teams
  * includes and a network seldom pays. */
 uint64_t rc_trial_region(void);
-/* Reads once a cache line; the sum keeps the reads. */
-uint64_t rc_trial_read(const void *memory, size_t bytes);
+/* Reads once a cache line. */
+void rc_trial_read(const void *memory, size_t bytes);
 #endif

@@ -43,7 +43,7 @@ static bool geometry_fits(const struct rc_conv_geometry *g)
 bool rc_conv_moves(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
     struct rc_conv_layout src, dst;
-    struct rc_conv_spec fused;
+    struct rc_conv_spec fused = {.sum = false};
     return !p->training && !p->bf16 && rc_conv_posts_fit(p->node, &fused) &&
            !rc_op_has(p->node, 2) && p->in[1].data && geometry_fits(g) &&
            rc_conv_layout_of(p->want[0], &src) && rc_conv_layout_of(p->out_md[0], &dst) &&
@@ -130,6 +130,11 @@ static bool suits(const void *state, const void *weights)
     return first_of(&m->g, weights) == m->first;
 }
 
+static bool in_units(const struct rc_conv_layout *l)
+{
+    return ((int64_t) 1 << l->shift) % UNIT == 0;
+}
+
 rc_status rc_conv_move(struct rc_prep *p, const struct rc_conv_geometry *g)
 {
     struct move *m = RC_NEW(rc_engine_context(p->engine), struct move);
@@ -143,7 +148,8 @@ rc_status rc_conv_move(struct rc_prep *p, const struct rc_conv_geometry *g)
     m->first = first_of(g, p->in[1].data);
     rc_conv_layout_of(p->want[0], &m->src);
     rc_conv_layout_of(p->out_md[0], &m->dst);
-    m->whole = (m->first | g->in_channels | m->dst.channels) % UNIT == 0;
+    m->whole = (m->first | g->in_channels | m->dst.channels) % UNIT == 0 && in_units(&m->src) &&
+               in_units(&m->dst);
     p->want[1] = NULL;
     p->state = m;
     p->destroy = rc_release;
