@@ -79,7 +79,7 @@ static bool on_all_threads(void)
 
 struct rc_compute rc_compute_enter_threads(const struct rc_context *c, uint32_t threads)
 {
-    const struct rc_compute saved = {omp_get_max_threads(), false, mode_here()};
+    const struct rc_compute saved = {omp_get_max_threads(), RC_FLUSH_NONE, mode_here()};
     const int wanted = (int) (threads ? threads : rc_context_threads(c));
     if (wanted != saved.threads)
         omp_set_num_threads(wanted);
@@ -89,34 +89,26 @@ struct rc_compute rc_compute_enter_threads(const struct rc_context *c, uint32_t 
 struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads)
 {
     struct rc_compute saved = rc_compute_enter_threads(c, threads);
-    saved.flushes = true;
-    if (!on_all_threads()) {
+    saved.flush = on_all_threads() ? RC_FLUSH_ALL : RC_FLUSH_THIS;
+    if (saved.flush == RC_FLUSH_THIS)
         rc_flush_enter();
-        return saved;
-    }
-#pragma omp parallel
-    rc_flush_enter();
-    return saved;
-}
-
-/* Threads that were made meanwhile took over the mode of the one that made them. */
-static void leave_flushing(unsigned mode)
-{
-    if (!on_all_threads()) {
-        rc_flush_leave();
-        return;
-    }
-#pragma omp parallel
-    if (flush.depth)
-        rc_flush_leave();
     else
-        set_mode(mode);
+#pragma omp parallel
+        rc_flush_enter();
+    return saved;
 }
 
 void rc_compute_leave(struct rc_compute saved)
 {
-    if (saved.flushes)
-        leave_flushing(saved.mode);
+    if (saved.flush == RC_FLUSH_THIS)
+        rc_flush_leave();
+    else if (saved.flush == RC_FLUSH_ALL) {
+#pragma omp parallel
+        if (flush.depth)
+            rc_flush_leave();
+        else /* made meanwhile, with the mode of the one that made it */
+            set_mode(saved.mode);
+    }
     if (omp_get_max_threads() != saved.threads)
         omp_set_num_threads(saved.threads);
 }

@@ -12,8 +12,8 @@ void rc_flush_leave(void);
  * of them; leave() restores what the caller had. */
 struct rc_compute {
     int threads;
-    bool flushes;
-    unsigned mode; /* of this thread */
+    enum { RC_FLUSH_NONE, RC_FLUSH_THIS, RC_FLUSH_ALL } flush; /* threads that do */
+    unsigned mode;                                             /* of this one, before */
 };
 struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads /* 0: context's */);
 /* For compute whose threads flush denormals themselves: two parallel regions less. */

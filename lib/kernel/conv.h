@@ -24,6 +24,11 @@ struct rc_conv_layout {
 enum { RC_CONV_NO_BLOCKS = 40 }; /* larger than any number of channels */
 /* False where channels do not lie together, whole or in blocks. */
 bool rc_conv_layout_of(const struct rc_md *md, struct rc_conv_layout *l);
+/* Channels from a multiple of `unit` on, a power of two, lie side by side. */
+static inline bool rc_conv_layout_in(const struct rc_conv_layout *l, int64_t unit)
+{
+    return ((int64_t) 1 << l->shift) % unit == 0;
+}
 static inline int64_t rc_conv_channel(const struct rc_conv_layout *l, int64_t c)
 {
     return (c >> l->shift) * l->block_stride + (c & (((int64_t) 1 << l->shift) - 1));

@@ -60,9 +60,9 @@ struct rc_prep {
     int32_t in_place;      /* operand whose buffer out[0] overwrites, or -1 (set to -1 on entry).
                               The session honours it only if that value dies here; otherwise it
                               copies the operand into out[0] before run */
-    bool values_at_run;    /* nothing here depends on values of constants: packing anew will do, */
-    bool (*suits)(const void *state, const void *weights); /* as long as this holds for operand 1's;
-                              NULL: always */
+    bool values_at_run;    /* new values of constants need only be packed anew, ... */
+    /* ... where this is true of operand 1's. NULL: always */
+    bool (*suits)(const void *state, const void *weights);
     size_t scratch, saved; /* [bytes] */
     const char *impl;      /* implementation name for profiles; lives as long as `state`, or NULL */
     void *state;           /* from rc_alloc; released by destroy */

@@ -37,7 +37,7 @@ static bool choose_side(struct rc_winograd_job *j)
 /* False where channels do not lie together, or not in blocks of whole vectors. */
 static bool layout_of(const struct rc_md *md, int64_t lanes, struct rc_conv_layout *l)
 {
-    return rc_conv_layout_of(md, l) && ((int64_t) 1 << l->shift) % lanes == 0;
+    return rc_conv_layout_of(md, l) && rc_conv_layout_in(l, lanes);
 }
 
 static bool geometry_fits(const struct rc_conv_geometry *g)

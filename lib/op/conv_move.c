@@ -40,14 +40,27 @@ static bool geometry_fits(const struct rc_conv_geometry *g)
     return fits;
 }
 
+/* False where the convolution does more than move, or lies in another layout. */
+static bool describe(struct move *m, const struct rc_prep *p, const struct rc_conv_geometry *g)
+{
+    struct rc_conv_spec fused = {.sum = false};
+    *m = (struct move){.g = *g};
+    if (p->training || p->bf16 || rc_op_has(p->node, 2) || !p->in[1].data ||
+        !rc_conv_posts_fit(p->node, &fused) || !geometry_fits(g) ||
+        !rc_conv_layout_of(p->want[0], &m->src) || !rc_conv_layout_of(p->out_md[0], &m->dst))
+        return false;
+    m->sum = fused.sum;
+    m->relu = fused.relu;
+    m->first = first_of(g, p->in[1].data);
+    m->whole = (m->first | g->in_channels | m->dst.channels) % UNIT == 0 &&
+               rc_conv_layout_in(&m->src, UNIT) && rc_conv_layout_in(&m->dst, UNIT);
+    return m->first >= 0;
+}
+
 bool rc_conv_moves(const struct rc_prep *p, const struct rc_conv_geometry *g)
 {
-    struct rc_conv_layout src, dst;
-    struct rc_conv_spec fused = {.sum = false};
-    return !p->training && !p->bf16 && rc_conv_posts_fit(p->node, &fused) &&
-           !rc_op_has(p->node, 2) && p->in[1].data && geometry_fits(g) &&
-           rc_conv_layout_of(p->want[0], &src) && rc_conv_layout_of(p->out_md[0], &dst) &&
-           first_of(g, p->in[1].data) >= 0;
+    struct move m;
+    return describe(&m, p, g);
 }
 
 typedef float vec __attribute__((vector_size(16), aligned(4)));
@@ -130,26 +143,12 @@ static bool suits(const void *state, const void *weights)
     return first_of(&m->g, weights) == m->first;
 }
 
-static bool in_units(const struct rc_conv_layout *l)
-{
-    return ((int64_t) 1 << l->shift) % UNIT == 0;
-}
-
 rc_status rc_conv_move(struct rc_prep *p, const struct rc_conv_geometry *g)
 {
     struct move *m = RC_NEW(rc_engine_context(p->engine), struct move);
     if (!m)
         return RC_ERR_MEMORY;
-    struct rc_conv_spec fused = {.sum = false};
-    rc_conv_posts_fit(p->node, &fused);
-    m->sum = fused.sum;
-    m->relu = fused.relu;
-    m->g = *g;
-    m->first = first_of(g, p->in[1].data);
-    rc_conv_layout_of(p->want[0], &m->src);
-    rc_conv_layout_of(p->out_md[0], &m->dst);
-    m->whole = (m->first | g->in_channels | m->dst.channels) % UNIT == 0 && in_units(&m->src) &&
-               in_units(&m->dst);
+    describe(m, p, g);
     p->want[1] = NULL;
     p->state = m;
     p->destroy = rc_release;

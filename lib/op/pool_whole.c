@@ -12,8 +12,7 @@ struct whole {
 
 static bool layout_fits(const struct rc_md *md, struct rc_conv_layout *l)
 {
-    return md && md->dtype == RC_F32 && rc_conv_layout_of(md, l) &&
-           ((int64_t) 1 << l->shift) % UNIT == 0;
+    return md && md->dtype == RC_F32 && rc_conv_layout_of(md, l) && rc_conv_layout_in(l, UNIT);
 }
 
 bool rc_pool_whole_fits(const struct rc_prep *p, const struct rc_window *w)

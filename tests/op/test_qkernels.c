@@ -123,18 +123,23 @@ static void f32_kernels_take_what_integer_ones_do_not(void **state)
     check_real(t, NULL);
 }
 
+static struct conv_case layer_3x3(int64_t channels)
+{
+    return (struct conv_case){.in = channels,
+                              .out = channels,
+                              .groups = 1,
+                              .kernel = 3,
+                              .stride = 1,
+                              .pad = 1,
+                              .size = 16,
+                              .x = RC_U8,
+                              .y = RC_U8};
+}
+
 /* Kernel of a 3x3 layer with c channels where nothing is measured. */
 static void rule(char kernel[96], int64_t c)
 {
-    const struct conv_case t = {.in = c,
-                                .out = c,
-                                .groups = 1,
-                                .kernel = 3,
-                                .stride = 1,
-                                .pad = 1,
-                                .size = 16,
-                                .x = RC_U8,
-                                .y = RC_U8};
+    const struct conv_case t = layer_3x3(c);
     setenv("RESCOMP_CHOICES", "off", 1);
     qnet_check_conv(&t, kernel);
     unsetenv("RESCOMP_CHOICES");
@@ -145,15 +150,7 @@ static void integers_stay_unless_asked(void **state)
 {
     (void) state;
     char kernel[96] = "";
-    const struct conv_case t = {.in = 16,
-                                .out = 16,
-                                .groups = 1,
-                                .kernel = 3,
-                                .stride = 1,
-                                .pad = 1,
-                                .size = 8,
-                                .x = RC_U8,
-                                .y = RC_U8};
+    const struct conv_case t = layer_3x3(16);
     if (!rc_cpu_lanes())
         skip();
     setenv("RESCOMP_INT8_KERNEL", "f32-own", 1);
