@@ -1,6 +1,6 @@
 #include "base/abi.h"
 #include "base/context.h"
-#include "kernel/choice.h"
+#include "kernel/choice/choice.h"
 
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@ enum { OPTIONS_V1 = offsetof(rc_context_options, choices) };
 
 const char *rc_last_error(void)
 {
-    return rc_error_text();
+    return rci_error_text();
 }
 
 const char *rc_version_string(void)
@@ -34,12 +34,12 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
 {
     rc_context_options o;
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    RC_TRY(rc_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_context_options"));
-    RC_TRY(rc_context_create(out, &o));
+    RC_TRY(rci_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_context_options"));
+    RC_TRY(rci_context_create(out, &o));
     const bool told = o.choices && *o.choices;
-    const rc_status st = rc_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
+    const rc_status st = rci_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
     if (st != RC_OK)
         rc_context_free(out);
     return st;
@@ -49,16 +49,16 @@ void rc_context_free(rc_context **context)
 {
     if (!context)
         return;
-    if (rc_context_valid(*context))
-        rc_choice_close(*context);
-    rc_context_destroy(*context);
+    if (rci_context_valid(*context))
+        rci_choice_close(*context);
+    rci_context_destroy(*context);
     *context = NULL;
 }
 
 rc_status rc_context_memory(const rc_context *context, uint64_t *live, uint64_t *peak)
 {
-    if (!rc_context_valid(context))
-        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (!rci_context_valid(context))
+        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
     if (live)
         *live = atomic_load(&((rc_context *) context)->live);
     if (peak)

@@ -11,68 +11,68 @@ RC_ABI_NO_TAIL(rc_node_info, output);
 static rc_status check_graph(const struct rc_graph *g)
 {
     if (!g)
-        return rc_fail(RC_ERR_ARG, "graph is NULL");
-    return rc_graph_valid(g) ? RC_OK : rc_fail(RC_ERR_ARG, "graph is not a graph or was freed");
+        return rci_fail(RC_ERR_ARG, "graph is NULL");
+    return rci_graph_valid(g) ? RC_OK : rci_fail(RC_ERR_ARG, "graph is not a graph or was freed");
 }
 
 static rc_status check_load(rc_graph **out, const struct rc_context *c)
 {
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    return rc_context_valid(c) ? RC_OK : rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    return rci_context_valid(c) ? RC_OK : rci_fail(RC_ERR_ARG, "context is NULL or was freed");
 }
 
 rc_status rc_graph_load(rc_graph **out, rc_context *context, const char *path)
 {
     RC_TRY(check_load(out, context));
     if (!path)
-        return rc_fail(RC_ERR_ARG, "path is NULL");
-    return rc_onnx_load(out, context, path);
+        return rci_fail(RC_ERR_ARG, "path is NULL");
+    return rci_onnx_load(out, context, path);
 }
 
 rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const void *data, size_t size)
 {
     RC_TRY(check_load(out, context));
     if (!data && size)
-        return rc_fail(RC_ERR_ARG, "data is NULL");
-    return rc_onnx_load_memory(out, context, data, size);
+        return rci_fail(RC_ERR_ARG, "data is NULL");
+    return rci_onnx_load_memory(out, context, data, size);
 }
 
 rc_status rc_graph_save(const rc_graph *graph, const char *path)
 {
     RC_TRY(check_graph(graph));
     if (!path)
-        return rc_fail(RC_ERR_ARG, "path is NULL");
-    return rc_onnx_save(graph, path);
+        return rci_fail(RC_ERR_ARG, "path is NULL");
+    return rci_onnx_save(graph, path);
 }
 
 rc_status rc_graph_copy(rc_graph **out, const rc_graph *graph)
 {
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
     RC_TRY(check_graph(graph));
-    return rc_graph_clone(out, graph);
+    return rci_graph_clone(out, graph);
 }
 
 void rc_graph_free(rc_graph **graph)
 {
-    if (!graph || !rc_graph_valid(*graph))
+    if (!graph || !rci_graph_valid(*graph))
         return;
-    rc_graph_destroy(*graph);
+    rci_graph_destroy(*graph);
     *graph = NULL;
 }
 
 rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info)
 {
-    struct rc_graph_cost cost;
+    struct rci_graph_cost cost;
     RC_TRY(check_graph(graph));
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
-    RC_TRY(rc_graph_cost(graph, &cost));
+        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_TRY(rci_graph_cost(graph, &cost));
     rc_graph_info r = {sizeof(r)};
-    for (rc_id i = 0; i < graph->n_nodes; i++)
+    for (rci_id i = 0; i < graph->n_nodes; i++)
         r.nodes += graph->nodes[i].op != NULL;
     r.parameters = cost.parameters;
     r.macs = cost.macs;
@@ -81,57 +81,57 @@ rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info)
     r.outputs = graph->n_outputs;
     r.opset = graph->opset;
     r.dynamic_batch = graph->dynamic_batch;
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_graph_info");
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_graph_info");
 }
 
-static rc_status node_at(const struct rc_graph *g, uint64_t index, rc_id *out)
+static rc_status node_at(const struct rc_graph *g, uint64_t index, rci_id *out)
 {
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    RC_TRY(rc_graph_order(g, &order, &n));
+    RC_TRY(rci_graph_order(g, &order, &n));
     if (index < n)
         *out = order[index];
-    rc_release(order);
+    rci_release(order);
     if (index < n)
         return RC_OK;
-    return rc_fail(RC_ERR_ARG, "node %llu does not exist, there are %u", (unsigned long long) index,
-                   n);
+    return rci_fail(RC_ERR_ARG, "node %llu does not exist, there are %u",
+                    (unsigned long long) index, n);
 }
 
 /* Constants that are weights, not the integers that steer an operator. */
-static uint64_t node_weight_bytes(const struct rc_graph *g, const struct rc_node *n)
+static uint64_t node_weight_bytes(const struct rc_graph *g, const struct rci_node *n)
 {
     uint64_t bytes = 0;
     for (uint32_t k = 0; k < n->n_in; k++) {
-        const struct rc_tensor *t = rc_const_in(g, n, k);
+        const struct rci_tensor *t = rci_const_in(g, n, k);
         if (t && t->dtype != RC_I64 && t->dtype != RC_BOOL && t->shape.rank)
-            bytes += rc_tensor_bytes(t);
+            bytes += rci_tensor_bytes(t);
     }
     return bytes;
 }
 
 rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info *info)
 {
-    rc_id id = RC_NONE;
-    struct rc_cost cost;
+    rci_id id = RC_NONE;
+    struct rci_cost cost;
     rc_node_info r = {sizeof(r)};
     RC_TRY(check_graph(graph));
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
+        return rci_fail(RC_ERR_ARG, "info is NULL");
     RC_TRY(node_at(graph, index, &id));
-    const struct rc_node *n = &graph->nodes[id];
-    RC_TRY(rc_node_cost(graph, id, &cost, &r.parameters));
+    const struct rci_node *n = &graph->nodes[id];
+    RC_TRY(rci_node_cost(graph, id, &cost, &r.parameters));
     r.name = n->name;
     r.op = n->op->name;
     if (n->n_out && n->out[0] != RC_NONE) {
-        const struct rc_shape *s = &graph->values[n->out[0]].tensor.shape;
+        const struct rci_shape *s = &graph->values[n->out[0]].tensor.shape;
         r.rank = s->rank;
         memcpy(r.shape, s->dim, sizeof(r.shape));
         r.output = graph->values[n->out[0]].name;
     }
     r.macs = cost.macs;
     r.bytes = node_weight_bytes(graph, n);
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_node_info");
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_node_info");
 }
 
 rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, const float **data,
@@ -139,13 +139,13 @@ rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, const flo
 {
     RC_TRY(check_graph(graph));
     if (!name || !data || !dims || !rank)
-        return rc_fail(RC_ERR_ARG, "name, data, dims or rank is NULL");
+        return rci_fail(RC_ERR_ARG, "name, data, dims or rank is NULL");
     *data = NULL;
     *rank = 0;
-    const rc_id id = rc_graph_find_value(graph, name);
+    const rci_id id = rci_graph_find_value(graph, name);
     if (id == RC_NONE)
-        return rc_fail(RC_ERR_ARG, "no value named \"%s\"", name);
-    const struct rc_tensor *t = &graph->values[id].tensor;
+        return rci_fail(RC_ERR_ARG, "no value named \"%s\"", name);
+    const struct rci_tensor *t = &graph->values[id].tensor;
     if (t->dtype == RC_F32)
         *data = t->data;
     *rank = t->shape.rank;
@@ -158,8 +158,8 @@ rc_status rc_graph_get_meta(const rc_graph *graph, const char *key, const char *
 {
     RC_TRY(check_graph(graph));
     if (!key || !value)
-        return rc_fail(RC_ERR_ARG, "key or value is NULL");
-    *value = rc_graph_meta(graph, key);
+        return rci_fail(RC_ERR_ARG, "key or value is NULL");
+    *value = rci_graph_meta(graph, key);
     return RC_OK;
 }
 
@@ -167,6 +167,6 @@ rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *va
 {
     RC_TRY(check_graph(graph));
     if (!key || !*key)
-        return rc_fail(RC_ERR_ARG, "key is NULL or empty");
-    return rc_graph_set_meta(graph, key, value);
+        return rci_fail(RC_ERR_ARG, "key is NULL or empty");
+    return rci_graph_set_meta(graph, key, value);
 }

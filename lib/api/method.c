@@ -16,33 +16,33 @@ RC_ABI_NO_TAIL(rc_method_kind_info, methods);
 RC_ABI_NO_TAIL(rc_method_info, parameters);
 RC_ABI_NO_TAIL(rc_parameter_info, max);
 
-static const struct rc_method_kind *const kinds[] = {
-    &rc_kind_allocation,
-    &rc_kind_augmentation,
-    &rc_kind_criterion,
-    &rc_kind_distill_loss,
-    &rc_kind_loss,
-    &rc_kind_normalizer,
-    &rc_kind_observer,
-    &rc_kind_optimizer,
-    &rc_kind_rate,
-    &rc_kind_reduction,
-    &rc_kind_repair,
+static const struct rci_method_kind *const kinds[] = {
+    &rci_kind_allocation,
+    &rci_kind_augmentation,
+    &rci_kind_criterion,
+    &rci_kind_distill_loss,
+    &rci_kind_loss,
+    &rci_kind_normalizer,
+    &rci_kind_observer,
+    &rci_kind_optimizer,
+    &rci_kind_rate,
+    &rci_kind_reduction,
+    &rci_kind_repair,
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-static rc_status find_kind(const struct rc_method_kind **out, const char *name)
+static rc_status find_kind(const struct rci_method_kind **out, const char *name)
 {
     if (!name)
-        return rc_fail(RC_ERR_ARG, "kind is NULL");
+        return rci_fail(RC_ERR_ARG, "kind is NULL");
     for (uint32_t i = 0; i < N_KINDS; i++)
         if (!strcmp(kinds[i]->kind, name)) {
             *out = kinds[i];
             return RC_OK;
         }
-    rc_fail(RC_ERR_ARG, "no kind of method named \"%.64s\"; there are", name);
+    rci_fail(RC_ERR_ARG, "no kind of method named \"%.64s\"; there are", name);
     for (uint32_t i = 0; i < N_KINDS; i++)
-        rc_fail_append("%s %s", i ? "," : "", kinds[i]->kind);
+        rci_fail_append("%s %s", i ? "," : "", kinds[i]->kind);
     return RC_ERR_ARG;
 }
 
@@ -50,7 +50,7 @@ static rc_status check_index(const char *what, uint64_t index, uint64_t count)
 {
     if (index < count)
         return RC_OK;
-    return rc_fail(RC_ERR_ARG, "%s %llu does not exist, there are %llu", what,
+    return rci_fail(RC_ERR_ARG, "%s %llu does not exist, there are %llu", what,
                    (unsigned long long) index, (unsigned long long) count);
 }
 
@@ -62,36 +62,36 @@ uint64_t rc_method_kinds(void)
 rc_status rc_method_get_kind(uint64_t index, rc_method_kind_info *info)
 {
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
+        return rci_fail(RC_ERR_ARG, "info is NULL");
     RC_TRY(check_index("kind", index, N_KINDS));
-    const struct rc_method_kind *k = kinds[index];
+    const struct rci_method_kind *k = kinds[index];
     const rc_method_kind_info r = {sizeof(r), k->kind, k->summary, k->count};
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_method_kind_info");
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_method_kind_info");
 }
 
 rc_status rc_method_get(const char *kind, uint64_t index, rc_method_info *info)
 {
-    const struct rc_method_kind *k;
+    const struct rci_method_kind *k;
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
+        return rci_fail(RC_ERR_ARG, "info is NULL");
     RC_TRY(find_kind(&k, kind));
     RC_TRY(check_index(kind, index, k->count));
-    const struct rc_method *m = k->table[index];
+    const struct rci_method *m = k->table[index];
     const rc_method_info r = {sizeof(r), m->name, m->summary, m->source, m->n_params};
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_method_info");
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_method_info");
 }
 
 rc_status rc_method_get_parameter(const char *kind, uint64_t method, uint64_t index,
                                   rc_parameter_info *info)
 {
-    const struct rc_method_kind *k;
+    const struct rci_method_kind *k;
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
+        return rci_fail(RC_ERR_ARG, "info is NULL");
     RC_TRY(find_kind(&k, kind));
     RC_TRY(check_index(kind, method, k->count));
     RC_TRY(check_index("parameter", index, k->table[method]->n_params));
-    const struct rc_param *p = &k->table[method]->params[index];
+    const struct rci_param *p = &k->table[method]->params[index];
     const rc_parameter_info r = {sizeof(r), p->name, p->summary, (uint64_t) p->type,
                                  p->def,    p->min,  p->max};
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_parameter_info");
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_parameter_info");
 }

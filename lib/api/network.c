@@ -13,8 +13,8 @@ static rc_status check_range(const char *what, uint64_t value, uint64_t max)
 {
     if (value <= max)
         return RC_OK;
-    return rc_fail(RC_ERR_ARG, "%s is %llu, allowed are 0 to %llu", what,
-                   (unsigned long long) value, (unsigned long long) max);
+    return rci_fail(RC_ERR_ARG, "%s is %llu, allowed are 0 to %llu", what,
+                    (unsigned long long) value, (unsigned long long) max);
 }
 
 static rc_status check_options(const rc_network_options *o)
@@ -25,7 +25,7 @@ static rc_status check_options(const rc_network_options *o)
     RC_TRY(check_range("width", o->width, MAX_SIDE));
     RC_TRY(check_range("option_b", o->option_b, 1));
     if (isnan(o->multiplier) || o->multiplier < 0 || o->multiplier > 64)
-        return rc_fail(RC_ERR_ARG, "multiplier is %g, allowed are 0 to 64", o->multiplier);
+        return rci_fail(RC_ERR_ARG, "multiplier is %g, allowed are 0 to 64", o->multiplier);
     return RC_OK;
 }
 
@@ -34,15 +34,15 @@ rc_status rc_graph_create_network(rc_graph **out, rc_context *context, const cha
 {
     rc_network_options o;
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!rc_context_valid(context))
-        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (!rci_context_valid(context))
+        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
     if (!architecture)
-        return rc_fail(RC_ERR_ARG, "architecture is NULL");
-    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_network_options"));
+        return rci_fail(RC_ERR_ARG, "architecture is NULL");
+    RC_TRY(rci_abi_read(&o, sizeof(o), sizeof(o), options, "rc_network_options"));
     RC_TRY(check_options(&o));
-    const struct rc_zoo_options z = {
+    const struct rci_zoo_options z = {
         .classes = (int64_t) o.classes,
         .channels = (int64_t) o.channels,
         .height = (int64_t) o.height,
@@ -51,15 +51,15 @@ rc_status rc_graph_create_network(rc_graph **out, rc_context *context, const cha
         .option_b = o.option_b,
         .seed = o.seed,
     };
-    return rc_zoo_create(out, context, architecture, &z);
+    return rci_zoo_create(out, context, architecture, &z);
 }
 
 rc_status rc_graph_fuse(rc_graph *graph)
 {
-    if (!graph || !rc_graph_valid(graph))
-        return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
-    RC_TRY(rc_pass_run(graph, &rc_pass_fold_const, NULL));
-    RC_TRY(rc_pass_run(graph, &rc_pass_drop_identity, NULL));
-    RC_TRY(rc_pass_run(graph, &rc_pass_fold_affine, NULL));
-    return rc_graph_sweep(graph, NULL);
+    if (!graph || !rci_graph_valid(graph))
+        return rci_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    RC_TRY(rci_pass_run(graph, &rci_pass_fold_const, NULL));
+    RC_TRY(rci_pass_run(graph, &rci_pass_drop_identity, NULL));
+    RC_TRY(rci_pass_run(graph, &rci_pass_fold_affine, NULL));
+    return rci_graph_sweep(graph, NULL);
 }

@@ -11,15 +11,15 @@ static rc_status check_fraction(const char *name, double v)
 {
     if (v == 0 || (v > 0 && v <= 1))
         return RC_OK;
-    return rc_fail(RC_ERR_ARG, "%s is %g, allowed is above 0 up to 1", name, v);
+    return rci_fail(RC_ERR_ARG, "%s is %g, allowed is above 0 up to 1", name, v);
 }
 
 static rc_status check_range(const char *name, uint64_t v, uint64_t max)
 {
     if (v <= max)
         return RC_OK;
-    return rc_fail(RC_ERR_ARG, "%s is %llu, allowed is up to %llu", name, (unsigned long long) v,
-                   (unsigned long long) max);
+    return rci_fail(RC_ERR_ARG, "%s is %llu, allowed is up to %llu", name, (unsigned long long) v,
+                    (unsigned long long) max);
 }
 
 static rc_status check_options(const rc_pruner_options *o)
@@ -28,24 +28,24 @@ static rc_status check_options(const rc_pruner_options *o)
     RC_TRY(check_fraction("parameters", o->parameters));
     RC_TRY(check_fraction("ratio", o->ratio));
     if (!(o->max_cut > 0 && o->max_cut < 1))
-        return rc_fail(RC_ERR_ARG, "max_cut is %g, allowed is above 0 and below 1", o->max_cut);
+        return rci_fail(RC_ERR_ARG, "max_cut is %g, allowed is above 0 and below 1", o->max_cut);
     RC_TRY(check_range("round_to", o->round_to, 1024));
     RC_TRY(check_range("min_channels", o->min_channels, 1 << 20));
     RC_TRY(check_range("trunk", o->trunk, RC_PRUNE_TRUNK_KEEP));
     RC_TRY(check_range("batch", o->batch, 65536));
     RC_TRY(check_range("keep_count", o->keep_count, 1 << 20));
     if (o->keep_count && !o->keep)
-        return rc_fail(RC_ERR_ARG, "keep is NULL, but keep_count is not 0");
+        return rci_fail(RC_ERR_ARG, "keep is NULL, but keep_count is not 0");
     if (o->flags)
-        return rc_fail(RC_ERR_ARG, "flags has unknown bits 0x%llx", (unsigned long long) o->flags);
+        return rci_fail(RC_ERR_ARG, "flags has unknown bits 0x%llx", (unsigned long long) o->flags);
     return RC_OK;
 }
 
 static rc_status resolve(rc_pruner_options *o, const rc_pruner_options *caller,
                          const struct rc_context *c)
 {
-    RC_TRY(rc_abi_read(o, sizeof(*o), offsetof(rc_pruner_options, flags) + sizeof(o->flags), caller,
-                       "rc_pruner_options"));
+    RC_TRY(rci_abi_read(o, sizeof(*o), offsetof(rc_pruner_options, flags) + sizeof(o->flags),
+                        caller, "rc_pruner_options"));
     o->criterion = o->criterion ? o->criterion : "l2";
     o->repair = o->repair ? o->repair : "none";
     if (o->macs == 0 && o->parameters == 0 && o->ratio == 0)
@@ -62,7 +62,7 @@ static rc_status resolve(rc_pruner_options *o, const rc_pruner_options *caller,
 
 static rc_status check_pruner(const rc_pruner *p)
 {
-    return rc_pruner_valid(p) ? RC_OK : rc_fail(RC_ERR_ARG, "pruner is NULL or was freed");
+    return rci_pruner_valid(p) ? RC_OK : rci_fail(RC_ERR_ARG, "pruner is NULL or was freed");
 }
 
 static rc_status check_group(const rc_pruner *p, uint64_t group)
@@ -70,42 +70,42 @@ static rc_status check_group(const rc_pruner *p, uint64_t group)
     RC_TRY(check_pruner(p));
     if (group < p->coupling->n_groups)
         return RC_OK;
-    return rc_fail(RC_ERR_ARG, "group is %llu, there are %u", (unsigned long long) group,
-                   p->coupling->n_groups);
+    return rci_fail(RC_ERR_ARG, "group is %llu, there are %u", (unsigned long long) group,
+                    p->coupling->n_groups);
 }
 
 rc_status rc_pruner_new(rc_pruner **out, const rc_graph *graph, const rc_pruner_options *options)
 {
     rc_pruner_options o;
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!rc_graph_valid(graph))
-        return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    if (!rci_graph_valid(graph))
+        return rci_fail(RC_ERR_ARG, "graph is NULL or was freed");
     RC_TRY(resolve(&o, options, graph->ctx));
-    return rc_pruner_create(out, graph, &o);
+    return rci_pruner_create(out, graph, &o);
 }
 
 void rc_pruner_free(rc_pruner **pruner)
 {
-    if (!pruner || !rc_pruner_valid(*pruner))
+    if (!pruner || !rci_pruner_valid(*pruner))
         return;
-    rc_pruner_destroy(*pruner);
+    rci_pruner_destroy(*pruner);
     *pruner = NULL;
 }
 
 uint64_t rc_pruner_groups(const rc_pruner *pruner)
 {
-    return rc_pruner_valid(pruner) ? pruner->coupling->n_groups : 0;
+    return rci_pruner_valid(pruner) ? pruner->coupling->n_groups : 0;
 }
 
 rc_status rc_pruner_get_group(const rc_pruner *pruner, uint64_t group, rc_prune_group_info *info)
 {
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
+        return rci_fail(RC_ERR_ARG, "info is NULL");
     RC_TRY(check_group(pruner, group));
     const uint32_t i = (uint32_t) group;
-    const struct rc_prune_group *g = &pruner->coupling->group[i];
+    const struct rci_prune_group *g = &pruner->coupling->group[i];
     rc_prune_group_info r = {.size = sizeof(r),
                              .name = g->name,
                              .channels = g->n_units,
@@ -113,36 +113,36 @@ rc_status rc_pruner_get_group(const rc_pruner *pruner, uint64_t group, rc_prune_
                              .kept = pruner->kept[i],
                              .members = g->n_members,
                              .producers = g->producers,
-                             .may_cut = rc_pruner_may_cut(pruner, i),
-                             .reason = rc_pruner_reason(pruner, i)};
-    RC_TRY(rc_pruner_channel_cost(pruner, i, &r.macs, &r.parameters));
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_prune_group_info");
+                             .may_cut = rci_pruner_may_cut(pruner, i),
+                             .reason = rci_pruner_reason(pruner, i)};
+    RC_TRY(rci_pruner_channel_cost(pruner, i, &r.macs, &r.parameters));
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_prune_group_info");
 }
 
 rc_status rc_pruner_get_member(const rc_pruner *pruner, uint64_t group, uint64_t member,
                                rc_prune_member_info *info)
 {
     if (!info)
-        return rc_fail(RC_ERR_ARG, "info is NULL");
+        return rci_fail(RC_ERR_ARG, "info is NULL");
     RC_TRY(check_group(pruner, group));
-    const struct rc_prune_group *g = &pruner->coupling->group[group];
+    const struct rci_prune_group *g = &pruner->coupling->group[group];
     if (member >= g->n_members)
-        return rc_fail(RC_ERR_ARG, "member is %llu, group \"%s\" has %u",
-                       (unsigned long long) member, g->name, g->n_members);
-    const struct rc_member *m = &g->member[member];
+        return rci_fail(RC_ERR_ARG, "member is %llu, group \"%s\" has %u",
+                        (unsigned long long) member, g->name, g->n_members);
+    const struct rci_member *m = &g->member[member];
     const rc_prune_member_info r = {sizeof(r), pruner->graph->nodes[m->node].name,
                                     pruner->graph->values[m->value].name, m->axis, m->kind};
-    return rc_abi_write(info, sizeof(r), &r, sizeof(r), "rc_prune_member_info");
+    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_prune_member_info");
 }
 
 rc_status rc_pruner_get_scores(rc_pruner *pruner, uint64_t group, const double **scores,
                                uint64_t *count)
 {
     if (!scores)
-        return rc_fail(RC_ERR_ARG, "scores is NULL");
+        return rci_fail(RC_ERR_ARG, "scores is NULL");
     *scores = NULL;
     RC_TRY(check_group(pruner, group));
-    RC_TRY(rc_pruner_score(pruner));
+    RC_TRY(rci_pruner_score(pruner));
     *scores = pruner->score[group];
     if (count)
         *count = pruner->coupling->group[group].n_units;
@@ -154,14 +154,14 @@ static rc_status write_result(const rc_pruner *p, rc_prune_result *result)
     rc_prune_result r;
     if (!result)
         return RC_OK;
-    rc_pruner_result(p, &r);
-    return rc_abi_write(result, sizeof(r), &r, sizeof(r), "rc_prune_result");
+    rci_pruner_result(p, &r);
+    return rci_abi_write(result, sizeof(r), &r, sizeof(r), "rc_prune_result");
 }
 
 rc_status rc_pruner_plan(rc_pruner *pruner, rc_prune_result *result)
 {
     RC_TRY(check_pruner(pruner));
-    const rc_status st = rc_pruner_choose(pruner);
+    const rc_status st = rci_pruner_choose(pruner);
     if (st == RC_OK || st == RC_ERR_GOAL)
         RC_TRY(write_result(pruner, result));
     return st;
@@ -171,15 +171,15 @@ rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t kept)
 {
     RC_TRY(check_group(pruner, group));
     RC_TRY(check_range("kept", kept, UINT32_MAX));
-    return rc_pruner_keep(pruner, (uint32_t) group, (uint32_t) kept);
+    return rci_pruner_keep(pruner, (uint32_t) group, (uint32_t) kept);
 }
 
 rc_status rc_pruner_apply(rc_pruner *pruner, rc_graph **out, rc_prune_result *result)
 {
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
     RC_TRY(check_pruner(pruner));
-    RC_TRY(rc_pruner_cut(pruner, out));
+    RC_TRY(rci_pruner_cut(pruner, out));
     return write_result(pruner, result);
 }

@@ -5,26 +5,26 @@ RC_ABI_NO_TAIL(rc_report_step, note);
 
 static rc_status check_report(const rc_report *report)
 {
-    return report ? RC_OK : rc_fail(RC_ERR_ARG, "report is NULL");
+    return report ? RC_OK : rci_fail(RC_ERR_ARG, "report is NULL");
 }
 
 rc_status rc_report_new(rc_report **out, rc_context *context, const char *title)
 {
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!rc_context_valid(context))
-        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (!rci_context_valid(context))
+        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
     if (!title)
-        return rc_fail(RC_ERR_ARG, "title is NULL");
-    return rc_report_create(out, context, title);
+        return rci_fail(RC_ERR_ARG, "title is NULL");
+    return rci_report_create(out, context, title);
 }
 
 void rc_report_free(rc_report **report)
 {
     if (!report)
         return;
-    rc_report_destroy(*report);
+    rci_report_destroy(*report);
     *report = NULL;
 }
 
@@ -32,8 +32,8 @@ rc_status rc_report_set_fact(rc_report *report, const char *name, const char *va
 {
     RC_TRY(check_report(report));
     if (!name || !value)
-        return rc_fail(RC_ERR_ARG, "%s is NULL", name ? "value" : "name");
-    return rc_report_put_fact(report, name, value);
+        return rci_fail(RC_ERR_ARG, "%s is NULL", name ? "value" : "name");
+    return rci_report_put_fact(report, name, value);
 }
 
 rc_status rc_report_add_step(rc_report *report, const rc_report_step *step)
@@ -41,38 +41,38 @@ rc_status rc_report_add_step(rc_report *report, const rc_report_step *step)
     rc_report_step s;
     RC_TRY(check_report(report));
     if (!step)
-        return rc_fail(RC_ERR_ARG, "step is NULL");
-    RC_TRY(rc_abi_read(&s, sizeof(s), sizeof(s), step, "rc_report_step"));
+        return rci_fail(RC_ERR_ARG, "step is NULL");
+    RC_TRY(rci_abi_read(&s, sizeof(s), sizeof(s), step, "rc_report_step"));
     if (!s.name)
-        return rc_fail(RC_ERR_ARG, "step.name is NULL");
-    return rc_report_put_step(report, &s);
+        return rci_fail(RC_ERR_ARG, "step.name is NULL");
+    return rci_report_put_step(report, &s);
 }
 
 rc_status rc_report_set_layers(rc_report *report, const rc_graph *before, const rc_graph *after)
 {
     RC_TRY(check_report(report));
-    if (!rc_graph_valid(before) || !rc_graph_valid(after))
-        return rc_fail(RC_ERR_ARG, "before or after is no graph");
-    return rc_report_put_layers(report, before, after);
+    if (!rci_graph_valid(before) || !rci_graph_valid(after))
+        return rci_fail(RC_ERR_ARG, "before or after is no graph");
+    return rci_report_put_layers(report, before, after);
 }
 
 rc_status rc_report_set_times(rc_report *report, int32_t which, const rc_session *session)
 {
     RC_TRY(check_report(report));
     if (which != RC_REPORT_BEFORE && which != RC_REPORT_AFTER)
-        return rc_fail(RC_ERR_ARG, "which is %d, must be 0 or 1", (int) which);
-    if (!rc_session_valid(session))
-        return rc_fail(RC_ERR_ARG, "session is NULL or was freed");
-    return rc_report_put_times(report, which, session);
+        return rci_fail(RC_ERR_ARG, "which is %d, must be 0 or 1", (int) which);
+    if (!rci_session_valid(session))
+        return rci_fail(RC_ERR_ARG, "session is NULL or was freed");
+    return rci_report_put_times(report, which, session);
 }
 
 rc_status rc_report_json(rc_report *report, const char **text)
 {
     RC_TRY(check_report(report));
     if (!text)
-        return rc_fail(RC_ERR_ARG, "text is NULL");
+        return rci_fail(RC_ERR_ARG, "text is NULL");
     *text = NULL;
-    RC_TRY(rc_report_write_json(report));
+    RC_TRY(rci_report_write_json(report));
     *text = (const char *) report->text.data;
     return RC_OK;
 }
@@ -81,9 +81,9 @@ rc_status rc_report_html(rc_report *report, const char **text)
 {
     RC_TRY(check_report(report));
     if (!text)
-        return rc_fail(RC_ERR_ARG, "text is NULL");
+        return rci_fail(RC_ERR_ARG, "text is NULL");
     *text = NULL;
-    RC_TRY(rc_report_write_html(report));
+    RC_TRY(rci_report_write_html(report));
     *text = (const char *) report->text.data;
     return RC_OK;
 }
@@ -92,6 +92,6 @@ rc_status rc_report_save(rc_report *report, const char *folder)
 {
     RC_TRY(check_report(report));
     if (!folder)
-        return rc_fail(RC_ERR_ARG, "folder is NULL");
-    return rc_report_write_files(report, folder);
+        return rci_fail(RC_ERR_ARG, "folder is NULL");
+    return rci_report_write_files(report, folder);
 }

@@ -12,43 +12,43 @@ enum { MAX_THREADS = 1024, MAX_OBSERVED = 4096 };
 static rc_status check_session(const struct rc_session *s)
 {
     if (!s)
-        return rc_fail(RC_ERR_ARG, "session is NULL");
-    return rc_session_valid(s) ? RC_OK
-                               : rc_fail(RC_ERR_ARG, "session is not a session or was freed");
+        return rci_fail(RC_ERR_ARG, "session is NULL");
+    return rci_session_valid(s) ? RC_OK
+                                : rci_fail(RC_ERR_ARG, "session is not a session or was freed");
 }
 
 /* The public call passes float arrays. */
 static rc_status check_float(const struct rc_session *s)
 {
-    for (uint32_t i = 0; i < rc_session_n_inputs(s); i++)
-        if (rc_session_input(s, i)->dtype != RC_F32)
-            return rc_fail(RC_ERR_UNSUPPORTED, "input \"%s\" is %s, sessions take f32",
-                           rc_session_input_name(s, i),
-                           rc_dtype_name(rc_session_input(s, i)->dtype));
-    for (uint32_t i = 0; i < rc_session_n_outputs(s); i++)
-        if (rc_session_output(s, i)->dtype != RC_F32)
-            return rc_fail(RC_ERR_UNSUPPORTED, "output \"%s\" is %s, sessions give f32",
-                           rc_session_output_name(s, i),
-                           rc_dtype_name(rc_session_output(s, i)->dtype));
+    for (uint32_t i = 0; i < rci_session_n_inputs(s); i++)
+        if (rci_session_input(s, i)->dtype != RC_F32)
+            return rci_fail(RC_ERR_UNSUPPORTED, "input \"%s\" is %s, sessions take f32",
+                            rci_session_input_name(s, i),
+                            rci_dtype_name(rci_session_input(s, i)->dtype));
+    for (uint32_t i = 0; i < rci_session_n_outputs(s); i++)
+        if (rci_session_output(s, i)->dtype != RC_F32)
+            return rci_fail(RC_ERR_UNSUPPORTED, "output \"%s\" is %s, sessions give f32",
+                            rci_session_output_name(s, i),
+                            rci_dtype_name(rci_session_output(s, i)->dtype));
     return RC_OK;
 }
 
-/* Ids of the values a caller names; *ids from rc_alloc. */
-static rc_status find_observed(const struct rc_graph *g, const rc_session_options *o, rc_id **ids)
+/* Ids of the values a caller names; *ids from rci_alloc. */
+static rc_status find_observed(const struct rc_graph *g, const rc_session_options *o, rci_id **ids)
 {
     if (o->observe_count > MAX_OBSERVED || (o->observe_count && !o->observe))
-        return rc_fail(RC_ERR_ARG,
-                       "observe_count is %llu, allowed are 0 to %d, and observe must be set",
-                       (unsigned long long) o->observe_count, MAX_OBSERVED);
-    rc_id *found = rc_alloc_array(g->ctx, o->observe_count, sizeof(*found));
+        return rci_fail(RC_ERR_ARG,
+                        "observe_count is %llu, allowed are 0 to %d, and observe must be set",
+                        (unsigned long long) o->observe_count, MAX_OBSERVED);
+    rci_id *found = rci_alloc_array(g->ctx, o->observe_count, sizeof(*found));
     if (!found)
         return RC_ERR_MEMORY;
     for (uint64_t i = 0; i < o->observe_count; i++) {
-        found[i] = o->observe[i] ? rc_graph_find_value(g, o->observe[i]) : RC_NONE;
+        found[i] = o->observe[i] ? rci_graph_find_value(g, o->observe[i]) : RC_NONE;
         if (found[i] == RC_NONE) {
-            rc_release(found);
-            return rc_fail(RC_ERR_ARG, "observe[%llu]: the graph has no value \"%s\"",
-                           (unsigned long long) i, o->observe[i] ? o->observe[i] : "");
+            rci_release(found);
+            return rci_fail(RC_ERR_ARG, "observe[%llu]: the graph has no value \"%s\"",
+                            (unsigned long long) i, o->observe[i] ? o->observe[i] : "");
         }
     }
     *ids = found;
@@ -58,17 +58,17 @@ static rc_status find_observed(const struct rc_graph *g, const rc_session_option
 static rc_status read_options(rc_session_options *out, const rc_session_options *options)
 {
     rc_session_options o;
-    RC_TRY(rc_abi_read(&o, sizeof(o), sizeof(o), options, "rc_session_options"));
+    RC_TRY(rci_abi_read(&o, sizeof(o), sizeof(o), options, "rc_session_options"));
     if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16 | RC_SESSION_MIXED))
-        return rc_fail(RC_ERR_ABI,
-                       "rc_session_options.flags is 0x%llx, allowed are 0x1, 0x2, 0x4 and 0x8",
-                       (unsigned long long) o.flags);
+        return rci_fail(RC_ERR_ABI,
+                        "rc_session_options.flags is 0x%llx, allowed are 0x1, 0x2, 0x4 and 0x8",
+                        (unsigned long long) o.flags);
     if (o.threads > MAX_THREADS)
-        return rc_fail(RC_ERR_ARG, "threads is %llu, allowed are 0 to %d",
-                       (unsigned long long) o.threads, MAX_THREADS);
+        return rci_fail(RC_ERR_ARG, "threads is %llu, allowed are 0 to %d",
+                        (unsigned long long) o.threads, MAX_THREADS);
     if (o.batch > INT32_MAX)
-        return rc_fail(RC_ERR_ARG, "batch is %llu, allowed are 0 to %d",
-                       (unsigned long long) o.batch, INT32_MAX);
+        return rci_fail(RC_ERR_ARG, "batch is %llu, allowed are 0 to %d",
+                        (unsigned long long) o.batch, INT32_MAX);
     *out = o;
     return RC_OK;
 }
@@ -78,22 +78,22 @@ static rc_status create(rc_session **out, const struct rc_graph *kept, struct rc
                         const rc_session_options *o)
 {
     const struct rc_graph *g = kept ? kept : taken;
-    rc_id *observed = NULL;
+    rci_id *observed = NULL;
     rc_status st = find_observed(g, o, &observed);
     if (st != RC_OK) {
-        rc_graph_destroy(taken);
+        rci_graph_destroy(taken);
         return st;
     }
-    const struct rc_session_config config = {
+    const struct rci_session_config config = {
         .batch = o->batch ? (int64_t) o->batch : g->batch,
         .threads = (uint32_t) o->threads,
         .flags = o->flags,
         .observe = observed,
         .n_observe = (uint32_t) o->observe_count,
     };
-    st = kept ? rc_session_create(out, kept, &config)
-              : rc_session_create_taking(out, taken, &config);
-    rc_release(observed);
+    st = kept ? rci_session_create(out, kept, &config)
+              : rci_session_create_taking(out, taken, &config);
+    rci_release(observed);
     if (st == RC_OK)
         st = check_float(*out);
     if (st != RC_OK)
@@ -105,10 +105,10 @@ rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_sessi
 {
     rc_session_options o;
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!graph || !rc_graph_valid(graph))
-        return rc_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    if (!graph || !rci_graph_valid(graph))
+        return rci_fail(RC_ERR_ARG, "graph is NULL or was freed");
     RC_TRY(read_options(&o, options));
     return create(out, graph, NULL, &o);
 }
@@ -119,22 +119,22 @@ rc_status rc_session_load(rc_session **out, rc_context *context, const char *pat
     rc_session_options o;
     struct rc_graph *g;
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!rc_context_valid(context))
-        return rc_fail(RC_ERR_ARG, "context is NULL or was freed");
+    if (!rci_context_valid(context))
+        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
     if (!path)
-        return rc_fail(RC_ERR_ARG, "path is NULL");
+        return rci_fail(RC_ERR_ARG, "path is NULL");
     RC_TRY(read_options(&o, options));
-    RC_TRY(rc_onnx_load(&g, context, path));
+    RC_TRY(rci_onnx_load(&g, context, path));
     return create(out, NULL, g, &o);
 }
 
 void rc_session_free(rc_session **session)
 {
-    if (!session || !*session || !rc_session_valid(*session))
+    if (!session || !*session || !rci_session_valid(*session))
         return;
-    rc_session_destroy(*session);
+    rci_session_destroy(*session);
     *session = NULL;
 }
 
@@ -143,16 +143,16 @@ rc_status rc_session_run(rc_session *session, uint64_t images, const float *cons
 {
     RC_TRY(check_session(session));
     if (images < 1 || images > INT32_MAX)
-        return rc_fail(RC_ERR_ARG, "images is %llu, must be at least 1 and at most the batch",
-                       (unsigned long long) images);
+        return rci_fail(RC_ERR_ARG, "images is %llu, must be at least 1 and at most the batch",
+                        (unsigned long long) images);
     if (!inputs || !outputs)
-        return rc_fail(RC_ERR_ARG, "%s is NULL", inputs ? "outputs" : "inputs");
-    for (uint32_t i = 0; i < rc_session_n_inputs(session); i++)
+        return rci_fail(RC_ERR_ARG, "%s is NULL", inputs ? "outputs" : "inputs");
+    for (uint32_t i = 0; i < rci_session_n_inputs(session); i++)
         if (!inputs[i])
-            return rc_fail(RC_ERR_ARG, "inputs[%u] (\"%s\") is NULL", i,
-                           rc_session_input_name(session, i));
-    return rc_session_execute(session, (int64_t) images, (const void *const *) inputs,
-                              (void *const *) outputs);
+            return rci_fail(RC_ERR_ARG, "inputs[%u] (\"%s\") is NULL", i,
+                            rci_session_input_name(session, i));
+    return rci_session_execute(session, (int64_t) images, (const void *const *) inputs,
+                               (void *const *) outputs);
 }
 
 uint64_t rc_session_count(const rc_session *session, int32_t kind)
@@ -160,8 +160,8 @@ uint64_t rc_session_count(const rc_session *session, int32_t kind)
     if (check_session(session) != RC_OK)
         return 0;
     if (kind == RC_SESSION_INPUT)
-        return rc_session_n_inputs(session);
-    return kind == RC_SESSION_OUTPUT ? rc_session_n_outputs(session) : 0;
+        return rci_session_n_inputs(session);
+    return kind == RC_SESSION_OUTPUT ? rci_session_n_outputs(session) : 0;
 }
 
 rc_status rc_session_io(const rc_session *session, int32_t kind, uint64_t index, const char **name,
@@ -169,17 +169,18 @@ rc_status rc_session_io(const rc_session *session, int32_t kind, uint64_t index,
 {
     RC_TRY(check_session(session));
     if (kind != RC_SESSION_INPUT && kind != RC_SESSION_OUTPUT)
-        return rc_fail(RC_ERR_ARG, "kind is %d, allowed are 0 and 1", (int) kind);
+        return rci_fail(RC_ERR_ARG, "kind is %d, allowed are 0 and 1", (int) kind);
     const bool in = kind == RC_SESSION_INPUT;
     const uint64_t count = rc_session_count(session, kind);
     if (index >= count)
-        return rc_fail(RC_ERR_ARG, "%s %llu does not exist, there are %llu",
-                       in ? "input" : "output", (unsigned long long) index,
-                       (unsigned long long) count);
+        return rci_fail(RC_ERR_ARG, "%s %llu does not exist, there are %llu",
+                        in ? "input" : "output", (unsigned long long) index,
+                        (unsigned long long) count);
     const uint32_t i = (uint32_t) index;
-    const struct rc_tensor *t = in ? rc_session_input(session, i) : rc_session_output(session, i);
+    const struct rci_tensor *t =
+        in ? rci_session_input(session, i) : rci_session_output(session, i);
     if (name)
-        *name = in ? rc_session_input_name(session, i) : rc_session_output_name(session, i);
+        *name = in ? rci_session_input_name(session, i) : rci_session_output_name(session, i);
     for (uint32_t k = 0; dims && k < t->shape.rank; k++)
         dims[k] = t->shape.dim[k];
     if (rank)
@@ -189,30 +190,30 @@ rc_status rc_session_io(const rc_session *session, int32_t kind, uint64_t index,
 
 uint64_t rc_session_steps(const rc_session *session)
 {
-    return check_session(session) == RC_OK ? rc_session_n_steps(session) : 0;
+    return check_session(session) == RC_OK ? rci_session_n_steps(session) : 0;
 }
 
 rc_status rc_session_step_at(const rc_session *session, uint64_t index, rc_session_step_info *out)
 {
-    struct rc_step_info s;
+    struct rci_step_info s;
     RC_TRY(check_session(session));
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
-    if (index >= rc_session_n_steps(session))
-        return rc_fail(RC_ERR_ARG, "step %llu does not exist, there are %u",
-                       (unsigned long long) index, rc_session_n_steps(session));
-    rc_session_step(session, (uint32_t) index, &s);
+        return rci_fail(RC_ERR_ARG, "out is NULL");
+    if (index >= rci_session_n_steps(session))
+        return rci_fail(RC_ERR_ARG, "step %llu does not exist, there are %u",
+                        (unsigned long long) index, rci_session_n_steps(session));
+    rci_session_step(session, (uint32_t) index, &s);
     const rc_session_step_info r = {sizeof(r), s.name, s.op,   s.kernel, s.layout,
                                     s.seconds, s.runs, s.macs, s.bytes};
-    return rc_abi_write(out, sizeof(r), &r, sizeof(r), "rc_session_step_info");
+    return rci_abi_write(out, sizeof(r), &r, sizeof(r), "rc_session_step_info");
 }
 
 rc_status rc_session_memory(const rc_session *session, uint64_t *activations, uint64_t *weights)
 {
     RC_TRY(check_session(session));
     if (activations)
-        *activations = rc_session_arena_bytes(session);
+        *activations = rci_session_arena_bytes(session);
     if (weights)
-        *weights = rc_session_weight_bytes(session);
+        *weights = rci_session_weight_bytes(session);
     return RC_OK;
 }

@@ -16,44 +16,44 @@ rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, rc_dataset *dataset,
 {
     rc_train_options o;
     if (!out)
-        return rc_fail(RC_ERR_ARG, "out is NULL");
+        return rci_fail(RC_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!rc_graph_valid(graph) || !dataset)
-        return rc_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
-    RC_TRY(rc_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_train_options"));
-    return rc_trainer_create(out, graph, dataset, &o);
+    if (!rci_graph_valid(graph) || !dataset)
+        return rci_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
+    RC_TRY(rci_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_train_options"));
+    return rci_trainer_create(out, graph, dataset, &o);
 }
 
 rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result)
 {
     rc_train_result r = RC_TRAIN_RESULT_INIT;
-    if (!rc_trainer_valid(trainer))
-        return rc_fail(RC_ERR_ARG, "trainer is NULL or was freed");
+    if (!rci_trainer_valid(trainer))
+        return rci_fail(RC_ERR_ARG, "trainer is NULL or was freed");
     if (result) /* a wrong size must not be found after hours */
-        RC_TRY(rc_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result"));
-    RC_TRY(rc_trainer_execute(trainer, &r));
-    return result ? rc_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result") : RC_OK;
+        RC_TRY(rci_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result"));
+    RC_TRY(rci_trainer_execute(trainer, &r));
+    return result ? rci_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result") : RC_OK;
 }
 
 void rc_trainer_free(rc_trainer **trainer)
 {
     if (!trainer)
         return;
-    if (rc_trainer_valid(*trainer))
-        rc_trainer_destroy(*trainer);
+    if (rci_trainer_valid(*trainer))
+        rci_trainer_destroy(*trainer);
     *trainer = NULL;
 }
 
 rc_status rc_graph_reestimate_bn(rc_graph *graph, rc_dataset *dataset, uint64_t images,
                                  uint64_t batch)
 {
-    if (!rc_graph_valid(graph) || !dataset)
-        return rc_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
+    if (!rci_graph_valid(graph) || !dataset)
+        return rci_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
     if (batch == 1 || batch > 65536)
-        return rc_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
-                       (unsigned long long) batch);
-    const struct rc_compute saved = rc_compute_enter(graph->ctx, 0);
-    const rc_status st = rc_bn_reestimate(graph, dataset, images, batch, 0);
-    rc_compute_leave(saved);
+        return rci_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
+                        (unsigned long long) batch);
+    const struct rci_compute saved = rci_compute_enter(graph->ctx, 0);
+    const rc_status st = rci_bn_reestimate(graph, dataset, images, batch, 0);
+    rci_compute_leave(saved);
     return st;
 }

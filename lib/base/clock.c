@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-uint64_t rc_clock_ns(void)
+uint64_t rci_clock_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

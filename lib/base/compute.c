@@ -32,7 +32,7 @@ static _Thread_local struct {
     unsigned mode, depth; /* that of the caller, and calls since */
 } flush;
 
-void rc_flush_enter(void)
+void rci_flush_enter(void)
 {
     enum { FLUSH = 0x8040 }; /* results and operands */
     if (flush.depth++ > 0)
@@ -41,7 +41,7 @@ void rc_flush_enter(void)
     set_mode(flush.mode | FLUSH);
 }
 
-void rc_flush_leave(void)
+void rci_flush_leave(void)
 {
     if (--flush.depth == 0)
         set_mode(flush.mode);
@@ -57,16 +57,16 @@ static bool forked(void)
     return seen && seen != (long) getpid();
 }
 
-rc_status rc_compute_check_fork(void)
+rc_status rci_compute_check_fork(void)
 {
     const long me = (long) getpid();
     long seen = 0;
     if (atomic_compare_exchange_strong(&first_pid, &seen, me) || seen == me)
         return RC_OK;
-    return rc_fail(RC_ERR_STATE,
-                   "process %ld was forked from %ld after the library was used; threads do not "
-                   "survive a fork: start a new process (spawn) instead",
-                   me, seen);
+    return rci_fail(RC_ERR_STATE,
+                    "process %ld was forked from %ld after the library was used; threads do not "
+                    "survive a fork: start a new process (spawn) instead",
+                    me, seen);
 }
 
 /* --- both --- */
@@ -77,35 +77,35 @@ static bool on_all_threads(void)
     return omp_get_max_threads() > 1 && !omp_in_parallel() && !forked();
 }
 
-struct rc_compute rc_compute_enter_threads(const struct rc_context *c, uint32_t threads)
+struct rci_compute rci_compute_enter_threads(const struct rc_context *c, uint32_t threads)
 {
-    const struct rc_compute saved = {omp_get_max_threads(), RC_FLUSH_NONE, mode_here()};
-    const int wanted = (int) (threads ? threads : rc_context_threads(c));
+    const struct rci_compute saved = {omp_get_max_threads(), RC_FLUSH_NONE, mode_here()};
+    const int wanted = (int) (threads ? threads : rci_context_threads(c));
     if (wanted != saved.threads)
         omp_set_num_threads(wanted);
     return saved;
 }
 
-struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads)
+struct rci_compute rci_compute_enter(const struct rc_context *c, uint32_t threads)
 {
-    struct rc_compute saved = rc_compute_enter_threads(c, threads);
+    struct rci_compute saved = rci_compute_enter_threads(c, threads);
     saved.flush = on_all_threads() ? RC_FLUSH_ALL : RC_FLUSH_THIS;
     if (saved.flush == RC_FLUSH_THIS)
-        rc_flush_enter();
+        rci_flush_enter();
     else
 #pragma omp parallel
-        rc_flush_enter();
+        rci_flush_enter();
     return saved;
 }
 
-void rc_compute_leave(struct rc_compute saved)
+void rci_compute_leave(struct rci_compute saved)
 {
     if (saved.flush == RC_FLUSH_THIS)
-        rc_flush_leave();
+        rci_flush_leave();
     else if (saved.flush == RC_FLUSH_ALL) {
 #pragma omp parallel
         if (flush.depth)
-            rc_flush_leave();
+            rci_flush_leave();
         else /* made meanwhile, with the mode of the one that made it */
             set_mode(saved.mode);
     }

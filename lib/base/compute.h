@@ -5,23 +5,24 @@
 #include "base/context.h"
 
 /* Denormals of this thread, may be nested. */
-void rc_flush_enter(void);
-void rc_flush_leave(void);
+void rci_flush_enter(void);
+void rci_flush_leave(void);
 
 /* Brackets compute: sets the number of threads for OpenMP and oneDNN and flushes denormals on all
  * of them; leave() restores what the caller had. */
-struct rc_compute {
+struct rci_compute {
     int threads;
     enum { RC_FLUSH_NONE, RC_FLUSH_THIS, RC_FLUSH_ALL } flush; /* threads that do */
     unsigned mode;                                             /* of this one, before */
 };
-struct rc_compute rc_compute_enter(const struct rc_context *c, uint32_t threads /* 0: context's */);
+struct rci_compute rci_compute_enter(const struct rc_context *c,
+                                     uint32_t threads /* 0: context's */);
 /* For compute whose threads flush denormals themselves: two parallel regions less. */
-struct rc_compute rc_compute_enter_threads(const struct rc_context *c, uint32_t threads);
-void rc_compute_leave(struct rc_compute saved);
+struct rci_compute rci_compute_enter_threads(const struct rc_context *c, uint32_t threads);
+void rci_compute_leave(struct rci_compute saved);
 
 /* RC_ERR_STATE in a process that was forked after the first call of this function: neither OpenMP's
  * nor oneDNN's threads survive a fork, and the next parallel loop would hang. Sessions and tapes
  * ask when created and before every run. */
-rc_status rc_compute_check_fork(void);
+rc_status rci_compute_check_fork(void);
 #endif

@@ -1,5 +1,5 @@
 /* Memory: [64-byte header: context, size][block]. The header makes the cap exact and lets
- * rc_release() take only the pointer. */
+ * rci_release() take only the pointer. */
 #include "base/context.h"
 
 #include <omp.h>
@@ -44,7 +44,7 @@ static void default_release(void *user, void *memory)
     free(memory);
 }
 
-bool rc_context_valid(const struct rc_context *c)
+bool rci_context_valid(const struct rc_context *c)
 {
     return c && c->magic == CONTEXT_MAGIC;
 }
@@ -52,17 +52,17 @@ bool rc_context_valid(const struct rc_context *c)
 static rc_status resolve(rc_context_options *o)
 {
     if (!o->allocate != !o->release)
-        return rc_fail(RC_ERR_ARG, "allocate and release must be set both or not at all");
+        return rci_fail(RC_ERR_ARG, "allocate and release must be set both or not at all");
     if (!o->allocate) {
         o->allocate = default_allocate;
         o->release = default_release;
     }
     if (o->threads > 1024)
-        return rc_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024, or 0 for all",
-                       (unsigned long long) o->threads);
+        return rci_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024, or 0 for all",
+                        (unsigned long long) o->threads);
     if (o->flags & ~RC_CONTEXT_REFERENCE)
-        return rc_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
-                       (unsigned long long) (o->flags & ~RC_CONTEXT_REFERENCE));
+        return rci_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
+                        (unsigned long long) (o->flags & ~RC_CONTEXT_REFERENCE));
     if (!o->threads)
         o->threads = (uint64_t) omp_get_max_threads();
     if (!o->max_file_bytes)
@@ -72,22 +72,22 @@ static rc_status resolve(rc_context_options *o)
     return RC_OK;
 }
 
-rc_status rc_context_create(struct rc_context **out, const rc_context_options *options)
+rc_status rci_context_create(struct rc_context **out, const rc_context_options *options)
 {
     rc_context_options o = *options;
     RC_TRY(resolve(&o));
     struct rc_context *c = o.allocate(o.allocator_user, sizeof(*c), ALIGNMENT);
     if (!c)
-        return rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes for the context", sizeof(*c));
+        return rci_fail(RC_ERR_MEMORY, "out of memory: %zu bytes for the context", sizeof(*c));
     memset(c, 0, sizeof(*c));
     c->o = o;
-    c->o.choices = NULL; /* the caller's memory; kernel/choice.h has read it */
+    c->o.choices = NULL; /* the caller's memory; kernel/choice/choice.h has read it */
     c->magic = CONTEXT_MAGIC;
     *out = c;
     return RC_OK;
 }
 
-void rc_context_destroy(struct rc_context *c)
+void rci_context_destroy(struct rc_context *c)
 {
     if (!c)
         return;
@@ -108,18 +108,18 @@ static bool account(struct rc_context *c, size_t size)
     return true;
 }
 
-void *rc_alloc(struct rc_context *c, size_t size)
+void *rci_alloc(struct rc_context *c, size_t size)
 {
     size_t total;
-    if (!rc_add_size(size, ALIGNMENT, &total) || !account(c, total)) {
-        rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes beyond the cap of %llu", size,
-                (unsigned long long) c->o.max_memory);
+    if (!rci_add_size(size, ALIGNMENT, &total) || !account(c, total)) {
+        rci_fail(RC_ERR_MEMORY, "out of memory: %zu bytes beyond the cap of %llu", size,
+                 (unsigned long long) c->o.max_memory);
         return NULL;
     }
     char *p = c->o.allocate(c->o.allocator_user, total, ALIGNMENT);
     if (!p) {
         atomic_fetch_sub(&c->live, total);
-        rc_fail(RC_ERR_MEMORY, "out of memory: %zu bytes", size);
+        rci_fail(RC_ERR_MEMORY, "out of memory: %zu bytes", size);
         return NULL;
     }
     struct header *h = (struct header *) (void *) p;
@@ -129,34 +129,34 @@ void *rc_alloc(struct rc_context *c, size_t size)
     return p + ALIGNMENT;
 }
 
-void *rc_alloc_zero(struct rc_context *c, size_t size)
+void *rci_alloc_zero(struct rc_context *c, size_t size)
 {
-    void *p = rc_alloc(c, size);
+    void *p = rci_alloc(c, size);
     return p ? memset(p, 0, size) : NULL;
 }
 
-void *rc_alloc_array(struct rc_context *c, size_t count, size_t size)
+void *rci_alloc_array(struct rc_context *c, size_t count, size_t size)
 {
     size_t bytes;
-    if (!rc_mul_size(count, size, &bytes)) {
-        rc_fail(RC_ERR_MEMORY, "out of memory: %zu elements of %zu bytes", count, size);
+    if (!rci_mul_size(count, size, &bytes)) {
+        rci_fail(RC_ERR_MEMORY, "out of memory: %zu elements of %zu bytes", count, size);
         return NULL;
     }
-    return rc_alloc_zero(c, bytes);
+    return rci_alloc_zero(c, bytes);
 }
 
-void *rc_realloc_array(struct rc_context *c, void *p, size_t count, size_t size)
+void *rci_realloc_array(struct rc_context *c, void *p, size_t count, size_t size)
 {
-    void *q = rc_alloc_array(c, count, size);
+    void *q = rci_alloc_array(c, count, size);
     if (!q || !p)
         return q;
     const size_t old = header_of(p)->size - ALIGNMENT;
     memcpy(q, p, old < count * size ? old : count * size);
-    rc_release(p);
+    rci_release(p);
     return q;
 }
 
-void rc_release(void *p)
+void rci_release(void *p)
 {
     if (!p)
         return;
@@ -168,31 +168,31 @@ void rc_release(void *p)
     c->o.release(c->o.allocator_user, h);
 }
 
-void *rc_share(const void *p)
+void *rci_share(const void *p)
 {
     atomic_fetch_add(&header_of(p)->owners, 1);
     return (void *) (uintptr_t) p;
 }
 
-bool rc_is_shared(const void *p)
+bool rci_is_shared(const void *p)
 {
     return atomic_load(&header_of(p)->owners) > 1;
 }
 
-char *rc_strdup(struct rc_context *c, const char *s)
+char *rci_strdup(struct rc_context *c, const char *s)
 {
     const size_t n = strlen(s) + 1;
-    char *p = rc_alloc(c, n);
+    char *p = rci_alloc(c, n);
     return p ? memcpy(p, s, n) : NULL;
 }
 
-char *rc_format(struct rc_context *c, const char *fmt, ...)
+char *rci_format(struct rc_context *c, const char *fmt, ...)
 {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
     const int n = vsnprintf(NULL, 0, fmt, ap);
-    char *p = n < 0 ? NULL : rc_alloc(c, (size_t) n + 1);
+    char *p = n < 0 ? NULL : rci_alloc(c, (size_t) n + 1);
     if (p)
         vsnprintf(p, (size_t) n + 1, fmt, again);
     va_end(again);
@@ -200,17 +200,17 @@ char *rc_format(struct rc_context *c, const char *fmt, ...)
     return p;
 }
 
-rc_status rc_grow(struct rc_context *c, void *array_address, uint32_t count, uint32_t *capacity,
-                  size_t element)
+rc_status rci_grow(struct rc_context *c, void *array_address, uint32_t count, uint32_t *capacity,
+                   size_t element)
 {
     if (count < *capacity)
         return RC_OK;
     if (*capacity > UINT32_MAX / 2)
-        return rc_fail(RC_ERR_LIMIT, "more than %u elements", *capacity);
+        return rci_fail(RC_ERR_LIMIT, "more than %u elements", *capacity);
     const uint32_t wanted = *capacity ? *capacity * 2 : 16;
     void *old, *grown;
     memcpy(&old, array_address, sizeof(old));
-    grown = rc_realloc_array(c, old, wanted, element);
+    grown = rci_realloc_array(c, old, wanted, element);
     if (!grown)
         return RC_ERR_MEMORY;
     memcpy(array_address, &grown, sizeof(grown));
@@ -218,7 +218,7 @@ rc_status rc_grow(struct rc_context *c, void *array_address, uint32_t count, uin
     return RC_OK;
 }
 
-void rc_log(struct rc_context *c, rc_log_level level, const char *fmt, ...)
+void rci_log(struct rc_context *c, rc_log_level level, const char *fmt, ...)
 {
     if (!c->o.log)
         return;
@@ -230,14 +230,14 @@ void rc_log(struct rc_context *c, rc_log_level level, const char *fmt, ...)
     c->o.log(c->o.log_user, (int32_t) level, line);
 }
 
-rc_status rc_check_cancel(struct rc_context *c)
+rc_status rci_check_cancel(struct rc_context *c)
 {
     if (c->o.cancel && c->o.cancel(c->o.cancel_user))
-        return rc_fail(RC_ERR_CANCELLED, "cancelled by the caller");
+        return rci_fail(RC_ERR_CANCELLED, "cancelled by the caller");
     return RC_OK;
 }
 
-uint32_t rc_context_threads(const struct rc_context *c)
+uint32_t rci_context_threads(const struct rc_context *c)
 {
     return (uint32_t) c->o.threads;
 }

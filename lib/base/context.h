@@ -10,59 +10,59 @@ struct rc_context {
     uint64_t magic;
     rc_context_options o; /* defaults filled in */
     _Atomic uint64_t live, peak;
-    struct rc_packed *packed;   /* constants that sessions share (exec/packed.c) */
-    struct rc_choices *choices; /* implementations by measurement (kernel/choice.h) */
+    struct rci_packed *packed;   /* constants that sessions share (exec/packed.c) */
+    struct rci_choices *choices; /* implementations by measurement (kernel/choice/choice.h) */
 };
 
-bool rc_context_valid(const struct rc_context *c);
-rc_status rc_context_create(struct rc_context **out, const rc_context_options *o);
-void rc_context_destroy(struct rc_context *c);
+bool rci_context_valid(const struct rc_context *c);
+rc_status rci_context_create(struct rc_context **out, const rc_context_options *o);
+void rci_context_destroy(struct rc_context *c);
 
 /* Parts of one block start on cache lines of their own. */
-static inline size_t rc_align_line(size_t bytes)
+static inline size_t rci_align_line(size_t bytes)
 {
     return (bytes + 63) & ~(size_t) 63;
 }
 
-static inline size_t rc_larger(size_t a, size_t b)
+static inline size_t rci_larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
-/* NULL on failure, which rc_fail(RC_ERR_MEMORY) has already recorded. size 0 gives a valid block.
+/* NULL on failure, which rci_fail(RC_ERR_MEMORY) has already recorded. size 0 gives a valid block.
  */
-void *rc_alloc(struct rc_context *c, size_t size);      /* not zeroed */
-void *rc_alloc_zero(struct rc_context *c, size_t size); /* zeroed */
-void *rc_alloc_array(struct rc_context *c, size_t count,
-                     size_t size); /* zeroed, overflow checked */
-void *rc_realloc_array(struct rc_context *c, void *p, size_t count,
-                       size_t size); /* keeps contents */
-void rc_release(void *p);            /* accepts NULL */
+void *rci_alloc(struct rc_context *c, size_t size);      /* not zeroed */
+void *rci_alloc_zero(struct rc_context *c, size_t size); /* zeroed */
+void *rci_alloc_array(struct rc_context *c, size_t count,
+                      size_t size); /* zeroed, overflow checked */
+void *rci_realloc_array(struct rc_context *c, void *p, size_t count,
+                        size_t size); /* keeps contents */
+void rci_release(void *p);            /* accepts NULL */
 /* One more owner of a block, who releases it too; nobody may write to it then. Thread safe. */
-void *rc_share(const void *p);
-bool rc_is_shared(const void *p);
-char *rc_strdup(struct rc_context *c, const char *s);
-char *rc_format(struct rc_context *c, const char *fmt, ...) RC_PRINTF(2, 3);
+void *rci_share(const void *p);
+bool rci_is_shared(const void *p);
+char *rci_strdup(struct rc_context *c, const char *s);
+char *rci_format(struct rc_context *c, const char *fmt, ...) RC_PRINTF(2, 3);
 
-#define RC_NEW(c, type) ((type *) rc_alloc_zero((c), sizeof(type)))
+#define RC_NEW(c, type) ((type *) rci_alloc_zero((c), sizeof(type)))
 
 /* Grow `array` (of `count` used, `capacity` allocated elements) so that one more fits. */
-rc_status rc_grow(struct rc_context *c, void *array_address, uint32_t count, uint32_t *capacity,
-                  size_t element);
+rc_status rci_grow(struct rc_context *c, void *array_address, uint32_t count, uint32_t *capacity,
+                   size_t element);
 
-void rc_log(struct rc_context *c, rc_log_level level, const char *fmt, ...) RC_PRINTF(3, 4);
+void rci_log(struct rc_context *c, rc_log_level level, const char *fmt, ...) RC_PRINTF(3, 4);
 
 /* RC_ERR_CANCELLED when the caller's callback says stop. Ask between steps. */
-rc_status rc_check_cancel(struct rc_context *c);
+rc_status rci_check_cancel(struct rc_context *c);
 
-uint32_t rc_context_threads(const struct rc_context *c);
+uint32_t rci_context_threads(const struct rc_context *c);
 
 /* false on overflow */
-static inline bool rc_mul_size(size_t a, size_t b, size_t *out)
+static inline bool rci_mul_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);
 }
-static inline bool rc_add_size(size_t a, size_t b, size_t *out)
+static inline bool rci_add_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_add_overflow(a, b, out);
 }

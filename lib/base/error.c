@@ -15,7 +15,7 @@ static void escape(char *s)
             *s = '?';
 }
 
-rc_status rc_fail(rc_status st, const char *fmt, ...)
+rc_status rci_fail(rc_status st, const char *fmt, ...)
 {
     char text[CAPACITY]; /* arguments may point into `message` */
     va_list ap;
@@ -27,7 +27,7 @@ rc_status rc_fail(rc_status st, const char *fmt, ...)
     return st;
 }
 
-rc_status rc_fail_prefix(rc_status st, const char *fmt, ...)
+rc_status rci_fail_prefix(rc_status st, const char *fmt, ...)
 {
     char prefix[CAPACITY / 2], rest[CAPACITY];
     va_list ap;
@@ -43,7 +43,7 @@ rc_status rc_fail_prefix(rc_status st, const char *fmt, ...)
     return st;
 }
 
-void rc_fail_append(const char *fmt, ...)
+void rci_fail_append(const char *fmt, ...)
 {
     const size_t used = strnlen(message, sizeof(message) - 1);
     va_list ap;
@@ -53,7 +53,7 @@ void rc_fail_append(const char *fmt, ...)
     escape(message + used);
 }
 
-const char *rc_error_text(void)
+const char *rci_error_text(void)
 {
     return message;
 }

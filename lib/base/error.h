@@ -12,22 +12,22 @@
 /* Record a message for this thread and hand back `st`, so that a failure is one
  * statement. Formats into a fixed buffer: safe when memory is exhausted. Control
  * characters in the text are escaped, so names from files are safe to pass. */
-rc_status rc_fail(rc_status st, const char *fmt, ...) RC_PRINTF(2, 3);
+rc_status rci_fail(rc_status st, const char *fmt, ...) RC_PRINTF(2, 3);
 
 /* Put "prefix: " before the message that is already recorded (for example the file name). */
-rc_status rc_fail_prefix(rc_status st, const char *fmt, ...) RC_PRINTF(2, 3);
+rc_status rci_fail_prefix(rc_status st, const char *fmt, ...) RC_PRINTF(2, 3);
 
 /* Append one more line-free piece, cut off at the end of the buffer. */
-void rc_fail_append(const char *fmt, ...) RC_PRINTF(1, 2);
+void rci_fail_append(const char *fmt, ...) RC_PRINTF(1, 2);
 
-const char *rc_error_text(void);
+const char *rci_error_text(void);
 
 /* Forward a failure unchanged; the callee already said what happened. */
-#define RC_TRY(call)                      \
-    do {                                  \
-        const rc_status rc_try_ = (call); \
-        if (rc_try_ != RC_OK)             \
-            return rc_try_;               \
+#define RC_TRY(call)                       \
+    do {                                   \
+        const rc_status rci_try_ = (call); \
+        if (rci_try_ != RC_OK)             \
+            return rci_try_;               \
     } while (0)
 
 /* The same for functions that hold something: jumps to the single exit label. */

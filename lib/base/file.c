@@ -16,8 +16,8 @@ static rc_status io_error(const char *path, const char *doing)
     const int e = errno;
     const bool path_error = e == ENOENT || e == EACCES || e == ENAMETOOLONG || e == ENOTDIR ||
                             e == ELOOP || e == EPERM || e == EROFS;
-    return rc_fail(path_error ? RC_ERR_PATH : RC_ERR_IO, "%s: cannot %s: %s", path, doing,
-                   strerror(e));
+    return rci_fail(path_error ? RC_ERR_PATH : RC_ERR_IO, "%s: cannot %s: %s", path, doing,
+                    strerror(e));
 }
 
 static ssize_t read_some(int fd, void *at, size_t n)
@@ -31,52 +31,53 @@ static ssize_t read_some(int fd, void *at, size_t n)
 
 /* Memory is taken in steps as data arrives, so a lying size cannot make us allocate. */
 static rc_status read_all(struct rc_context *c, int fd, const char *path, size_t size,
-                          struct rc_bytes *out)
+                          struct rci_bytes *out)
 {
-    out->data = rc_alloc(c, size ? size : 1);
+    out->data = rci_alloc(c, size ? size : 1);
     if (!out->data)
-        return rc_fail_prefix(RC_ERR_MEMORY, "%s", path);
+        return rci_fail_prefix(RC_ERR_MEMORY, "%s", path);
     while (out->size < size) {
         const ssize_t got = read_some(fd, out->data + out->size, size - out->size);
         if (got < 0)
             return io_error(path, "read");
         if (got == 0)
-            return rc_fail(RC_ERR_IO, "%s: shrank to %zu bytes while reading", path, out->size);
+            return rci_fail(RC_ERR_IO, "%s: shrank to %zu bytes while reading", path, out->size);
         out->size += (size_t) got;
     }
     uint8_t extra;
     if (read_some(fd, &extra, 1) > 0)
-        return rc_fail(RC_ERR_IO, "%s: grew beyond %zu bytes while reading", path, size);
+        return rci_fail(RC_ERR_IO, "%s: grew beyond %zu bytes while reading", path, size);
     return RC_OK;
 }
 
-static rc_status check_open(struct rc_file *f, uint64_t limit)
+static rc_status check_open(struct rci_file *f, uint64_t limit)
 {
     struct stat s;
     if (fstat(f->fd, &s))
         return io_error(f->path, "stat");
     if (!S_ISREG(s.st_mode))
-        return rc_fail(RC_ERR_IO, "%s: not a regular file", f->path);
+        return rci_fail(RC_ERR_IO, "%s: not a regular file", f->path);
     if ((uint64_t) s.st_size > limit)
-        return rc_fail(RC_ERR_LIMIT, "%s: %lld bytes, allowed are %llu", f->path,
-                       (long long) s.st_size, (unsigned long long) limit);
+        return rci_fail(RC_ERR_LIMIT, "%s: %lld bytes, allowed are %llu", f->path,
+                        (long long) s.st_size, (unsigned long long) limit);
     f->size = (uint64_t) s.st_size;
     return RC_OK;
 }
 
-rc_status rc_file_open(struct rc_file *out, struct rc_context *c, const char *path, uint64_t limit)
+rc_status rci_file_open(struct rci_file *out, struct rc_context *c, const char *path,
+                        uint64_t limit)
 {
     /* O_NONBLOCK: opening a FIFO without a writer must not hang */
-    *out = (struct rc_file){open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), 0, path};
+    *out = (struct rci_file){open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), 0, path};
     if (out->fd < 0)
         return io_error(path, "open");
     const rc_status st = check_open(out, limit ? limit : c->o.max_file_bytes);
     if (st != RC_OK)
-        rc_file_close(out);
+        rci_file_close(out);
     return st;
 }
 
-rc_status rc_file_read_at(const struct rc_file *f, uint64_t at, void *to, size_t size)
+rc_status rci_file_read_at(const struct rci_file *f, uint64_t at, void *to, size_t size)
 {
     uint8_t *p = to;
     while (size) {
@@ -86,8 +87,8 @@ rc_status rc_file_read_at(const struct rc_file *f, uint64_t at, void *to, size_t
         if (n < 0)
             return io_error(f->path, "read");
         if (n == 0)
-            return rc_fail(RC_ERR_IO, "%s: shrank to %llu bytes while reading", f->path,
-                           (unsigned long long) at);
+            return rci_fail(RC_ERR_IO, "%s: shrank to %llu bytes while reading", f->path,
+                            (unsigned long long) at);
         p += n;
         at += (uint64_t) n;
         size -= (size_t) n;
@@ -95,23 +96,24 @@ rc_status rc_file_read_at(const struct rc_file *f, uint64_t at, void *to, size_t
     return RC_OK;
 }
 
-void rc_file_close(struct rc_file *f)
+void rci_file_close(struct rci_file *f)
 {
     if (f->fd >= 0)
         close(f->fd);
     f->fd = -1;
 }
 
-rc_status rc_file_read(struct rc_context *c, const char *path, uint64_t limit, struct rc_bytes *out)
+rc_status rci_file_read(struct rc_context *c, const char *path, uint64_t limit,
+                        struct rci_bytes *out)
 {
-    struct rc_file f;
-    *out = (struct rc_bytes){NULL, 0};
-    RC_TRY(rc_file_open(&f, c, path, limit));
+    struct rci_file f;
+    *out = (struct rci_bytes){NULL, 0};
+    RC_TRY(rci_file_open(&f, c, path, limit));
     const rc_status st = read_all(c, f.fd, path, (size_t) f.size, out);
-    rc_file_close(&f);
+    rci_file_close(&f);
     if (st != RC_OK) {
-        rc_release(out->data);
-        *out = (struct rc_bytes){NULL, 0};
+        rci_release(out->data);
+        *out = (struct rci_bytes){NULL, 0};
     }
     return st;
 }
@@ -145,7 +147,7 @@ static int open_folder(const char *path)
     return open(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-rc_status rc_file_check_folder(const char *path)
+rc_status rci_file_check_folder(const char *path)
 {
     const int fd = open_folder(path);
     if (fd < 0)
@@ -155,7 +157,7 @@ rc_status rc_file_check_folder(const char *path)
     return st;
 }
 
-int rc_file_lock(const char *path)
+int rci_file_lock(const char *path)
 {
     enum { TRIES = 200, PAUSE_US = 10000 };
     const int fd = open_folder(path);
@@ -167,7 +169,7 @@ int rc_file_lock(const char *path)
     return fd;
 }
 
-void rc_file_unlock(int lock)
+void rci_file_unlock(int lock)
 {
     if (lock >= 0)
         close(lock);
@@ -195,12 +197,12 @@ static mode_t wanted_mode(const char *path)
     return 0666 & ~mask;
 }
 
-rc_status rc_file_write(struct rc_context *c, const char *path, const void *data, size_t size)
+rc_status rci_file_write(struct rc_context *c, const char *path, const void *data, size_t size)
 {
     struct stat s;
     if (stat(path, &s) == 0 && !S_ISREG(s.st_mode))
-        return rc_fail(RC_ERR_IO, "%s: exists and is not a regular file", path);
-    char *temporary = rc_format(c, "%s.XXXXXX", path);
+        return rci_fail(RC_ERR_IO, "%s: exists and is not a regular file", path);
+    char *temporary = rci_format(c, "%s.XXXXXX", path);
     if (!temporary)
         return RC_ERR_MEMORY;
     rc_status st = RC_OK;
@@ -221,23 +223,23 @@ rc_status rc_file_write(struct rc_context *c, const char *path, const void *data
     else
         unlink(temporary);
 out:
-    rc_release(temporary);
+    rci_release(temporary);
     return st;
 }
 
-rc_status rc_buffer_append(struct rc_buffer *b, const void *data, size_t size)
+rc_status rci_buffer_append(struct rci_buffer *b, const void *data, size_t size)
 {
     size_t needed;
-    if (!rc_add_size(b->size, size, &needed))
-        return rc_fail(RC_ERR_MEMORY, "out of memory: buffer of %zu + %zu bytes", b->size, size);
+    if (!rci_add_size(b->size, size, &needed))
+        return rci_fail(RC_ERR_MEMORY, "out of memory: buffer of %zu + %zu bytes", b->size, size);
     if (needed > b->capacity) {
         const size_t wanted = needed > b->capacity * 2 ? needed + 256 : b->capacity * 2;
-        uint8_t *grown = rc_alloc(b->ctx, wanted);
+        uint8_t *grown = rci_alloc(b->ctx, wanted);
         if (!grown)
             return RC_ERR_MEMORY;
         if (b->size)
             memcpy(grown, b->data, b->size);
-        rc_release(b->data);
+        rci_release(b->data);
         b->data = grown;
         b->capacity = wanted;
     }
@@ -247,25 +249,25 @@ rc_status rc_buffer_append(struct rc_buffer *b, const void *data, size_t size)
     return RC_OK;
 }
 
-rc_status rc_buffer_printf(struct rc_buffer *b, const char *fmt, ...)
+rc_status rci_buffer_printf(struct rci_buffer *b, const char *fmt, ...)
 {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
     const int n = vsnprintf(NULL, 0, fmt, ap);
-    char *text = n < 0 ? NULL : rc_alloc(b->ctx, (size_t) n + 1);
+    char *text = n < 0 ? NULL : rci_alloc(b->ctx, (size_t) n + 1);
     if (text)
         vsnprintf(text, (size_t) n + 1, fmt, again);
     va_end(again);
     va_end(ap);
-    const rc_status st = text ? rc_buffer_append(b, text, (size_t) n) : RC_ERR_MEMORY;
-    rc_release(text);
+    const rc_status st = text ? rci_buffer_append(b, text, (size_t) n) : RC_ERR_MEMORY;
+    rci_release(text);
     return st;
 }
 
-void rc_buffer_free(struct rc_buffer *b)
+void rci_buffer_free(struct rci_buffer *b)
 {
-    rc_release(b->data);
+    rci_release(b->data);
     b->data = NULL;
     b->size = b->capacity = 0;
 }

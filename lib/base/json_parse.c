@@ -9,8 +9,8 @@ enum { DEPTH_MAX = 64, VALUES_MAX = 4 << 20, TEXT_MAX = 64 << 20, NUMBER_MAX = 6
 /* Finding duplicates compares each key with those before it: bounded, as files are strangers'. */
 enum { KEY_COMPARISONS_MAX = 200000000 };
 
-struct rc_json {
-    struct rc_json_value *values;
+struct rci_json {
+    struct rci_json_value *values;
     char *strings;
     uint32_t n_values;
 };
@@ -19,12 +19,12 @@ struct parser {
     const char *what;
     const uint8_t *text;
     size_t size, at, strings_used;
-    struct rc_json *json;
+    struct rci_json *json;
     uint32_t depth, capacity;
     uint64_t comparisons;
 };
 
-static rc_status parse_value(struct parser *p, struct rc_json_value **out);
+static rc_status parse_value(struct parser *p, struct rci_json_value **out);
 
 static rc_status parse_fail(const struct parser *p, const char *message)
 {
@@ -33,7 +33,7 @@ static rc_status parse_fail(const struct parser *p, const char *message)
         column = p->text[i] == '\n' ? 1 : column + 1;
         line += p->text[i] == '\n';
     }
-    return rc_fail(RC_ERR_FORMAT, "%s: line %u, column %u: %s", p->what, line, column, message);
+    return rci_fail(RC_ERR_FORMAT, "%s: line %u, column %u: %s", p->what, line, column, message);
 }
 
 static int peek(const struct parser *p)
@@ -119,7 +119,7 @@ static rc_status parse_escape(struct parser *p)
 }
 
 /* Unicode table 3-7. */
-uint32_t rc_utf8_length(const uint8_t *s, size_t left)
+uint32_t rci_utf8_length(const uint8_t *s, size_t left)
 {
     const uint8_t b = s[0];
     const uint32_t n = b < 0x80 ? 1 : b < 0xC2 ? 0 : b < 0xE0 ? 2 : b < 0xF0 ? 3 : b < 0xF5 ? 4 : 0;
@@ -151,7 +151,7 @@ static rc_status parse_string(struct parser *p, const char **out)
             RC_TRY(parse_escape(p));
             continue;
         }
-        const uint32_t n = rc_utf8_length(p->text + p->at, p->size - p->at);
+        const uint32_t n = rci_utf8_length(p->text + p->at, p->size - p->at);
         if (n == 0)
             return parse_fail(p, "string is not UTF-8");
         memcpy(p->json->strings + p->strings_used, p->text + p->at, n);
@@ -195,7 +195,7 @@ static rc_status parse_number(struct parser *p, double *out)
     char digits[NUMBER_MAX];
     memcpy(digits, p->text + from, p->at - from);
     digits[p->at - from] = 0;
-    *out = rc_number_parse(digits, NULL);
+    *out = rci_number_parse(digits, NULL);
     return isfinite(*out) ? RC_OK : parse_fail(p, "number is too large for a double");
 }
 
@@ -208,7 +208,7 @@ static rc_status parse_word(struct parser *p, const char *word)
     return RC_OK;
 }
 
-static rc_status parse_key(struct parser *p, const struct rc_json_value *object, const char **key)
+static rc_status parse_key(struct parser *p, const struct rci_json_value *object, const char **key)
 {
     skip_space(p);
     if (peek(p) != '"')
@@ -217,7 +217,7 @@ static rc_status parse_key(struct parser *p, const struct rc_json_value *object,
     p->comparisons += object->count;
     if (p->comparisons > KEY_COMPARISONS_MAX)
         return parse_fail(p, "too many keys in one object");
-    if (rc_json_get(object, *key))
+    if (rci_json_get(object, *key))
         return parse_fail(p, "the object has this key already");
     skip_space(p);
     if (peek(p) != ':')
@@ -227,9 +227,9 @@ static rc_status parse_key(struct parser *p, const struct rc_json_value *object,
 }
 
 /* Members of an array or object, behind its opening bracket. */
-static rc_status parse_members(struct parser *p, struct rc_json_value *v, char close)
+static rc_status parse_members(struct parser *p, struct rci_json_value *v, char close)
 {
-    struct rc_json_value *last = NULL;
+    struct rci_json_value *last = NULL;
     p->at++;
     skip_space(p);
     if (peek(p) == close) {
@@ -238,7 +238,7 @@ static rc_status parse_members(struct parser *p, struct rc_json_value *v, char c
     }
     for (;;) {
         const char *key = NULL;
-        struct rc_json_value *member;
+        struct rci_json_value *member;
         if (close == '}')
             RC_TRY(parse_key(p, v, &key));
         RC_TRY(parse_value(p, &member));
@@ -260,7 +260,7 @@ static rc_status parse_members(struct parser *p, struct rc_json_value *v, char c
     }
 }
 
-static rc_status parse_container(struct parser *p, struct rc_json_value *v)
+static rc_status parse_container(struct parser *p, struct rci_json_value *v)
 {
     const bool object = peek(p) == '{';
     v->type = object ? RC_JSON_OBJECT : RC_JSON_ARRAY;
@@ -272,12 +272,12 @@ static rc_status parse_container(struct parser *p, struct rc_json_value *v)
     return RC_OK;
 }
 
-static rc_status parse_value(struct parser *p, struct rc_json_value **out)
+static rc_status parse_value(struct parser *p, struct rci_json_value **out)
 {
     skip_space(p);
     if (p->json->n_values == p->capacity)
         return parse_fail(p, "a value is expected here");
-    struct rc_json_value *v = *out = &p->json->values[p->json->n_values++];
+    struct rci_json_value *v = *out = &p->json->values[p->json->n_values++];
     const int ch = peek(p);
     if (ch == '{' || ch == '[')
         return parse_container(p, v);
@@ -305,26 +305,26 @@ static size_t count_values(const uint8_t *text, size_t size)
 
 static rc_status parse_document(struct parser *p)
 {
-    struct rc_json_value *root;
+    struct rci_json_value *root;
     RC_TRY(parse_value(p, &root));
     skip_space(p);
     return p->at == p->size ? RC_OK : parse_fail(p, "text after the end of the value");
 }
 
-rc_status rc_json_parse(struct rc_json **out, struct rc_context *c, const char *text, size_t size,
-                        const char *what)
+rc_status rci_json_parse(struct rci_json **out, struct rc_context *c, const char *text, size_t size,
+                         const char *what)
 {
     *out = NULL;
     const size_t n = size <= TEXT_MAX ? count_values((const uint8_t *) text, size) : 0;
     if (n == 0 || n > VALUES_MAX)
-        return rc_fail(RC_ERR_LIMIT, "%s: JSON of %zu bytes is over the limit of %s", what, size,
-                       n ? "4194304 values" : "64 MiB");
-    struct rc_json *j = RC_NEW(c, struct rc_json);
+        return rci_fail(RC_ERR_LIMIT, "%s: JSON of %zu bytes is over the limit of %s", what, size,
+                        n ? "4194304 values" : "64 MiB");
+    struct rci_json *j = RC_NEW(c, struct rci_json);
     if (!j)
         return RC_ERR_MEMORY;
     rc_status st = RC_ERR_MEMORY;
-    j->values = rc_alloc_array(c, n, sizeof(*j->values));
-    j->strings = j->values ? rc_alloc(c, size + 1) : NULL;
+    j->values = rci_alloc_array(c, n, sizeof(*j->values));
+    j->strings = j->values ? rci_alloc(c, size + 1) : NULL;
     if (j->strings) {
         struct parser p = {.what = what,
                            .text = (const uint8_t *) text,
@@ -334,22 +334,22 @@ rc_status rc_json_parse(struct rc_json **out, struct rc_context *c, const char *
         st = parse_document(&p);
     }
     if (st != RC_OK)
-        rc_json_free(&j);
+        rci_json_free(&j);
     *out = j;
     return st;
 }
 
-void rc_json_free(struct rc_json **j)
+void rci_json_free(struct rci_json **j)
 {
     if (!*j)
         return;
-    rc_release((*j)->values);
-    rc_release((*j)->strings);
-    rc_release(*j);
+    rci_release((*j)->values);
+    rci_release((*j)->strings);
+    rci_release(*j);
     *j = NULL;
 }
 
-const struct rc_json_value *rc_json_root(const struct rc_json *j)
+const struct rci_json_value *rci_json_root(const struct rci_json *j)
 {
     return j->values;
 }

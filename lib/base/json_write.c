@@ -4,25 +4,25 @@
 #include <math.h>
 #include <string.h>
 
-enum { WRITE_DEPTH = sizeof(((struct rc_json_writer *) 0)->started) - 2 };
+enum { WRITE_DEPTH = sizeof(((struct rci_json_writer *) 0)->started) - 2 };
 
-struct rc_json_writer rc_json_writer_make(struct rc_buffer *to, bool compact)
+struct rci_json_writer rci_json_writer_make(struct rci_buffer *to, bool compact)
 {
-    return (struct rc_json_writer){.to = to, .compact = compact};
+    return (struct rci_json_writer){.to = to, .compact = compact};
 }
 
-static void write_bytes(struct rc_json_writer *w, const char *s, size_t n)
+static void write_bytes(struct rci_json_writer *w, const char *s, size_t n)
 {
     if (w->failed == RC_OK)
-        w->failed = rc_buffer_append(w->to, s, n);
+        w->failed = rci_buffer_append(w->to, s, n);
 }
 
-static void write_text(struct rc_json_writer *w, const char *s)
+static void write_text(struct rci_json_writer *w, const char *s)
 {
     write_bytes(w, s, strlen(s));
 }
 
-static void write_break(struct rc_json_writer *w)
+static void write_break(struct rci_json_writer *w)
 {
     if (w->compact)
         return;
@@ -32,12 +32,12 @@ static void write_break(struct rc_json_writer *w)
 }
 
 /* Names come from strangers' files: what is not UTF-8 becomes U+FFFD. */
-static void write_quoted(struct rc_json_writer *w, const char *text)
+static void write_quoted(struct rci_json_writer *w, const char *text)
 {
     static const char hex[] = "0123456789abcdef";
     write_text(w, "\"");
     for (const uint8_t *s = (const uint8_t *) text; *s;) {
-        const size_t n = rc_utf8_length(s, strnlen((const char *) s, 4));
+        const size_t n = rci_utf8_length(s, strnlen((const char *) s, 4));
         const char escaped[] = {'\\', 'u', '0', '0', hex[*s >> 4], hex[*s & 15], 0};
         if (n == 0)
             write_text(w, "\xEF\xBF\xBD");
@@ -53,7 +53,7 @@ static void write_quoted(struct rc_json_writer *w, const char *text)
 }
 
 /* Comma, line break and key before a value. */
-static void write_lead(struct rc_json_writer *w, const char *key)
+static void write_lead(struct rci_json_writer *w, const char *key)
 {
     if (w->started[w->depth])
         write_text(w, ",");
@@ -66,22 +66,22 @@ static void write_lead(struct rc_json_writer *w, const char *key)
     write_text(w, w->compact ? ":" : ": ");
 }
 
-static void write_open(struct rc_json_writer *w, const char *key, const char *bracket)
+static void write_open(struct rci_json_writer *w, const char *key, const char *bracket)
 {
     write_lead(w, key);
     write_text(w, bracket);
     if (w->depth == WRITE_DEPTH && w->failed == RC_OK)
-        w->failed = rc_fail(RC_ERR_LIMIT, "JSON is nested more than %d deep", (int) WRITE_DEPTH);
+        w->failed = rci_fail(RC_ERR_LIMIT, "JSON is nested more than %d deep", (int) WRITE_DEPTH);
     else if (w->depth < WRITE_DEPTH)
         w->depth++;
     w->started[w->depth] = false;
 }
 
-static void write_close(struct rc_json_writer *w, const char *bracket)
+static void write_close(struct rci_json_writer *w, const char *bracket)
 {
     if (w->depth == 0) {
         if (w->failed == RC_OK)
-            w->failed = rc_fail(RC_ERR_STATE, "JSON: '%s' without its opening", bracket);
+            w->failed = rci_fail(RC_ERR_STATE, "JSON: '%s' without its opening", bracket);
         return;
     }
     const bool any = w->started[w->depth];
@@ -91,64 +91,64 @@ static void write_close(struct rc_json_writer *w, const char *bracket)
     write_text(w, bracket);
 }
 
-void rc_json_begin_object(struct rc_json_writer *w, const char *key)
+void rci_json_begin_object(struct rci_json_writer *w, const char *key)
 {
     write_open(w, key, "{");
 }
-void rc_json_end_object(struct rc_json_writer *w)
+void rci_json_end_object(struct rci_json_writer *w)
 {
     write_close(w, "}");
 }
-void rc_json_begin_array(struct rc_json_writer *w, const char *key)
+void rci_json_begin_array(struct rci_json_writer *w, const char *key)
 {
     write_open(w, key, "[");
 }
-void rc_json_end_array(struct rc_json_writer *w)
+void rci_json_end_array(struct rci_json_writer *w)
 {
     write_close(w, "]");
 }
 
-void rc_json_put_text(struct rc_json_writer *w, const char *key, const char *text)
+void rci_json_put_text(struct rci_json_writer *w, const char *key, const char *text)
 {
     if (!text) {
-        rc_json_put_null(w, key);
+        rci_json_put_null(w, key);
         return;
     }
     write_lead(w, key);
     write_quoted(w, text);
 }
 
-void rc_json_put_number(struct rc_json_writer *w, const char *key, double v)
+void rci_json_put_number(struct rci_json_writer *w, const char *key, double v)
 {
     char text[RC_NUMBER_TEXT];
     write_lead(w, key);
-    write_text(w, isfinite(v) ? rc_number_text(v, text) : "null");
+    write_text(w, isfinite(v) ? rci_number_text(v, text) : "null");
 }
 
-void rc_json_put_integer(struct rc_json_writer *w, const char *key, int64_t v)
+void rci_json_put_integer(struct rci_json_writer *w, const char *key, int64_t v)
 {
     write_lead(w, key);
     if (w->failed == RC_OK)
-        w->failed = rc_buffer_printf(w->to, "%lld", (long long) v);
+        w->failed = rci_buffer_printf(w->to, "%lld", (long long) v);
 }
 
-void rc_json_put_bool(struct rc_json_writer *w, const char *key, bool v)
+void rci_json_put_bool(struct rci_json_writer *w, const char *key, bool v)
 {
     write_lead(w, key);
     write_text(w, v ? "true" : "false");
 }
 
-void rc_json_put_null(struct rc_json_writer *w, const char *key)
+void rci_json_put_null(struct rci_json_writer *w, const char *key)
 {
     write_lead(w, key);
     write_text(w, "null");
 }
 
-rc_status rc_json_finish(struct rc_json_writer *w)
+rc_status rci_json_finish(struct rci_json_writer *w)
 {
     RC_TRY(w->failed);
     if (w->depth != 0)
-        return rc_fail(RC_ERR_STATE, "JSON: %u objects or arrays are still open", w->depth);
+        return rci_fail(RC_ERR_STATE, "JSON: %u objects or arrays are still open", w->depth);
     if (!w->compact)
         write_text(w, "\n");
     return w->failed;

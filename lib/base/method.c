@@ -10,8 +10,8 @@ static size_t name_length(const char *spec)
     return strcspn(spec, ":");
 }
 
-rc_status rc_method_find(const struct rc_method **out, const struct rc_method_kind *k,
-                         const char *spec)
+rc_status rci_method_find(const struct rci_method **out, const struct rci_method_kind *k,
+                          const char *spec)
 {
     const size_t n = name_length(spec);
     for (uint32_t i = 0; i < k->count; i++)
@@ -19,13 +19,13 @@ rc_status rc_method_find(const struct rc_method **out, const struct rc_method_ki
             *out = k->table[i];
             return RC_OK;
         }
-    rc_fail(RC_ERR_ARG, "no %s named \"%.*s\"; there are", k->kind, (int) (n < 64 ? n : 64), spec);
+    rci_fail(RC_ERR_ARG, "no %s named \"%.*s\"; there are", k->kind, (int) (n < 64 ? n : 64), spec);
     for (uint32_t i = 0; i < k->count; i++)
-        rc_fail_append("%s %s", i ? "," : "", k->table[i]->name);
+        rci_fail_append("%s %s", i ? "," : "", k->table[i]->name);
     return RC_ERR_ARG;
 }
 
-static void store(void *params, const struct rc_param *p, double value)
+static void store(void *params, const struct rci_param *p, double value)
 {
     char *at = (char *) params + p->offset;
     if (p->type == RC_PARAM_REAL)
@@ -34,24 +34,24 @@ static void store(void *params, const struct rc_param *p, double value)
         memcpy(at, &(int64_t){(int64_t) value}, sizeof(int64_t));
 }
 
-static const struct rc_param *find_param(const struct rc_method *m, const char *key, size_t n)
+static const struct rci_param *find_param(const struct rci_method *m, const char *key, size_t n)
 {
     for (uint32_t i = 0; i < m->n_params; i++)
         if (strlen(m->params[i].name) == n && !strncmp(m->params[i].name, key, n))
             return &m->params[i];
-    rc_fail(RC_ERR_ARG, "%s has no parameter \"%.*s\"%s", m->name, (int) (n < 64 ? n : 64), key,
-            m->n_params ? "; it has" : "");
+    rci_fail(RC_ERR_ARG, "%s has no parameter \"%.*s\"%s", m->name, (int) (n < 64 ? n : 64), key,
+             m->n_params ? "; it has" : "");
     for (uint32_t i = 0; i < m->n_params; i++)
-        rc_fail_append("%s %s", i ? "," : "", m->params[i].name);
+        rci_fail_append("%s %s", i ? "," : "", m->params[i].name);
     return NULL;
 }
 
-static rc_status parse_value(const struct rc_method *m, const struct rc_param *p, const char *text,
-                             size_t n, double *value)
+static rc_status parse_value(const struct rci_method *m, const struct rci_param *p,
+                             const char *text, size_t n, double *value)
 {
     char copy[64];
     if (n == 0 || n >= sizeof(copy))
-        return rc_fail(RC_ERR_ARG, "%s:%s needs a number", m->name, p->name);
+        return rci_fail(RC_ERR_ARG, "%s:%s needs a number", m->name, p->name);
     memcpy(copy, text, n);
     copy[n] = '\0';
     if (p->type == RC_PARAM_BOOL && (!strcmp(copy, "true") || !strcmp(copy, "false"))) {
@@ -59,23 +59,23 @@ static rc_status parse_value(const struct rc_method *m, const struct rc_param *p
         return RC_OK;
     }
     char *end;
-    *value = rc_number_parse(copy, &end);
+    *value = rci_number_parse(copy, &end);
     const bool whole = p->type == RC_PARAM_REAL || *value == floor(*value);
     if (*end || !isfinite(*value) || !whole || *value < p->min || *value > p->max)
-        return rc_fail(RC_ERR_ARG, "%s:%s is \"%s\", allowed is %s in [%g, %g]", m->name, p->name,
-                       copy, p->type == RC_PARAM_REAL ? "a number" : "a whole number", p->min,
-                       p->max);
+        return rci_fail(RC_ERR_ARG, "%s:%s is \"%s\", allowed is %s in [%g, %g]", m->name, p->name,
+                        copy, p->type == RC_PARAM_REAL ? "a number" : "a whole number", p->min,
+                        p->max);
     return RC_OK;
 }
 
-static rc_status parse_pairs(void *params, const struct rc_method *m, const char *s)
+static rc_status parse_pairs(void *params, const struct rci_method *m, const char *s)
 {
     while (*s) {
         const size_t pair = strcspn(s, ","), key = strcspn(s, "=,");
         if (key == pair)
-            return rc_fail(RC_ERR_ARG, "\"%.*s\" after %s: expected key=value",
-                           (int) (pair < 64 ? pair : 64), s, m->name);
-        const struct rc_param *p = find_param(m, s, key);
+            return rci_fail(RC_ERR_ARG, "\"%.*s\" after %s: expected key=value",
+                            (int) (pair < 64 ? pair : 64), s, m->name);
+        const struct rci_param *p = find_param(m, s, key);
         if (!p)
             return RC_ERR_ARG;
         double value = p->def;
@@ -86,10 +86,10 @@ static rc_status parse_pairs(void *params, const struct rc_method *m, const char
     return RC_OK;
 }
 
-rc_status rc_method_params(void **params, struct rc_context *c, const struct rc_method *m,
-                           const char *spec)
+rc_status rci_method_params(void **params, struct rc_context *c, const struct rci_method *m,
+                            const char *spec)
 {
-    *params = rc_alloc_zero(c, m->params_size);
+    *params = rci_alloc_zero(c, m->params_size);
     if (!*params)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < m->n_params; i++)
@@ -97,7 +97,7 @@ rc_status rc_method_params(void **params, struct rc_context *c, const struct rc_
     const char *colon = strchr(spec, ':');
     const rc_status st = colon ? parse_pairs(*params, m, colon + 1) : RC_OK;
     if (st != RC_OK) {
-        rc_release(*params);
+        rci_release(*params);
         *params = NULL;
     }
     return st;

@@ -2,38 +2,38 @@
 #define RC_LIB_BASE_METHOD_H
 /* What every pluggable method (criterion, observer, loss, optimiser, rate ...) says of itself,
  * and how a user's "name:key=value,key=value" becomes its parameter struct. Each kind's vtable
- * starts with `struct rc_method m`, each kind has one table in its driver's directory. */
+ * starts with `struct rci_method m`, each kind has one table in its driver's directory. */
 #include "base/context.h"
 
-enum rc_param_type { RC_PARAM_INT = 1, RC_PARAM_REAL = 2, RC_PARAM_BOOL = 3 };
+enum rci_param_type { RC_PARAM_INT = 1, RC_PARAM_REAL = 2, RC_PARAM_BOOL = 3 };
 
-struct rc_param {
+struct rci_param {
     const char *name, *summary;
-    enum rc_param_type type; /* INT: int64_t, REAL: double, BOOL: int64_t 0/1 */
-    size_t offset;           /* into the method's parameter struct */
+    enum rci_param_type type; /* INT: int64_t, REAL: double, BOOL: int64_t 0/1 */
+    size_t offset;            /* into the method's parameter struct */
     double def, min, max;
 };
 
-struct rc_method {
+struct rci_method {
     const char *name, *summary, *source; /* source: the paper, or "" */
     size_t params_size;                  /* 0 when there are none */
-    const struct rc_param *params;
+    const struct rci_param *params;
     uint32_t n_params;
 };
 
-/* One kind: `table` points at `count` pointers to structs that start with struct rc_method. */
-struct rc_method_kind {
+/* One kind: `table` points at `count` pointers to structs that start with struct rci_method. */
+struct rci_method_kind {
     const char *kind, *summary; /* "criterion", "observer", "loss", "optimizer", "rate", ... */
-    const struct rc_method *const *table;
+    const struct rci_method *const *table;
     uint32_t count;
 };
 
 /* Find by the name part of `spec` ("percentile:p=99.9" finds "percentile"); the error lists all. */
-rc_status rc_method_find(const struct rc_method **out, const struct rc_method_kind *k,
-                         const char *spec);
+rc_status rci_method_find(const struct rci_method **out, const struct rci_method_kind *k,
+                          const char *spec);
 
 /* Defaults, then the spec's key=value pairs with range checks. *params is allocated with
- * rc_alloc (never NULL on success, also for methods without parameters). */
-rc_status rc_method_params(void **params, struct rc_context *c, const struct rc_method *m,
-                           const char *spec);
+ * rci_alloc (never NULL on success, also for methods without parameters). */
+rc_status rci_method_params(void **params, struct rc_context *c, const struct rci_method *m,
+                            const char *spec);
 #endif

@@ -10,7 +10,7 @@ static locale_t number_locale(void)
     return newlocale(LC_ALL_MASK, "C", (locale_t) 0);
 }
 
-double rc_number_parse(const char *text, char **end)
+double rci_number_parse(const char *text, char **end)
 {
     const locale_t before = uselocale(number_locale());
     const double v = strtod(text, end);
@@ -18,7 +18,7 @@ double rc_number_parse(const char *text, char **end)
     return v;
 }
 
-const char *rc_number_text(double v, char buf[RC_NUMBER_TEXT])
+const char *rci_number_text(double v, char buf[RC_NUMBER_TEXT])
 {
     const locale_t before = uselocale(number_locale());
     for (int digits = 15; digits <= 17; digits++) {
@@ -30,7 +30,7 @@ const char *rc_number_text(double v, char buf[RC_NUMBER_TEXT])
     return buf;
 }
 
-const char *rc_number_fixed(double v, int digits, char buf[RC_NUMBER_TEXT])
+const char *rci_number_fixed(double v, int digits, char buf[RC_NUMBER_TEXT])
 {
     const locale_t before = uselocale(number_locale());
     if (snprintf(buf, RC_NUMBER_TEXT, "%.*f", digits, v) >= RC_NUMBER_TEXT)

@@ -6,9 +6,9 @@
 enum { RC_NUMBER_TEXT = 32 };
 
 /* strtod() in the C locale. */
-double rc_number_parse(const char *text, char **end);
+double rci_number_parse(const char *text, char **end);
 /* The shortest of %.15g, %.16g, %.17g that reads back as `v`; returns buf. */
-const char *rc_number_text(double v, char buf[RC_NUMBER_TEXT]);
+const char *rci_number_text(double v, char buf[RC_NUMBER_TEXT]);
 /* With `digits` behind the point; as %.15g where that does not fit. */
-const char *rc_number_fixed(double v, int digits, char buf[RC_NUMBER_TEXT]);
+const char *rci_number_fixed(double v, int digits, char buf[RC_NUMBER_TEXT]);
 #endif

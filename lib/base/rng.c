@@ -15,7 +15,7 @@ static void round_once(uint32_t c[4], const uint32_t k[2])
     c[3] = (uint32_t) p0;
 }
 
-static void refill(struct rc_rng *r)
+static void refill(struct rci_rng *r)
 {
     uint32_t k[2] = {(uint32_t) r->seed, (uint32_t) (r->seed >> 32)};
     r->buffer[0] = (uint32_t) r->counter;
@@ -40,12 +40,12 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-struct rc_rng rc_rng_make(uint64_t seed, uint64_t a, uint64_t b)
+struct rci_rng rci_rng_make(uint64_t seed, uint64_t a, uint64_t b)
 {
-    return (struct rc_rng){.seed = seed, .stream = mix(mix(a) ^ b), .used = 4};
+    return (struct rci_rng){.seed = seed, .stream = mix(mix(a) ^ b), .used = 4};
 }
 
-uint32_t rc_rng_u32(struct rc_rng *r)
+uint32_t rci_rng_u32(struct rci_rng *r)
 {
     if (r->used >= 4)
         refill(r);
@@ -53,32 +53,32 @@ uint32_t rc_rng_u32(struct rc_rng *r)
 }
 
 /* Lemire's multiplication with rejection of the few values that would be too frequent. */
-uint32_t rc_rng_below(struct rc_rng *r, uint32_t n)
+uint32_t rci_rng_below(struct rci_rng *r, uint32_t n)
 {
-    uint64_t m = (uint64_t) rc_rng_u32(r) * n;
+    uint64_t m = (uint64_t) rci_rng_u32(r) * n;
     const uint32_t threshold = (uint32_t) (-n) % n;
     while ((uint32_t) m < threshold)
-        m = (uint64_t) rc_rng_u32(r) * n;
+        m = (uint64_t) rci_rng_u32(r) * n;
     return (uint32_t) (m >> 32);
 }
 
-double rc_rng_uniform(struct rc_rng *r)
+double rci_rng_uniform(struct rci_rng *r)
 {
-    const uint64_t hi = rc_rng_u32(r), lo = rc_rng_u32(r);
+    const uint64_t hi = rci_rng_u32(r), lo = rci_rng_u32(r);
     return (double) ((hi << 32 | lo) >> 11) * 0x1p-53;
 }
 
 /* Box-Muller; the second value is dropped so that a stream has no hidden state. */
-double rc_rng_normal(struct rc_rng *r)
+double rci_rng_normal(struct rci_rng *r)
 {
-    const double u = 1 - rc_rng_uniform(r), v = rc_rng_uniform(r);
+    const double u = 1 - rci_rng_uniform(r), v = rci_rng_uniform(r);
     return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
-void rc_rng_shuffle(struct rc_rng *r, uint32_t *items, uint32_t n)
+void rci_rng_shuffle(struct rci_rng *r, uint32_t *items, uint32_t n)
 {
     for (uint32_t i = n; i > 1; i--) {
-        const uint32_t j = rc_rng_below(r, i), keep = items[i - 1];
+        const uint32_t j = rci_rng_below(r, i), keep = items[i - 1];
         items[i - 1] = items[j];
         items[j] = keep;
     }

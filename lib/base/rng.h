@@ -4,17 +4,17 @@
  * stream (seed, key) is a pure function, so results do not depend on thread count or order. */
 #include <stdint.h>
 
-struct rc_rng {
+struct rci_rng {
     uint64_t seed, stream, counter;
     uint32_t buffer[4];
     uint32_t used; /* words of buffer already handed out; 4 = empty */
 };
 
 /* `a`, `b` name the purpose, for example (epoch, image index). */
-struct rc_rng rc_rng_make(uint64_t seed, uint64_t a, uint64_t b);
-uint32_t rc_rng_u32(struct rc_rng *r);
-uint32_t rc_rng_below(struct rc_rng *r, uint32_t n); /* uniform in [0, n), n > 0, unbiased */
-double rc_rng_uniform(struct rc_rng *r);             /* [0, 1) with 53 bits */
-double rc_rng_normal(struct rc_rng *r);              /* mean 0, deviation 1 */
-void rc_rng_shuffle(struct rc_rng *r, uint32_t *items, uint32_t n); /* Fisher-Yates */
+struct rci_rng rci_rng_make(uint64_t seed, uint64_t a, uint64_t b);
+uint32_t rci_rng_u32(struct rci_rng *r);
+uint32_t rci_rng_below(struct rci_rng *r, uint32_t n); /* uniform in [0, n), n > 0, unbiased */
+double rci_rng_uniform(struct rci_rng *r);             /* [0, 1) with 53 bits */
+double rci_rng_normal(struct rci_rng *r);              /* mean 0, deviation 1 */
+void rci_rng_shuffle(struct rci_rng *r, uint32_t *items, uint32_t n); /* Fisher-Yates */
 #endif

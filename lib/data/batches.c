@@ -4,14 +4,14 @@
 #include "data/prefetch.h"
 #include <string.h>
 
-struct rc_batches {
+struct rci_batches {
     struct rc_dataset *dataset;
-    struct rc_batches_config o;
-    struct rc_augment_chain *chain; /* or NULL */
-    uint32_t images;                /* positions per epoch */
+    struct rci_batches_config o;
+    struct rci_augment_chain *chain; /* or NULL */
+    uint32_t images;                 /* positions per epoch */
     uint64_t per_epoch;
-    struct rc_order order[2];     /* of the epoch at hand, and of the one being prefetched */
-    struct rc_prefetch *prefetch; /* or NULL */
+    struct rci_order order[2];     /* of the epoch at hand, and of the one being prefetched */
+    struct rci_prefetch *prefetch; /* or NULL */
 };
 
 /* The usual augmentation: pad and crop for small images, as for CIFAR; mirroring for photographs
@@ -22,126 +22,126 @@ static const char *usual_chain(const struct rc_dataset *d)
     return !small ? "flip" : d->shape[0] == 1 ? "crop:pad=2" : "crop:pad=4+flip";
 }
 
-static rc_status make_chain(struct rc_batches *b)
+static rc_status make_chain(struct rci_batches *b)
 {
     const char *spec = b->o.augmentation;
     if (!spec || !*spec)
         spec = b->o.augment ? usual_chain(b->dataset) : NULL;
-    return spec ? rc_augment_chain_make(&b->chain, b->dataset->ctx, spec) : RC_OK;
+    return spec ? rci_augment_chain_make(&b->chain, b->dataset->ctx, spec) : RC_OK;
 }
 
-static rc_status fill(struct rc_batches *b)
+static rc_status fill(struct rci_batches *b)
 {
     const struct rc_dataset *d = b->dataset;
     if (b->o.batch < 1)
-        return rc_fail(RC_ERR_ARG, "batch is 0, must be 1 or more");
+        return rci_fail(RC_ERR_ARG, "batch is 0, must be 1 or more");
     b->images = b->o.limit && b->o.limit < d->images ? (uint32_t) b->o.limit : d->images;
     b->o.ranks = b->o.ranks ? b->o.ranks : 1;
     b->per_epoch = b->o.drop_last ? b->images / ((uint64_t) b->o.batch * b->o.ranks)
                                   : ((uint64_t) b->images + b->o.batch - 1) / b->o.batch;
     if (b->per_epoch == 0)
-        return rc_fail(RC_ERR_DATA, "%u images are less than one batch of %llu", b->images,
-                       (unsigned long long) b->o.batch * b->o.ranks);
+        return rci_fail(RC_ERR_DATA, "%u images are less than one batch of %llu", b->images,
+                        (unsigned long long) b->o.batch * b->o.ranks);
     RC_TRY(make_chain(b));
     b->o.augmentation = NULL; /* the caller's text is not kept */
     for (uint32_t i = 0; b->o.shuffle && i < 2; i++) {
-        b->order[i].image = rc_alloc_array(d->ctx, b->images, sizeof(uint32_t));
+        b->order[i].image = rci_alloc_array(d->ctx, b->images, sizeof(uint32_t));
         if (!b->order[i].image)
             return RC_ERR_MEMORY;
     }
     /* A caller's function is called on the caller's own thread only. */
     if (b->o.prefetch && !d->source->serial)
-        RC_TRY(rc_prefetch_create(&b->prefetch, d, b->o.batch));
+        RC_TRY(rci_prefetch_create(&b->prefetch, d, b->o.batch));
     return RC_OK;
 }
 
-rc_status rc_batches_create(struct rc_batches **out, struct rc_dataset *d,
-                            const struct rc_batches_config *o)
+rc_status rci_batches_create(struct rci_batches **out, struct rc_dataset *d,
+                             const struct rci_batches_config *o)
 {
     *out = NULL;
-    struct rc_batches *b = RC_NEW(d->ctx, struct rc_batches);
+    struct rci_batches *b = RC_NEW(d->ctx, struct rci_batches);
     if (!b)
         return RC_ERR_MEMORY;
     b->dataset = d;
     b->o = *o;
     const rc_status st = fill(b);
     if (st != RC_OK) {
-        rc_batches_destroy(b);
+        rci_batches_destroy(b);
         return st;
     }
     *out = b;
     return RC_OK;
 }
 
-void rc_batches_destroy(struct rc_batches *b)
+void rci_batches_destroy(struct rci_batches *b)
 {
     if (!b)
         return;
-    rc_prefetch_destroy(b->prefetch); /* first: its thread reads the rest */
-    rc_augment_chain_free(b->chain);
-    rc_release(b->order[0].image);
-    rc_release(b->order[1].image);
-    rc_release(b);
+    rci_prefetch_destroy(b->prefetch); /* first: its thread reads the rest */
+    rci_augment_chain_free(b->chain);
+    rci_release(b->order[0].image);
+    rci_release(b->order[1].image);
+    rci_release(b);
 }
 
-uint64_t rc_batches_per_epoch(const struct rc_batches *b)
+uint64_t rci_batches_per_epoch(const struct rci_batches *b)
 {
     return b->per_epoch;
 }
 
 /* The permutation of `epoch`, made when it is not one of the two at hand. */
-static const uint32_t *epoch_order(struct rc_batches *b, uint64_t epoch)
+static const uint32_t *epoch_order(struct rci_batches *b, uint64_t epoch)
 {
-    struct rc_order *o = &b->order[epoch & 1];
+    struct rci_order *o = &b->order[epoch & 1];
     if (!b->o.shuffle)
         return NULL;
     if (o->valid && o->epoch == epoch)
         return o->image;
     for (uint32_t i = 0; i < b->images; i++)
         o->image[i] = i;
-    struct rc_rng r = rc_rng_make(b->o.seed ^ 0x73687566666c65, epoch, 0);
-    rc_rng_shuffle(&r, o->image, b->images);
+    struct rci_rng r = rci_rng_make(b->o.seed ^ 0x73687566666c65, epoch, 0);
+    rci_rng_shuffle(&r, o->image, b->images);
     o->epoch = epoch;
     o->valid = true;
     return o->image;
 }
 
-static struct rc_delivery batch_job(struct rc_batches *b, uint64_t epoch, uint64_t index)
+static struct rci_delivery batch_job(struct rci_batches *b, uint64_t epoch, uint64_t index)
 {
     const uint64_t first = (index * b->o.ranks + b->o.rank) * b->o.batch;
     const uint64_t left = b->images - first;
-    return (struct rc_delivery){.dataset = b->dataset,
-                                .order = epoch_order(b, epoch),
-                                .first = first,
-                                .count = left < b->o.batch ? (uint32_t) left : b->o.batch,
-                                .threads = rc_context_threads(b->dataset->ctx),
-                                .augment = b->chain,
-                                .seed = b->o.seed,
-                                .epoch = epoch};
+    return (struct rci_delivery){.dataset = b->dataset,
+                                 .order = epoch_order(b, epoch),
+                                 .first = first,
+                                 .count = left < b->o.batch ? (uint32_t) left : b->o.batch,
+                                 .threads = rci_context_threads(b->dataset->ctx),
+                                 .augment = b->chain,
+                                 .seed = b->o.seed,
+                                 .epoch = epoch};
 }
 
-rc_status rc_batches_get(struct rc_batches *b, uint64_t epoch, uint64_t index, float *x, int32_t *y,
-                         uint32_t *id, uint32_t *n)
+rc_status rci_batches_get(struct rci_batches *b, uint64_t epoch, uint64_t index, float *x,
+                          int32_t *y, uint32_t *id, uint32_t *n)
 {
     *n = 0;
     if (index >= b->per_epoch)
-        return rc_fail(RC_ERR_ARG, "batch %llu, an epoch has %llu", (unsigned long long) index,
-                       (unsigned long long) b->per_epoch);
-    struct rc_delivery job = batch_job(b, epoch, index);
+        return rci_fail(RC_ERR_ARG, "batch %llu, an epoch has %llu", (unsigned long long) index,
+                        (unsigned long long) b->per_epoch);
+    struct rci_delivery job = batch_job(b, epoch, index);
     job.x = x;
     job.y = y;
     job.id = id;
     bool served = false;
     if (b->prefetch)
-        RC_TRY(rc_prefetch_take(b->prefetch, index, &job, &served));
+        RC_TRY(rci_prefetch_take(b->prefetch, index, &job, &served));
     if (!served)
-        RC_TRY(rc_deliver(&job));
+        RC_TRY(rci_deliver(&job));
     *n = job.count;
     if (b->prefetch) {
         const bool last = index + 1 == b->per_epoch;
         const uint64_t next = last ? 0 : index + 1;
         job = batch_job(b, epoch + last, next);
-        rc_prefetch_start(b->prefetch, &job, next);
+        rci_prefetch_start(b->prefetch, &job, next);
     }
     return RC_OK;
 }

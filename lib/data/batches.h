@@ -7,12 +7,12 @@
 #include <rescomp/dataset.h>
 
 /* rc_dataset_images(d) and rc_dataset_classes(d) are public: rescomp/dataset.h. */
-void rc_dataset_image_shape(const struct rc_dataset *d, int64_t chw[3]); /* as delivered */
+void rci_dataset_image_shape(const struct rc_dataset *d, int64_t chw[3]); /* as delivered */
 /* JSON for metadata_props "rescomp.preprocess". */
-const char *rc_dataset_preprocess_text(const struct rc_dataset *d);
+const char *rci_dataset_preprocess_text(const struct rc_dataset *d);
 
-struct rc_batches;
-struct rc_batches_config {
+struct rci_batches;
+struct rci_batches_config {
     uint32_t batch;
     bool shuffle;
     bool augment;   /* with the data set's usual chain, unless `augmentation` says which */
@@ -24,12 +24,12 @@ struct rc_batches_config {
                                  drop_last; 0: one rank */
     const char *augmentation; /* chain as "crop:pad=4+flip"; NULL or "": see `augment` */
 };
-rc_status rc_batches_create(struct rc_batches **out, struct rc_dataset *d,
-                            const struct rc_batches_config *o);
-void rc_batches_destroy(struct rc_batches *b);
-uint64_t rc_batches_per_epoch(const struct rc_batches *b);
+rc_status rci_batches_create(struct rci_batches **out, struct rc_dataset *d,
+                             const struct rci_batches_config *o);
+void rci_batches_destroy(struct rci_batches *b);
+uint64_t rci_batches_per_epoch(const struct rci_batches *b);
 /* Batch `index` of `epoch`: x gets [n,C,H,W] f32, y n labels, id (may be NULL) the image indices.
  * Pure function of its arguments and the configuration. */
-rc_status rc_batches_get(struct rc_batches *b, uint64_t epoch, uint64_t index, float *x, int32_t *y,
-                         uint32_t *id, uint32_t *n);
+rc_status rci_batches_get(struct rci_batches *b, uint64_t epoch, uint64_t index, float *x,
+                          int32_t *y, uint32_t *id, uint32_t *n);
 #endif

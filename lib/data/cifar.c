@@ -26,18 +26,18 @@ static const struct layout cifar100 = {
 
 /* Append a file's records to the images that `*filled` counts. */
 static rc_status append_file(struct rc_dataset *d, const struct layout *l, const char *path,
-                             const struct rc_bytes *file, uint32_t *filled)
+                             const struct rci_bytes *file, uint32_t *filled)
 {
     const uint32_t record = l->label_bytes + PIXELS;
     const size_t n = file->size / record;
     if (n > d->stored - *filled)
-        return rc_fail(RC_ERR_IO, "%s: grew while it was read", path);
+        return rci_fail(RC_ERR_IO, "%s: grew while it was read", path);
     for (size_t i = 0; i < n; i++, ++*filled) {
         const uint8_t *from = file->data + i * record;
         const uint8_t label = from[l->label_bytes - 1];
         if (label >= d->classes)
-            return rc_fail(RC_ERR_DATA, "%s: label of record %zu is %u, must be 0..%u", path, i,
-                           label, d->classes - 1);
+            return rci_fail(RC_ERR_DATA, "%s: label of record %zu is %u, must be 0..%u", path, i,
+                            label, d->classes - 1);
         d->labels[*filled] = label;
         memcpy((uint8_t *) d->pixels + (size_t) *filled * PIXELS, from + l->label_bytes, PIXELS);
     }
@@ -47,10 +47,10 @@ static rc_status append_file(struct rc_dataset *d, const struct layout *l, const
 static rc_status read_part(struct rc_dataset *d, const struct layout *l, const char *path,
                            uint32_t *filled)
 {
-    struct rc_bytes file;
-    RC_TRY(rc_file_read(d->ctx, path, 0, &file));
+    struct rci_bytes file;
+    RC_TRY(rci_file_read(d->ctx, path, 0, &file));
     const rc_status st = append_file(d, l, path, &file, filled);
-    rc_release(file.data);
+    rci_release(file.data);
     return st;
 }
 
@@ -62,8 +62,8 @@ static rc_status count_part(const struct layout *l, const char *path, uint64_t *
         return RC_OK;
     const uint32_t record = l->label_bytes + PIXELS;
     if (s.st_size <= 0 || s.st_size % record)
-        return rc_fail(RC_ERR_DATA, "%s: %lld bytes, must be a multiple of %u", path,
-                       (long long) s.st_size, record);
+        return rci_fail(RC_ERR_DATA, "%s: %lld bytes, must be a multiple of %u", path,
+                        (long long) s.st_size, record);
     *images += (uint64_t) s.st_size / record;
     return RC_OK;
 }
@@ -72,11 +72,11 @@ static rc_status each_part(struct rc_dataset *d, const struct layout *l, const c
                            uint64_t *count, uint32_t *filled)
 {
     for (const char *const *f = d->split == RC_SPLIT_TEST ? l->test : l->train; *f; f++) {
-        char *path = rc_format(d->ctx, "%s/%s", folder, *f);
+        char *path = rci_format(d->ctx, "%s/%s", folder, *f);
         const rc_status st = !path    ? RC_ERR_MEMORY
                              : filled ? read_part(d, l, path, filled)
                                       : count_part(l, path, count);
-        rc_release(path);
+        rci_release(path);
         RC_TRY(st);
     }
     return RC_OK;
@@ -88,14 +88,14 @@ static rc_status read_parts(struct rc_dataset *d, const struct layout *l, const 
     uint64_t images = 0;
     uint32_t filled = 0;
     RC_TRY(each_part(d, l, folder, &images, NULL));
-    RC_TRY(rc_dataset_set_shape(d, folder, images ? (int64_t) images : 1, chw));
-    RC_TRY(rc_dataset_reserve(d));
+    RC_TRY(rci_dataset_set_shape(d, folder, images ? (int64_t) images : 1, chw));
+    RC_TRY(rci_dataset_reserve(d));
     RC_TRY(each_part(d, l, folder, NULL, &filled));
     if (filled != d->stored)
-        return rc_fail(RC_ERR_IO, "%s: files shrank while they were read", folder);
-    char *names = rc_format(d->ctx, "%s/%s", folder, l->names);
-    const rc_status st = names ? rc_dataset_read_names(d, names) : RC_ERR_MEMORY;
-    rc_release(names);
+        return rci_fail(RC_ERR_IO, "%s: files shrank while they were read", folder);
+    char *names = rci_format(d->ctx, "%s/%s", folder, l->names);
+    const rc_status st = names ? rci_dataset_read_names(d, names) : RC_ERR_MEMORY;
+    rci_release(names);
     return st;
 }
 
@@ -103,13 +103,13 @@ static rc_status read_parts(struct rc_dataset *d, const struct layout *l, const 
 static rc_status open_layout(struct rc_dataset *d, const struct layout *l, const char *path)
 {
     if (d->classes && d->classes < l->classes)
-        return rc_fail(RC_ERR_ARG, "classes is %u, must be %u or more", d->classes, l->classes);
+        return rci_fail(RC_ERR_ARG, "classes is %u, must be %u or more", d->classes, l->classes);
     d->classes = d->classes ? d->classes : l->classes;
-    char *inner = rc_format(d->ctx, "%s/%s", path, l->folder);
+    char *inner = rci_format(d->ctx, "%s/%s", path, l->folder);
     if (!inner)
         return RC_ERR_MEMORY;
     const rc_status st = read_parts(d, l, access(inner, F_OK) == 0 ? inner : path);
-    rc_release(inner);
+    rci_release(inner);
     return st;
 }
 
@@ -122,8 +122,8 @@ static rc_status cifar100_open(struct rc_dataset *d, const char *path)
     return open_layout(d, &cifar100, path);
 }
 
-const struct rc_source rc_source_cifar10 = {.kind = "cifar10", .open = cifar10_open};
-const struct rc_source rc_source_cifar100 = {
+const struct rci_source rci_source_cifar10 = {.kind = "cifar10", .open = cifar10_open};
+const struct rci_source rci_source_cifar100 = {
     .kind = "cifar100",
     .defaults = {{0.507, 0.487, 0.441}, {0.267, 0.256, 0.276}, 3},
     .open = cifar100_open,

@@ -2,23 +2,25 @@
 #include "data/image.h"
 #include <string.h>
 
-rc_status rc_image_decode(struct rc_context *c, const struct rc_bytes *file, struct rc_image *out)
+rc_status rci_image_decode(struct rc_context *c, const struct rci_bytes *file,
+                           struct rci_image *out)
 {
-    *out = (struct rc_image){0};
+    *out = (struct rci_image){0};
     if (file->size >= 8 && memcmp(file->data, "\x89PNG\r\n\x1A\n", 8) == 0)
-        return rc_image_decode_png(c, file, out);
+        return rci_image_decode_png(c, file, out);
     if (file->size >= 3 && memcmp(file->data, "\xFF\xD8\xFF", 3) == 0)
-        return rc_image_decode_jpeg(c, file, out);
-    return rc_fail(RC_ERR_DATA, "neither a PNG nor a JPEG image");
+        return rci_image_decode_jpeg(c, file, out);
+    return rci_fail(RC_ERR_DATA, "neither a PNG nor a JPEG image");
 }
 
-rc_status rc_image_new(struct rc_context *c, struct rc_image *out, uint32_t width, uint32_t height)
+rc_status rci_image_new(struct rc_context *c, struct rci_image *out, uint32_t width,
+                        uint32_t height)
 {
     if (width < 1 || height < 1 || width > RC_IMAGE_SIDE_MAX || height > RC_IMAGE_SIDE_MAX ||
         (uint64_t) width * height > RC_IMAGE_PIXELS_MAX)
-        return rc_fail(RC_ERR_LIMIT, "%ux%u pixels, allowed are %d per side and %d in all", width,
-                       height, RC_IMAGE_SIDE_MAX, RC_IMAGE_PIXELS_MAX);
-    *out = (struct rc_image){.width = width, .height = height, .channels = 3};
-    out->data = rc_alloc_zero(c, (size_t) width * height * 3);
+        return rci_fail(RC_ERR_LIMIT, "%ux%u pixels, allowed are %d per side and %d in all", width,
+                        height, RC_IMAGE_SIDE_MAX, RC_IMAGE_PIXELS_MAX);
+    *out = (struct rci_image){.width = width, .height = height, .channels = 3};
+    out->data = rci_alloc_zero(c, (size_t) width * height * 3);
     return out->data ? RC_OK : RC_ERR_MEMORY;
 }

@@ -22,20 +22,20 @@ struct scratch {
 
 static void note_failure(struct outcome *o, uint32_t position, rc_status st)
 {
-#pragma omp critical(rc_deliver_note)
+#pragma omp critical(rci_deliver_note)
     if (o->st == RC_OK || position < o->position) {
         o->position = position;
         o->st = st;
-        snprintf(o->text, sizeof(o->text), "%s", rc_error_text());
+        snprintf(o->text, sizeof(o->text), "%s", rci_error_text());
     }
 }
 
 static void note_bad(struct outcome *o)
 {
-#pragma omp critical(rc_deliver_note)
+#pragma omp critical(rci_deliver_note)
     {
         o->bad++;
-        snprintf(o->warning, sizeof(o->warning), "%s", rc_error_text());
+        snprintf(o->warning, sizeof(o->warning), "%s", rci_error_text());
     }
 }
 
@@ -56,7 +56,7 @@ static rc_status raw_image(const struct rc_dataset *d, uint32_t image, uint8_t *
         *label = d->labels[stored];
     if (!d->pixels)
         return d->source->fetch(d, stored, into, label);
-    *raw = (const uint8_t *) d->pixels + stored * rc_dataset_image_bytes(d);
+    *raw = (const uint8_t *) d->pixels + stored * rci_dataset_image_bytes(d);
     return RC_OK;
 }
 
@@ -93,24 +93,24 @@ static void normalise(const struct rc_dataset *d, const uint8_t *raw, float *x)
     }
 }
 
-static void augment(const struct rc_delivery *job, uint64_t position, const struct scratch *s,
+static void augment(const struct rci_delivery *job, uint64_t position, const struct scratch *s,
                     const uint8_t **raw)
 {
     const struct rc_dataset *d = job->dataset;
-    struct rc_augment_image image = {.data = s->a,
-                                     .spare = s->b,
-                                     .channels = d->shape[0],
-                                     .height = d->shape[1],
-                                     .width = d->shape[2],
-                                     .item = d->is_f32 ? 4 : 1};
-    struct rc_rng rng = rc_rng_make(job->seed ^ 0x6175676d656e74, job->epoch, position);
+    struct rci_augment_image image = {.data = s->a,
+                                      .spare = s->b,
+                                      .channels = d->shape[0],
+                                      .height = d->shape[1],
+                                      .width = d->shape[2],
+                                      .item = d->is_f32 ? 4 : 1};
+    struct rci_rng rng = rci_rng_make(job->seed ^ 0x6175676d656e74, job->epoch, position);
     if (*raw != s->a)
-        memcpy(s->a, *raw, rc_dataset_image_bytes(d));
-    rc_augment_chain_apply(job->augment, &image, &rng);
+        memcpy(s->a, *raw, rci_dataset_image_bytes(d));
+    rci_augment_chain_apply(job->augment, &image, &rng);
     *raw = image.data;
 }
 
-static void deliver_one(const struct rc_delivery *job, uint32_t i, const struct scratch *s,
+static void deliver_one(const struct rci_delivery *job, uint32_t i, const struct scratch *s,
                         struct outcome *o)
 {
     const struct rc_dataset *d = job->dataset;
@@ -125,18 +125,18 @@ static void deliver_one(const struct rc_delivery *job, uint32_t i, const struct 
     }
     if (job->augment)
         augment(job, position, s, &raw);
-    normalise(d, raw, job->x + (size_t) i * rc_dataset_image_count(d));
+    normalise(d, raw, job->x + (size_t) i * rci_dataset_image_count(d));
     if (job->y)
         job->y[i] = label;
     if (job->id)
         job->id[i] = image;
 }
 
-static uint32_t choose_threads(const struct rc_delivery *job)
+static uint32_t choose_threads(const struct rci_delivery *job)
 {
     const struct rc_dataset *d = job->dataset;
     const bool small =
-        d->pixels && job->count * (uint64_t) rc_dataset_image_count(d) < SERIAL_VALUES;
+        d->pixels && job->count * (uint64_t) rci_dataset_image_count(d) < SERIAL_VALUES;
     if (d->source->serial || small || job->threads < 2)
         return 1;
     return job->threads < job->count ? job->threads : job->count;
@@ -151,12 +151,12 @@ static uint32_t own_number(void)
 #endif
 }
 
-rc_status rc_deliver(const struct rc_delivery *job)
+rc_status rci_deliver(const struct rci_delivery *job)
 {
     const struct rc_dataset *d = job->dataset;
     const uint32_t threads = choose_threads(job);
-    const size_t room = (rc_dataset_image_bytes(d) + 63) / 64 * 64; /* no shared cache lines */
-    uint8_t *block = rc_alloc(d->ctx, 2 * room * threads);
+    const size_t room = (rci_dataset_image_bytes(d) + 63) / 64 * 64; /* no shared cache lines */
+    uint8_t *block = rci_alloc(d->ctx, 2 * room * threads);
     struct outcome o = {0};
     if (!block)
         return RC_ERR_MEMORY;
@@ -166,8 +166,9 @@ rc_status rc_deliver(const struct rc_delivery *job)
         const struct scratch s = {own, own + room};
         deliver_one(job, (uint32_t) i, &s, &o);
     }
-    rc_release(block);
+    rci_release(block);
     if (o.bad)
-        rc_log(d->ctx, RC_LOG_WARNING, "%u bad images were replaced, such as %s", o.bad, o.warning);
-    return o.st == RC_OK ? RC_OK : rc_fail(o.st, "%s", o.text);
+        rci_log(d->ctx, RC_LOG_WARNING, "%u bad images were replaced, such as %s", o.bad,
+                o.warning);
+    return o.st == RC_OK ? RC_OK : rci_fail(o.st, "%s", o.text);
 }

@@ -4,18 +4,18 @@
 #include "data/augment/augment.h"
 #include "data/source.h"
 
-struct rc_delivery {
+struct rci_delivery {
     const struct rc_dataset *dataset;
     const uint32_t *order; /* images of the split by position; NULL: position is the image */
     uint64_t first;        /* position of the first */
     uint32_t count, threads;
     float *x;
-    int32_t *y;                             /* may be NULL */
-    uint32_t *id;                           /* may be NULL: gets the images' numbers in the split */
-    const struct rc_augment_chain *augment; /* or NULL */
-    uint64_t seed, epoch;                   /* with the position: the augmentation's stream */
+    int32_t *y;   /* may be NULL */
+    uint32_t *id; /* may be NULL: gets the images' numbers in the split */
+    const struct rci_augment_chain *augment; /* or NULL */
+    uint64_t seed, epoch;                    /* with the position: the augmentation's stream */
 };
 
 /* The first failure by position is the one that is told, whatever the threads did. */
-rc_status rc_deliver(const struct rc_delivery *job);
+rc_status rci_deliver(const struct rci_delivery *job);
 #endif

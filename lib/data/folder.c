@@ -24,8 +24,8 @@ struct folder {
 static void names_free(struct names *s)
 {
     for (uint32_t i = 0; i < s->n; i++)
-        rc_release(s->name[i]);
-    rc_release(s->name);
+        rci_release(s->name[i]);
+    rci_release(s->name);
     *s = (struct names){.ctx = s->ctx};
 }
 
@@ -52,9 +52,9 @@ static rc_status add_name(struct names *to, char *name)
 {
     if (!name)
         return RC_ERR_MEMORY;
-    const rc_status st = rc_grow(to->ctx, &to->name, to->n, &to->capacity, sizeof(*to->name));
+    const rc_status st = rci_grow(to->ctx, &to->name, to->n, &to->capacity, sizeof(*to->name));
     if (st != RC_OK) {
-        rc_release(name);
+        rci_release(name);
         return st;
     }
     to->name[to->n++] = name;
@@ -69,8 +69,8 @@ static rc_status read_entries(struct names *to, DIR *dir, const char *path, bool
         if (e->d_name[0] == '.' || !wanted)
             continue;
         if (to->n == RC_DATA_IMAGES_MAX)
-            return rc_fail(RC_ERR_LIMIT, "%s: more than %d entries", path, RC_DATA_IMAGES_MAX);
-        RC_TRY(add_name(to, rc_strdup(to->ctx, e->d_name)));
+            return rci_fail(RC_ERR_LIMIT, "%s: more than %d entries", path, RC_DATA_IMAGES_MAX);
+        RC_TRY(add_name(to, rci_strdup(to->ctx, e->d_name)));
     }
     return RC_OK;
 }
@@ -80,7 +80,7 @@ static rc_status list(struct names *to, const char *path, bool folders)
 {
     DIR *dir = opendir(path);
     if (!dir)
-        return rc_fail(RC_ERR_PATH, "%s: cannot open the folder: %s", path, strerror(errno));
+        return rci_fail(RC_ERR_PATH, "%s: cannot open the folder: %s", path, strerror(errno));
     const rc_status st = read_entries(to, dir, path, folders);
     closedir(dir);
     if (st == RC_OK && to->n)
@@ -91,13 +91,13 @@ static rc_status list(struct names *to, const char *path, bool folders)
 static rc_status add_class(struct rc_dataset *d, struct folder *f, const char *class)
 {
     struct names files = {.ctx = d->ctx};
-    char *path = rc_format(d->ctx, "%s/%s", f->root, class);
+    char *path = rci_format(d->ctx, "%s/%s", f->root, class);
     rc_status st = path ? list(&files, path, false) : RC_ERR_MEMORY;
     if (st == RC_OK && files.n == 0)
-        st = rc_fail(RC_ERR_DATA, "%s: no .png, .jpg or .jpeg files in this class", path);
+        st = rci_fail(RC_ERR_DATA, "%s: no .png, .jpg or .jpeg files in this class", path);
     for (uint32_t i = 0; st == RC_OK && i < files.n; i++)
-        st = add_name(&f->files, rc_format(d->ctx, "%s/%s", class, files.name[i]));
-    rc_release(path);
+        st = add_name(&f->files, rci_format(d->ctx, "%s/%s", class, files.name[i]));
+    rci_release(path);
     names_free(&files);
     return st;
 }
@@ -105,7 +105,7 @@ static rc_status add_class(struct rc_dataset *d, struct folder *f, const char *c
 /* `label` counts up where the class part of the name changes. */
 static rc_status set_labels(struct rc_dataset *d, const struct folder *f)
 {
-    d->labels = rc_alloc_array(d->ctx, f->files.n, sizeof(*d->labels));
+    d->labels = rci_alloc_array(d->ctx, f->files.n, sizeof(*d->labels));
     if (!d->labels)
         return RC_ERR_MEMORY;
     for (uint32_t i = 1; i < f->files.n; i++) {
@@ -120,14 +120,14 @@ static rc_status add_classes(struct rc_dataset *d, struct folder *f, struct name
 {
     RC_TRY(list(classes, f->root, true));
     if (classes->n == 0 || classes->n > RC_DATA_CLASSES_MAX)
-        return rc_fail(RC_ERR_DATA, "%s: %u class folders, must be 1..%d", f->root, classes->n,
-                       RC_DATA_CLASSES_MAX);
+        return rci_fail(RC_ERR_DATA, "%s: %u class folders, must be 1..%d", f->root, classes->n,
+                        RC_DATA_CLASSES_MAX);
     if (d->classes && d->classes != classes->n)
-        return rc_fail(RC_ERR_DATA, "%s: %u class folders, but classes is %u", f->root, classes->n,
-                       d->classes);
+        return rci_fail(RC_ERR_DATA, "%s: %u class folders, but classes is %u", f->root, classes->n,
+                        d->classes);
     for (uint32_t i = 0; i < classes->n; i++)
         RC_TRY(add_class(d, f, classes->name[i]));
-    RC_TRY(rc_dataset_set_shape(d, f->root, f->files.n, (int64_t[]){3, d->pre.crop, d->pre.crop}));
+    RC_TRY(rci_dataset_set_shape(d, f->root, f->files.n, (int64_t[]){3, d->pre.crop, d->pre.crop}));
     RC_TRY(set_labels(d, f));
     d->classes = classes->n;
     d->names = classes->name; /* moved */
@@ -142,13 +142,13 @@ static rc_status choose_root(char **root, struct rc_dataset *d, const char *path
     static const char *const train[] = {"train", NULL};
     static const char *const test[] = {"test", "val", "validation", NULL};
     for (const char *const *name = d->split == RC_SPLIT_TEST ? test : train; *name; name++) {
-        if (!(*root = rc_format(d->ctx, "%s/%s", path, *name)))
+        if (!(*root = rci_format(d->ctx, "%s/%s", path, *name)))
             return RC_ERR_MEMORY;
         if (is_folder(AT_FDCWD, *root))
             return RC_OK;
-        rc_release(*root);
+        rci_release(*root);
     }
-    *root = rc_strdup(d->ctx, path);
+    *root = rci_strdup(d->ctx, path);
     return *root ? RC_OK : RC_ERR_MEMORY;
 }
 
@@ -168,16 +168,16 @@ static rc_status folder_open(struct rc_dataset *d, const char *path)
 
 static rc_status folder_decode(const struct rc_dataset *d, const char *path, void *out)
 {
-    const struct rc_image_cut cut = {.resize = d->pre.resize, .crop = d->pre.crop};
-    struct rc_bytes file;
-    struct rc_image image = {0};
-    RC_TRY(rc_file_read(d->ctx, path, 256u << 20, &file));
-    rc_status st = rc_image_decode(d->ctx, &file, &image);
-    rc_release(file.data);
+    const struct rci_image_cut cut = {.resize = d->pre.resize, .crop = d->pre.crop};
+    struct rci_bytes file;
+    struct rci_image image = {0};
+    RC_TRY(rci_file_read(d->ctx, path, 256u << 20, &file));
+    rc_status st = rci_image_decode(d->ctx, &file, &image);
+    rci_release(file.data);
     if (st == RC_OK)
-        st = rc_image_resize_crop(d->ctx, &image, &cut, out);
-    rc_release(image.data);
-    return st == RC_OK ? st : rc_fail_prefix(st, "%s", path);
+        st = rci_image_resize_crop(d->ctx, &image, &cut, out);
+    rci_release(image.data);
+    return st == RC_OK ? st : rci_fail_prefix(st, "%s", path);
 }
 
 static rc_status folder_fetch(const struct rc_dataset *d, uint32_t stored, void *out,
@@ -185,13 +185,13 @@ static rc_status folder_fetch(const struct rc_dataset *d, uint32_t stored, void 
 {
     const struct folder *f = d->state;
     (void) label; /* d->labels has them */
-    char *path = rc_format(d->ctx, "%s/%s", f->root, f->files.name[stored]);
+    char *path = rci_format(d->ctx, "%s/%s", f->root, f->files.name[stored]);
     if (!path)
         return RC_ERR_MEMORY;
     const rc_status st = folder_decode(d, path, out);
     if (st != RC_OK)
-        rc_fail_prefix(st, "image %u", stored);
-    rc_release(path);
+        rci_fail_prefix(st, "image %u", stored);
+    rci_release(path);
     return st;
 }
 
@@ -200,12 +200,12 @@ static void folder_close(struct rc_dataset *d)
     struct folder *f = d->state;
     if (!f)
         return;
-    rc_release(f->root);
+    rci_release(f->root);
     names_free(&f->files);
-    rc_release(f);
+    rci_release(f);
 }
 
-const struct rc_source rc_source_folder = {
+const struct rci_source rci_source_folder = {
     .kind = "folder",
     .defaults = {.resize = 256, .crop = 224},
     .open = folder_open,

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 struct idx {
-    struct rc_bytes file;
+    struct rci_bytes file;
     bool gzip;
     uint32_t rank;
     int64_t dim[4];
@@ -25,27 +25,27 @@ static rc_status find_file(struct rc_dataset *d, const char *folder, const char 
     const int rank = strcmp(what, "images") == 0 ? 3 : 1;
     for (uint32_t i = 0; i < 4; i++) {
         const char *gz = i & 1 ? ".gz" : "";
-        *out = rc_format(d->ctx, "%s/%s-%s%cidx%d-ubyte%s", folder, split, what, i < 2 ? '-' : '.',
-                         rank, gz);
+        *out = rci_format(d->ctx, "%s/%s-%s%cidx%d-ubyte%s", folder, split, what, i < 2 ? '-' : '.',
+                          rank, gz);
         if (!*out)
             return RC_ERR_MEMORY;
         if (access(*out, F_OK) == 0)
             return RC_OK;
-        rc_release(*out);
+        rci_release(*out);
         *out = NULL;
     }
-    return rc_fail(RC_ERR_PATH, "%s: no file %s-%s-idx%d-ubyte, with or without .gz", folder, split,
-                   what, rank);
+    return rci_fail(RC_ERR_PATH, "%s: no file %s-%s-idx%d-ubyte, with or without .gz", folder,
+                    split, what, rank);
 }
 
 static rc_status read_head(struct rc_dataset *d, const struct idx *f, uint8_t *to, size_t n,
                            const char *path)
 {
     if (f->gzip)
-        return rc_inflate(d->ctx, RC_INFLATE_GZIP, f->file.data, f->file.size, to, n, false, path);
+        return rci_inflate(d->ctx, RC_INFLATE_GZIP, f->file.data, f->file.size, to, n, false, path);
     if (f->file.size < n)
-        return rc_fail(RC_ERR_TRUNCATED, "%s: %zu bytes, the header has %zu", path, f->file.size,
-                       n);
+        return rci_fail(RC_ERR_TRUNCATED, "%s: %zu bytes, the header has %zu", path, f->file.size,
+                        n);
     memcpy(to, f->file.data, n);
     return RC_OK;
 }
@@ -57,28 +57,28 @@ static rc_status read_header(struct rc_dataset *d, struct idx *f, const char *pa
     f->rank = head[3];
     const bool good = images ? f->rank == 3 || f->rank == 4 : f->rank == 1;
     if (head[0] || head[1] || head[2] != 8 || !good)
-        return rc_fail(RC_ERR_FORMAT, "%s: magic is %02x%02x%02x%02x, must be 000008%s", path,
-                       head[0], head[1], head[2], head[3], images ? "03 or 00000804" : "01");
+        return rci_fail(RC_ERR_FORMAT, "%s: magic is %02x%02x%02x%02x, must be 000008%s", path,
+                        head[0], head[1], head[2], head[3], images ? "03 or 00000804" : "01");
     f->header = 4 + 4 * (size_t) f->rank;
     RC_TRY(read_head(d, f, head, f->header, path));
     f->bytes = 1;
     bool fits = true;
     for (uint32_t i = 0; i < f->rank; i++) {
         f->dim[i] = big_endian(head + 4 + 4 * i);
-        fits = fits && rc_mul_size(f->bytes, (size_t) f->dim[i], &f->bytes);
+        fits = fits && rci_mul_size(f->bytes, (size_t) f->dim[i], &f->bytes);
     }
     fits = fits && f->bytes <= SIZE_MAX - 20 &&
-           (f->gzip ? rc_inflate_possible(f->file.size, f->bytes)
+           (f->gzip ? rci_inflate_possible(f->file.size, f->bytes)
                     : f->file.size == f->header + f->bytes);
     if (!fits)
-        return rc_fail(RC_ERR_DATA, "%s: %zu bytes do not match the sizes in its header", path,
-                       f->file.size);
+        return rci_fail(RC_ERR_DATA, "%s: %zu bytes do not match the sizes in its header", path,
+                        f->file.size);
     return RC_OK;
 }
 
 static rc_status open_file(struct rc_dataset *d, struct idx *f, const char *path, bool images)
 {
-    RC_TRY(rc_file_read(d->ctx, path, 0, &f->file));
+    RC_TRY(rci_file_read(d->ctx, path, 0, &f->file));
     f->gzip = f->file.size >= 2 && f->file.data[0] == 0x1F && f->file.data[1] == 0x8B;
     return read_header(d, f, path, images);
 }
@@ -91,10 +91,11 @@ static rc_status file_data(struct rc_dataset *d, const struct idx *f, const char
     if (!f->gzip)
         return RC_OK;
     const size_t all = f->header + f->bytes;
-    if (!(*owned = rc_alloc(d->ctx, all)))
+    if (!(*owned = rci_alloc(d->ctx, all)))
         return RC_ERR_MEMORY;
     *data = *owned + f->header;
-    return rc_inflate(d->ctx, RC_INFLATE_GZIP, f->file.data, f->file.size, *owned, all, true, path);
+    return rci_inflate(d->ctx, RC_INFLATE_GZIP, f->file.data, f->file.size, *owned, all, true,
+                       path);
 }
 
 static rc_status take_images(struct rc_dataset *d, const char *path)
@@ -106,16 +107,16 @@ static rc_status take_images(struct rc_dataset *d, const char *path)
     if (st == RC_OK) {
         const uint32_t r = f.rank;
         const int64_t chw[3] = {r == 4 ? f.dim[1] : 1, f.dim[r - 2], f.dim[r - 1]};
-        st = rc_dataset_set_shape(d, path, f.dim[0], chw);
+        st = rci_dataset_set_shape(d, path, f.dim[0], chw);
     }
     if (st == RC_OK)
-        st = rc_dataset_reserve(d);
+        st = rci_dataset_reserve(d);
     if (st == RC_OK)
         st = file_data(d, &f, path, &owned, &data);
     if (st == RC_OK)
         memcpy(d->pixels, data, f.bytes);
-    rc_release(owned);
-    rc_release(f.file.data);
+    rci_release(owned);
+    rci_release(f.file.data);
     return st;
 }
 
@@ -123,11 +124,11 @@ static rc_status copy_labels(struct rc_dataset *d, const struct idx *f, const ch
                              const uint8_t *data)
 {
     if (f->dim[0] != d->stored)
-        return rc_fail(RC_ERR_DATA, "%s: %lld labels for %u images", path, (long long) f->dim[0],
-                       d->stored);
+        return rci_fail(RC_ERR_DATA, "%s: %lld labels for %u images", path, (long long) f->dim[0],
+                        d->stored);
     for (uint32_t i = 0; i < d->stored; i++)
-        RC_TRY(rc_dataset_set_label(d, path, i, data[i]));
-    rc_dataset_count_classes(d);
+        RC_TRY(rci_dataset_set_label(d, path, i, data[i]));
+    rci_dataset_count_classes(d);
     return RC_OK;
 }
 
@@ -141,8 +142,8 @@ static rc_status take_labels(struct rc_dataset *d, const char *path)
         st = file_data(d, &f, path, &owned, &data);
     if (st == RC_OK)
         st = copy_labels(d, &f, path, data);
-    rc_release(owned);
-    rc_release(f.file.data);
+    rci_release(owned);
+    rci_release(f.file.data);
     return st;
 }
 
@@ -151,12 +152,12 @@ static rc_status idx_open(struct rc_dataset *d, const char *folder)
     char *path;
     RC_TRY(find_file(d, folder, "images", &path));
     rc_status st = take_images(d, path);
-    rc_release(path);
+    rci_release(path);
     RC_TRY(st);
     RC_TRY(find_file(d, folder, "labels", &path));
     st = take_labels(d, path);
-    rc_release(path);
+    rci_release(path);
     return st;
 }
 
-const struct rc_source rc_source_idx = {.kind = "idx", .open = idx_open};
+const struct rci_source rci_source_idx = {.kind = "idx", .open = idx_open};

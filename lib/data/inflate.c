@@ -3,28 +3,28 @@
 #include <limits.h>
 #include <zlib.h>
 
-bool rc_inflate_possible(uint64_t in_size, uint64_t out_size)
+bool rci_inflate_possible(uint64_t in_size, uint64_t out_size)
 {
     return out_size / 1032 <= in_size;
 }
 
 static void *hook_alloc(void *c, unsigned n, unsigned size)
 {
-    return rc_alloc_array(c, n, size);
+    return rci_alloc_array(c, n, size);
 }
 
 static void hook_free(void *c, void *p)
 {
     (void) c;
-    rc_release(p);
+    rci_release(p);
 }
 
-rc_status rc_inflate(struct rc_context *c, enum rc_inflate_format format, const uint8_t *in,
-                     size_t in_size, uint8_t *out, size_t out_size, bool whole, const char *what)
+rc_status rci_inflate(struct rc_context *c, enum rci_inflate_format format, const uint8_t *in,
+                      size_t in_size, uint8_t *out, size_t out_size, bool whole, const char *what)
 {
     if (in_size > UINT_MAX || out_size > UINT_MAX)
-        return rc_fail(RC_ERR_LIMIT, "%s: %zu bytes that become %zu, both may be 2^32 - 1", what,
-                       in_size, out_size);
+        return rci_fail(RC_ERR_LIMIT, "%s: %zu bytes that become %zu, both may be 2^32 - 1", what,
+                        in_size, out_size);
     z_stream z = {.zalloc = hook_alloc, .zfree = hook_free, .opaque = c};
     z.next_in = (Bytef *) (uintptr_t) in; /* zlib's own type lacks the const */
     z.avail_in = (uInt) in_size;
@@ -38,17 +38,17 @@ rc_status rc_inflate(struct rc_context *c, enum rc_inflate_format format, const 
     if (r == Z_MEM_ERROR)
         st = RC_ERR_MEMORY;
     else if (r == Z_DATA_ERROR || r == Z_NEED_DICT)
-        st = rc_fail(RC_ERR_FORMAT, "%s: compressed data is damaged after %zu bytes: %s", what, got,
-                     z.msg ? z.msg : "dictionary");
+        st = rci_fail(RC_ERR_FORMAT, "%s: compressed data is damaged after %zu bytes: %s", what,
+                      got, z.msg ? z.msg : "dictionary");
     else if (got < out_size)
-        st = rc_fail(RC_ERR_TRUNCATED, "%s: ends after %zu bytes, expected are %zu", what, got,
-                     out_size);
+        st = rci_fail(RC_ERR_TRUNCATED, "%s: ends after %zu bytes, expected are %zu", what, got,
+                      out_size);
     else if (whole && r != Z_STREAM_END)
-        st = rc_fail(z.avail_in ? RC_ERR_FORMAT : RC_ERR_TRUNCATED,
-                     "%s: does not end after %zu bytes", what, out_size);
+        st = rci_fail(z.avail_in ? RC_ERR_FORMAT : RC_ERR_TRUNCATED,
+                      "%s: does not end after %zu bytes", what, out_size);
     else if (whole && z.avail_in)
-        st = rc_fail(RC_ERR_FORMAT, "%s: %u bytes after the end of the compressed data", what,
-                     z.avail_in);
+        st = rci_fail(RC_ERR_FORMAT, "%s: %u bytes after the end of the compressed data", what,
+                      z.avail_in);
     inflateEnd(&z);
     return st;
 }

@@ -15,7 +15,7 @@ struct reader {
     struct jpeg_error_mgr error;
     struct jpeg_progress_mgr progress;
     jmp_buf jump;
-    struct rc_image *out;
+    struct rci_image *out;
     rc_status st;
 };
 
@@ -23,7 +23,7 @@ static void give_up(struct reader *r, rc_status st)
 {
     char text[JMSG_LENGTH_MAX];
     r->jpeg.err->format_message((j_common_ptr) &r->jpeg, text);
-    r->st = rc_fail(st, "JPEG: %s", text);
+    r->st = rci_fail(st, "JPEG: %s", text);
     longjmp(r->jump, 1);
 }
 
@@ -46,11 +46,11 @@ static void on_progress(j_common_ptr jpeg)
     struct reader *r = jpeg->client_data;
     if (r->jpeg.input_scan_number <= SCANS_MAX)
         return;
-    r->st = rc_fail(RC_ERR_LIMIT, "JPEG: more than %d scans", SCANS_MAX);
+    r->st = rci_fail(RC_ERR_LIMIT, "JPEG: more than %d scans", SCANS_MAX);
     longjmp(r->jump, 1);
 }
 
-static void read_pixels(struct reader *r, struct rc_context *c, const struct rc_bytes *file)
+static void read_pixels(struct reader *r, struct rc_context *c, const struct rci_bytes *file)
 {
     struct jpeg_decompress_struct *j = &r->jpeg;
     jpeg_create_decompress(j);
@@ -60,11 +60,11 @@ static void read_pixels(struct reader *r, struct rc_context *c, const struct rc_
     jpeg_mem_src(j, file->data, (unsigned long) file->size);
     jpeg_read_header(j, TRUE);
     if (j->jpeg_color_space == JCS_CMYK || j->jpeg_color_space == JCS_YCCK) {
-        r->st = rc_fail(RC_ERR_DATA, "JPEG: CMYK colours, must be grey or RGB");
+        r->st = rci_fail(RC_ERR_DATA, "JPEG: CMYK colours, must be grey or RGB");
         return;
     }
     j->out_color_space = JCS_RGB;
-    r->st = rc_image_new(c, r->out, j->image_width, j->image_height);
+    r->st = rci_image_new(c, r->out, j->image_width, j->image_height);
     if (r->st != RC_OK)
         return;
     jpeg_start_decompress(j);
@@ -75,8 +75,8 @@ static void read_pixels(struct reader *r, struct rc_context *c, const struct rc_
     jpeg_finish_decompress(j);
 }
 
-rc_status rc_image_decode_jpeg(struct rc_context *c, const struct rc_bytes *file,
-                               struct rc_image *out)
+rc_status rci_image_decode_jpeg(struct rc_context *c, const struct rci_bytes *file,
+                                struct rci_image *out)
 {
     struct reader r = {.out = out};
     r.jpeg.err = jpeg_std_error(&r.error);
@@ -87,18 +87,18 @@ rc_status rc_image_decode_jpeg(struct rc_context *c, const struct rc_bytes *file
         read_pixels(&r, c, file);
     jpeg_destroy_decompress(&r.jpeg);
     if (r.st != RC_OK) {
-        rc_release(out->data);
+        rci_release(out->data);
         out->data = NULL;
     }
     return r.st;
 }
 #else
-rc_status rc_image_decode_jpeg(struct rc_context *c, const struct rc_bytes *file,
-                               struct rc_image *out)
+rc_status rci_image_decode_jpeg(struct rc_context *c, const struct rci_bytes *file,
+                                struct rci_image *out)
 {
     (void) c;
     (void) file;
     (void) out;
-    return rc_fail(RC_ERR_UNSUPPORTED, "JPEG images: this library was built without libjpeg");
+    return rci_fail(RC_ERR_UNSUPPORTED, "JPEG images: this library was built without libjpeg");
 }
 #endif

@@ -10,7 +10,7 @@ struct text {
 
 static rc_status header_fail(const struct text *t, const char *message)
 {
-    return rc_fail(RC_ERR_FORMAT, "%s: NPY header: %s", t->what, message);
+    return rci_fail(RC_ERR_FORMAT, "%s: NPY header: %s", t->what, message);
 }
 
 static bool take(struct text *t, char ch)
@@ -45,11 +45,11 @@ static rc_status take_string(struct text *t, char *to, size_t room)
     return take(t, quote) ? RC_OK : header_fail(t, "a text is too long or has no end");
 }
 
-static rc_status take_descr(struct text *t, struct rc_npy *a)
+static rc_status take_descr(struct text *t, struct rci_npy *a)
 {
     char d[8];
     if (take(t, '['))
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: NPY arrays of structures", t->what);
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: NPY arrays of structures", t->what);
     RC_TRY(take_string(t, d, sizeof(d)));
     const bool ordered = d[0] && strchr("<>|=", d[0]);
     const char *type = d + ordered;
@@ -62,31 +62,31 @@ static rc_status take_descr(struct text *t, struct rc_npy *a)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(type, known[i]) == 0)
             return RC_OK;
-    return rc_fail(RC_ERR_UNSUPPORTED,
-                   "%s: NPY type is \"%s\", must be f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 or b1", t->what,
-                   d);
+    return rci_fail(RC_ERR_UNSUPPORTED,
+                    "%s: NPY type is \"%s\", must be f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 or b1", t->what,
+                    d);
 }
 
-static rc_status take_dim(struct text *t, struct rc_npy *a)
+static rc_status take_dim(struct text *t, struct rci_npy *a)
 {
     int64_t v = 0;
     uint32_t digits = 0;
     take(t, 0);
     for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++, digits++)
         if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *t->at - '0', &v))
-            return rc_fail(RC_ERR_LIMIT, "%s: NPY shape: a size exceeds 2^63 - 1", t->what);
+            return rci_fail(RC_ERR_LIMIT, "%s: NPY shape: a size exceeds 2^63 - 1", t->what);
     if (digits == 0)
         return header_fail(t, "shape needs numbers that are not negative");
     if (t->at < t->end && *t->at == 'L') /* written by Python 2 */
         t->at++;
     if (a->shape.rank == RC_MAX_DIMS)
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: NPY array of more than %d dimensions", t->what,
-                       RC_MAX_DIMS);
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: NPY array of more than %d dimensions", t->what,
+                        RC_MAX_DIMS);
     a->shape.dim[a->shape.rank++] = v;
     return RC_OK;
 }
 
-static rc_status take_shape(struct text *t, struct rc_npy *a)
+static rc_status take_shape(struct text *t, struct rci_npy *a)
 {
     if (!take(t, '('))
         return header_fail(t, "shape must be a tuple");
@@ -107,11 +107,11 @@ static rc_status take_order(struct text *t)
     if (take_word(t, "False"))
         return RC_OK;
     if (take_word(t, "True"))
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: NPY array in Fortran order", t->what);
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: NPY array in Fortran order", t->what);
     return header_fail(t, "fortran_order must be True or False");
 }
 
-static rc_status take_header(struct text *t, struct rc_npy *a)
+static rc_status take_header(struct text *t, struct rci_npy *a)
 {
     uint32_t seen = 0;
     if (!take(t, '{'))
@@ -136,33 +136,33 @@ static rc_status take_header(struct text *t, struct rc_npy *a)
     return seen == 7 ? RC_OK : header_fail(t, "descr, fortran_order or shape is missing");
 }
 
-static rc_status check_size(struct rc_npy *a, size_t left, const char *what)
+static rc_status check_size(struct rci_npy *a, size_t left, const char *what)
 {
     char text[RC_SHAPE_TEXT];
-    if (!rc_shape_count_checked(&a->shape, &a->count))
-        return rc_fail(RC_ERR_LIMIT, "%s: NPY shape is too large", what);
+    if (!rci_shape_count_checked(&a->shape, &a->count))
+        return rci_fail(RC_ERR_LIMIT, "%s: NPY shape is too large", what);
     if ((uint64_t) a->count > left / a->item || (size_t) a->count * a->item != left)
-        return rc_fail((uint64_t) a->count > left / a->item ? RC_ERR_TRUNCATED : RC_ERR_FORMAT,
-                       "%s: %zu bytes of data, shape %s of %u bytes each needs %lld elements", what,
-                       left, rc_shape_text(&a->shape, text), a->item, (long long) a->count);
+        return rci_fail((uint64_t) a->count > left / a->item ? RC_ERR_TRUNCATED : RC_ERR_FORMAT,
+                        "%s: %zu bytes of data, shape %s of %u bytes each needs %lld elements",
+                        what, left, rci_shape_text(&a->shape, text), a->item, (long long) a->count);
     return RC_OK;
 }
 
-rc_status rc_npy_parse(struct rc_npy *out, const uint8_t *bytes, size_t size, const char *what)
+rc_status rci_npy_parse(struct rci_npy *out, const uint8_t *bytes, size_t size, const char *what)
 {
-    *out = (struct rc_npy){0};
+    *out = (struct rci_npy){0};
     if (size < 12 || memcmp(bytes, "\x93NUMPY", 6) != 0)
-        return rc_fail(RC_ERR_FORMAT, "%s: not an NPY array", what);
+        return rci_fail(RC_ERR_FORMAT, "%s: not an NPY array", what);
     const uint8_t version = bytes[6];
     if (version < 1 || version > 3)
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: NPY version %u, must be 1..3", what, version);
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: NPY version %u, must be 1..3", what, version);
     const size_t start = version == 1 ? 10 : 12;
     size_t length = bytes[8] | (size_t) bytes[9] << 8;
     if (version > 1)
         length |= (size_t) bytes[10] << 16 | (size_t) bytes[11] << 24;
     if (length > size - start)
-        return rc_fail(RC_ERR_TRUNCATED, "%s: NPY header of %zu bytes, the file has %zu", what,
-                       length, size);
+        return rci_fail(RC_ERR_TRUNCATED, "%s: NPY header of %zu bytes, the file has %zu", what,
+                        length, size);
     struct text t = {(const char *) bytes + start, (const char *) bytes + start + length, what};
     RC_TRY(take_header(&t, out));
     out->data = bytes + start + length;
@@ -170,7 +170,7 @@ rc_status rc_npy_parse(struct rc_npy *out, const uint8_t *bytes, size_t size, co
 }
 
 /* Element as a little-endian 64-bit pattern. */
-static uint64_t element_bits(const struct rc_npy *a, int64_t index)
+static uint64_t element_bits(const struct rci_npy *a, int64_t index)
 {
     const uint8_t *p = a->data + (size_t) index * a->item;
     uint64_t v = 0;
@@ -179,7 +179,7 @@ static uint64_t element_bits(const struct rc_npy *a, int64_t index)
     return v;
 }
 
-int64_t rc_npy_integer(const struct rc_npy *a, int64_t index)
+int64_t rci_npy_integer(const struct rci_npy *a, int64_t index)
 {
     const uint64_t v = element_bits(a, index);
     const uint32_t shift = 64 - 8 * a->item;
@@ -188,11 +188,11 @@ int64_t rc_npy_integer(const struct rc_npy *a, int64_t index)
     return v > INT64_MAX ? INT64_MAX : (int64_t) v;
 }
 
-static float element_f32(const struct rc_npy *a, int64_t index)
+static float element_f32(const struct rci_npy *a, int64_t index)
 {
     const uint64_t v = element_bits(a, index);
     if (a->kind == 'i')
-        return (float) rc_npy_integer(a, index);
+        return (float) rci_npy_integer(a, index);
     if (a->kind != 'f')
         return (float) v;
     const uint32_t low = (uint32_t) v;
@@ -203,7 +203,7 @@ static float element_f32(const struct rc_npy *a, int64_t index)
     return a->item == 8 ? (float) wide : narrow;
 }
 
-void rc_npy_to_f32(const struct rc_npy *a, float *out)
+void rci_npy_to_f32(const struct rci_npy *a, float *out)
 {
     if (a->kind == 'f' && a->item == 4 && !a->big_endian) {
         if (a->count)

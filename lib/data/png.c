@@ -7,11 +7,11 @@
 /* Everything lives here: locals would be undefined after longjmp. */
 struct reader {
     struct rc_context *ctx;
-    const struct rc_bytes *file;
+    const struct rci_bytes *file;
     size_t at;
     png_structp png;
     png_infop info;
-    struct rc_image *out;
+    struct rci_image *out;
     rc_status st;
 };
 
@@ -19,7 +19,7 @@ static void on_error(png_structp png, png_const_charp message)
 {
     struct reader *r = png_get_error_ptr(png);
     if (r->st == RC_OK)
-        r->st = rc_fail(RC_ERR_DATA, "PNG: %s", message);
+        r->st = rci_fail(RC_ERR_DATA, "PNG: %s", message);
     png_longjmp(png, 1);
 }
 
@@ -32,7 +32,7 @@ static void on_warning(png_structp png, png_const_charp message)
 static png_voidp on_alloc(png_structp png, png_alloc_size_t size)
 {
     struct reader *r = png_get_mem_ptr(png);
-    void *p = rc_alloc(r->ctx, size);
+    void *p = rci_alloc(r->ctx, size);
     if (!p)
         r->st = RC_ERR_MEMORY;
     return p;
@@ -41,14 +41,14 @@ static png_voidp on_alloc(png_structp png, png_alloc_size_t size)
 static void on_free(png_structp png, png_voidp p)
 {
     (void) png;
-    rc_release(p);
+    rci_release(p);
 }
 
 static void on_read(png_structp png, png_bytep to, size_t n)
 {
     struct reader *r = png_get_io_ptr(png);
     if (n > r->file->size - r->at) {
-        r->st = rc_fail(RC_ERR_TRUNCATED, "PNG ends after %zu bytes", r->file->size);
+        r->st = rci_fail(RC_ERR_TRUNCATED, "PNG ends after %zu bytes", r->file->size);
         png_longjmp(png, 1);
     }
     memcpy(to, r->file->data + r->at, n);
@@ -68,7 +68,7 @@ static void read_pixels(struct reader *r)
     png_read_info(r->png, r->info);
     const uint32_t w = png_get_image_width(r->png, r->info);
     const uint32_t h = png_get_image_height(r->png, r->info);
-    r->st = rc_image_new(r->ctx, r->out, w, h);
+    r->st = rci_image_new(r->ctx, r->out, w, h);
     if (r->st != RC_OK)
         return;
     make_rgb8(r);
@@ -82,8 +82,8 @@ static void read_pixels(struct reader *r)
     png_read_end(r->png, NULL);
 }
 
-rc_status rc_image_decode_png(struct rc_context *c, const struct rc_bytes *file,
-                              struct rc_image *out)
+rc_status rci_image_decode_png(struct rc_context *c, const struct rci_bytes *file,
+                               struct rci_image *out)
 {
     struct reader r = {.ctx = c, .file = file, .out = out};
     r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning, &r, on_alloc,
@@ -100,18 +100,18 @@ rc_status rc_image_decode_png(struct rc_context *c, const struct rc_bytes *file,
     }
     png_destroy_read_struct(&r.png, &r.info, NULL);
     if (r.st != RC_OK) {
-        rc_release(out->data);
+        rci_release(out->data);
         out->data = NULL;
     }
     return r.st;
 }
 #else
-rc_status rc_image_decode_png(struct rc_context *c, const struct rc_bytes *file,
-                              struct rc_image *out)
+rc_status rci_image_decode_png(struct rc_context *c, const struct rci_bytes *file,
+                               struct rci_image *out)
 {
     (void) c;
     (void) file;
     (void) out;
-    return rc_fail(RC_ERR_UNSUPPORTED, "PNG images: this library was built without libpng");
+    return rci_fail(RC_ERR_UNSUPPORTED, "PNG images: this library was built without libpng");
 }
 #endif

@@ -7,13 +7,13 @@
 
 enum state { IDLE, WORKING, DONE, QUIT };
 
-struct rc_prefetch {
+struct rci_prefetch {
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum state state; /* under the lock, as all below while WORKING */
-    struct rc_delivery job;
+    struct rci_delivery job;
     uint64_t index;
     rc_status st;
     char text[512]; /* messages belong to a thread: carried over to the owner's */
@@ -21,7 +21,7 @@ struct rc_prefetch {
 
 static void *work(void *arg)
 {
-    struct rc_prefetch *p = arg;
+    struct rci_prefetch *p = arg;
     pthread_mutex_lock(&p->lock);
     while (p->state != QUIT) {
         if (p->state != WORKING) {
@@ -29,11 +29,11 @@ static void *work(void *arg)
             continue;
         }
         pthread_mutex_unlock(&p->lock);
-        const rc_status st = rc_deliver(&p->job);
+        const rc_status st = rci_deliver(&p->job);
         pthread_mutex_lock(&p->lock);
         p->st = st;
         if (st != RC_OK)
-            snprintf(p->text, sizeof(p->text), "%s", rc_error_text());
+            snprintf(p->text, sizeof(p->text), "%s", rci_error_text());
         if (p->state == WORKING)
             p->state = DONE;
         pthread_cond_broadcast(&p->changed);
@@ -43,7 +43,7 @@ static void *work(void *arg)
 }
 
 /* The program's signals stay with the program's threads. */
-static bool start_thread(struct rc_prefetch *p)
+static bool start_thread(struct rci_prefetch *p)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -53,35 +53,36 @@ static bool start_thread(struct rc_prefetch *p)
     return !failed;
 }
 
-rc_status rc_prefetch_create(struct rc_prefetch **out, const struct rc_dataset *d, uint32_t batch)
+rc_status rci_prefetch_create(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch)
 {
     *out = NULL;
-    struct rc_prefetch *p = RC_NEW(d->ctx, struct rc_prefetch);
+    struct rci_prefetch *p = RC_NEW(d->ctx, struct rci_prefetch);
     if (!p)
         return RC_ERR_MEMORY;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
-    const size_t values = rc_dataset_image_count(d);
+    const size_t values = rci_dataset_image_count(d);
     size_t all;
-    p->job.x = rc_mul_size(values, batch, &all) ? rc_alloc_array(d->ctx, all, sizeof(float)) : NULL;
-    p->job.y = rc_alloc_array(d->ctx, batch, sizeof(int32_t));
-    p->job.id = rc_alloc_array(d->ctx, batch, sizeof(uint32_t));
+    p->job.x =
+        rci_mul_size(values, batch, &all) ? rci_alloc_array(d->ctx, all, sizeof(float)) : NULL;
+    p->job.y = rci_alloc_array(d->ctx, batch, sizeof(int32_t));
+    p->job.id = rci_alloc_array(d->ctx, batch, sizeof(uint32_t));
     if (!p->job.x || !p->job.y || !p->job.id) {
-        rc_prefetch_destroy(p);
-        return rc_fail(RC_ERR_MEMORY, "out of memory: batch of %u images of %zu values", batch,
-                       values);
+        rci_prefetch_destroy(p);
+        return rci_fail(RC_ERR_MEMORY, "out of memory: batch of %u images of %zu values", batch,
+                        values);
     }
     p->running = start_thread(p);
     if (!p->running) {
-        rc_prefetch_destroy(p); /* slower, but the same batches */
-        rc_log(d->ctx, RC_LOG_WARNING, "no thread for preparing batches ahead");
+        rci_prefetch_destroy(p); /* slower, but the same batches */
+        rci_log(d->ctx, RC_LOG_WARNING, "no thread for preparing batches ahead");
         return RC_OK;
     }
     *out = p;
     return RC_OK;
 }
 
-void rc_prefetch_destroy(struct rc_prefetch *p)
+void rci_prefetch_destroy(struct rci_prefetch *p)
 {
     if (!p)
         return;
@@ -94,34 +95,34 @@ void rc_prefetch_destroy(struct rc_prefetch *p)
     }
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
-    rc_release(p->job.x);
-    rc_release(p->job.y);
-    rc_release(p->job.id);
-    rc_release(p);
+    rci_release(p->job.x);
+    rci_release(p->job.y);
+    rci_release(p->job.id);
+    rci_release(p);
 }
 
-rc_status rc_prefetch_take(struct rc_prefetch *p, uint64_t index, const struct rc_delivery *to,
-                           bool *served)
+rc_status rci_prefetch_take(struct rci_prefetch *p, uint64_t index, const struct rci_delivery *to,
+                            bool *served)
 {
     pthread_mutex_lock(&p->lock);
     while (p->state == WORKING)
         pthread_cond_wait(&p->changed, &p->lock);
-    const struct rc_delivery *j = &p->job;
+    const struct rci_delivery *j = &p->job;
     *served = p->state == DONE && j->epoch == to->epoch && p->index == index;
     p->state = IDLE;
     pthread_mutex_unlock(&p->lock);
     if (!*served)
         return RC_OK;
     if (p->st != RC_OK)
-        return rc_fail(p->st, "%s", p->text);
-    memcpy(to->x, j->x, j->count * rc_dataset_image_count(j->dataset) * sizeof(float));
+        return rci_fail(p->st, "%s", p->text);
+    memcpy(to->x, j->x, j->count * rci_dataset_image_count(j->dataset) * sizeof(float));
     memcpy(to->y, j->y, j->count * sizeof(*j->y));
     if (to->id)
         memcpy(to->id, j->id, j->count * sizeof(*j->id));
     return RC_OK;
 }
 
-void rc_prefetch_start(struct rc_prefetch *p, const struct rc_delivery *job, uint64_t index)
+void rci_prefetch_start(struct rci_prefetch *p, const struct rci_delivery *job, uint64_t index)
 {
     float *const x = p->job.x;
     int32_t *const y = p->job.y;

@@ -19,9 +19,9 @@ struct axis {
 
 static void taps_free(struct taps *t)
 {
-    rc_release(t->from);
-    rc_release(t->n);
-    rc_release(t->weight);
+    rci_release(t->from);
+    rci_release(t->n);
+    rci_release(t->weight);
 }
 
 static void fill_pixel(const struct axis *a, struct taps *t, uint32_t i, double *w)
@@ -48,14 +48,14 @@ static rc_status taps_make(struct rc_context *c, const struct axis *a, struct ta
 {
     const double scale = (double) a->in / a->out;
     *t = (struct taps){.per_pixel = (uint32_t) ceil(scale > 1 ? scale : 1) * 2 + 1};
-    t->from = rc_alloc_array(c, a->count, sizeof(*t->from));
-    t->n = rc_alloc_array(c, a->count, sizeof(*t->n));
-    t->weight = rc_alloc_array(c, (size_t) a->count * t->per_pixel, sizeof(*t->weight));
-    double *w = rc_alloc_array(c, t->per_pixel, sizeof(*w));
+    t->from = rci_alloc_array(c, a->count, sizeof(*t->from));
+    t->n = rci_alloc_array(c, a->count, sizeof(*t->n));
+    t->weight = rci_alloc_array(c, (size_t) a->count * t->per_pixel, sizeof(*t->weight));
+    double *w = rci_alloc_array(c, t->per_pixel, sizeof(*w));
     const bool good = t->from && t->n && t->weight && w;
     for (uint32_t i = 0; good && i < a->count; i++)
         fill_pixel(a, t, i, w);
-    rc_release(w);
+    rci_release(w);
     return good ? RC_OK : RC_ERR_MEMORY;
 }
 
@@ -87,7 +87,7 @@ static uint32_t centre(uint32_t size, uint32_t count)
 }
 
 /* Only the rows that the kept part of the result needs go through the horizontal pass. */
-static rc_status filter_planes(struct rc_context *c, const struct rc_image *from,
+static rc_status filter_planes(struct rc_context *c, const struct rci_image *from,
                                const struct axis *x, const struct axis *y, uint8_t *out)
 {
     struct taps h, v = {0};
@@ -97,7 +97,7 @@ static rc_status filter_planes(struct rc_context *c, const struct rc_image *from
         st = taps_make(c, y, &v);
     const uint32_t top = st == RC_OK ? v.from[0] : 0;
     const uint32_t rows = st == RC_OK ? v.from[y->count - 1] + v.n[y->count - 1] - top : 0;
-    if (st == RC_OK && !(middle = rc_alloc(c, (size_t) rows * x->count)))
+    if (st == RC_OK && !(middle = rci_alloc(c, (size_t) rows * x->count)))
         st = RC_ERR_MEMORY;
     for (uint32_t i = 0; st == RC_OK && i < y->count; i++)
         v.from[i] -= top;
@@ -110,14 +110,14 @@ static rc_status filter_planes(struct rc_context *c, const struct rc_image *from
             filter_line(&v, y->count, middle + col, x->count,
                         out + (size_t) ch * x->count * y->count + col, x->count);
     }
-    rc_release(middle);
+    rci_release(middle);
     taps_free(&h);
     taps_free(&v);
     return st;
 }
 
-rc_status rc_image_resize_crop(struct rc_context *c, const struct rc_image *from,
-                               const struct rc_image_cut *cut, uint8_t *out)
+rc_status rci_image_resize_crop(struct rc_context *c, const struct rci_image *from,
+                                const struct rci_image_cut *cut, uint8_t *out)
 {
     const bool wide = from->width >= from->height;
     const uint32_t shorter = wide ? from->height : from->width;
@@ -125,11 +125,11 @@ rc_status rc_image_resize_crop(struct rc_context *c, const struct rc_image *from
     const uint32_t small = cut->resize ? cut->resize : shorter;
     const uint64_t large = (uint64_t) small * longer / shorter;
     if (small < cut->crop)
-        return rc_fail(RC_ERR_DATA, "%ux%u pixels, the crop needs %u", from->width, from->height,
-                       cut->crop);
+        return rci_fail(RC_ERR_DATA, "%ux%u pixels, the crop needs %u", from->width, from->height,
+                        cut->crop);
     if (large > INT32_MAX)
-        return rc_fail(RC_ERR_LIMIT, "%ux%u pixels resize to a side over 2^31 - 1", from->width,
-                       from->height);
+        return rci_fail(RC_ERR_LIMIT, "%ux%u pixels resize to a side over 2^31 - 1", from->width,
+                        from->height);
     const uint32_t w = wide ? (uint32_t) large : small, h = wide ? small : (uint32_t) large;
     const struct axis x = {from->width, w, centre(w, cut->crop), cut->crop};
     const struct axis y = {from->height, h, centre(h, cut->crop), cut->crop};

@@ -12,11 +12,11 @@ enum {
     RC_DATA_IMAGES_MAX = 0x7FFFFFFF
 };
 
-enum rc_data_split { RC_SPLIT_TRAIN, RC_SPLIT_TEST, RC_SPLIT_CALIB };
+enum rci_data_split { RC_SPLIT_TRAIN, RC_SPLIT_TEST, RC_SPLIT_CALIB };
 
-struct rc_source {
+struct rci_source {
     const char *kind;
-    struct rc_preprocess defaults;
+    struct rci_preprocess defaults;
     /* Fills shape, stored, classes (when 0) and pixels or `state`, for the files of d->split.
      * d->pre.resize and crop are known. */
     rc_status (*open)(struct rc_dataset *d, const char *path);
@@ -30,8 +30,8 @@ struct rc_source {
 
 struct rc_dataset {
     struct rc_context *ctx;
-    const struct rc_source *source;
-    enum rc_data_split split;
+    const struct rci_source *source;
+    enum rci_data_split split;
     uint32_t calib_percent, classes;
     bool holdout, skip_bad, is_f32, ordered_by_class;
     uint32_t shape[3];       /* C, H, W as delivered */
@@ -43,45 +43,45 @@ struct rc_dataset {
     char **names;            /* [classes] or NULL */
     void *state;             /* of the source */
     rc_dataset_source given; /* of the callback */
-    struct rc_preprocess pre;
+    struct rci_preprocess pre;
     char *preprocess_text;
     float (*lut)[256]; /* [pre.n_stats] normalised value of each u8 pixel */
 };
 
 /* Kinds that open a path, and the callback. */
-extern const struct rc_source rc_source_callback, rc_source_cifar10, rc_source_cifar100,
-    rc_source_folder, rc_source_idx, rc_source_npz;
+extern const struct rci_source rci_source_callback, rci_source_cifar10, rci_source_cifar100,
+    rci_source_folder, rci_source_idx, rci_source_npz;
 
-static inline size_t rc_dataset_image_count(const struct rc_dataset *d)
+static inline size_t rci_dataset_image_count(const struct rc_dataset *d)
 {
     return (size_t) d->shape[0] * d->shape[1] * d->shape[2];
 }
-static inline size_t rc_dataset_image_bytes(const struct rc_dataset *d)
+static inline size_t rci_dataset_image_bytes(const struct rc_dataset *d)
 {
-    return rc_dataset_image_count(d) * (d->is_f32 ? sizeof(float) : 1);
+    return rci_dataset_image_count(d) * (d->is_f32 ? sizeof(float) : 1);
 }
 
 /* Internal twins of the public calls. */
-rc_status rc_dataset_make(struct rc_dataset **out, struct rc_context *c, const char *spec,
-                          const rc_dataset_options *o);
-rc_status rc_dataset_make_callback(struct rc_dataset **out, struct rc_context *c,
-                                   const rc_dataset_source *source, const rc_dataset_options *o);
-void rc_dataset_destroy(struct rc_dataset *d);
-rc_status rc_dataset_get_label(const struct rc_dataset *d, uint64_t index, int32_t *label);
-rc_status rc_dataset_get_images(const struct rc_dataset *d, uint64_t first, uint64_t count,
-                                float *x, int32_t *y);
+rc_status rci_dataset_make(struct rc_dataset **out, struct rc_context *c, const char *spec,
+                           const rc_dataset_options *o);
+rc_status rci_dataset_make_callback(struct rc_dataset **out, struct rc_context *c,
+                                    const rc_dataset_source *source, const rc_dataset_options *o);
+void rci_dataset_destroy(struct rc_dataset *d);
+rc_status rci_dataset_get_label(const struct rc_dataset *d, uint64_t index, int32_t *label);
+rc_status rci_dataset_get_images(const struct rc_dataset *d, uint64_t first, uint64_t count,
+                                 float *x, int32_t *y);
 
 /* For sources: check and set the shape and number of stored images. */
-rc_status rc_dataset_set_shape(struct rc_dataset *d, const char *path, int64_t images,
-                               const int64_t chw[3]);
+rc_status rci_dataset_set_shape(struct rc_dataset *d, const char *path, int64_t images,
+                                const int64_t chw[3]);
 /* Then allocate pixels and labels for them. */
-rc_status rc_dataset_reserve(struct rc_dataset *d);
+rc_status rci_dataset_reserve(struct rc_dataset *d);
 /* Store a label; RC_ERR_DATA that names file and index unless it is below d->classes. With
  * d->classes 0 any label up to the largest number of classes is accepted. */
-rc_status rc_dataset_set_label(struct rc_dataset *d, const char *path, uint32_t stored,
-                               int64_t label);
+rc_status rci_dataset_set_label(struct rc_dataset *d, const char *path, uint32_t stored,
+                                int64_t label);
 /* Classes from the labels (largest + 1) where nobody said how many. */
-void rc_dataset_count_classes(struct rc_dataset *d);
+void rci_dataset_count_classes(struct rc_dataset *d);
 /* Class names from a text file with one name per line; without the file there are none. */
-rc_status rc_dataset_read_names(struct rc_dataset *d, const char *path);
+rc_status rci_dataset_read_names(struct rc_dataset *d, const char *path);
 #endif

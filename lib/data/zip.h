@@ -5,6 +5,6 @@
 
 /* Find member `name` and unpack it. *found is false, and nothing else happens, when there is none.
  * `path` starts every message. Release out->data. */
-rc_status rc_zip_read(struct rc_context *c, const struct rc_bytes *archive, const char *path,
-                      const char *name, struct rc_bytes *out, bool *found);
+rc_status rci_zip_read(struct rc_context *c, const struct rci_bytes *archive, const char *path,
+                       const char *name, struct rci_bytes *out, bool *found);
 #endif

@@ -4,11 +4,11 @@
  * labels, and its gradient by the student's logits. */
 #include "train/loss.h"
 
-struct rc_distill_loss {
-    struct rc_method m;
+struct rci_distill_loss {
+    struct rci_method m;
     /* teacher: [n, classes], as b->logits */
-    double (*value)(const void *params, const struct rc_loss_batch *b, const float *teacher);
+    double (*value)(const void *params, const struct rci_loss_batch *b, const float *teacher);
 };
 
-extern const struct rc_method_kind rc_kind_distill_loss;
+extern const struct rci_method_kind rci_kind_distill_loss;
 #endif

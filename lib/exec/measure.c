@@ -21,47 +21,48 @@ struct subject {
 static void free_subject(struct subject *s)
 {
     for (int i = 0; i < MAX_IO; i++) {
-        rc_release(s->in[i]);
-        rc_release(s->out[i]);
+        rci_release(s->in[i]);
+        rci_release(s->out[i]);
     }
-    rc_release(s->ms);
+    rci_release(s->ms);
 }
 
 /* Images are roughly normal after normalisation. */
-static rc_status random_input(struct rc_context *c, const struct rc_tensor *t, void **out)
+static rc_status random_input(struct rc_context *c, const struct rci_tensor *t, void **out)
 {
-    struct rc_tensor copy;
-    RC_TRY(rc_tensor_new(&copy, c, t->dtype, &t->shape));
-    struct rc_rng r = rc_rng_make(c->o.seed, 0x6c617465, 0);
+    struct rci_tensor copy;
+    RC_TRY(rci_tensor_new(&copy, c, t->dtype, &t->shape));
+    struct rci_rng r = rci_rng_make(c->o.seed, 0x6c617465, 0);
     if (t->dtype == RC_F32)
-        for (int64_t i = 0, n = rc_shape_count(&t->shape); i < n; i++)
-            ((float *) copy.data)[i] = (float) rc_rng_normal(&r);
+        for (int64_t i = 0, n = rci_shape_count(&t->shape); i < n; i++)
+            ((float *) copy.data)[i] = (float) rci_rng_normal(&r);
     *out = copy.data;
     return RC_OK;
 }
 
 static rc_status make_subject(struct rc_context *c, struct subject *s, uint64_t max_runs)
 {
-    const uint32_t n_in = rc_session_n_inputs(s->session), n_out = rc_session_n_outputs(s->session);
+    const uint32_t n_in = rci_session_n_inputs(s->session),
+                   n_out = rci_session_n_outputs(s->session);
     if (n_in > MAX_IO || n_out > MAX_IO)
-        return rc_fail(RC_ERR_LIMIT, "%u inputs and %u outputs, at most %d each can be measured",
-                       n_in, n_out, MAX_IO);
+        return rci_fail(RC_ERR_LIMIT, "%u inputs and %u outputs, at most %d each can be measured",
+                        n_in, n_out, MAX_IO);
     for (uint32_t i = 0; i < n_in; i++)
-        RC_TRY(random_input(c, rc_session_input(s->session, i), &s->in[i]));
+        RC_TRY(random_input(c, rci_session_input(s->session, i), &s->in[i]));
     for (uint32_t i = 0; i < n_out; i++)
-        if (!(s->out[i] = rc_alloc_zero(c, rc_tensor_bytes(rc_session_output(s->session, i)))))
+        if (!(s->out[i] = rci_alloc_zero(c, rci_tensor_bytes(rci_session_output(s->session, i)))))
             return RC_ERR_MEMORY;
-    const struct rc_tensor *first = rc_session_input(s->session, 0);
+    const struct rci_tensor *first = rci_session_input(s->session, 0);
     s->batch = first->shape.rank ? first->shape.dim[0] : 1;
-    s->ms = rc_alloc_array(c, max_runs, sizeof(double));
+    s->ms = rci_alloc_array(c, max_runs, sizeof(double));
     return s->ms ? RC_OK : RC_ERR_MEMORY;
 }
 
 static rc_status run_once(struct subject *s, double *ms)
 {
-    const uint64_t begin = rc_clock_ns();
-    RC_TRY(rc_session_execute(s->session, s->batch, (const void *const *) s->in, s->out));
-    *ms = (double) (rc_clock_ns() - begin) * 1e-6;
+    const uint64_t begin = rci_clock_ns();
+    RC_TRY(rci_session_execute(s->session, s->batch, (const void *const *) s->in, s->out));
+    *ms = (double) (rci_clock_ns() - begin) * 1e-6;
     return RC_OK;
 }
 
@@ -100,12 +101,12 @@ static rc_status measure(struct rc_context *c, struct subject *s, uint32_t n,
     for (uint64_t w = 0; w < o->warmup; w++)
         for (uint32_t i = 0; i < n; i++)
             RC_TRY(run_once(&s[i], &ignored));
-    const uint64_t begin = rc_clock_ns();
+    const uint64_t begin = rci_clock_ns();
     const double budget = o->seconds * 1e9 * n;
     *runs = 0;
     while (*runs < o->max_runs &&
-           (*runs < o->min_runs || (double) (rc_clock_ns() - begin) < budget)) {
-        RC_TRY(rc_check_cancel(c));
+           (*runs < o->min_runs || (double) (rci_clock_ns() - begin) < budget)) {
+        RC_TRY(rci_check_cancel(c));
         for (uint32_t i = 0; i < n; i++)
             RC_TRY(run_once(&s[i], &s[i].ms[*runs]));
         ++*runs;
@@ -113,12 +114,12 @@ static rc_status measure(struct rc_context *c, struct subject *s, uint32_t n,
     return RC_OK;
 }
 
-rc_status rc_latency_measure(struct rc_context *c, struct rc_session *const *sessions, uint32_t n,
-                             const rc_latency_options *o, rc_latency *results)
+rc_status rci_latency_measure(struct rc_context *c, struct rc_session *const *sessions, uint32_t n,
+                              const rc_latency_options *o, rc_latency *results)
 {
     rc_status st = RC_OK;
     uint64_t runs = 0;
-    struct subject *s = rc_alloc_array(c, n, sizeof(*s));
+    struct subject *s = rci_alloc_array(c, n, sizeof(*s));
     if (!s)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++) {
@@ -131,6 +132,6 @@ rc_status rc_latency_measure(struct rc_context *c, struct rc_session *const *ses
 out:
     for (uint32_t i = 0; i < n; i++)
         free_subject(&s[i]);
-    rc_release(s);
+    rci_release(s);
     return st;
 }

@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-static bool is_const(const struct rc_plan *p, rc_id v)
+static bool is_const(const struct rci_plan *p, rci_id v)
 {
-    return rc_value_is_const(&p->g->values[v]);
+    return rci_value_is_const(&p->g->values[v]);
 }
 
-static const struct rc_tensor *tensor_of(const struct rc_plan *p, rc_id v)
+static const struct rci_tensor *tensor_of(const struct rci_plan *p, rci_id v)
 {
-    static const struct rc_tensor absent = {0};
+    static const struct rci_tensor absent = {0};
     if (v == RC_NONE)
         return &absent;
     return is_const(p, v) ? &p->g->values[v].tensor : &p->shape[v];
@@ -19,52 +19,52 @@ static const struct rc_tensor *tensor_of(const struct rc_plan *p, rc_id v)
 
 /* --- memory shared between values --- */
 
-static uint32_t readers_left(const struct rc_plan *p, rc_id v)
+static uint32_t readers_left(const struct rci_plan *p, rci_id v)
 {
-    return rc_graph_count_readers(p->g, v);
+    return rci_graph_count_readers(p->g, v);
 }
 
-static rc_status out_new(struct rc_plan *p, rc_id v, const struct rc_md *md)
+static rc_status out_new(struct rci_plan *p, rci_id v, const struct rci_md *md)
 {
     uint32_t slot;
-    RC_TRY(rc_slot_add(p, &slot, v, md));
+    RC_TRY(rci_slot_add(p, &slot, v, md));
     p->slots[slot].pending = readers_left(p, v);
     p->primary[v] = slot;
     return RC_OK;
 }
 
 /* Output `v` lives in the memory of `slot`. */
-static rc_status out_share(struct rc_plan *p, rc_id v, const struct rc_md *md, uint32_t slot)
+static rc_status out_share(struct rci_plan *p, rci_id v, const struct rci_md *md, uint32_t slot)
 {
     RC_TRY(out_new(p, v, md));
-    const uint32_t root = rc_slot_root(p, slot);
+    const uint32_t root = rci_slot_root(p, slot);
     p->slots[p->primary[v]].root = root;
     p->slots[root].pending += p->slots[p->primary[v]].pending;
     return RC_OK;
 }
 
 /* This node has taken its operands: one reader less for each. */
-static void operands_done(struct rc_plan *p, const struct rc_node *n)
+static void operands_done(struct rci_plan *p, const struct rci_node *n)
 {
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != RC_NONE && p->primary[n->in[i]] != RC_NONE && !is_const(p, n->in[i]))
-            p->slots[rc_slot_root(p, p->primary[n->in[i]])].pending--;
+            p->slots[rci_slot_root(p, p->primary[n->in[i]])].pending--;
 }
 
 /* Nobody reads this memory after the node being planned, so it may be overwritten. */
-static bool dies_here(const struct rc_plan *p, rc_id v, uint32_t slot)
+static bool dies_here(const struct rci_plan *p, rci_id v, uint32_t slot)
 {
-    const struct rc_slot *a = &p->slots[rc_slot_root(p, p->primary[v])];
-    const struct rc_slot *b = &p->slots[rc_slot_root(p, slot)];
+    const struct rci_slot *a = &p->slots[rci_slot_root(p, p->primary[v])];
+    const struct rci_slot *b = &p->slots[rci_slot_root(p, slot)];
     return !is_const(p, v) && a->pending == 0 && b->pending == 0 && !b->kept &&
            b->place == RC_AT_ARENA;
 }
 
 /* --- the four ways --- */
 
-void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat)
+void rci_step_tensors(struct rci_plan *p, struct rci_step *s, bool flat)
 {
-    const struct rc_node *n = s->node;
+    const struct rci_node *n = s->node;
     const uint32_t half = n->n_in + n->n_out;
     for (uint32_t i = 0; i + 1 < s->n_ref; i++) {
         if (s->ref[i] == RC_NONE)
@@ -75,68 +75,70 @@ void rc_step_tensors(struct rc_plan *p, struct rc_step *s, bool flat)
         s->tensor[i].data = NULL;
         if (i >= half)
             s->tensor[i].dtype = RC_F32; /* also of integers behind QuantizeLinear */
-        const size_t size = rc_dtype_size(s->tensor[i].dtype);
+        const size_t size = rci_dtype_size(s->tensor[i].dtype);
         if (flat)
             s->tensor[i].shape = RC_SHAPE((int64_t) (p->slots[s->ref[i]].bytes / size));
     }
-    s->call = (struct rc_call){.node = n,
-                               .ctx = p->ctx,
-                               .in = s->tensor,
-                               .out = s->tensor + n->n_in,
-                               .training = p->training && !p->frozen_bn};
+    s->call = (struct rci_call){.node = n,
+                                .ctx = p->ctx,
+                                .in = s->tensor,
+                                .out = s->tensor + n->n_in,
+                                .training = p->training && !p->frozen_bn};
     if (s->backward) {
         s->call.d_out = s->tensor + half;
         s->call.d_in = s->tensor + half + n->n_out;
     }
 }
 
-static rc_status saved_add(struct rc_plan *p, struct rc_planned *k, struct rc_step *s, size_t bytes)
+static rc_status saved_add(struct rci_plan *p, struct rci_planned *k, struct rci_step *s,
+                           size_t bytes)
 {
     k->saved = RC_NONE;
     if (bytes == 0)
         return RC_OK;
-    RC_TRY(rc_slot_add_bytes(p, &k->saved, bytes));
+    RC_TRY(rci_slot_add_bytes(p, &k->saved, bytes));
     s->ref[s->n_ref - 1] = k->saved;
     return RC_OK;
 }
 
-static void keep(struct rc_plan *p, uint32_t slot)
+static void keep(struct rci_plan *p, uint32_t slot)
 {
     if (slot != RC_NONE && p->keeps)
-        p->slots[rc_slot_root(p, slot)].kept = true;
+        p->slots[rci_slot_root(p, slot)].kept = true;
 }
 
-static rc_status node_view(struct rc_plan *p, rc_id id)
+static rc_status node_view(struct rci_plan *p, rci_id id)
 {
-    const struct rc_node *n = &p->g->nodes[id];
-    const bool same = rc_shape_equal(&tensor_of(p, n->in[0])->shape, &p->shape[n->out[0]].shape);
+    const struct rci_node *n = &p->g->nodes[id];
+    const bool same = rci_shape_equal(&tensor_of(p, n->in[0])->shape, &p->shape[n->out[0]].shape);
     uint32_t slot;
-    RC_TRY(rc_slot_of(p, &slot, n->in[0]));
-    const struct rc_md *md = same ? p->slots[slot].md : NULL;
-    RC_TRY(rc_slot_in(p, &slot, n->in[0], md));
+    RC_TRY(rci_slot_of(p, &slot, n->in[0]));
+    const struct rci_md *md = same ? p->slots[slot].md : NULL;
+    RC_TRY(rci_slot_in(p, &slot, n->in[0], md));
     operands_done(p, n);
-    p->planned[id] = (struct rc_planned){.how = RC_HOW_VIEW, .step = RC_NONE, .saved = RC_NONE};
+    p->planned[id] = (struct rci_planned){.how = RC_HOW_VIEW, .step = RC_NONE, .saved = RC_NONE};
     return out_share(p, n->out[0], md, slot);
 }
 
 /* Plain loop, every operand in layout `md` (NULL: plain). */
-static rc_status node_plain(struct rc_plan *p, rc_id id, enum rc_how how, const struct rc_md *md)
+static rc_status node_plain(struct rci_plan *p, rci_id id, enum rci_how how,
+                            const struct rci_md *md)
 {
-    const struct rc_node *n = &p->g->nodes[id];
-    struct rc_planned *k = &p->planned[id];
-    uint32_t *ref = rc_alloc_array(p->ctx, n->n_in + 1u, sizeof(*ref));
+    const struct rci_node *n = &p->g->nodes[id];
+    struct rci_planned *k = &p->planned[id];
+    uint32_t *ref = rci_alloc_array(p->ctx, n->n_in + 1u, sizeof(*ref));
     rc_status st = ref ? RC_OK : RC_ERR_MEMORY;
     for (uint32_t i = 0; st == RC_OK && i < n->n_in; i++) {
         ref[i] = RC_NONE;
         if (n->in[i] != RC_NONE)
-            st = rc_slot_in(p, &ref[i], n->in[i], md);
+            st = rci_slot_in(p, &ref[i], n->in[i], md);
     }
-    struct rc_step *s = NULL;
+    struct rci_step *s = NULL;
     if (st == RC_OK)
-        st = rc_step_add(p, &s, RC_STEP_PLAIN, n->n_in, n->n_out, false);
+        st = rci_step_add(p, &s, RC_STEP_PLAIN, n->n_in, n->n_out, false);
     if (st == RC_OK)
         memcpy(s->ref, ref, n->n_in * sizeof(*ref));
-    rc_release(ref);
+    rci_release(ref);
     RC_TRY(st);
     k->how = how;
     k->step = p->n_steps - 1;
@@ -151,27 +153,27 @@ static rc_status node_plain(struct rc_plan *p, rc_id id, enum rc_how how, const 
     operands_done(p, n);
     for (uint32_t i = 0; i < n->n_in + n->n_out; i++)
         keep(p, s->ref[i]);
-    rc_step_tensors(p, s, how == RC_HOW_FREE);
+    rci_step_tensors(p, s, how == RC_HOW_FREE);
     const bool saves = p->training && n->op->saved_bytes;
     return saved_add(p, k, s, saves ? n->op->saved_bytes(n, s->tensor) : 0);
 }
 
 /* Another operand lives in the same memory: y = x + conv(x) must not overwrite x while reading it.
  */
-static bool read_besides(const struct rc_plan *p, const struct rc_node *n, const uint32_t *in_slot,
-                         int32_t place)
+static bool read_besides(const struct rci_plan *p, const struct rci_node *n,
+                         const uint32_t *in_slot, int32_t place)
 {
-    const uint32_t root = rc_slot_root(p, in_slot[place]);
+    const uint32_t root = rci_slot_root(p, in_slot[place]);
     for (uint32_t i = 0; i < n->n_in; i++)
-        if ((int32_t) i != place && in_slot[i] != RC_NONE && rc_slot_root(p, in_slot[i]) == root)
+        if ((int32_t) i != place && in_slot[i] != RC_NONE && rci_slot_root(p, in_slot[i]) == root)
             return true;
     return false;
 }
 
-static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_slot)
+static rc_status fast_outputs(struct rci_plan *p, rci_id id, const uint32_t *in_slot)
 {
-    const struct rc_node *n = &p->g->nodes[id];
-    const struct rc_prep *q = p->planned[id].prep;
+    const struct rci_node *n = &p->g->nodes[id];
+    const struct rci_prep *q = p->planned[id].prep;
     operands_done(p, n);
     for (uint32_t i = 0; i < n->n_in; i++)
         if (q->backward_reads >> i & 1)
@@ -186,7 +188,7 @@ static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_sl
         } else {
             RC_TRY(out_new(p, n->out[o], q->out_md[o]));
             if (place >= 0)
-                RC_TRY(rc_move_copy(p, in_slot[place], p->primary[n->out[o]]));
+                RC_TRY(rci_move_copy(p, in_slot[place], p->primary[n->out[o]]));
         }
         if (q->backward_reads >> (16 + o) & 1)
             keep(p, p->primary[n->out[o]]);
@@ -195,36 +197,36 @@ static rc_status fast_outputs(struct rc_plan *p, rc_id id, const uint32_t *in_sl
 }
 
 /* Packed and read by nobody else: not kept until the end, which would double the peak. */
-static void drop_packed(struct rc_plan *p, const struct rc_node *n, const uint32_t *in_slot)
+static void drop_packed(struct rci_plan *p, const struct rci_node *n, const uint32_t *in_slot)
 {
     for (uint32_t i = 0; i < n->n_in && !p->training; i++) {
-        const rc_id v = n->in[i];
+        const rci_id v = n->in[i];
         if (v == RC_NONE || !is_const(p, v) || in_slot[i] == p->primary[v] ||
-            rc_graph_count_readers(p->g, v) > 1)
+            rci_graph_count_readers(p->g, v) > 1)
             continue;
-        rc_tensor_free(&p->g->values[v].tensor);
+        rci_tensor_free(&p->g->values[v].tensor);
         p->slots[p->primary[v]].data = NULL;
     }
 }
 
-static rc_status node_fast(struct rc_plan *p, rc_id id)
+static rc_status node_fast(struct rci_plan *p, rci_id id)
 {
-    const struct rc_node *n = &p->g->nodes[id];
-    struct rc_planned *k = &p->planned[id];
-    const struct rc_prep *q = k->prep;
+    const struct rci_node *n = &p->g->nodes[id];
+    struct rci_planned *k = &p->planned[id];
+    const struct rci_prep *q = k->prep;
     uint32_t in_slot[RC_PREP_MAX];
     for (uint32_t i = 0; i < n->n_in; i++) {
         in_slot[i] = RC_NONE;
         if (n->in[i] == RC_NONE)
             continue;
         if (q->packing[i].bytes)
-            RC_TRY(rc_slot_packed(p, &in_slot[i], n->in[i], &q->packing[i], q->state));
+            RC_TRY(rci_slot_packed(p, &in_slot[i], n->in[i], &q->packing[i], q->state));
         else
-            RC_TRY(rc_slot_in(p, &in_slot[i], n->in[i], q->want[i]));
+            RC_TRY(rci_slot_in(p, &in_slot[i], n->in[i], q->want[i]));
     }
     RC_TRY(fast_outputs(p, id, in_slot));
-    struct rc_step *s;
-    RC_TRY(rc_step_add(p, &s, RC_STEP_FAST, n->n_in, n->n_out, false));
+    struct rci_step *s;
+    RC_TRY(rci_step_add(p, &s, RC_STEP_FAST, n->n_in, n->n_out, false));
     memcpy(s->ref, in_slot, n->n_in * sizeof(*in_slot));
     for (uint32_t o = 0; o < n->n_out; o++)
         if (n->out[o] != RC_NONE)
@@ -243,26 +245,26 @@ static rc_status node_fast(struct rc_plan *p, rc_id id)
 
 /* Relu, or an addition with Relu behind it: backward needs nothing but the result, so the result
  * may overwrite an operand. */
-static bool is_join(const struct rc_plan *p, const struct rc_node *n)
+static bool is_join(const struct rci_plan *p, const struct rci_node *n)
 {
-    const struct rc_tensor *o = &p->shape[n->out[0]];
+    const struct rci_tensor *o = &p->shape[n->out[0]];
     if (!p->training || !p->engine || o->dtype != RC_F32 || n->op->domain)
         return false;
     if (!strcmp(n->op->name, "Relu"))
         return n->n_post == 0;
     if (strcmp(n->op->name, "Add") || n->n_post != 1 || n->post[0].kind != RC_POST_RELU)
         return false;
-    return rc_shape_equal(&tensor_of(p, n->in[0])->shape, &o->shape) &&
-           rc_shape_equal(&tensor_of(p, n->in[1])->shape, &o->shape);
+    return rci_shape_equal(&tensor_of(p, n->in[0])->shape, &o->shape) &&
+           rci_shape_equal(&tensor_of(p, n->in[1])->shape, &o->shape);
 }
 
-static rc_status node_join(struct rc_plan *p, rc_id id)
+static rc_status node_join(struct rci_plan *p, rci_id id)
 {
-    const struct rc_node *n = &p->g->nodes[id];
-    const struct rc_md *md = p->slots[p->primary[n->in[0]]].md;
+    const struct rci_node *n = &p->g->nodes[id];
+    const struct rci_md *md = p->slots[p->primary[n->in[0]]].md;
     uint32_t in[2] = {RC_NONE, RC_NONE}, place = RC_NONE;
     for (uint32_t i = 0; i < n->n_in; i++)
-        RC_TRY(rc_slot_in(p, &in[i], n->in[i], md));
+        RC_TRY(rci_slot_in(p, &in[i], n->in[i], md));
     operands_done(p, n);
     for (uint32_t i = 0; i < n->n_in && place == RC_NONE; i++)
         if (dies_here(p, n->in[i], in[i]))
@@ -271,45 +273,45 @@ static rc_status node_join(struct rc_plan *p, rc_id id)
         RC_TRY(out_new(p, n->out[0], md));
     else
         RC_TRY(out_share(p, n->out[0], md, place));
-    struct rc_step *s;
-    RC_TRY(rc_step_add(p, &s, RC_STEP_JOIN, 2, 1, false));
+    struct rci_step *s;
+    RC_TRY(rci_step_add(p, &s, RC_STEP_JOIN, 2, 1, false));
     s->ref[0] = in[0];
     s->ref[1] = in[1];
     s->ref[2] = p->primary[n->out[0]];
     s->bytes = p->slots[s->ref[2]].bytes;
-    s->bf16 = rc_md_is_bf16(md);
+    s->bf16 = rci_md_is_bf16(md);
     s->node = n;
     s->impl = "join";
     keep(p, s->ref[2]);
     p->planned[id] =
-        (struct rc_planned){.how = RC_HOW_JOIN, .step = p->n_steps - 1, .saved = RC_NONE};
+        (struct rci_planned){.how = RC_HOW_JOIN, .step = p->n_steps - 1, .saved = RC_NONE};
     return RC_OK;
 }
 
 /* Element by element with f(0) = 0 and equal shapes: any layout will do. */
-static bool layout_free(const struct rc_plan *p, const struct rc_node *n)
+static bool layout_free(const struct rci_plan *p, const struct rci_node *n)
 {
     if (!(n->op->flags & RC_OP_LAYOUT_FREE) || !p->engine || n->n_in == 0 || n->n_out != 1)
         return false;
-    const struct rc_tensor *o = &p->shape[n->out[0]];
+    const struct rci_tensor *o = &p->shape[n->out[0]];
     for (uint32_t i = 0; i < n->n_in; i++) {
-        const struct rc_tensor *t = tensor_of(p, n->in[i]);
-        if (n->in[i] == RC_NONE || t->dtype != o->dtype || !rc_shape_equal(&t->shape, &o->shape))
+        const struct rci_tensor *t = tensor_of(p, n->in[i]);
+        if (n->in[i] == RC_NONE || t->dtype != o->dtype || !rci_shape_equal(&t->shape, &o->shape))
             return false;
     }
     return true;
 }
 
 /* Padding stays zero only if zeros map to zero; bounds and slopes may say otherwise. */
-static bool zero_stays_zero(const struct rc_plan *p, const struct rc_node *n)
+static bool zero_stays_zero(const struct rci_plan *p, const struct rci_node *n)
 {
     float zero[4][4] = {{0}}, result[4] = {0};
-    struct rc_tensor in[4], out = {RC_F32, RC_SHAPE(4), result};
+    struct rci_tensor in[4], out = {RC_F32, RC_SHAPE(4), result};
     if (n->n_in > 4 || p->shape[n->out[0]].dtype != RC_F32)
         return false;
     for (uint32_t i = 0; i < n->n_in; i++)
-        in[i] = (struct rc_tensor){RC_F32, RC_SHAPE(4), zero[i]};
-    const struct rc_call c = {.node = n, .ctx = p->ctx, .in = in, .out = &out};
+        in[i] = (struct rci_tensor){RC_F32, RC_SHAPE(4), zero[i]};
+    const struct rci_call c = {.node = n, .ctx = p->ctx, .in = in, .out = &out};
     if (n->op->forward(&c) != RC_OK)
         return false;
     for (uint32_t i = 0; i < 4; i++)
@@ -319,22 +321,22 @@ static bool zero_stays_zero(const struct rc_plan *p, const struct rc_node *n)
 }
 
 /* An operator that knows f32 only reads such a value after a reorder. */
-static const struct rc_md *layout_shown(const struct rc_op *op, const struct rc_md *md)
+static const struct rci_md *layout_shown(const struct rci_op *op, const struct rci_md *md)
 {
-    return rc_md_is_bf16(md) && !(op->flags & RC_OP_BF16) ? NULL : md;
+    return rci_md_is_bf16(md) && !(op->flags & RC_OP_BF16) ? NULL : md;
 }
 
 /* RC_ERR_UNSUPPORTED when the operator has no fast path for this node. */
-static rc_status node_prepare(struct rc_plan *p, rc_id id)
+static rc_status node_prepare(struct rci_plan *p, rci_id id)
 {
-    const struct rc_node *n = &p->g->nodes[id];
+    const struct rci_node *n = &p->g->nodes[id];
     if (!p->engine || !n->op->prepare || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
         return RC_ERR_UNSUPPORTED;
-    struct rc_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
-    const struct rc_md *have[RC_PREP_MAX] = {0};
+    struct rci_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
+    const struct rci_md *have[RC_PREP_MAX] = {0};
     bool needs[RC_PREP_MAX] = {0};
     for (uint32_t i = 0; i < n->n_in; i++) {
-        const rc_id v = n->in[i];
+        const rci_id v = n->in[i];
         in[i] = *tensor_of(p, v);
         if (v == RC_NONE)
             continue;
@@ -344,23 +346,23 @@ static rc_status node_prepare(struct rc_plan *p, rc_id id)
     }
     for (uint32_t o = 0; o < n->n_out; o++)
         out[o] = *tensor_of(p, n->out[o]);
-    struct rc_prep *q = RC_NEW(p->ctx, struct rc_prep);
+    struct rci_prep *q = RC_NEW(p->ctx, struct rci_prep);
     if (!q)
         return RC_ERR_MEMORY;
-    *q = (struct rc_prep){.engine = p->engine,
-                          .g = p->g,
-                          .node = n,
-                          .in = in,
-                          .out = out,
-                          .have = have,
-                          .training = p->training,
-                          .frozen_stats = p->frozen_bn,
-                          .bf16 = p->bf16,
-                          .repeatable = p->repeatable,
-                          .mixed = p->mixed,
-                          .sync = p->sync,
-                          .needs_grad = needs,
-                          .in_place = -1};
+    *q = (struct rci_prep){.engine = p->engine,
+                           .g = p->g,
+                           .node = n,
+                           .in = in,
+                           .out = out,
+                           .have = have,
+                           .training = p->training,
+                           .frozen_stats = p->frozen_bn,
+                           .bf16 = p->bf16,
+                           .repeatable = p->repeatable,
+                           .mixed = p->mixed,
+                           .sync = p->sync,
+                           .needs_grad = needs,
+                           .in_place = -1};
     const rc_status st = n->op->prepare(q);
     q->in = q->out = NULL; /* they were good for the call only */
     q->have = NULL;
@@ -368,17 +370,17 @@ static rc_status node_prepare(struct rc_plan *p, rc_id id)
     if (st == RC_OK)
         p->planned[id].prep = q;
     else
-        rc_release(q);
+        rci_release(q);
     return st;
 }
 
-rc_status rc_plan_node(struct rc_plan *p, rc_id id)
+rc_status rci_plan_node(struct rci_plan *p, rci_id id)
 {
-    const struct rc_node *n = &p->g->nodes[id];
+    const struct rci_node *n = &p->g->nodes[id];
     for (uint32_t i = 0; i < n->n_in; i++) {
         uint32_t slot;
         if (n->in[i] != RC_NONE)
-            RC_TRY(rc_slot_of(p, &slot, n->in[i]));
+            RC_TRY(rci_slot_of(p, &slot, n->in[i]));
     }
     if ((n->op->flags & RC_OP_VIEW) && n->n_post == 0 && n->n_out == 1)
         return node_view(p, id);
@@ -388,10 +390,10 @@ rc_status rc_plan_node(struct rc_plan *p, rc_id id)
     if (st == RC_OK)
         return node_fast(p, id);
     if (st != RC_ERR_UNSUPPORTED)
-        return rc_fail_prefix(st, "node \"%s\"", n->name);
+        return rci_fail_prefix(st, "node \"%s\"", n->name);
     if (!n->op->forward)
-        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operator %s cannot run", n->name,
-                       n->op->name);
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operator %s cannot run", n->name,
+                        n->op->name);
     if (layout_free(p, n) && n->n_post == 0 && zero_stays_zero(p, n))
         return node_plain(p, id, RC_HOW_FREE,
                           layout_shown(n->op, p->slots[p->primary[n->in[0]]].md));

@@ -14,7 +14,7 @@ struct entry {
     uint64_t hash;
 };
 
-struct rc_packed {
+struct rci_packed {
     struct entry *entry;
     uint32_t n, cap;
 };
@@ -34,7 +34,7 @@ static uint64_t sample(const void *data, size_t bytes)
     return hash;
 }
 
-static const struct entry *find(const struct rc_packed *t, const struct entry *wanted)
+static const struct entry *find(const struct rci_packed *t, const struct entry *wanted)
 {
     for (uint32_t i = 0; i < t->n; i++) {
         const struct entry *e = &t->entry[i];
@@ -48,22 +48,22 @@ static const struct entry *find(const struct rc_packed *t, const struct entry *w
 static rc_status share_locked(struct rc_context *c, void **data, size_t bytes)
 {
     const struct entry mine = {*data, bytes, sample(*data, bytes)};
-    if (!c->packed && !(c->packed = RC_NEW(c, struct rc_packed)))
+    if (!c->packed && !(c->packed = RC_NEW(c, struct rci_packed)))
         return RC_ERR_MEMORY;
-    struct rc_packed *t = c->packed;
+    struct rci_packed *t = c->packed;
     const struct entry *same = find(t, &mine);
     if (same) {
-        *data = rc_share(same->data);
-        rc_release(mine.data);
+        *data = rci_share(same->data);
+        rci_release(mine.data);
         return RC_OK;
     }
-    RC_TRY(rc_grow(c, &t->entry, t->n, &t->cap, sizeof(*t->entry)));
+    RC_TRY(rci_grow(c, &t->entry, t->n, &t->cap, sizeof(*t->entry)));
     t->entry[t->n++] = mine;
-    rc_share(mine.data);
+    rci_share(mine.data);
     return RC_OK;
 }
 
-rc_status rc_packed_share(struct rc_context *c, void **data, size_t bytes)
+rc_status rci_packed_share(struct rc_context *c, void **data, size_t bytes)
 {
     if (bytes < SHARED_LEAST)
         return RC_OK;
@@ -73,19 +73,19 @@ rc_status rc_packed_share(struct rc_context *c, void **data, size_t bytes)
     return st;
 }
 
-void rc_packed_trim(struct rc_context *c)
+void rci_packed_trim(struct rc_context *c)
 {
     pthread_mutex_lock(&lock);
-    struct rc_packed *t = c->packed;
+    struct rci_packed *t = c->packed;
     for (uint32_t i = t ? t->n : 0; i-- > 0;) {
-        if (rc_is_shared(t->entry[i].data))
+        if (rci_is_shared(t->entry[i].data))
             continue;
-        rc_release(t->entry[i].data);
+        rci_release(t->entry[i].data);
         t->entry[i] = t->entry[--t->n];
     }
     if (t && t->n == 0) {
-        rc_release(t->entry);
-        rc_release(t);
+        rci_release(t->entry);
+        rci_release(t);
         c->packed = NULL;
     }
     pthread_mutex_unlock(&lock);

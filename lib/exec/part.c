@@ -21,28 +21,28 @@ enum {
 };
 
 /* Axis 0 is the batch and no other axis knows of it. */
-static bool value_follows(const struct rc_shape *one, const struct rc_shape *two)
+static bool value_follows(const struct rci_shape *one, const struct rci_shape *two)
 {
     if (one->rank == 0 || two->rank != one->rank || one->dim[0] != 2 || two->dim[0] != 3)
         return false;
     return !memcmp(one->dim + 1, two->dim + 1, (one->rank - 1) * sizeof(*one->dim));
 }
 
-static bool node_separate(const struct rc_graph *g, const struct rc_node *n, uint32_t rank)
+static bool node_separate(const struct rc_graph *g, const struct rci_node *n, uint32_t rank)
 {
     return n->op->separate ? n->op->separate(g, n, rank) : n->op->flags & RC_OP_SEPARATE;
 }
 
 /* shape: at batch 2, then at batch 3. */
-static bool images_separate(const struct rc_graph *g, const struct rc_tensor *shape,
-                            const rc_id *order, uint32_t n_order)
+static bool images_separate(const struct rc_graph *g, const struct rci_tensor *shape,
+                            const rci_id *order, uint32_t n_order)
 {
-    const struct rc_tensor *other = shape + g->n_values;
+    const struct rci_tensor *other = shape + g->n_values;
     for (uint32_t i = 0; i < g->n_inputs; i++)
         if (!value_follows(&shape[g->inputs[i]].shape, &other[g->inputs[i]].shape))
             return false;
     for (uint32_t i = 0; i < n_order; i++) {
-        const struct rc_node *n = &g->nodes[order[i]];
+        const struct rci_node *n = &g->nodes[order[i]];
         if (n->n_out == 0 || n->out[0] == RC_NONE ||
             !node_separate(g, n, shape[n->out[0]].shape.rank))
             return false;
@@ -52,7 +52,7 @@ static bool images_separate(const struct rc_graph *g, const struct rc_tensor *sh
                 return false;
     }
     for (uint32_t i = 0; i < g->n_outputs; i++)
-        if (rc_value_is_const(&g->values[g->outputs[i]]))
+        if (rci_value_is_const(&g->values[g->outputs[i]]))
             return false;
     return true;
 }
@@ -64,43 +64,43 @@ struct load {
 };
 
 /* Of one element, while the session computes. */
-static double element_bytes(const struct rc_tensor *t, bool bf16)
+static double element_bytes(const struct rci_tensor *t, bool bf16)
 {
-    return bf16 && t->dtype == RC_F32 ? 2 : (double) rc_dtype_size(t->dtype);
+    return bf16 && t->dtype == RC_F32 ? 2 : (double) rci_dtype_size(t->dtype);
 }
 
 /* shape: at batch 2. Narrow types are multiplied as much faster as they are narrower. */
-static double node_work(const struct rc_node *n, const struct rc_tensor *shape, bool bf16)
+static double node_work(const struct rci_node *n, const struct rci_tensor *shape, bool bf16)
 {
-    struct rc_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
+    struct rci_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
     if (!n->op->cost || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
         return 0;
     for (uint32_t i = 0; i < n->n_in; i++)
-        in[i] = n->in[i] == RC_NONE ? (struct rc_tensor){0} : shape[n->in[i]];
+        in[i] = n->in[i] == RC_NONE ? (struct rci_tensor){0} : shape[n->in[i]];
     for (uint32_t i = 0; i < n->n_out; i++)
-        out[i] = n->out[i] == RC_NONE ? (struct rc_tensor){0} : shape[n->out[i]];
+        out[i] = n->out[i] == RC_NONE ? (struct rci_tensor){0} : shape[n->out[i]];
     const double macs = (double) n->op->cost(n, in, out).macs / 2;
     return macs / MACS_PER_BYTE * element_bytes(&in[0], bf16) / sizeof(float);
 }
 
-static void load_fill(struct load *l, const struct rc_graph *g, const struct rc_tensor *shape,
-                      const rc_id *order, bool bf16)
+static void load_fill(struct load *l, const struct rc_graph *g, const struct rci_tensor *shape,
+                      const rci_id *order, bool bf16)
 {
     const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     l->cache = 0.75 * (double) (cache > 0 ? cache : DEFAULT_CACHE);
     for (uint32_t v = 0; v < g->n_values; v++) {
-        const struct rc_tensor *t = &g->values[v].tensor;
-        if (rc_value_is_const(&g->values[v]))
-            l->weights += (double) rc_shape_count(&t->shape) * element_bytes(t, bf16);
+        const struct rci_tensor *t = &g->values[v].tensor;
+        if (rci_value_is_const(&g->values[v]))
+            l->weights += (double) rci_shape_count(&t->shape) * element_bytes(t, bf16);
     }
     for (uint32_t i = 0; i < l->n; i++) {
-        const struct rc_node *n = &g->nodes[order[i]];
+        const struct rci_node *n = &g->nodes[order[i]];
         l->work += node_work(n, shape, bf16);
         for (uint32_t k = 0; k < n->n_in + n->n_out; k++) {
-            const rc_id v = k < n->n_in ? n->in[k] : n->out[k - n->n_in];
-            if (v != RC_NONE && !rc_value_is_const(&g->values[v]))
+            const rci_id v = k < n->n_in ? n->in[k] : n->out[k - n->n_in];
+            if (v != RC_NONE && !rci_value_is_const(&g->values[v]))
                 l->activations[i] +=
-                    (double) rc_shape_count(&shape[v].shape) / 2 * element_bytes(&shape[v], bf16);
+                    (double) rci_shape_count(&shape[v].shape) / 2 * element_bytes(&shape[v], bf16);
         }
     }
 }
@@ -140,27 +140,27 @@ static int64_t choose(const struct load *l, int64_t batch)
     return best;
 }
 
-rc_status rc_part_choose(int64_t *part, const struct rc_graph *g, const struct rc_part_wish *w)
+rc_status rci_part_choose(int64_t *part, const struct rc_graph *g, const struct rci_part_wish *w)
 {
     *part = w->batch;
     if (!g->dynamic_batch || w->batch < 2 || w->part >= w->batch)
         return RC_OK;
     struct load l = {.threads = w->threads};
-    rc_id *order = NULL;
-    struct rc_tensor *shape = rc_alloc_array(g->ctx, 2u * (size_t) g->n_values, sizeof(*shape));
-    rc_status st = shape ? rc_graph_order(g, &order, &l.n) : RC_ERR_MEMORY;
+    rci_id *order = NULL;
+    struct rci_tensor *shape = rci_alloc_array(g->ctx, 2u * (size_t) g->n_values, sizeof(*shape));
+    rc_status st = shape ? rci_graph_order(g, &order, &l.n) : RC_ERR_MEMORY;
     if (st == RC_OK)
-        st = rc_graph_infer_at(g, 2, shape);
+        st = rci_graph_infer_at(g, 2, shape);
     if (st == RC_OK)
-        st = rc_graph_infer_at(g, 3, shape + g->n_values);
-    if (st == RC_OK && !(l.activations = rc_alloc_array(g->ctx, l.n, sizeof(double))))
+        st = rci_graph_infer_at(g, 3, shape + g->n_values);
+    if (st == RC_OK && !(l.activations = rci_alloc_array(g->ctx, l.n, sizeof(double))))
         st = RC_ERR_MEMORY;
     if (st == RC_OK && images_separate(g, shape, order, l.n)) {
         load_fill(&l, g, shape, order, w->bf16);
         *part = w->part ? w->part : choose(&l, w->batch);
     }
-    rc_release(l.activations);
-    rc_release(order);
-    rc_release(shape);
+    rci_release(l.activations);
+    rci_release(order);
+    rci_release(shape);
     return st;
 }

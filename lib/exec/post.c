@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static float post_value(const struct rc_post *q, float x)
+static float post_value(const struct rci_post *q, float x)
 {
     switch (q->kind) {
     case RC_POST_RELU:
@@ -25,15 +25,15 @@ static float post_value(const struct rc_post *q, float x)
     return x;
 }
 
-rc_status rc_post_plain(const struct rc_call *c)
+rc_status rci_post_plain(const struct rci_call *c)
 {
     float *y = c->out[0].data;
-    const int64_t n = rc_shape_count(&c->out[0].shape);
+    const int64_t n = rci_shape_count(&c->out[0].shape);
     if (c->out[0].dtype != RC_F32)
-        return rc_fail(RC_ERR_UNSUPPORTED, "fused work needs an f32 output, this is %s",
-                       rc_dtype_name(c->out[0].dtype));
+        return rci_fail(RC_ERR_UNSUPPORTED, "fused work needs an f32 output, this is %s",
+                        rci_dtype_name(c->out[0].dtype));
     for (uint32_t k = 0; k < c->node->n_post; k++) {
-        const struct rc_post *q = &c->node->post[k];
+        const struct rci_post *q = &c->node->post[k];
         const float *other = q->kind == RC_POST_ADD ? c->in[q->operand].data : NULL;
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < n; i++)

@@ -9,10 +9,10 @@
 
 enum { PARALLEL_BYTES = 1 << 17 }; /* below this a second thread costs more than it saves */
 
-static void run_add(const struct rc_step *s)
+static void run_add(const struct rci_step *s)
 {
     if (s->bf16) {
-        rc_bf16_add(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
+        rci_bf16_add(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
         return;
     }
     const float *a = s->at[0], *b = s->at[1];
@@ -23,10 +23,10 @@ static void run_add(const struct rc_step *s)
         to[i] = a[i] + b[i];
 }
 
-static void run_join(const struct rc_step *s)
+static void run_join(const struct rci_step *s)
 {
     if (s->bf16) {
-        rc_bf16_join(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
+        rci_bf16_join(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
         return;
     }
     const float *a = s->at[0], *b = s->at[1];
@@ -39,11 +39,11 @@ static void run_join(const struct rc_step *s)
     }
 }
 
-static void run_mask(const struct rc_step *s)
+static void run_mask(const struct rci_step *s)
 {
     if (s->bf16) {
-        rc_bf16_mask((const uint16_t *const[]){s->at[0], s->at[1], s->at[2]}, s->bytes / 2,
-                     s->at[3]);
+        rci_bf16_mask((const uint16_t *const[]){s->at[0], s->at[1], s->at[2]}, s->bytes / 2,
+                      s->at[3]);
         return;
     }
     const float *a = s->at[0], *b = s->at[1], *y = s->at[2];
@@ -56,16 +56,16 @@ static void run_mask(const struct rc_step *s)
     }
 }
 
-static rc_status run_plain(struct rc_plan *p, struct rc_step *s)
+static rc_status run_plain(struct rci_plan *p, struct rci_step *s)
 {
     /* a stream of random numbers per node and run */
     s->call.seed = p->seed + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t) (s->node - p->g->nodes + 1);
     s->call.step = p->step_number;
     RC_TRY(s->plain(&s->call));
-    return s->node->n_post && !s->backward ? rc_post_plain(&s->call) : RC_OK;
+    return s->node->n_post && !s->backward ? rci_post_plain(&s->call) : RC_OK;
 }
 
-static rc_status run_step(struct rc_plan *p, struct rc_step *s)
+static rc_status run_step(struct rci_plan *p, struct rci_step *s)
 {
     switch (s->kind) {
     case RC_STEP_FAST:
@@ -73,7 +73,7 @@ static rc_status run_step(struct rc_plan *p, struct rc_step *s)
     case RC_STEP_PLAIN:
         return run_plain(p, s);
     case RC_STEP_REORDER:
-        return rc_reorder_run(s->reorder, s->at[0], s->at[1], p->scratch);
+        return rci_reorder_run(s->reorder, s->at[0], s->at[1], p->scratch);
     case RC_STEP_COPY:
         if (s->at[0])
             memcpy(s->at[1], s->at[0], s->bytes);
@@ -93,7 +93,7 @@ static rc_status run_step(struct rc_plan *p, struct rc_step *s)
     return RC_OK;
 }
 
-bool rc_plan_is_teams(const struct rc_plan *p)
+bool rci_plan_is_teams(const struct rci_plan *p)
 {
     for (uint32_t i = 0; i < p->n_steps; i++)
         if (!p->steps[i].team && p->steps[i].kind != RC_STEP_COPY)
@@ -102,27 +102,27 @@ bool rc_plan_is_teams(const struct rc_plan *p)
 }
 
 /* The first step from `from` on that is not for a team, or `to`. */
-static uint32_t team_end(const struct rc_plan *p, uint32_t from, uint32_t to)
+static uint32_t team_end(const struct rci_plan *p, uint32_t from, uint32_t to)
 {
     while (from < to && p->steps[from].team)
         from++;
     return from;
 }
 
-static void run_shared(struct rc_plan *p, uint32_t from, uint32_t to)
+static void run_shared(struct rci_plan *p, uint32_t from, uint32_t to)
 {
-    rc_flush_enter();
+    rci_flush_enter();
     for (uint32_t i = from; i < to; i++) {
         p->steps[i].fast(&p->steps[i].io);
         if (i + 1 < to)
-            rc_team_wait(&p->team);
+            rci_team_wait(&p->team);
     }
-    rc_flush_leave();
+    rci_flush_leave();
 }
 
 /* A team of one would ask the system at every barrier to wake the others: as much as a barrier of
  * two costs. In a parallel region of the caller's, "omp for" would take its threads. */
-static void run_team(struct rc_plan *p, uint32_t from, uint32_t to)
+static void run_team(struct rci_plan *p, uint32_t from, uint32_t to)
 {
     if (omp_get_max_threads() == 1 && !omp_in_parallel()) {
         run_shared(p, from, to);
@@ -132,11 +132,11 @@ static void run_team(struct rc_plan *p, uint32_t from, uint32_t to)
     run_shared(p, from, to);
 }
 
-rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to)
+rc_status rci_plan_run(struct rci_plan *p, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
-        struct rc_step *s = &p->steps[i];
-        const uint64_t start = p->profile ? rc_clock_ns() : 0;
+        struct rci_step *s = &p->steps[i];
+        const uint64_t start = p->profile ? rci_clock_ns() : 0;
         rc_status st = RC_OK;
         if (s->team) {
             const uint32_t end = p->profile ? i + 1 : team_end(p, i, to);
@@ -146,9 +146,9 @@ rc_status rc_plan_run(struct rc_plan *p, uint32_t from, uint32_t to)
             st = run_step(p, s);
         }
         if (st != RC_OK)
-            return rc_fail_prefix(st, "node \"%s\"", s->node ? s->node->name : "reorder");
+            return rci_fail_prefix(st, "node \"%s\"", s->node ? s->node->name : "reorder");
         if (p->profile) {
-            s->ns += rc_clock_ns() - start;
+            s->ns += rci_clock_ns() - start;
             s->runs++;
         }
     }

@@ -8,60 +8,60 @@
 
 #include <string.h>
 
-static bool is_bn(const struct rc_node *n)
+static bool is_bn(const struct rci_node *n)
 {
     return n->op && !strcmp(n->op->name, "BatchNormalization") && n->n_in >= 5;
 }
 
-static rc_status bn_init(struct rc_tape *t, struct rc_tape_bn *b, const struct rc_node *n)
+static rc_status bn_init(struct rci_tape *t, struct rci_tape_bn *b, const struct rci_node *n)
 {
-    const struct rc_norm_attrs *a = n->attrs;
-    const struct rc_shape *x = &t->plan.shape[n->in[0]].shape;
+    const struct rci_norm_attrs *a = n->attrs;
+    const struct rci_shape *x = &t->plan.shape[n->in[0]].shape;
     b->channels = (uint32_t) x->dim[1];
-    b->count = (double) rc_shape_count(x) / (double) x->dim[1];
+    b->count = (double) rci_shape_count(x) / (double) x->dim[1];
     b->fraction = 1 - (double) a->momentum;
     b->mean = t->graph->values[n->in[3]].tensor.data;
     b->var = t->graph->values[n->in[4]].tensor.data;
-    b->sum = rc_alloc_array(t->plan.ctx, b->channels, 3 * sizeof(double));
+    b->sum = rci_alloc_array(t->plan.ctx, b->channels, 3 * sizeof(double));
     if (!b->sum)
         return RC_ERR_MEMORY;
     b->square = b->sum + b->channels;
     b->vars = b->square + b->channels;
     if (!(b->fraction > 0))
-        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": momentum is %g, must be below 1", n->name,
-                       (double) a->momentum);
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": momentum is %g, must be below 1", n->name,
+                        (double) a->momentum);
     return RC_OK;
 }
 
-void rc_tape_bn_free(struct rc_tape *t)
+void rci_tape_bn_free(struct rci_tape *t)
 {
     for (uint32_t i = 0; i < t->n_bn; i++)
-        rc_release(t->bn[i].sum);
-    rc_release(t->bn);
+        rci_release(t->bn[i].sum);
+    rci_release(t->bn);
     t->bn = NULL;
     t->n_bn = 0;
 }
 
-rc_status rc_tape_bn_begin(struct rc_tape *t)
+rc_status rci_tape_bn_begin(struct rci_tape *t)
 {
-    struct rc_plan *p = &t->plan;
+    struct rci_plan *p = &t->plan;
     if (t->o.frozen_bn)
-        return rc_fail(RC_ERR_STATE, "the tape keeps its BatchNormalization statistics");
-    rc_tape_bn_free(t);
+        return rci_fail(RC_ERR_STATE, "the tape keeps its BatchNormalization statistics");
+    rci_tape_bn_free(t);
     t->bn_runs = 0;
-    t->bn = rc_alloc_array(p->ctx, p->n_nodes + 1u, sizeof(*t->bn));
+    t->bn = rci_alloc_array(p->ctx, p->n_nodes + 1u, sizeof(*t->bn));
     rc_status st = t->bn ? RC_OK : RC_ERR_MEMORY;
     for (uint32_t i = 0; st == RC_OK && i < p->n_order; i++) {
-        const struct rc_node *n = &p->g->nodes[p->order[i]];
+        const struct rci_node *n = &p->g->nodes[p->order[i]];
         if (is_bn(n))
             st = bn_init(t, &t->bn[t->n_bn++], n);
     }
     if (st != RC_OK)
-        rc_tape_bn_free(t);
+        rci_tape_bn_free(t);
     return st;
 }
 
-void rc_tape_bn_before(struct rc_tape *t)
+void rci_tape_bn_before(struct rci_tape *t)
 {
     for (uint32_t i = 0; i < t->n_bn; i++) {
         memset(t->bn[i].mean, 0, t->bn[i].channels * sizeof(float));
@@ -69,10 +69,10 @@ void rc_tape_bn_before(struct rc_tape *t)
     }
 }
 
-void rc_tape_bn_after(struct rc_tape *t)
+void rci_tape_bn_after(struct rci_tape *t)
 {
     for (uint32_t i = 0; i < t->n_bn; i++) {
-        struct rc_tape_bn *b = &t->bn[i];
+        struct rci_tape_bn *b = &t->bn[i];
         const double biased = b->count > 1 ? (b->count - 1) / b->count : 1;
         for (uint32_t c = 0; c < b->channels; c++) {
             const double mean = b->mean[c] / b->fraction;
@@ -84,13 +84,13 @@ void rc_tape_bn_after(struct rc_tape *t)
     t->bn_runs += t->n_bn > 0;
 }
 
-rc_status rc_tape_bn_end(struct rc_tape *t)
+rc_status rci_tape_bn_end(struct rci_tape *t)
 {
     if (t->bn_runs == 0 && t->n_bn > 0)
-        return rc_fail(RC_ERR_STATE, "no forward since the re-estimation began");
+        return rci_fail(RC_ERR_STATE, "no forward since the re-estimation began");
     const double k = (double) t->bn_runs;
     for (uint32_t i = 0; i < t->n_bn; i++) {
-        struct rc_tape_bn *b = &t->bn[i];
+        struct rci_tape_bn *b = &t->bn[i];
         const double n = b->count * k, unbiased = n > 1 ? n / (n - 1) : 1;
         for (uint32_t c = 0; c < b->channels; c++) {
             const double mean = b->sum[c] / k;
@@ -99,6 +99,6 @@ rc_status rc_tape_bn_end(struct rc_tape *t)
             b->var[c] = (float) ((b->vars[c] / k + (spread > 0 ? spread : 0)) * unbiased);
         }
     }
-    rc_tape_bn_free(t);
+    rci_tape_bn_free(t);
     return RC_OK;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct stretch {
-    struct rc_tape *t;
+    struct rci_tape *t;
     uint32_t from, to; /* forward steps [from, to) */
     bool *inside;      /* [slots] root that lives within the stretch, backward aside */
     bool *wanted;      /* [slots] root that must be there again */
@@ -17,18 +17,18 @@ struct stretch {
     uint32_t n_slots;  /* before copies were added */
 };
 
-static uint32_t root(const struct rc_plan *p, uint32_t slot)
+static uint32_t root(const struct rci_plan *p, uint32_t slot)
 {
-    return slot == RC_NONE ? RC_NONE : rc_slot_root(p, slot);
+    return slot == RC_NONE ? RC_NONE : rci_slot_root(p, slot);
 }
 
-static bool in_arena(const struct rc_plan *p, uint32_t r)
+static bool in_arena(const struct rci_plan *p, uint32_t r)
 {
     return r != RC_NONE && p->slots[r].place == RC_AT_ARENA;
 }
 
 /* Slots that a forward step writes, except what it saves. */
-static bool writes(const struct rc_plan *p, const struct rc_step *s, uint32_t r)
+static bool writes(const struct rci_plan *p, const struct rci_step *s, uint32_t r)
 {
     for (uint32_t i = s->n_in; i < s->n_in + s->n_out; i++)
         if (root(p, s->ref[i]) == r)
@@ -36,7 +36,7 @@ static bool writes(const struct rc_plan *p, const struct rc_step *s, uint32_t r)
     return false;
 }
 
-static bool is_saved(const struct rc_step *s, uint32_t k)
+static bool is_saved(const struct rci_step *s, uint32_t k)
 {
     return k + 1 == s->n_ref;
 }
@@ -44,7 +44,7 @@ static bool is_saved(const struct rc_step *s, uint32_t k)
 /* --- where the walk can be cut --- */
 
 /* Roots alive behind forward step `at`, what operators save aside. */
-static uint32_t alive_behind(const struct rc_tape *t, const uint32_t *first, const uint32_t *last,
+static uint32_t alive_behind(const struct rci_tape *t, const uint32_t *first, const uint32_t *last,
                              uint32_t at)
 {
     uint32_t n = 0;
@@ -54,10 +54,10 @@ static uint32_t alive_behind(const struct rc_tape *t, const uint32_t *first, con
 }
 
 /* cut[i]: at most one activation is alive between forward steps i and i + 1. */
-static rc_status find_cuts(const struct rc_tape *t, bool *cut)
+static rc_status find_cuts(const struct rci_tape *t, bool *cut)
 {
-    const struct rc_plan *p = &t->plan;
-    uint32_t *first = rc_alloc_array(p->ctx, 2u * p->n_slots + 1u, sizeof(*first));
+    const struct rci_plan *p = &t->plan;
+    uint32_t *first = rci_alloc_array(p->ctx, 2u * p->n_slots + 1u, sizeof(*first));
     if (!first)
         return RC_ERR_MEMORY;
     uint32_t *last = first + p->n_slots;
@@ -72,7 +72,7 @@ static rc_status find_cuts(const struct rc_tape *t, bool *cut)
         }
     for (uint32_t i = 0; i < t->n_forward; i++)
         cut[i] = alive_behind(t, first, last, i) <= 1;
-    rc_release(first);
+    rci_release(first);
     return RC_OK;
 }
 
@@ -81,8 +81,8 @@ static rc_status find_cuts(const struct rc_tape *t, bool *cut)
 /* Roots first touched in the stretch and not touched by forward steps behind it. */
 static void find_inside(struct stretch *s)
 {
-    const struct rc_tape *t = s->t;
-    const struct rc_plan *p = &t->plan;
+    const struct rci_tape *t = s->t;
+    const struct rci_plan *p = &t->plan;
     for (uint32_t i = 0; i < t->n_forward; i++) {
         const bool here = i >= s->from && i < s->to;
         for (uint32_t k = 0; k < p->steps[i].n_ref; k++) {
@@ -102,7 +102,7 @@ static void find_inside(struct stretch *s)
 /* The first backward step that reads something of the stretch; marks all that are read. */
 static uint32_t find_wanted(struct stretch *s)
 {
-    const struct rc_plan *p = &s->t->plan;
+    const struct rci_plan *p = &s->t->plan;
     uint32_t at = UINT32_MAX;
     for (uint32_t i = s->t->n_forward; i < p->n_steps; i++)
         for (uint32_t k = 0; k < p->steps[i].n_ref; k++) {
@@ -115,7 +115,7 @@ static uint32_t find_wanted(struct stretch *s)
     return at;
 }
 
-static bool repeatable(const struct rc_plan *p, const struct rc_step *s)
+static bool repeatable(const struct rci_plan *p, const struct rci_step *s)
 {
     return s->kind != RC_STEP_PLAIN || !p->training || p->frozen_bn ||
            !(s->node->op->flags & RC_OP_UPDATES);
@@ -124,9 +124,9 @@ static bool repeatable(const struct rc_plan *p, const struct rc_step *s)
 /* Walks the stretch backwards from what is wanted. False: it cannot be repeated. */
 static bool find_repeats(struct stretch *s)
 {
-    const struct rc_plan *p = &s->t->plan;
+    const struct rci_plan *p = &s->t->plan;
     for (uint32_t i = s->to; i-- > s->from;) {
-        const struct rc_step *step = &p->steps[i];
+        const struct rci_step *step = &p->steps[i];
         bool needed = false, outside = false;
         for (uint32_t k = step->n_in; k < step->n_in + step->n_out; k++) {
             const uint32_t r = root(p, step->ref[k]);
@@ -150,9 +150,9 @@ static bool find_repeats(struct stretch *s)
 /* What comes from before the stretch must still hold the same when it is read again at `at`. */
 static bool operands_stay(const struct stretch *s, uint32_t at)
 {
-    const struct rc_plan *p = &s->t->plan;
+    const struct rci_plan *p = &s->t->plan;
     for (uint32_t i = s->from; i < s->to; i++) {
-        const struct rc_step *step = &p->steps[i];
+        const struct rci_step *step = &p->steps[i];
         for (uint32_t k = 0; s->repeat[i] && k < step->n_in; k++) {
             const uint32_t r = root(p, step->ref[k]);
             if (!in_arena(p, r) || s->inside[r])
@@ -169,14 +169,14 @@ static bool operands_stay(const struct stretch *s, uint32_t at)
 
 static rc_status copy_of(struct stretch *s, uint32_t slot, uint32_t *out)
 {
-    struct rc_plan *p = &s->t->plan;
+    struct rci_plan *p = &s->t->plan;
     *out = slot;
-    if (slot == RC_NONE || slot >= s->n_slots || !s->inside[rc_slot_root(p, slot)])
+    if (slot == RC_NONE || slot >= s->n_slots || !s->inside[rci_slot_root(p, slot)])
         return RC_OK;
     if (s->copy[slot] == RC_NONE) {
-        const uint32_t old = rc_slot_root(p, slot);
+        const uint32_t old = rci_slot_root(p, slot);
         uint32_t at, base;
-        RC_TRY(rc_slot_add_bytes(p, &at, p->slots[slot].bytes));
+        RC_TRY(rci_slot_add_bytes(p, &at, p->slots[slot].bytes));
         p->slots[at].md = p->slots[slot].md;
         p->slots[at].value = p->slots[slot].value;
         s->copy[slot] = at;
@@ -192,14 +192,14 @@ static rc_status copy_of(struct stretch *s, uint32_t slot, uint32_t *out)
 /* Appends forward step `from` once more, on the copies. */
 static rc_status step_again(struct stretch *s, uint32_t from)
 {
-    struct rc_plan *p = &s->t->plan;
-    struct rc_step *to;
-    const struct rc_step *now = &p->steps[from];
-    RC_TRY(rc_step_add(p, &to, now->kind, now->n_in, now->n_out, false));
+    struct rci_plan *p = &s->t->plan;
+    struct rci_step *to;
+    const struct rci_step *now = &p->steps[from];
+    RC_TRY(rci_step_add(p, &to, now->kind, now->n_in, now->n_out, false));
     now = &p->steps[from]; /* the array may have moved */
     uint32_t *const ref = to->ref;
     void **const at = to->at;
-    struct rc_tensor *const tensor = to->tensor;
+    struct rci_tensor *const tensor = to->tensor;
     *to = *now;
     to->ref = ref;
     to->at = at;
@@ -211,7 +211,7 @@ static rc_status step_again(struct stretch *s, uint32_t from)
         to->call.out = tensor + now->n_in;
     }
     if (to->kind == RC_STEP_FAST) {
-        const struct rc_prep *q = p->planned[to->node - p->g->nodes].prep;
+        const struct rci_prep *q = p->planned[to->node - p->g->nodes].prep;
         to->fast = q->run_again ? q->run_again : q->run;
     }
     for (uint32_t k = 0; k < to->n_ref; k++)
@@ -220,22 +220,22 @@ static rc_status step_again(struct stretch *s, uint32_t from)
 }
 
 /* Moves the steps from `added` on in front of step `at`. */
-static rc_status move_steps(struct rc_plan *p, uint32_t at, uint32_t added)
+static rc_status move_steps(struct rci_plan *p, uint32_t at, uint32_t added)
 {
     const uint32_t n = p->n_steps - added;
-    struct rc_step *tail = rc_alloc_array(p->ctx, n + 1u, sizeof(*tail));
+    struct rci_step *tail = rci_alloc_array(p->ctx, n + 1u, sizeof(*tail));
     if (!tail)
         return RC_ERR_MEMORY;
     memcpy(tail, p->steps + added, n * sizeof(*tail));
     memmove(p->steps + at + n, p->steps + at, (added - at) * sizeof(*tail));
     memcpy(p->steps + at, tail, n * sizeof(*tail));
-    rc_release(tail);
+    rci_release(tail);
     return RC_OK;
 }
 
 static rc_status repeat(struct stretch *s, uint32_t at)
 {
-    struct rc_plan *p = &s->t->plan;
+    struct rci_plan *p = &s->t->plan;
     const uint32_t before = p->n_steps;
     for (uint32_t i = s->from; i < s->to; i++)
         if (s->repeat[i])
@@ -252,10 +252,10 @@ static rc_status open_stretch(struct stretch *s)
 {
     struct rc_context *c = s->t->plan.ctx;
     s->n_slots = s->t->plan.n_slots;
-    s->inside = rc_alloc_array(c, s->n_slots + 1u, sizeof(bool));
-    s->wanted = rc_alloc_array(c, s->n_slots + 1u, sizeof(bool));
-    s->repeat = rc_alloc_array(c, s->t->n_forward + 1u, sizeof(bool));
-    s->copy = rc_alloc_array(c, s->n_slots + 1u, sizeof(*s->copy));
+    s->inside = rci_alloc_array(c, s->n_slots + 1u, sizeof(bool));
+    s->wanted = rci_alloc_array(c, s->n_slots + 1u, sizeof(bool));
+    s->repeat = rci_alloc_array(c, s->t->n_forward + 1u, sizeof(bool));
+    s->copy = rci_alloc_array(c, s->n_slots + 1u, sizeof(*s->copy));
     if (!s->inside || !s->wanted || !s->repeat || !s->copy)
         return RC_ERR_MEMORY;
     memset(s->copy, 0xff, s->n_slots * sizeof(*s->copy));
@@ -264,14 +264,14 @@ static rc_status open_stretch(struct stretch *s)
 
 static void close_stretch(struct stretch *s)
 {
-    rc_release(s->inside);
-    rc_release(s->wanted);
-    rc_release(s->repeat);
-    rc_release(s->copy);
+    rci_release(s->inside);
+    rci_release(s->wanted);
+    rci_release(s->repeat);
+    rci_release(s->copy);
 }
 
 /* Stretches that cannot be repeated stay as they are. */
-static rc_status recompute(struct rc_tape *t, uint32_t from, uint32_t to)
+static rc_status recompute(struct rci_tape *t, uint32_t from, uint32_t to)
 {
     struct stretch s = {.t = t, .from = from, .to = to};
     rc_status st = open_stretch(&s);
@@ -285,34 +285,34 @@ static rc_status recompute(struct rc_tape *t, uint32_t from, uint32_t to)
     return st;
 }
 
-static rc_status shrink(struct rc_tape *t, const bool *cut)
+static rc_status shrink(struct rci_tape *t, const bool *cut)
 {
-    struct rc_plan *p = &t->plan;
+    struct rci_plan *p = &t->plan;
     uint32_t from = 0;
-    RC_TRY(rc_plan_place(p));
+    RC_TRY(rci_plan_place(p));
     const size_t whole = p->arena_bytes;
     for (uint32_t i = 0; i + 1 < t->n_forward && p->arena_bytes > t->o.memory; i++) {
         if (!cut[i])
             continue;
         RC_TRY(recompute(t, from, i + 1));
         from = i + 1;
-        RC_TRY(rc_plan_place(p));
+        RC_TRY(rci_plan_place(p));
     }
     if (p->arena_bytes > t->o.memory)
-        return rc_fail(RC_ERR_LIMIT,
-                       "activations of %lld images need at least %llu bytes, %llu are allowed; "
-                       "without recomputation they need %llu",
-                       (long long) t->o.batch, (unsigned long long) p->arena_bytes,
-                       (unsigned long long) t->o.memory, (unsigned long long) whole);
+        return rci_fail(RC_ERR_LIMIT,
+                        "activations of %lld images need at least %llu bytes, %llu are allowed; "
+                        "without recomputation they need %llu",
+                        (long long) t->o.batch, (unsigned long long) p->arena_bytes,
+                        (unsigned long long) t->o.memory, (unsigned long long) whole);
     return RC_OK;
 }
 
-rc_status rc_tape_limit_memory(struct rc_tape *t)
+rc_status rci_tape_limit_memory(struct rci_tape *t)
 {
-    bool *cut = rc_alloc_array(t->plan.ctx, t->n_forward + 1u, sizeof(*cut));
+    bool *cut = rci_alloc_array(t->plan.ctx, t->n_forward + 1u, sizeof(*cut));
     rc_status st = cut ? find_cuts(t, cut) : RC_ERR_MEMORY;
     if (st == RC_OK)
         st = shrink(t, cut);
-    rc_release(cut);
+    rci_release(cut);
     return st;
 }

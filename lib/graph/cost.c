@@ -3,16 +3,16 @@
 
 enum { MAX_OPERANDS = 64 };
 
-static struct rc_cost cost_of(const struct rc_graph *g, const struct rc_node *n)
+static struct rci_cost cost_of(const struct rc_graph *g, const struct rci_node *n)
 {
-    struct rc_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
-    struct rc_cost c = {0, 0};
+    struct rci_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
+    struct rci_cost c = {0, 0};
     if (!n->op->cost || n->n_in > MAX_OPERANDS || n->n_out > MAX_OPERANDS)
         return c;
     for (uint32_t k = 0; k < n->n_in; k++)
-        in[k] = n->in[k] == RC_NONE ? (struct rc_tensor){0} : g->values[n->in[k]].tensor;
+        in[k] = n->in[k] == RC_NONE ? (struct rci_tensor){0} : g->values[n->in[k]].tensor;
     for (uint32_t k = 0; k < n->n_out; k++)
-        out[k] = n->out[k] == RC_NONE ? (struct rc_tensor){0} : g->values[n->out[k]].tensor;
+        out[k] = n->out[k] == RC_NONE ? (struct rci_tensor){0} : g->values[n->out[k]].tensor;
     c = n->op->cost(n, in, out);
     c.macs /= (uint64_t) g->batch;
     c.elementwise /= (uint64_t) g->batch;
@@ -21,37 +21,37 @@ static struct rc_cost cost_of(const struct rc_graph *g, const struct rc_node *n)
 
 /* Weights only: float (or, after quantization, integer) constants of at least one dimension;
  * shapes, axes and scales of a few integers are structure, not parameters. */
-static bool is_weight(const struct rc_value *v)
+static bool is_weight(const struct rci_value *v)
 {
-    const enum rc_dtype d = v->tensor.dtype;
-    return rc_value_is_const(v) && v->tensor.shape.rank > 0 && d != RC_I64 && d != RC_BOOL;
+    const enum rci_dtype d = v->tensor.dtype;
+    return rci_value_is_const(v) && v->tensor.shape.rank > 0 && d != RC_I64 && d != RC_BOOL;
 }
 
-rc_status rc_node_cost(const struct rc_graph *g, rc_id node, struct rc_cost *cost,
-                       uint64_t *parameters)
+rc_status rci_node_cost(const struct rc_graph *g, rci_id node, struct rci_cost *cost,
+                        uint64_t *parameters)
 {
-    const struct rc_node *n = &g->nodes[node];
+    const struct rci_node *n = &g->nodes[node];
     if (cost)
         *cost = cost_of(g, n);
     uint64_t p = 0;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (n->in[k] != RC_NONE && is_weight(&g->values[n->in[k]]))
-            p += (uint64_t) rc_shape_count(&g->values[n->in[k]].tensor.shape);
+            p += (uint64_t) rci_shape_count(&g->values[n->in[k]].tensor.shape);
     if (parameters)
         *parameters = p;
     return RC_OK;
 }
 
-rc_status rc_graph_cost(const struct rc_graph *g, struct rc_graph_cost *out)
+rc_status rci_graph_cost(const struct rc_graph *g, struct rci_graph_cost *out)
 {
-    struct rc_graph_cost t = {0, 0, 0};
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    struct rci_graph_cost t = {0, 0, 0};
+    for (rci_id i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op)
             t.macs += cost_of(g, &g->nodes[i]).macs;
-    for (rc_id v = 0; v < g->n_values; v++) /* shared weights count once */
+    for (rci_id v = 0; v < g->n_values; v++) /* shared weights count once */
         if (is_weight(&g->values[v])) {
-            t.parameters += (uint64_t) rc_shape_count(&g->values[v].tensor.shape);
-            t.weight_bytes += rc_tensor_bytes(&g->values[v].tensor);
+            t.parameters += (uint64_t) rci_shape_count(&g->values[v].tensor.shape);
+            t.weight_bytes += rci_tensor_bytes(&g->values[v].tensor);
         }
     *out = t;
     return RC_OK;

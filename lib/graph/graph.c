@@ -6,7 +6,7 @@
 
 #define GRAPH_MAGIC UINT64_C(0x72636772617068) /* "rcgraph" */
 
-rc_status rc_graph_create(struct rc_graph **out, struct rc_context *c)
+rc_status rci_graph_create(struct rc_graph **out, struct rc_context *c)
 {
     struct rc_graph *g = RC_NEW(c, struct rc_graph);
     if (!g)
@@ -20,56 +20,56 @@ rc_status rc_graph_create(struct rc_graph **out, struct rc_context *c)
     return RC_OK;
 }
 
-bool rc_graph_valid(const struct rc_graph *g)
+bool rci_graph_valid(const struct rc_graph *g)
 {
     return g && g->magic == GRAPH_MAGIC;
 }
 
-static void free_node(struct rc_node *n)
+static void free_node(struct rci_node *n)
 {
-    rc_release(n->name);
-    rc_release(n->attrs);
-    rc_release(n->in);
-    rc_release(n->out);
+    rci_release(n->name);
+    rci_release(n->attrs);
+    rci_release(n->in);
+    rci_release(n->out);
 }
 
-void rc_graph_destroy(struct rc_graph *g)
+void rci_graph_destroy(struct rc_graph *g)
 {
     if (!g)
         return;
     for (uint32_t i = 0; i < g->n_nodes; i++)
         free_node(&g->nodes[i]);
     for (uint32_t i = 0; i < g->n_values; i++) {
-        rc_release(g->values[i].name);
-        rc_tensor_free(&g->values[i].tensor);
+        rci_release(g->values[i].name);
+        rci_tensor_free(&g->values[i].tensor);
     }
     for (uint32_t i = 0; i < g->n_meta; i++) {
-        rc_release(g->meta[i].key);
-        rc_release(g->meta[i].value);
+        rci_release(g->meta[i].key);
+        rci_release(g->meta[i].value);
     }
-    rc_release(g->nodes);
-    rc_release(g->values);
-    rc_release(g->inputs);
-    rc_release(g->outputs);
-    rc_release(g->meta);
-    rc_release(g->name);
-    rc_release(g->batch_name);
-    rc_release(g->value_names.slot);
-    rc_release(g->node_names.slot);
+    rci_release(g->nodes);
+    rci_release(g->values);
+    rci_release(g->inputs);
+    rci_release(g->outputs);
+    rci_release(g->meta);
+    rci_release(g->name);
+    rci_release(g->batch_name);
+    rci_release(g->value_names.slot);
+    rci_release(g->node_names.slot);
     g->magic = 0;
-    rc_release(g);
+    rci_release(g);
 }
 
 /* Duplicate an array; NULL source or no elements gives a valid empty block. */
 static void *copy_array(struct rc_context *c, const void *from, size_t count, size_t size)
 {
-    void *p = rc_alloc_array(c, count, size);
+    void *p = rci_alloc_array(c, count, size);
     if (p && count)
         memcpy(p, from, count * size);
     return p;
 }
 
-static rc_status clone_node(struct rc_context *c, struct rc_node *to, const struct rc_node *from)
+static rc_status clone_node(struct rc_context *c, struct rci_node *to, const struct rci_node *from)
 {
     *to = *from;
     to->name = NULL;
@@ -77,36 +77,36 @@ static rc_status clone_node(struct rc_context *c, struct rc_node *to, const stru
     to->in = to->out = NULL;
     if (!from->op)
         return RC_OK;
-    to->name = rc_strdup(c, from->name);
+    to->name = rci_strdup(c, from->name);
     to->attrs = copy_array(c, from->attrs, from->op->attr_size, 1);
-    to->in = copy_array(c, from->in, from->n_in, sizeof(rc_id));
-    to->out = copy_array(c, from->out, from->n_out, sizeof(rc_id));
+    to->in = copy_array(c, from->in, from->n_in, sizeof(rci_id));
+    to->out = copy_array(c, from->out, from->n_out, sizeof(rci_id));
     return to->name && to->attrs && to->in && to->out ? RC_OK : RC_ERR_MEMORY;
 }
 
-static rc_status clone_value(struct rc_context *c, struct rc_value *to, const struct rc_value *from,
-                             bool share)
+static rc_status clone_value(struct rc_context *c, struct rci_value *to,
+                             const struct rci_value *from, bool share)
 {
     *to = *from;
     to->name = NULL;
     to->tensor.data = NULL;
-    if (from->name && !(to->name = rc_strdup(c, from->name)))
+    if (from->name && !(to->name = rci_strdup(c, from->name)))
         return RC_ERR_MEMORY;
     if (!from->tensor.data)
         return RC_OK;
     if (!share)
-        return rc_tensor_copy(&to->tensor, c, &from->tensor);
-    to->tensor.data = rc_share(from->tensor.data);
+        return rci_tensor_copy(&to->tensor, c, &from->tensor);
+    to->tensor.data = rci_share(from->tensor.data);
     return RC_OK;
 }
 
 static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from, bool share)
 {
     struct rc_context *c = g->ctx;
-    g->nodes = rc_alloc_array(c, from->n_nodes, sizeof(*g->nodes));
-    g->values = rc_alloc_array(c, from->n_values, sizeof(*g->values));
-    g->inputs = copy_array(c, from->inputs, from->n_inputs, sizeof(rc_id));
-    g->outputs = copy_array(c, from->outputs, from->n_outputs, sizeof(rc_id));
+    g->nodes = rci_alloc_array(c, from->n_nodes, sizeof(*g->nodes));
+    g->values = rci_alloc_array(c, from->n_values, sizeof(*g->values));
+    g->inputs = copy_array(c, from->inputs, from->n_inputs, sizeof(rci_id));
+    g->outputs = copy_array(c, from->outputs, from->n_outputs, sizeof(rci_id));
     if (!g->nodes || !g->values || !g->inputs || !g->outputs)
         return RC_ERR_MEMORY;
     g->cap_nodes = from->n_nodes;
@@ -123,12 +123,12 @@ static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from,
     }
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].name)
-            RC_TRY(rc_names_add_node(g, i));
+            RC_TRY(rci_names_add_node(g, i));
     for (uint32_t i = 0; i < g->n_values; i++)
         if (g->values[i].name)
-            RC_TRY(rc_names_add_value(g, i));
+            RC_TRY(rci_names_add_value(g, i));
     for (uint32_t i = 0; i < from->n_meta; i++)
-        RC_TRY(rc_graph_set_meta(g, from->meta[i].key, from->meta[i].value));
+        RC_TRY(rci_graph_set_meta(g, from->meta[i].key, from->meta[i].value));
     return RC_OK;
 }
 
@@ -136,41 +136,41 @@ static rc_status clone(struct rc_graph **out, const struct rc_graph *from, bool 
 {
     struct rc_graph *g;
     rc_status st;
-    RC_TRY(rc_graph_create(&g, from->ctx));
+    RC_TRY(rci_graph_create(&g, from->ctx));
     g->opset = from->opset;
     g->ir_version = from->ir_version;
     g->dynamic_batch = from->dynamic_batch;
     g->batch = from->batch;
     st = clone_contents(g, from, share);
-    if (st == RC_OK && from->name && !(g->name = rc_strdup(g->ctx, from->name)))
+    if (st == RC_OK && from->name && !(g->name = rci_strdup(g->ctx, from->name)))
         st = RC_ERR_MEMORY;
-    if (st == RC_OK && from->batch_name && !(g->batch_name = rc_strdup(g->ctx, from->batch_name)))
+    if (st == RC_OK && from->batch_name && !(g->batch_name = rci_strdup(g->ctx, from->batch_name)))
         st = RC_ERR_MEMORY;
     if (st == RC_OK)
         *out = g;
     else
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     return st;
 }
 
-rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *from)
+rc_status rci_graph_clone(struct rc_graph **out, const struct rc_graph *from)
 {
     return clone(out, from, false);
 }
 
-rc_status rc_graph_clone_shared(struct rc_graph **out, const struct rc_graph *from)
+rc_status rci_graph_clone_shared(struct rc_graph **out, const struct rc_graph *from)
 {
     return clone(out, from, true);
 }
 
-rc_status rc_graph_own_const(struct rc_graph *g, rc_id value)
+rc_status rci_graph_own_const(struct rc_graph *g, rci_id value)
 {
-    const struct rc_tensor *t = &g->values[value].tensor;
-    struct rc_tensor copy;
-    if (!rc_is_shared(t->data))
+    const struct rci_tensor *t = &g->values[value].tensor;
+    struct rci_tensor copy;
+    if (!rci_is_shared(t->data))
         return RC_OK;
-    RC_TRY(rc_tensor_copy(&copy, g->ctx, t));
-    rc_graph_replace_const(g, value, &copy);
+    RC_TRY(rci_tensor_copy(&copy, g->ctx, t));
+    rci_graph_replace_const(g, value, &copy);
     return RC_OK;
 }
 
@@ -182,7 +182,7 @@ static uint32_t find_meta(const struct rc_graph *g, const char *key)
     return i;
 }
 
-const char *rc_graph_meta(const struct rc_graph *g, const char *key)
+const char *rci_graph_meta(const struct rc_graph *g, const char *key)
 {
     const uint32_t i = find_meta(g, key);
     return i < g->n_meta ? g->meta[i].value : NULL;
@@ -190,13 +190,13 @@ const char *rc_graph_meta(const struct rc_graph *g, const char *key)
 
 static void drop_meta(struct rc_graph *g, uint32_t i)
 {
-    rc_release(g->meta[i].key);
-    rc_release(g->meta[i].value);
+    rci_release(g->meta[i].key);
+    rci_release(g->meta[i].value);
     memmove(&g->meta[i], &g->meta[i + 1], (g->n_meta - i - 1) * sizeof(g->meta[0]));
     g->n_meta--;
 }
 
-rc_status rc_graph_set_meta(struct rc_graph *g, const char *key, const char *value)
+rc_status rci_graph_set_meta(struct rc_graph *g, const char *key, const char *value)
 {
     const uint32_t i = find_meta(g, key);
     if (!value) {
@@ -204,20 +204,20 @@ rc_status rc_graph_set_meta(struct rc_graph *g, const char *key, const char *val
             drop_meta(g, i);
         return RC_OK;
     }
-    char *copy = rc_strdup(g->ctx, value);
+    char *copy = rci_strdup(g->ctx, value);
     if (!copy)
         return RC_ERR_MEMORY;
     if (i < g->n_meta) {
-        rc_release(g->meta[i].value);
+        rci_release(g->meta[i].value);
         g->meta[i].value = copy;
         return RC_OK;
     }
-    char *name = rc_strdup(g->ctx, key);
-    if (!name || rc_grow(g->ctx, &g->meta, g->n_meta, &g->cap_meta, sizeof(g->meta[0])) != RC_OK) {
-        rc_release(name);
-        rc_release(copy);
+    char *name = rci_strdup(g->ctx, key);
+    if (!name || rci_grow(g->ctx, &g->meta, g->n_meta, &g->cap_meta, sizeof(g->meta[0])) != RC_OK) {
+        rci_release(name);
+        rci_release(copy);
         return RC_ERR_MEMORY;
     }
-    g->meta[g->n_meta++] = (struct rc_meta){name, copy};
+    g->meta[g->n_meta++] = (struct rci_meta){name, copy};
     return RC_OK;
 }

@@ -1,26 +1,26 @@
 #ifndef RC_LIB_GRAPH_GRAPH_H
 #define RC_LIB_GRAPH_GRAPH_H
 /* The model: values and nodes named by dense ids, never by pointers kept across edits. Removed
- * entries stay as dead slots until rc_graph_compact(). */
+ * entries stay as dead slots until rci_graph_compact(). */
 #include "graph/op.h"
 
-enum { /* rc_value.flags */
+enum { /* rci_value.flags */
        RC_VALUE_DEAD = 1,
        RC_VALUE_INPUT = 2,
        RC_VALUE_OUTPUT = 4,
        RC_VALUE_FROZEN = 8 /* a constant that training must leave alone */
 };
 
-struct rc_value {
+struct rci_value {
     char *name;              /* unique in the graph, never NULL for live values */
-    struct rc_tensor tensor; /* shape at the graph's batch; .data set: a constant, owned here */
-    rc_id producer;          /* node, or RC_NONE for inputs and constants */
+    struct rci_tensor tensor; /* shape at the graph's batch; .data set: a constant, owned here */
+    rci_id producer;          /* node, or RC_NONE for inputs and constants */
     uint32_t producer_out;   /* which output of the producer */
     uint32_t flags;
 };
 
 /* Work fused behind a node inside a session (pass fuse_post); empty in imported graphs. */
-enum rc_post_kind {
+enum rci_post_kind {
     RC_POST_RELU = 1,
     RC_POST_CLIP,
     RC_POST_LEAKY,
@@ -29,30 +29,30 @@ enum rc_post_kind {
     RC_POST_HARDSWISH,
     RC_POST_ADD
 };
-struct rc_post {
-    enum rc_post_kind kind;
+struct rci_post {
+    enum rci_post_kind kind;
     float alpha, beta; /* CLIP: bounds; LEAKY: slope; HARDSIGMOID: alpha*x+beta */
     uint32_t operand;  /* ADD: index into node->in of the value that is added */
 };
 enum { RC_MAX_POST = 4 };
 
-struct rc_node {
-    const struct rc_op *op; /* NULL: a dead slot */
+struct rci_node {
+    const struct rci_op *op; /* NULL: a dead slot */
     char *name;             /* unique; made up on import when the file has none */
     void *attrs;            /* op->attr_size bytes */
-    rc_id *in, *out;        /* RC_NONE: absent optional operand */
+    rci_id *in, *out;        /* RC_NONE: absent optional operand */
     uint32_t n_in, n_out;
     uint32_t n_post;
-    struct rc_post post[RC_MAX_POST];
+    struct rci_post post[RC_MAX_POST];
 };
 
-struct rc_meta {
+struct rci_meta {
     char *key, *value;
 };
 
 /* Name -> id, open addressing. Entries of renamed or dead things stay and are skipped on lookup. */
-struct rc_name_index {
-    rc_id *slot;
+struct rci_name_index {
+    rci_id *slot;
     uint32_t capacity, used;
 };
 
@@ -60,108 +60,110 @@ struct rc_graph {
     uint64_t magic;
     struct rc_context *ctx;
     char *name;
-    struct rc_node *nodes;
+    struct rci_node *nodes;
     uint32_t n_nodes, cap_nodes;
-    struct rc_value *values;
+    struct rci_value *values;
     uint32_t n_values, cap_values;
-    rc_id *inputs;
+    rci_id *inputs;
     uint32_t n_inputs;
-    rc_id *outputs;
+    rci_id *outputs;
     uint32_t n_outputs;
-    struct rc_meta *meta;
+    struct rci_meta *meta;
     uint32_t n_meta, cap_meta;
     int64_t opset, ir_version; /* as read; written back */
     bool dynamic_batch;        /* axis 0 of inputs and outputs is symbolic */
     char *batch_name;          /* its name in the file, such as "N"; NULL: "N" is written */
     int64_t batch;             /* the batch that value shapes are inferred at; 1 when dynamic */
-    struct rc_name_index value_names, node_names;
+    struct rci_name_index value_names, node_names;
 };
 
-rc_status rc_graph_create(struct rc_graph **out, struct rc_context *c);
-void rc_graph_destroy(struct rc_graph *g); /* accepts NULL and half-built graphs */
-rc_status rc_graph_clone(struct rc_graph **out, const struct rc_graph *g); /* ids are kept */
+rc_status rci_graph_create(struct rc_graph **out, struct rc_context *c);
+void rci_graph_destroy(struct rc_graph *g); /* accepts NULL and half-built graphs */
+rc_status rci_graph_clone(struct rc_graph **out, const struct rc_graph *g); /* ids are kept */
 /* Constants are the same memory in both graphs: for reading, while neither changes its own.
- * rc_graph_own_const() before writing gives this graph a copy of one. */
-rc_status rc_graph_clone_shared(struct rc_graph **out, const struct rc_graph *g);
-rc_status rc_graph_own_const(struct rc_graph *g, rc_id value);
-bool rc_graph_valid(const struct rc_graph *g);                             /* magic */
+ * rci_graph_own_const() before writing gives this graph a copy of one. */
+rc_status rci_graph_clone_shared(struct rc_graph **out, const struct rc_graph *g);
+rc_status rci_graph_own_const(struct rc_graph *g, rci_id value);
+bool rci_graph_valid(const struct rc_graph *g);                             /* magic */
 
 /* --- building and editing; new ids are appended --- */
 /* name NULL: one is made up from `hint`. Duplicate names are RC_ERR_MODEL. */
-rc_status rc_graph_add_value(struct rc_graph *g, rc_id *out, const char *name);
+rc_status rci_graph_add_value(struct rc_graph *g, rci_id *out, const char *name);
 /* Copies `t` (with its data) as a constant. */
-rc_status rc_graph_add_const(struct rc_graph *g, rc_id *out, const char *name,
-                             const struct rc_tensor *t);
-rc_status rc_graph_add_input(struct rc_graph *g, rc_id *out, const char *name, enum rc_dtype d,
-                             const struct rc_shape *s);
-rc_status rc_graph_set_outputs(struct rc_graph *g, const rc_id *values, uint32_t n);
+rc_status rci_graph_add_const(struct rc_graph *g, rci_id *out, const char *name,
+                             const struct rci_tensor *t);
+rc_status rci_graph_add_input(struct rc_graph *g, rci_id *out, const char *name, enum rci_dtype d,
+                             const struct rci_shape *s);
+rc_status rci_graph_set_outputs(struct rc_graph *g, const rci_id *values, uint32_t n);
 /* attrs: op->attr_size bytes to copy, or NULL for zeros. Output values are created when
  * outs is NULL (n_out of them, named after the node). */
-rc_status rc_graph_add_node(struct rc_graph *g, rc_id *out, const struct rc_op *op,
-                            const char *name, const void *attrs, const rc_id *ins, uint32_t n_in,
-                            const rc_id *outs, uint32_t n_out);
-rc_status rc_graph_append_input(struct rc_graph *g, rc_id node, rc_id value);
-void rc_graph_drop_input(struct rc_graph *g, rc_id node, uint32_t index);
-/* Replace a constant's tensor by `t`, taking over t->data (which must come from rc_alloc). */
-void rc_graph_replace_const(struct rc_graph *g, rc_id value, struct rc_tensor *t);
+rc_status rci_graph_add_node(struct rc_graph *g, rci_id *out, const struct rci_op *op,
+                            const char *name, const void *attrs, const rci_id *ins, uint32_t n_in,
+                            const rci_id *outs, uint32_t n_out);
+rc_status rci_graph_append_input(struct rc_graph *g, rci_id node, rci_id value);
+void rci_graph_drop_input(struct rc_graph *g, rci_id node, uint32_t index);
+/* Replace a constant's tensor by `t`, taking over t->data (which must come from rci_alloc). */
+void rci_graph_replace_const(struct rc_graph *g, rci_id value, struct rci_tensor *t);
 /* Every reader of `from` (graph outputs too) reads `to` instead. When `from` is a graph output,
  * `to` takes over its name so that the interface keeps its names. */
-rc_status rc_graph_redirect(struct rc_graph *g, rc_id from, rc_id to);
-void rc_graph_kill_node(struct rc_graph *g, rc_id node); /* its outputs die too */
+rc_status rci_graph_redirect(struct rc_graph *g, rci_id from, rci_id to);
+void rci_graph_kill_node(struct rc_graph *g, rci_id node); /* its outputs die too */
 /* Remove node: readers of its out[0] read its in[0]. */
-rc_status rc_graph_bypass(struct rc_graph *g, rc_id node);
+rc_status rci_graph_bypass(struct rc_graph *g, rci_id node);
 /* Kill nodes and constants that reach no output; returns how many nodes went. */
-rc_status rc_graph_sweep(struct rc_graph *g, uint32_t *n_removed);
-rc_status rc_graph_rename_value(struct rc_graph *g, rc_id value, const char *name);
-rc_status rc_graph_set_meta(struct rc_graph *g, const char *key,
+rc_status rci_graph_sweep(struct rc_graph *g, uint32_t *n_removed);
+rc_status rci_graph_rename_value(struct rc_graph *g, rci_id value, const char *name);
+rc_status rci_graph_set_meta(struct rc_graph *g, const char *key,
                             const char *value);                       /* NULL: drop */
-const char *rc_graph_meta(const struct rc_graph *g, const char *key); /* NULL if absent */
-/* Fresh name that no value or node has: hint, hint_1, ... Allocated with rc_alloc. */
-char *rc_graph_fresh_name(struct rc_graph *g, const char *hint);
+const char *rci_graph_meta(const struct rc_graph *g, const char *key); /* NULL if absent */
+/* Fresh name that no value or node has: hint, hint_1, ... Allocated with rci_alloc. */
+char *rci_graph_fresh_name(struct rc_graph *g, const char *hint);
 
 /* --- questions --- */
-static inline bool rc_value_is_const(const struct rc_value *v)
+static inline bool rci_value_is_const(const struct rci_value *v)
 {
     return v->tensor.data != NULL;
 }
-rc_id rc_graph_find_value(const struct rc_graph *g, const char *name);
-rc_id rc_graph_find_node(const struct rc_graph *g, const char *name);
-uint32_t rc_graph_count_readers(const struct rc_graph *g,
-                                rc_id value);                        /* node operands + outputs */
-rc_id rc_graph_single_reader(const struct rc_graph *g, rc_id value); /* RC_NONE unless exactly one
+rci_id rci_graph_find_value(const struct rc_graph *g, const char *name);
+rci_id rci_graph_find_node(const struct rc_graph *g, const char *name);
+uint32_t rci_graph_count_readers(const struct rc_graph *g,
+                                rci_id value);                        /* node operands + outputs */
+rci_id rci_graph_single_reader(const struct rc_graph *g,
+                               rci_id value); /* RC_NONE unless exactly one
                                                                         node operand, no output */
-/* Deterministic topological order (Kahn, by node id); array from rc_alloc, *n live nodes.
+/* Deterministic topological order (Kahn, by node id); array from rci_alloc, *n live nodes.
  * RC_ERR_MODEL names a node on a cycle. */
-rc_status rc_graph_order(const struct rc_graph *g, rc_id **order, uint32_t *n);
+rc_status rci_graph_order(const struct rc_graph *g, rci_id **order, uint32_t *n);
 /* All readers of all values as one CSR table: readers of v are node[start[v] .. start[v+1]). */
-struct rc_readers {
+struct rci_readers {
     uint32_t *start;
-    rc_id *node;
+    rci_id *node;
     uint32_t *operand;
 };
-rc_status rc_graph_readers(const struct rc_graph *g, struct rc_readers *out);
-void rc_readers_free(struct rc_readers *r);
+rc_status rci_graph_readers(const struct rc_graph *g, struct rci_readers *out);
+void rci_readers_free(struct rci_readers *r);
 
 /* --- inference of shapes (graph/infer.c) --- */
 /* Shapes of all values with axis 0 of the inputs set to `batch` (dynamic graphs; others accept only
  * their own). shapes: array of g->n_values tensors without data, to be filled. */
-rc_status rc_graph_infer_at(const struct rc_graph *g, int64_t batch, struct rc_tensor *shapes);
+rc_status rci_graph_infer_at(const struct rc_graph *g, int64_t batch, struct rci_tensor *shapes);
 /* The same into the values themselves at g->batch. Call after every edit. */
-rc_status rc_graph_infer(struct rc_graph *g);
+rc_status rci_graph_infer(struct rc_graph *g);
 /* Structure: names unique, ids in range, single assignment, no cycle, operand counts, outputs
  * reachable; every op knows how to infer. */
-rc_status rc_graph_verify(const struct rc_graph *g);
+rc_status rci_graph_verify(const struct rc_graph *g);
 
 /* --- cost at batch 1 (graph/cost.c) --- */
-struct rc_graph_cost {
+struct rci_graph_cost {
     uint64_t macs, parameters, weight_bytes;
 };
-rc_status rc_graph_cost(const struct rc_graph *g, struct rc_graph_cost *out);
-rc_status rc_node_cost(const struct rc_graph *g, rc_id node, struct rc_cost *macs,
+rc_status rci_graph_cost(const struct rc_graph *g, struct rci_graph_cost *out);
+rc_status rci_node_cost(const struct rc_graph *g, rci_id node, struct rci_cost *macs,
                        uint64_t *parameters);
 
 /* --- helpers for op files --- */
-static inline const struct rc_tensor *rc_const_in(const struct rc_graph *g, const struct rc_node *n,
+static inline const struct rci_tensor *rci_const_in(const struct rc_graph *g,
+                                                   const struct rci_node *n,
                                                   uint32_t i)
 {
     if (i >= n->n_in || n->in[i] == RC_NONE || !g->values[n->in[i]].tensor.data)

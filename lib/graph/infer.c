@@ -6,31 +6,33 @@
 enum { MAX_OPERANDS = 1024 }; /* of one node; Concat of a DenseNet block has about 60 */
 
 /* Operand tensors of a node; absent ones have dtype 0. */
-static void gather_in(const struct rc_node *n, const struct rc_tensor *shapes, struct rc_tensor *in)
+static void gather_in(const struct rci_node *n, const struct rci_tensor *shapes,
+                      struct rci_tensor *in)
 {
     for (uint32_t k = 0; k < n->n_in; k++)
-        in[k] = n->in[k] == RC_NONE ? (struct rc_tensor){0} : shapes[n->in[k]];
+        in[k] = n->in[k] == RC_NONE ? (struct rci_tensor){0} : shapes[n->in[k]];
 }
 
-static rc_status check_result(const struct rc_node *n, uint32_t k, const struct rc_tensor *t)
+static rc_status check_result(const struct rci_node *n, uint32_t k, const struct rci_tensor *t)
 {
     int64_t count;
     char text[RC_SHAPE_TEXT];
-    if (!t->dtype || t->shape.rank > RC_MAX_DIMS || !rc_shape_count_checked(&t->shape, &count))
-        return rc_fail(RC_ERR_SHAPE, "node \"%s\": output %u of shape %s is not representable",
-                       n->name, k, rc_shape_text(&t->shape, text));
+    if (!t->dtype || t->shape.rank > RC_MAX_DIMS || !rci_shape_count_checked(&t->shape, &count))
+        return rci_fail(RC_ERR_SHAPE, "node \"%s\": output %u of shape %s is not representable",
+                        n->name, k, rci_shape_text(&t->shape, text));
     return RC_OK;
 }
 
-static rc_status infer_node(const struct rc_graph *g, const struct rc_node *n,
-                            struct rc_tensor *shapes, struct rc_tensor *in, struct rc_tensor *out)
+static rc_status infer_node(const struct rc_graph *g, const struct rci_node *n,
+                            struct rci_tensor *shapes, struct rci_tensor *in,
+                            struct rci_tensor *out)
 {
     if (n->n_in > MAX_OPERANDS || n->n_out > MAX_OPERANDS)
-        return rc_fail(RC_ERR_LIMIT, "node \"%s\": %u operands and %u results, at most %d each",
-                       n->name, n->n_in, n->n_out, MAX_OPERANDS);
+        return rci_fail(RC_ERR_LIMIT, "node \"%s\": %u operands and %u results, at most %d each",
+                        n->name, n->n_in, n->n_out, MAX_OPERANDS);
     gather_in(n, shapes, in);
     memset(out, 0, n->n_out * sizeof(*out));
-    const struct rc_infer i = {g, n, in, out};
+    const struct rci_infer i = {g, n, in, out};
     RC_TRY(n->op->infer(&i));
     for (uint32_t k = 0; k < n->n_out; k++) {
         if (n->out[k] == RC_NONE)
@@ -42,12 +44,12 @@ static rc_status infer_node(const struct rc_graph *g, const struct rc_node *n,
     return RC_OK;
 }
 
-static rc_status set_inputs(const struct rc_graph *g, int64_t batch, struct rc_tensor *shapes)
+static rc_status set_inputs(const struct rc_graph *g, int64_t batch, struct rci_tensor *shapes)
 {
     if (batch < 1 || (!g->dynamic_batch && batch != g->batch))
-        return rc_fail(RC_ERR_SHAPE, "batch is %lld, the model allows %s%lld", (long long) batch,
-                       g->dynamic_batch ? "any from " : "only ",
-                       g->dynamic_batch ? 1LL : (long long) g->batch);
+        return rci_fail(RC_ERR_SHAPE, "batch is %lld, the model allows %s%lld", (long long) batch,
+                        g->dynamic_batch ? "any from " : "only ",
+                        g->dynamic_batch ? 1LL : (long long) g->batch);
     for (uint32_t v = 0; v < g->n_values; v++)
         shapes[v] = g->values[v].tensor;
     for (uint32_t k = 0; k < g->n_inputs && g->dynamic_batch; k++)
@@ -56,34 +58,34 @@ static rc_status set_inputs(const struct rc_graph *g, int64_t batch, struct rc_t
     return RC_OK;
 }
 
-rc_status rc_graph_infer_at(const struct rc_graph *g, int64_t batch, struct rc_tensor *shapes)
+rc_status rci_graph_infer_at(const struct rc_graph *g, int64_t batch, struct rci_tensor *shapes)
 {
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
     RC_TRY(set_inputs(g, batch, shapes));
-    RC_TRY(rc_graph_order(g, &order, &n));
+    RC_TRY(rci_graph_order(g, &order, &n));
     rc_status st = RC_OK;
-    struct rc_tensor *in = rc_alloc_array(g->ctx, MAX_OPERANDS, sizeof(*in));
-    struct rc_tensor *out = rc_alloc_array(g->ctx, MAX_OPERANDS, sizeof(*out));
+    struct rci_tensor *in = rci_alloc_array(g->ctx, MAX_OPERANDS, sizeof(*in));
+    struct rci_tensor *out = rci_alloc_array(g->ctx, MAX_OPERANDS, sizeof(*out));
     if (!in || !out)
         st = RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         st = infer_node(g, &g->nodes[order[i]], shapes, in, out);
-    rc_release(out);
-    rc_release(in);
-    rc_release(order);
+    rci_release(out);
+    rci_release(in);
+    rci_release(order);
     return st;
 }
 
-rc_status rc_graph_infer(struct rc_graph *g)
+rc_status rci_graph_infer(struct rc_graph *g)
 {
-    struct rc_tensor *shapes = rc_alloc_array(g->ctx, g->n_values, sizeof(*shapes));
+    struct rci_tensor *shapes = rci_alloc_array(g->ctx, g->n_values, sizeof(*shapes));
     if (!shapes)
         return RC_ERR_MEMORY;
-    const rc_status st = rc_graph_infer_at(g, g->batch, shapes);
+    const rc_status st = rci_graph_infer_at(g, g->batch, shapes);
     for (uint32_t v = 0; v < g->n_values && st == RC_OK; v++)
         if (g->values[v].producer != RC_NONE)
             g->values[v].tensor = shapes[v];
-    rc_release(shapes);
+    rci_release(shapes);
     return st;
 }

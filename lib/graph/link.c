@@ -4,38 +4,38 @@
 #include <string.h>
 
 /* Axes of the node being coupled: which are named, and which hang together inside this node. */
-struct rc_link_scratch {
+struct rci_link_scratch {
     uint32_t capacity; /* slots: operands * RC_MAX_DIMS, inputs first, then outputs */
     bool *named;
     uint32_t *parent;
 };
 
-static rc_id operand_value(const struct rc_links *l, int32_t operand)
+static rci_id operand_value(const struct rci_links *l, int32_t operand)
 {
-    const struct rc_node *n = l->node;
+    const struct rci_node *n = l->node;
     if (operand >= 0)
         return (uint32_t) operand < n->n_in ? n->in[operand] : RC_NONE;
     const uint32_t out = (uint32_t) (-1 - operand);
     return out < n->n_out ? n->out[out] : RC_NONE;
 }
 
-const struct rc_shape *rc_links_shape(const struct rc_links *l, int32_t operand)
+const struct rci_shape *rci_links_shape(const struct rci_links *l, int32_t operand)
 {
-    const rc_id v = operand_value(l, operand);
+    const rci_id v = operand_value(l, operand);
     return v == RC_NONE ? NULL : &l->shape[v];
 }
 
 /* false: no such operand or axis */
-static bool axis_row(const struct rc_links *l, struct rc_axis a, uint32_t *row)
+static bool axis_row(const struct rci_links *l, struct rci_axis a, uint32_t *row)
 {
-    const rc_id v = operand_value(l, a.operand);
+    const rci_id v = operand_value(l, a.operand);
     if (v == RC_NONE || a.axis >= l->shape[v].rank)
         return false;
     *row = v * RC_MAX_DIMS + a.axis;
     return true;
 }
 
-static int64_t row_length(const struct rc_links *l, uint32_t row)
+static int64_t row_length(const struct rci_links *l, uint32_t row)
 {
     return l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
 }
@@ -60,31 +60,31 @@ static void unite(uint32_t *parent, uint32_t a, uint32_t b)
         parent[a] = b;
 }
 
-uint32_t rc_links_find(struct rc_links *l, uint32_t id)
+uint32_t rci_links_find(struct rci_links *l, uint32_t id)
 {
     return find(l->parent, id);
 }
 
-static uint32_t slot_of(const struct rc_links *l, struct rc_axis a)
+static uint32_t slot_of(const struct rci_links *l, struct rci_axis a)
 {
     const uint32_t operand =
         a.operand >= 0 ? (uint32_t) a.operand : l->node->n_in + (uint32_t) (-1 - a.operand);
     return operand * RC_MAX_DIMS + a.axis;
 }
 
-static void fix_row(struct rc_links *l, uint32_t row, rc_id by)
+static void fix_row(struct rci_links *l, uint32_t row, rci_id by)
 {
     if (l->fixed_by[row] == RC_NONE)
         l->fixed_by[row] = by;
 }
 
-static rc_id current_node(const struct rc_links *l)
+static rci_id current_node(const struct rci_links *l)
 {
-    return (rc_id) (l->node - l->g->nodes);
+    return (rci_id) (l->node - l->g->nodes);
 }
 
 /* Both rows of a link, noted as named by this node; false when one of them does not exist. */
-static bool link_rows(struct rc_links *l, struct rc_axis a, struct rc_axis b, uint32_t row[2])
+static bool link_rows(struct rci_links *l, struct rci_axis a, struct rci_axis b, uint32_t row[2])
 {
     if (!axis_row(l, a, &row[0]) || !axis_row(l, b, &row[1]))
         return false;
@@ -94,13 +94,13 @@ static bool link_rows(struct rc_links *l, struct rc_axis a, struct rc_axis b, ui
     return true;
 }
 
-static void fix_both(struct rc_links *l, const uint32_t row[2])
+static void fix_both(struct rci_links *l, const uint32_t row[2])
 {
     fix_row(l, row[0], current_node(l));
     fix_row(l, row[1], current_node(l));
 }
 
-void rc_link_same(struct rc_links *l, struct rc_axis a, struct rc_axis b)
+void rci_link_same(struct rci_links *l, struct rci_axis a, struct rci_axis b)
 {
     uint32_t row[2];
     if (!link_rows(l, a, b, row))
@@ -114,8 +114,8 @@ void rc_link_same(struct rc_links *l, struct rc_axis a, struct rc_axis b)
         unite(l->parent, l->base[row[0]] + k, l->base[row[1]] + k);
 }
 
-void rc_link_offset(struct rc_links *l, struct rc_axis part, struct rc_axis whole, int64_t offset,
-                    int64_t step)
+void rci_link_offset(struct rci_links *l, struct rci_axis part, struct rci_axis whole,
+                     int64_t offset, int64_t step)
 {
     uint32_t row[2];
     if (!link_rows(l, part, whole, row))
@@ -131,7 +131,7 @@ void rc_link_offset(struct rc_links *l, struct rc_axis part, struct rc_axis whol
               l->base[row[1]] + (uint32_t) (offset + k * step));
 }
 
-void rc_link_repeat(struct rc_links *l, struct rc_axis a, struct rc_axis b, int64_t count)
+void rci_link_repeat(struct rci_links *l, struct rci_axis a, struct rci_axis b, int64_t count)
 {
     uint32_t row[2];
     if (!link_rows(l, a, b, row))
@@ -145,7 +145,7 @@ void rc_link_repeat(struct rc_links *l, struct rc_axis a, struct rc_axis b, int6
         unite(l->parent, l->base[row[0]] + (uint32_t) (i / count), l->base[row[1]] + (uint32_t) i);
 }
 
-void rc_link_blocks(struct rc_links *l, struct rc_axis a, int64_t groups)
+void rci_link_blocks(struct rci_links *l, struct rci_axis a, int64_t groups)
 {
     uint32_t row;
     if (!axis_row(l, a, &row))
@@ -160,7 +160,7 @@ void rc_link_blocks(struct rc_links *l, struct rc_axis a, int64_t groups)
         unite(l->parent, l->base[row] + (uint32_t) i, l->base[row] + (uint32_t) (i % per));
 }
 
-void rc_link_zero(struct rc_links *l, struct rc_axis a, int64_t from, int64_t count)
+void rci_link_zero(struct rci_links *l, struct rci_axis a, int64_t from, int64_t count)
 {
     uint32_t row;
     if (!axis_row(l, a, &row))
@@ -169,14 +169,14 @@ void rc_link_zero(struct rc_links *l, struct rc_axis a, int64_t from, int64_t co
         l->zero[l->base[row] + (uint32_t) k] = 1;
 }
 
-void rc_link_fixed(struct rc_links *l, struct rc_axis a)
+void rci_link_fixed(struct rci_links *l, struct rci_axis a)
 {
     uint32_t row;
     if (axis_row(l, a, &row))
         fix_row(l, row, current_node(l));
 }
 
-const int32_t *rc_links_kept(const struct rc_links *l, struct rc_axis a, uint32_t *n)
+const int32_t *rci_links_kept(const struct rci_links *l, struct rci_axis a, uint32_t *n)
 {
     uint32_t row;
     *n = 0;
@@ -186,7 +186,7 @@ const int32_t *rc_links_kept(const struct rc_links *l, struct rc_axis a, uint32_
     return l->kept[row];
 }
 
-int64_t rc_links_old_length(const struct rc_links *l, struct rc_axis a)
+int64_t rci_links_old_length(const struct rci_links *l, struct rci_axis a)
 {
     uint32_t row;
     return axis_row(l, a, &row) ? row_length(l, row) : 0;
@@ -194,15 +194,15 @@ int64_t rc_links_old_length(const struct rc_links *l, struct rc_axis a)
 
 /* --- collecting --- */
 
-static rc_status scratch_fit(struct rc_links *l, uint32_t slots)
+static rc_status scratch_fit(struct rci_links *l, uint32_t slots)
 {
-    struct rc_link_scratch *s = l->scratch;
+    struct rci_link_scratch *s = l->scratch;
     if (slots > s->capacity) {
-        rc_release(s->named);
-        rc_release(s->parent);
+        rci_release(s->named);
+        rci_release(s->parent);
         s->capacity = 0;
-        s->named = rc_alloc_array(l->ctx, slots, sizeof(bool));
-        s->parent = rc_alloc_array(l->ctx, slots, sizeof(uint32_t));
+        s->named = rci_alloc_array(l->ctx, slots, sizeof(bool));
+        s->parent = rci_alloc_array(l->ctx, slots, sizeof(uint32_t));
         if (!s->named || !s->parent)
             return RC_ERR_MEMORY;
         s->capacity = slots;
@@ -214,25 +214,25 @@ static rc_status scratch_fit(struct rc_links *l, uint32_t slots)
     return RC_OK;
 }
 
-static struct rc_axis slot_axis(const struct rc_node *n, uint32_t slot)
+static struct rci_axis slot_axis(const struct rci_node *n, uint32_t slot)
 {
     const uint32_t operand = slot / RC_MAX_DIMS, axis = slot % RC_MAX_DIMS;
     return operand < n->n_in ? RC_IN(operand, axis) : RC_OUT(operand - n->n_in, axis);
 }
 
-static uint8_t slot_side(const struct rc_links *l, uint32_t slot)
+static uint8_t slot_side(const struct rci_links *l, uint32_t slot)
 {
-    const struct rc_axis a = slot_axis(l->node, slot);
+    const struct rci_axis a = slot_axis(l->node, slot);
     if (a.operand < 0)
         return RC_SIDE_OUT;
-    const rc_id v = operand_value(l, a.operand);
-    return v != RC_NONE && !rc_value_is_const(&l->g->values[v]) ? RC_SIDE_IN : 0;
+    const rci_id v = operand_value(l, a.operand);
+    return v != RC_NONE && !rci_value_is_const(&l->g->values[v]) ? RC_SIDE_IN : 0;
 }
 
 /* Fix what the rule left out, and note which side of the node each constant's axis belongs to. */
-static void finish_node(struct rc_links *l, uint32_t slots)
+static void finish_node(struct rci_links *l, uint32_t slots)
 {
-    const struct rc_link_scratch *s = l->scratch;
+    const struct rci_link_scratch *s = l->scratch;
     for (uint32_t i = 0; i < slots; i++) {
         uint32_t row;
         if (!axis_row(l, slot_axis(l->node, i), &row))
@@ -247,7 +247,7 @@ static void finish_node(struct rc_links *l, uint32_t slots)
     }
 }
 
-static rc_status couple_node(struct rc_links *l, const struct rc_node *n)
+static rc_status couple_node(struct rci_links *l, const struct rci_node *n)
 {
     const uint32_t slots = (n->n_in + n->n_out) * RC_MAX_DIMS;
     l->node = n;
@@ -258,7 +258,7 @@ static rc_status couple_node(struct rc_links *l, const struct rc_node *n)
     return RC_OK;
 }
 
-static rc_status number_rows(struct rc_links *l)
+static rc_status number_rows(struct rci_links *l)
 {
     const struct rc_graph *g = l->g;
     uint64_t total = 0;
@@ -268,8 +268,8 @@ static rc_status number_rows(struct rc_links *l)
         l->shape[v] = g->values[v].tensor.shape;
         for (uint32_t a = 0; a < l->shape[v].rank; a++) {
             if (total + (uint64_t) l->shape[v].dim[a] > INT32_MAX)
-                return rc_fail(RC_ERR_LIMIT, "value \"%s\": too many indices in all axes together",
-                               g->values[v].name);
+                return rci_fail(RC_ERR_LIMIT, "value \"%s\": too many indices in all axes together",
+                                g->values[v].name);
             l->base[v * RC_MAX_DIMS + a] = (uint32_t) total;
             total += (uint64_t) l->shape[v].dim[a];
         }
@@ -278,17 +278,17 @@ static rc_status number_rows(struct rc_links *l)
     return RC_OK;
 }
 
-static rc_status allocate_rows(struct rc_links *l)
+static rc_status allocate_rows(struct rci_links *l)
 {
     const uint32_t n_values = l->g->n_values;
     l->n_rows = n_values * RC_MAX_DIMS;
-    l->base = rc_alloc_array(l->ctx, l->n_rows, sizeof(*l->base));
-    l->side = rc_alloc_array(l->ctx, l->n_rows, sizeof(*l->side));
-    l->fixed_by = rc_alloc_array(l->ctx, l->n_rows, sizeof(*l->fixed_by));
-    l->shape = rc_alloc_array(l->ctx, n_values, sizeof(*l->shape));
-    l->kept = rc_alloc_array(l->ctx, l->n_rows, sizeof(*l->kept));
-    l->n_kept = rc_alloc_array(l->ctx, l->n_rows, sizeof(*l->n_kept));
-    l->scratch = RC_NEW(l->ctx, struct rc_link_scratch);
+    l->base = rci_alloc_array(l->ctx, l->n_rows, sizeof(*l->base));
+    l->side = rci_alloc_array(l->ctx, l->n_rows, sizeof(*l->side));
+    l->fixed_by = rci_alloc_array(l->ctx, l->n_rows, sizeof(*l->fixed_by));
+    l->shape = rci_alloc_array(l->ctx, n_values, sizeof(*l->shape));
+    l->kept = rci_alloc_array(l->ctx, l->n_rows, sizeof(*l->kept));
+    l->n_kept = rci_alloc_array(l->ctx, l->n_rows, sizeof(*l->n_kept));
+    l->scratch = RC_NEW(l->ctx, struct rci_link_scratch);
     if (!l->base || !l->side || !l->fixed_by || !l->shape || !l->kept || !l->n_kept || !l->scratch)
         return RC_ERR_MEMORY;
     for (uint32_t r = 0; r < l->n_rows; r++)
@@ -296,11 +296,11 @@ static rc_status allocate_rows(struct rc_links *l)
     return RC_OK;
 }
 
-static rc_status allocate_ids(struct rc_links *l)
+static rc_status allocate_ids(struct rci_links *l)
 {
-    l->parent = rc_alloc_array(l->ctx, l->n_ids, sizeof(*l->parent));
-    l->row_of = rc_alloc_array(l->ctx, l->n_ids, sizeof(*l->row_of));
-    l->zero = rc_alloc_array(l->ctx, l->n_ids, sizeof(*l->zero));
+    l->parent = rci_alloc_array(l->ctx, l->n_ids, sizeof(*l->parent));
+    l->row_of = rci_alloc_array(l->ctx, l->n_ids, sizeof(*l->row_of));
+    l->zero = rci_alloc_array(l->ctx, l->n_ids, sizeof(*l->zero));
     if (!l->parent || !l->row_of || !l->zero)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < l->n_ids; i++)
@@ -312,14 +312,14 @@ static rc_status allocate_ids(struct rc_links *l)
     return RC_OK;
 }
 
-static void fix_interface(struct rc_links *l, const rc_id *values, uint32_t n)
+static void fix_interface(struct rci_links *l, const rci_id *values, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t a = 0; a < l->shape[values[i]].rank; a++)
             fix_row(l, values[i] * RC_MAX_DIMS + a, RC_LINK_INTERFACE);
 }
 
-static rc_status collect(struct rc_links *l)
+static rc_status collect(struct rci_links *l)
 {
     const struct rc_graph *g = l->g;
     RC_TRY(allocate_rows(l));
@@ -333,42 +333,42 @@ static rc_status collect(struct rc_links *l)
     return RC_OK;
 }
 
-rc_status rc_links_create(struct rc_links **out, const struct rc_graph *g)
+rc_status rci_links_create(struct rci_links **out, const struct rc_graph *g)
 {
     *out = NULL;
-    struct rc_links *l = RC_NEW(g->ctx, struct rc_links);
+    struct rci_links *l = RC_NEW(g->ctx, struct rci_links);
     if (!l)
         return RC_ERR_MEMORY;
     l->g = g;
     l->ctx = g->ctx;
     const rc_status st = collect(l);
     if (st != RC_OK) {
-        rc_links_destroy(l);
+        rci_links_destroy(l);
         return st;
     }
     *out = l;
     return RC_OK;
 }
 
-void rc_links_destroy(struct rc_links *l)
+void rci_links_destroy(struct rci_links *l)
 {
     if (!l)
         return;
     if (l->scratch) {
-        rc_release(l->scratch->named);
-        rc_release(l->scratch->parent);
+        rci_release(l->scratch->named);
+        rci_release(l->scratch->parent);
     }
     for (uint32_t r = 0; l->kept && r < l->n_rows; r++)
-        rc_release(l->kept[r]);
-    rc_release(l->scratch);
-    rc_release(l->base);
-    rc_release(l->row_of);
-    rc_release(l->parent);
-    rc_release(l->zero);
-    rc_release(l->side);
-    rc_release(l->fixed_by);
-    rc_release(l->shape);
-    rc_release(l->kept);
-    rc_release(l->n_kept);
-    rc_release(l);
+        rci_release(l->kept[r]);
+    rci_release(l->scratch);
+    rci_release(l->base);
+    rci_release(l->row_of);
+    rci_release(l->parent);
+    rci_release(l->zero);
+    rci_release(l->side);
+    rci_release(l->fixed_by);
+    rci_release(l->shape);
+    rci_release(l->kept);
+    rci_release(l->n_kept);
+    rci_release(l);
 }

@@ -10,37 +10,38 @@
  * length or out of range fix both. Naming an absent operand or a missing axis does nothing. */
 
 /* One axis of one operand of the node being coupled. */
-struct rc_axis {
+struct rci_axis {
     int32_t operand;
     uint32_t axis;
 };
-#define RC_IN(i, a) ((struct rc_axis){(int32_t) (i), (uint32_t) (a)})
-#define RC_OUT(i, a) ((struct rc_axis){-1 - (int32_t) (i), (uint32_t) (a)})
+#define RC_IN(i, a) ((struct rci_axis){(int32_t) (i), (uint32_t) (a)})
+#define RC_OUT(i, a) ((struct rci_axis){-1 - (int32_t) (i), (uint32_t) (a)})
 
-/* Shape of an operand of the node (operand as in struct rc_axis: RC_IN(i, 0).operand) before any
+/* Shape of an operand of the node (operand as in struct rci_axis: RC_IN(i, 0).operand) before any
  * cut, at the graph's batch; NULL when the optional operand is absent. For op->couple, resized. */
-const struct rc_shape *rc_links_shape(const struct rc_links *l, int32_t operand);
+const struct rci_shape *rci_links_shape(const struct rci_links *l, int32_t operand);
 
 /* Index k of `a` exists exactly when index k of `b` exists. Axis lengths must be equal. */
-void rc_link_same(struct rc_links *l, struct rc_axis a, struct rc_axis b);
+void rci_link_same(struct rci_links *l, struct rci_axis a, struct rci_axis b);
 /* Index k of `part` is index offset + k*step of `whole` (Concat, Split, Slice, Pad). */
-void rc_link_offset(struct rc_links *l, struct rc_axis part, struct rc_axis whole, int64_t offset,
+void rci_link_offset(struct rci_links *l, struct rci_axis part, struct rci_axis whole,
+                     int64_t offset,
                     int64_t step);
 /* Index k of `a` owns indices [k*count, (k+1)*count) of `b` (Flatten: count = H*W). */
-void rc_link_repeat(struct rc_links *l, struct rc_axis a, struct rc_axis b, int64_t count);
+void rci_link_repeat(struct rci_links *l, struct rci_axis a, struct rci_axis b, int64_t count);
 /* Grouped convolution: `groups` equal blocks; every block must keep the same number of indices,
  * at the same positions inside the block (position k of all blocks is one unit). */
-void rc_link_blocks(struct rc_links *l, struct rc_axis a, int64_t groups);
+void rci_link_blocks(struct rci_links *l, struct rci_axis a, int64_t groups);
 /* Indices [from, from+count) of `a` hold the constant zero (channels added by Pad). They may be
  * cut without loss; they never gain a weight. */
-void rc_link_zero(struct rc_links *l, struct rc_axis a, int64_t from, int64_t count);
+void rci_link_zero(struct rci_links *l, struct rci_axis a, int64_t from, int64_t count);
 /* The axis must keep its length (softmax axis, reshape that mixes axes, unknown operators). */
-void rc_link_fixed(struct rc_links *l, struct rc_axis a);
+void rci_link_fixed(struct rci_links *l, struct rci_axis a);
 
 /* For op->resized: kept original indices of an axis after a cut; NULL when nothing was cut. */
-const int32_t *rc_links_kept(const struct rc_links *l, struct rc_axis a, uint32_t *n);
+const int32_t *rci_links_kept(const struct rci_links *l, struct rci_axis a, uint32_t *n);
 /* Length of that axis before the cut. */
-int64_t rc_links_old_length(const struct rc_links *l, struct rc_axis a);
+int64_t rci_links_old_length(const struct rci_links *l, struct rci_axis a);
 
 /* --- for those who collect and cut --- */
 enum { /* which way a node uses an axis of one of its operands: bits */
@@ -50,7 +51,7 @@ enum { /* which way a node uses an axis of one of its operands: bits */
 #define RC_LINK_INTERFACE (UINT32_MAX - 1) /* in fixed_by: the graph's inputs and outputs */
 
 /* A row is one axis of one value: row = value * RC_MAX_DIMS + axis. Its ids are base[row] + k. */
-struct rc_links {
+struct rci_links {
     const struct rc_graph *g;
     struct rc_context *ctx;
     uint32_t n_ids, n_rows;
@@ -59,22 +60,22 @@ struct rc_links {
     uint32_t *parent;       /* [n_ids] union-find; the root is the smallest id */
     uint8_t *zero;          /* [n_ids] constant zero where it was made (Pad) */
     uint8_t *side;          /* [n_rows] RC_SIDE_* of constants at their readers */
-    rc_id *fixed_by;        /* [n_rows] node that needs this length, RC_NONE: may be cut */
-    struct rc_shape *shape; /* [n_values] before the cut */
+    rci_id *fixed_by;        /* [n_rows] node that needs this length, RC_NONE: may be cut */
+    struct rci_shape *shape; /* [n_values] before the cut */
     int32_t **kept;         /* [n_rows] after the cut: kept indices, NULL: whole */
     uint32_t *n_kept;       /* [n_rows] */
-    const struct rc_node *node; /* the one being coupled or resized */
-    struct rc_link_scratch *scratch;
+    const struct rci_node *node; /* the one being coupled or resized */
+    struct rci_link_scratch *scratch;
 };
 
 /* Ask every node of a shape-inferred graph. The graph is borrowed. */
-rc_status rc_links_create(struct rc_links **out, const struct rc_graph *g);
-void rc_links_destroy(struct rc_links *l);
+rc_status rci_links_create(struct rci_links **out, const struct rc_graph *g);
+void rci_links_destroy(struct rci_links *l);
 /* The representative of all ids that live and die with `id`. */
-uint32_t rc_links_find(struct rc_links *l, uint32_t id);
+uint32_t rci_links_find(struct rci_links *l, uint32_t id);
 
 /* Remove every id with keep[id] == 0 (the same for all ids of one representative): gather the
  * constants, let operators fix their attributes, infer and verify. `l` is spent afterwards. On
  * failure the graph is unusable: cut a clone. */
-rc_status rc_graph_cut(struct rc_graph *g, struct rc_links *l, const uint8_t *keep);
+rc_status rci_graph_cut(struct rc_graph *g, struct rci_links *l, const uint8_t *keep);
 #endif

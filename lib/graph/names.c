@@ -12,19 +12,19 @@ static uint32_t hash(const char *s)
     return h;
 }
 
-static const char *value_name(const struct rc_graph *g, rc_id id)
+static const char *value_name(const struct rc_graph *g, rci_id id)
 {
     return g->values[id].name;
 }
 
-static const char *node_name(const struct rc_graph *g, rc_id id)
+static const char *node_name(const struct rc_graph *g, rci_id id)
 {
     return g->nodes[id].name;
 }
 
-typedef const char *(*name_fn)(const struct rc_graph *g, rc_id id);
+typedef const char *(*name_fn)(const struct rc_graph *g, rci_id id);
 
-static void put(struct rc_name_index *x, const char *name, rc_id id)
+static void put(struct rci_name_index *x, const char *name, rci_id id)
 {
     uint32_t i = hash(name) & (x->capacity - 1);
     while (x->slot[i])
@@ -33,23 +33,23 @@ static void put(struct rc_name_index *x, const char *name, rc_id id)
     x->used++;
 }
 
-static rc_status grow(struct rc_graph *g, struct rc_name_index *x, name_fn name_of, uint32_t n)
+static rc_status grow(struct rc_graph *g, struct rci_name_index *x, name_fn name_of, uint32_t n)
 {
     uint32_t wanted = 64;
     while (wanted < n * 4)
         wanted *= 2;
-    rc_id *slot = rc_alloc_array(g->ctx, wanted, sizeof(*slot));
+    rci_id *slot = rci_alloc_array(g->ctx, wanted, sizeof(*slot));
     if (!slot)
         return RC_ERR_MEMORY;
-    rc_release(x->slot);
-    *x = (struct rc_name_index){slot, wanted, 0};
-    for (rc_id id = 0; id < n; id++)
+    rci_release(x->slot);
+    *x = (struct rci_name_index){slot, wanted, 0};
+    for (rci_id id = 0; id < n; id++)
         if (name_of(g, id))
             put(x, name_of(g, id), id);
     return RC_OK;
 }
 
-static rc_status add(struct rc_graph *g, struct rc_name_index *x, name_fn name_of, rc_id id,
+static rc_status add(struct rc_graph *g, struct rci_name_index *x, name_fn name_of, rci_id id,
                      uint32_t n)
 {
     if (x->used * 2 >= x->capacity)
@@ -58,18 +58,18 @@ static rc_status add(struct rc_graph *g, struct rc_name_index *x, name_fn name_o
     return RC_OK;
 }
 
-rc_status rc_names_add_value(struct rc_graph *g, rc_id id)
+rc_status rci_names_add_value(struct rc_graph *g, rci_id id)
 {
     return add(g, &g->value_names, value_name, id, g->n_values);
 }
 
-rc_status rc_names_add_node(struct rc_graph *g, rc_id id)
+rc_status rci_names_add_node(struct rc_graph *g, rci_id id)
 {
     return add(g, &g->node_names, node_name, id, g->n_nodes);
 }
 
-static rc_id find(const struct rc_graph *g, const struct rc_name_index *x, name_fn name_of,
-                  const char *name)
+static rci_id find(const struct rc_graph *g, const struct rci_name_index *x, name_fn name_of,
+                   const char *name)
 {
     if (!x->capacity)
         return RC_NONE;
@@ -81,24 +81,24 @@ static rc_id find(const struct rc_graph *g, const struct rc_name_index *x, name_
     return RC_NONE;
 }
 
-rc_id rc_graph_find_value(const struct rc_graph *g, const char *name)
+rci_id rci_graph_find_value(const struct rc_graph *g, const char *name)
 {
     return find(g, &g->value_names, value_name, name);
 }
 
-rc_id rc_graph_find_node(const struct rc_graph *g, const char *name)
+rci_id rci_graph_find_node(const struct rc_graph *g, const char *name)
 {
     return find(g, &g->node_names, node_name, name);
 }
 
-char *rc_graph_fresh_name(struct rc_graph *g, const char *hint)
+char *rci_graph_fresh_name(struct rc_graph *g, const char *hint)
 {
-    char *name = rc_strdup(g->ctx, hint);
-    for (uint32_t i = 1; name && (rc_graph_find_value(g, name) != RC_NONE ||
-                                  rc_graph_find_node(g, name) != RC_NONE);
+    char *name = rci_strdup(g->ctx, hint);
+    for (uint32_t i = 1; name && (rci_graph_find_value(g, name) != RC_NONE ||
+                                  rci_graph_find_node(g, name) != RC_NONE);
          i++) {
-        rc_release(name);
-        name = rc_format(g->ctx, "%s_%u", hint, i);
+        rci_release(name);
+        name = rci_format(g->ctx, "%s_%u", hint, i);
     }
     return name;
 }

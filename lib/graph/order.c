@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-uint32_t rc_graph_count_readers(const struct rc_graph *g, rc_id value)
+uint32_t rci_graph_count_readers(const struct rc_graph *g, rci_id value)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < g->n_nodes; i++)
@@ -14,9 +14,9 @@ uint32_t rc_graph_count_readers(const struct rc_graph *g, rc_id value)
     return n;
 }
 
-rc_id rc_graph_single_reader(const struct rc_graph *g, rc_id value)
+rci_id rci_graph_single_reader(const struct rc_graph *g, rci_id value)
 {
-    rc_id reader = RC_NONE;
+    rci_id reader = RC_NONE;
     uint32_t n = 0;
     for (uint32_t i = 0; i < g->n_nodes; i++)
         for (uint32_t k = 0; g->nodes[i].op && k < g->nodes[i].n_in; k++)
@@ -27,25 +27,25 @@ rc_id rc_graph_single_reader(const struct rc_graph *g, rc_id value)
     return n == 1 && !(g->values[value].flags & RC_VALUE_OUTPUT) ? reader : RC_NONE;
 }
 
-void rc_readers_free(struct rc_readers *r)
+void rci_readers_free(struct rci_readers *r)
 {
-    rc_release(r->start);
-    rc_release(r->node);
-    rc_release(r->operand);
-    *r = (struct rc_readers){0};
+    rci_release(r->start);
+    rci_release(r->node);
+    rci_release(r->operand);
+    *r = (struct rci_readers){0};
 }
 
 /* Counting sort of all (value, node, operand) triples by value. */
-rc_status rc_graph_readers(const struct rc_graph *g, struct rc_readers *out)
+rc_status rci_graph_readers(const struct rc_graph *g, struct rci_readers *out)
 {
     size_t total = 0;
     for (uint32_t i = 0; i < g->n_nodes; i++)
         total += g->nodes[i].op ? g->nodes[i].n_in : 0;
-    struct rc_readers r = {rc_alloc_array(g->ctx, (size_t) g->n_values + 2, sizeof(uint32_t)),
-                           rc_alloc_array(g->ctx, total, sizeof(rc_id)),
-                           rc_alloc_array(g->ctx, total, sizeof(uint32_t))};
+    struct rci_readers r = {rci_alloc_array(g->ctx, (size_t) g->n_values + 2, sizeof(uint32_t)),
+                            rci_alloc_array(g->ctx, total, sizeof(rci_id)),
+                            rci_alloc_array(g->ctx, total, sizeof(uint32_t))};
     if (!r.start || !r.node || !r.operand) {
-        rc_readers_free(&r);
+        rci_readers_free(&r);
         return RC_ERR_MEMORY;
     }
     for (uint32_t i = 0; i < g->n_nodes; i++)
@@ -66,7 +66,7 @@ rc_status rc_graph_readers(const struct rc_graph *g, struct rc_readers *out)
 }
 
 /* Binary heap of ready node ids: smallest id first makes the order unique. */
-static void heap_push(rc_id *heap, uint32_t *n, rc_id x)
+static void heap_push(rci_id *heap, uint32_t *n, rci_id x)
 {
     uint32_t i = (*n)++;
     for (; i && heap[(i - 1) / 2] > x; i = (i - 1) / 2)
@@ -74,9 +74,9 @@ static void heap_push(rc_id *heap, uint32_t *n, rc_id x)
     heap[i] = x;
 }
 
-static rc_id heap_pop(rc_id *heap, uint32_t *n)
+static rci_id heap_pop(rci_id *heap, uint32_t *n)
 {
-    const rc_id top = heap[0], x = heap[--(*n)];
+    const rci_id top = heap[0], x = heap[--(*n)];
     uint32_t i = 0;
     for (;;) {
         uint32_t child = 2 * i + 1;
@@ -92,7 +92,7 @@ static rc_id heap_pop(rc_id *heap, uint32_t *n)
 }
 
 /* Operands that some node still has to produce. */
-static uint32_t count_waiting(const struct rc_graph *g, const struct rc_node *n)
+static uint32_t count_waiting(const struct rc_graph *g, const struct rci_node *n)
 {
     uint32_t w = 0;
     for (uint32_t k = 0; k < n->n_in; k++)
@@ -100,11 +100,11 @@ static uint32_t count_waiting(const struct rc_graph *g, const struct rc_node *n)
     return w;
 }
 
-static void release_readers(const struct rc_graph *g, const struct rc_readers *r, rc_id node,
-                            uint32_t *waiting, rc_id *heap, uint32_t *n_heap)
+static void release_readers(const struct rc_graph *g, const struct rci_readers *r, rci_id node,
+                            uint32_t *waiting, rci_id *heap, uint32_t *n_heap)
 {
     for (uint32_t o = 0; o < g->nodes[node].n_out; o++) {
-        const rc_id v = g->nodes[node].out[o];
+        const rci_id v = g->nodes[node].out[o];
         for (uint32_t k = v == RC_NONE ? 1 : r->start[v]; v != RC_NONE && k < r->start[v + 1]; k++)
             if (--waiting[r->node[k]] == 0)
                 heap_push(heap, n_heap, r->node[k]);
@@ -115,22 +115,22 @@ static rc_status report_cycle(const struct rc_graph *g, const uint32_t *waiting)
 {
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op && waiting[i])
-            return rc_fail(RC_ERR_MODEL, "node \"%s\" is on a cycle or behind one",
-                           g->nodes[i].name);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\" is on a cycle or behind one",
+                            g->nodes[i].name);
     return RC_OK;
 }
 
-rc_status rc_graph_order(const struct rc_graph *g, rc_id **out, uint32_t *n_out)
+rc_status rci_graph_order(const struct rc_graph *g, rci_id **out, uint32_t *n_out)
 {
-    struct rc_readers r = {0};
+    struct rci_readers r = {0};
     rc_status st = RC_ERR_MEMORY;
     uint32_t n_heap = 0, n = 0;
-    rc_id *order = rc_alloc_array(g->ctx, g->n_nodes, sizeof(rc_id));
-    rc_id *heap = rc_alloc_array(g->ctx, g->n_nodes, sizeof(rc_id));
-    uint32_t *waiting = rc_alloc_array(g->ctx, g->n_nodes, sizeof(uint32_t));
+    rci_id *order = rci_alloc_array(g->ctx, g->n_nodes, sizeof(rci_id));
+    rci_id *heap = rci_alloc_array(g->ctx, g->n_nodes, sizeof(rci_id));
+    uint32_t *waiting = rci_alloc_array(g->ctx, g->n_nodes, sizeof(uint32_t));
     if (!order || !heap || !waiting)
         goto out;
-    RC_TRY_OUT(st, rc_graph_readers(g, &r));
+    RC_TRY_OUT(st, rci_graph_readers(g, &r));
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op && (waiting[i] = count_waiting(g, &g->nodes[i])) == 0)
             heap_push(heap, &n_heap, i);
@@ -143,9 +143,9 @@ rc_status rc_graph_order(const struct rc_graph *g, rc_id **out, uint32_t *n_out)
     *n_out = n;
     order = NULL;
 out:
-    rc_readers_free(&r);
-    rc_release(waiting);
-    rc_release(heap);
-    rc_release(order);
+    rci_readers_free(&r);
+    rci_release(waiting);
+    rci_release(heap);
+    rci_release(order);
     return st;
 }

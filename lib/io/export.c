@@ -9,32 +9,33 @@
 
 static rc_status export_check(const struct rc_graph *g)
 {
-    for (rc_id i = 0; i < g->n_nodes; i++) {
-        const struct rc_node *n = &g->nodes[i];
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
         if (n->op && (n->op->flags & RC_OP_INTERNAL || n->n_post || n->op->domain))
-            return rc_fail(RC_ERR_STATE, "node \"%s\" (%s) has no ONNX form", n->name, n->op->name);
+            return rci_fail(RC_ERR_STATE, "node \"%s\" (%s) has no ONNX form", n->name,
+                            n->op->name);
     }
-    return rc_graph_verify(g);
+    return rci_graph_verify(g);
 }
 
 static rc_status export_initializers(struct export *e)
 {
-    for (rc_id v = 0; v < e->g->n_values; v++) {
-        const struct rc_value *x = &e->g->values[v];
-        if (!rc_value_is_const(x) || x->flags & RC_VALUE_DEAD)
+    for (rci_id v = 0; v < e->g->n_values; v++) {
+        const struct rci_value *x = &e->g->values[v];
+        if (!rci_value_is_const(x) || x->flags & RC_VALUE_DEAD)
             continue;
         Onnx__TensorProto *t = NULL;
-        RC_TRY(rc_onnx_tensor_write(&t, e->arena, x->name, &x->tensor));
-        RC_TRY(rc_export_add_initializer(e, t));
+        RC_TRY(rci_onnx_tensor_write(&t, e->arena, x->name, &x->tensor));
+        RC_TRY(rci_export_add_initializer(e, t));
     }
     return RC_OK;
 }
 
-rc_status rc_export_add_initializer(struct export *e, Onnx__TensorProto *t)
+rc_status rci_export_add_initializer(struct export *e, Onnx__TensorProto *t)
 {
     if (e->n_initializers == e->cap_initializers) {
         const size_t cap = e->cap_initializers ? 2 * e->cap_initializers : 64;
-        Onnx__TensorProto **grown = rc_arena_array(e->arena, cap, sizeof(*grown));
+        Onnx__TensorProto **grown = rci_arena_array(e->arena, cap, sizeof(*grown));
         if (!grown)
             return e->arena->status;
         if (e->n_initializers)
@@ -49,8 +50,8 @@ rc_status rc_export_add_initializer(struct export *e, Onnx__TensorProto *t)
 static rc_status export_meta(struct export *e, Onnx__ModelProto *m)
 {
     m->n_metadata_props = e->g->n_meta;
-    m->metadata_props = rc_arena_array(e->arena, e->g->n_meta, sizeof(*m->metadata_props));
-    Onnx__StringStringEntryProto *entry = rc_arena_array(e->arena, e->g->n_meta, sizeof(*entry));
+    m->metadata_props = rci_arena_array(e->arena, e->g->n_meta, sizeof(*m->metadata_props));
+    Onnx__StringStringEntryProto *entry = rci_arena_array(e->arena, e->g->n_meta, sizeof(*entry));
     if (!m->metadata_props || !entry)
         return e->arena->status;
     for (uint32_t i = 0; i < e->g->n_meta; i++) {
@@ -67,21 +68,21 @@ static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
     onnx__graph_proto__init(to);
     to->name = e->g->name && *e->g->name ? e->g->name : (char *) "graph";
     RC_TRY(export_initializers(e));
-    RC_TRY(rc_export_nodes(e, to));
+    RC_TRY(rci_export_nodes(e, to));
     to->initializer = e->initializers;
     to->n_initializer = e->n_initializers;
-    RC_TRY(rc_export_inputs(e, to));
-    return rc_export_outputs(e, to);
+    RC_TRY(rci_export_inputs(e, to));
+    return rci_export_outputs(e, to);
 }
 
-rc_status rc_onnx_save_memory(struct rc_bytes *out, const struct rc_graph *g)
+rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g)
 {
-    struct rc_arena arena = {.ctx = g->ctx};
+    struct rci_arena arena = {.ctx = g->ctx};
     struct export e = {.g = g, .arena = &arena};
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
     Onnx__GraphProto graph;
-    *out = (struct rc_bytes){0};
+    *out = (struct rci_bytes){0};
     RC_TRY(export_check(g));
     m.has_ir_version = 1;
     m.ir_version = g->ir_version;
@@ -97,16 +98,16 @@ rc_status rc_onnx_save_memory(struct rc_bytes *out, const struct rc_graph *g)
     if (st == RC_OK)
         st = export_meta(&e, &m);
     if (st == RC_OK)
-        st = rc_onnx_write(&out->data, &out->size, g->ctx, &m);
-    rc_arena_free(&arena);
+        st = rci_onnx_write(&out->data, &out->size, g->ctx, &m);
+    rci_arena_free(&arena);
     return st;
 }
 
-rc_status rc_onnx_save(const struct rc_graph *g, const char *path)
+rc_status rci_onnx_save(const struct rc_graph *g, const char *path)
 {
-    struct rc_bytes file;
-    RC_TRY(rc_onnx_save_memory(&file, g));
-    const rc_status st = rc_file_write(g->ctx, path, file.data, file.size);
-    rc_release(file.data);
+    struct rci_bytes file;
+    RC_TRY(rci_onnx_save_memory(&file, g));
+    const rc_status st = rci_file_write(g->ctx, path, file.data, file.size);
+    rci_release(file.data);
     return st;
 }

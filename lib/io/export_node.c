@@ -9,8 +9,8 @@ static rc_status operand_name(struct export *e, Onnx__TensorProto *t)
 {
     const size_t room = strlen(t->name) + 12;
     char *name = t->name;
-    for (unsigned i = 1; rc_graph_find_value(e->g, name) != RC_NONE; i++) {
-        if (name == t->name && !(name = rc_arena_alloc(e->arena, room)))
+    for (unsigned i = 1; rci_graph_find_value(e->g, name) != RC_NONE; i++) {
+        if (name == t->name && !(name = rci_arena_alloc(e->arena, room)))
             return e->arena->status;
         snprintf(name, room, "%s_%u", t->name, i);
     }
@@ -32,20 +32,20 @@ static uint32_t operand_insert(char **in, uint32_t n, uint32_t index, char *name
     return n + 1;
 }
 
-static rc_status node_operands(struct export *e, const struct rc_node *n,
-                               const struct rc_attr_write *w, Onnx__NodeProto *to)
+static rc_status node_operands(struct export *e, const struct rci_node *n,
+                               const struct rci_attr_write *w, Onnx__NodeProto *to)
 {
     uint32_t room = n->n_in + w->n_operands, count = 0;
     for (uint32_t k = 0; k < w->n_operands; k++)
         room = room > w->operand[k].index ? room : w->operand[k].index;
-    to->input = rc_arena_array(e->arena, room + w->n_operands + 1, sizeof(*to->input));
+    to->input = rci_arena_array(e->arena, room + w->n_operands + 1, sizeof(*to->input));
     if (!to->input)
         return e->arena->status;
     for (; count < n->n_in; count++)
         to->input[count] = n->in[count] == RC_NONE ? (char *) "" : e->g->values[n->in[count]].name;
     for (uint32_t k = 0; k < w->n_operands; k++) {
         RC_TRY(operand_name(e, w->operand[k].tensor));
-        RC_TRY(rc_export_add_initializer(e, w->operand[k].tensor));
+        RC_TRY(rci_export_add_initializer(e, w->operand[k].tensor));
         count = operand_insert(to->input, count, w->operand[k].index, w->operand[k].tensor->name);
     }
     while (count && !*to->input[count - 1])
@@ -54,9 +54,9 @@ static rc_status node_operands(struct export *e, const struct rc_node *n,
     return RC_OK;
 }
 
-static rc_status node_results(struct export *e, const struct rc_node *n, Onnx__NodeProto *to)
+static rc_status node_results(struct export *e, const struct rci_node *n, Onnx__NodeProto *to)
 {
-    to->output = rc_arena_array(e->arena, n->n_out, sizeof(*to->output));
+    to->output = rci_arena_array(e->arena, n->n_out, sizeof(*to->output));
     if (!to->output)
         return e->arena->status;
     for (uint32_t k = 0; k < n->n_out; k++)
@@ -65,10 +65,10 @@ static rc_status node_results(struct export *e, const struct rc_node *n, Onnx__N
     return RC_OK;
 }
 
-static rc_status node_write(struct export *e, const struct rc_node *n, Onnx__NodeProto **out)
+static rc_status node_write(struct export *e, const struct rci_node *n, Onnx__NodeProto **out)
 {
-    struct rc_attr_write w = {.arena = e->arena, .name = n->name, .opset = e->g->opset};
-    Onnx__NodeProto *to = rc_arena_alloc(e->arena, sizeof(*to));
+    struct rci_attr_write w = {.arena = e->arena, .name = n->name, .opset = e->g->opset};
+    Onnx__NodeProto *to = rci_arena_alloc(e->arena, sizeof(*to));
     if (!to)
         return e->arena->status;
     onnx__node_proto__init(to);
@@ -77,7 +77,7 @@ static rc_status node_write(struct export *e, const struct rc_node *n, Onnx__Nod
     if (n->op->write_attrs)
         RC_TRY(n->op->write_attrs(n, &w));
     to->n_attribute = w.n_attr;
-    to->attribute = rc_arena_array(e->arena, w.n_attr, sizeof(*to->attribute));
+    to->attribute = rci_arena_array(e->arena, w.n_attr, sizeof(*to->attribute));
     if (!to->attribute)
         return e->arena->status;
     if (w.n_attr)
@@ -88,18 +88,18 @@ static rc_status node_write(struct export *e, const struct rc_node *n, Onnx__Nod
     return RC_OK;
 }
 
-rc_status rc_export_nodes(struct export *e, Onnx__GraphProto *to)
+rc_status rci_export_nodes(struct export *e, Onnx__GraphProto *to)
 {
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    RC_TRY(rc_graph_order(e->g, &order, &n));
+    RC_TRY(rci_graph_order(e->g, &order, &n));
     rc_status st = RC_OK;
-    to->node = rc_arena_array(e->arena, n, sizeof(*to->node));
+    to->node = rci_arena_array(e->arena, n, sizeof(*to->node));
     if (!to->node)
         st = e->arena->status;
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         st = node_write(e, &e->g->nodes[order[i]], &to->node[i]);
     to->n_node = n;
-    rc_release(order);
+    rci_release(order);
     return st;
 }

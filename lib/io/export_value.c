@@ -5,16 +5,16 @@
 
 /* `alt`: the shape at another batch size. An axis that differs is free; it has the batch's name
  * when it is axis 0 and follows the batch exactly. */
-static rc_status value_write(struct export *e, const char *name, const struct rc_tensor *t,
-                             const struct rc_shape *alt, bool named, Onnx__ValueInfoProto **out)
+static rc_status value_write(struct export *e, const char *name, const struct rci_tensor *t,
+                             const struct rci_shape *alt, bool named, Onnx__ValueInfoProto **out)
 {
-    Onnx__ValueInfoProto *v = rc_arena_alloc(e->arena, sizeof(*v));
-    Onnx__TypeProto *type = rc_arena_alloc(e->arena, sizeof(*type));
-    Onnx__TypeProto__Tensor *tensor = rc_arena_alloc(e->arena, sizeof(*tensor));
-    Onnx__TensorShapeProto *shape = rc_arena_alloc(e->arena, sizeof(*shape));
+    Onnx__ValueInfoProto *v = rci_arena_alloc(e->arena, sizeof(*v));
+    Onnx__TypeProto *type = rci_arena_alloc(e->arena, sizeof(*type));
+    Onnx__TypeProto__Tensor *tensor = rci_arena_alloc(e->arena, sizeof(*tensor));
+    Onnx__TensorShapeProto *shape = rci_arena_alloc(e->arena, sizeof(*shape));
     const uint32_t rank = t->shape.rank;
-    Onnx__TensorShapeProto__Dimension *dim = rc_arena_array(e->arena, rank, sizeof(*dim));
-    Onnx__TensorShapeProto__Dimension **dims = rc_arena_array(e->arena, rank, sizeof(*dims));
+    Onnx__TensorShapeProto__Dimension *dim = rci_arena_array(e->arena, rank, sizeof(*dim));
+    Onnx__TensorShapeProto__Dimension **dims = rci_arena_array(e->arena, rank, sizeof(*dims));
     if (!v || !type || !tensor || !shape || !dim || !dims)
         return e->arena->status;
     onnx__value_info_proto__init(v);
@@ -25,7 +25,7 @@ static rc_status value_write(struct export *e, const char *name, const struct rc
     v->type = type;
     type->tensor_type = tensor;
     tensor->has_elem_type = 1;
-    tensor->elem_type = rc_onnx_dtype_number(t->dtype);
+    tensor->elem_type = rci_onnx_dtype_number(t->dtype);
     tensor->shape = shape;
     shape->n_dim = rank;
     shape->dim = dims;
@@ -49,25 +49,25 @@ static rc_status inputs_of_initializers(struct export *e, Onnx__GraphProto *to)
 {
     for (size_t i = 0; i < to->n_initializer; i++) {
         const Onnx__TensorProto *p = to->initializer[i];
-        const struct rc_tensor t = {rc_onnx_dtype(p->data_type),
-                                    rc_shape_make((uint32_t) p->n_dims, p->dims), NULL};
+        const struct rci_tensor t = {rci_onnx_dtype(p->data_type),
+                                     rci_shape_make((uint32_t) p->n_dims, p->dims), NULL};
         RC_TRY(value_write(e, p->name, &t, NULL, false, &to->input[to->n_input]));
         to->n_input++;
     }
     return RC_OK;
 }
 
-rc_status rc_export_inputs(struct export *e, Onnx__GraphProto *to)
+rc_status rci_export_inputs(struct export *e, Onnx__GraphProto *to)
 {
     const struct rc_graph *g = e->g;
     const bool old = g->ir_version < 4;
     to->input =
-        rc_arena_array(e->arena, g->n_inputs + (old ? to->n_initializer : 0), sizeof(*to->input));
+        rci_arena_array(e->arena, g->n_inputs + (old ? to->n_initializer : 0), sizeof(*to->input));
     if (!to->input)
         return e->arena->status;
     for (uint32_t i = 0; i < g->n_inputs; i++) {
-        const struct rc_value *v = &g->values[g->inputs[i]];
-        struct rc_shape alt = v->tensor.shape;
+        const struct rci_value *v = &g->values[g->inputs[i]];
+        struct rci_shape alt = v->tensor.shape;
         if (g->dynamic_batch && alt.rank)
             alt.dim[0]++;
         RC_TRY(value_write(e, v->name, &v->tensor, &alt, true, &to->input[i]));
@@ -76,31 +76,31 @@ rc_status rc_export_inputs(struct export *e, Onnx__GraphProto *to)
     return old ? inputs_of_initializers(e, to) : RC_OK;
 }
 
-rc_status rc_export_outputs(struct export *e, Onnx__GraphProto *to)
+rc_status rci_export_outputs(struct export *e, Onnx__GraphProto *to)
 {
     const struct rc_graph *g = e->g;
     rc_status st = RC_ERR_MEMORY;
     const int64_t batch = g->dynamic_batch ? 2 : g->batch;
-    struct rc_tensor *at = rc_alloc_array(g->ctx, g->n_values, sizeof(*at));
-    struct rc_tensor *alt = rc_alloc_array(g->ctx, g->n_values, sizeof(*alt));
+    struct rci_tensor *at = rci_alloc_array(g->ctx, g->n_values, sizeof(*at));
+    struct rci_tensor *alt = rci_alloc_array(g->ctx, g->n_values, sizeof(*alt));
     if (!at || !alt)
         goto out;
-    RC_TRY_OUT(st, rc_graph_infer_at(g, batch, at));
-    RC_TRY_OUT(st, rc_graph_infer_at(g, g->dynamic_batch ? batch + 1 : batch, alt));
-    to->output = rc_arena_array(e->arena, g->n_outputs, sizeof(*to->output));
+    RC_TRY_OUT(st, rci_graph_infer_at(g, batch, at));
+    RC_TRY_OUT(st, rci_graph_infer_at(g, g->dynamic_batch ? batch + 1 : batch, alt));
+    to->output = rci_arena_array(e->arena, g->n_outputs, sizeof(*to->output));
     if (!to->output) {
         st = e->arena->status;
         goto out;
     }
     for (uint32_t i = 0; i < g->n_outputs; i++) {
-        const rc_id v = g->outputs[i];
+        const rci_id v = g->outputs[i];
         const bool follows = at[v].shape.rank && at[v].shape.dim[0] == batch;
         RC_TRY_OUT(
             st, value_write(e, g->values[v].name, &at[v], &alt[v].shape, follows, &to->output[i]));
     }
     to->n_output = g->n_outputs;
 out:
-    rc_release(alt);
-    rc_release(at);
+    rci_release(alt);
+    rci_release(at);
     return st;
 }

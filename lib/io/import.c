@@ -32,96 +32,97 @@ static rc_status model_opset(const Onnx__ModelProto *m, int64_t *out)
 {
     bool found = false;
     for (size_t i = 0; i < m->n_opset_import; i++) {
-        const char *d = rc_onnx_text(m->opset_import[i]->domain);
+        const char *d = rci_onnx_text(m->opset_import[i]->domain);
         const int64_t v = m->opset_import[i]->version;
         if (*d && strcmp(d, "ai.onnx")) {
             if (!domain_is_harmless(d))
-                return rc_fail(RC_ERR_UNSUPPORTED,
-                               "opset_import: domain \"%s\" version %lld is not supported", d,
-                               (long long) v);
+                return rci_fail(RC_ERR_UNSUPPORTED,
+                                "opset_import: domain \"%s\" version %lld is not supported", d,
+                                (long long) v);
             continue;
         }
         if (found)
-            return rc_fail(RC_ERR_UNSUPPORTED, "opset_import: opset %lld and opset %lld both given",
-                           (long long) *out, (long long) v);
+            return rci_fail(RC_ERR_UNSUPPORTED,
+                            "opset_import: opset %lld and opset %lld both given", (long long) *out,
+                            (long long) v);
         if (v < OPSET_FIRST || v > OPSET_LAST)
-            return rc_fail(RC_ERR_UNSUPPORTED, "opset is %lld, supported are %d..%d", (long long) v,
-                           OPSET_FIRST, OPSET_LAST);
+            return rci_fail(RC_ERR_UNSUPPORTED, "opset is %lld, supported are %d..%d",
+                            (long long) v, OPSET_FIRST, OPSET_LAST);
         found = true;
         *out = v;
     }
     if (!found)
-        return rc_fail(RC_ERR_UNSUPPORTED, "opset_import is missing, supported are opsets %d..%d",
-                       OPSET_FIRST, OPSET_LAST);
+        return rci_fail(RC_ERR_UNSUPPORTED, "opset_import is missing, supported are opsets %d..%d",
+                        OPSET_FIRST, OPSET_LAST);
     return RC_OK;
 }
 
 static rc_status model_check(struct rc_context *c, const Onnx__ModelProto *m, int64_t *opset)
 {
     if (!m->graph)
-        return rc_fail(RC_ERR_FORMAT, "not an ONNX model: no graph");
+        return rci_fail(RC_ERR_FORMAT, "not an ONNX model: no graph");
     if (!m->has_ir_version)
-        return rc_fail(RC_ERR_UNSUPPORTED, "ir_version is missing, supported are %d..%d", IR_FIRST,
-                       IR_LAST);
+        return rci_fail(RC_ERR_UNSUPPORTED, "ir_version is missing, supported are %d..%d", IR_FIRST,
+                        IR_LAST);
     if (m->ir_version < IR_FIRST || m->ir_version > IR_LAST)
-        return rc_fail(RC_ERR_UNSUPPORTED, "ir_version is %lld, supported are %d..%d",
-                       (long long) m->ir_version, IR_FIRST, IR_LAST);
+        return rci_fail(RC_ERR_UNSUPPORTED, "ir_version is %lld, supported are %d..%d",
+                        (long long) m->ir_version, IR_FIRST, IR_LAST);
     RC_TRY(model_opset(m, opset));
     if (m->n_functions)
-        return rc_fail(RC_ERR_UNSUPPORTED, "model with %zu functions: functions are not supported",
-                       m->n_functions);
+        return rci_fail(RC_ERR_UNSUPPORTED, "model with %zu functions: functions are not supported",
+                        m->n_functions);
     if (m->graph->n_sparse_initializer)
-        return rc_fail(RC_ERR_UNSUPPORTED, "graph with sparse initializers is not supported");
+        return rci_fail(RC_ERR_UNSUPPORTED, "graph with sparse initializers is not supported");
     if (m->n_training_info)
-        rc_log(c, RC_LOG_WARNING, "training_info of the model is ignored");
+        rci_log(c, RC_LOG_WARNING, "training_info of the model is ignored");
     if (m->graph->n_quantization_annotation)
-        rc_log(c, RC_LOG_WARNING, "quantization_annotation of the graph is ignored");
+        rci_log(c, RC_LOG_WARNING, "quantization_annotation of the graph is ignored");
     return RC_OK;
 }
 
 static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
 {
-    const char *name = rc_onnx_text(m->graph->name);
-    if (*name && !(g->name = rc_strdup(g->ctx, name)))
+    const char *name = rci_onnx_text(m->graph->name);
+    if (*name && !(g->name = rci_strdup(g->ctx, name)))
         return RC_ERR_MEMORY;
     for (size_t i = 0; i < m->n_metadata_props; i++) {
         const Onnx__StringStringEntryProto *e = m->metadata_props[i];
-        if (!*rc_onnx_text(e->key))
-            return rc_fail(RC_ERR_MODEL, "metadata_props: entry %zu has no key", i);
-        RC_TRY(rc_graph_set_meta(g, e->key, rc_onnx_text(e->value)));
+        if (!*rci_onnx_text(e->key))
+            return rci_fail(RC_ERR_MODEL, "metadata_props: entry %zu has no key", i);
+        RC_TRY(rci_graph_set_meta(g, e->key, rci_onnx_text(e->value)));
     }
     return RC_OK;
 }
 
-static rc_status model_build(struct rc_graph *g, struct rc_arena *arena, const Onnx__ModelProto *m)
+static rc_status model_build(struct rc_graph *g, struct rci_arena *arena, const Onnx__ModelProto *m)
 {
     struct import im = {g, arena, m->graph};
     RC_TRY(model_check(g->ctx, m, &g->opset));
     g->ir_version = m->ir_version;
-    RC_TRY(rc_import_check_operators(&im));
+    RC_TRY(rci_import_check_operators(&im));
     RC_TRY(model_names(g, m));
-    RC_TRY(rc_import_initializers(&im));
-    RC_TRY(rc_import_inputs(&im));
-    RC_TRY(rc_import_nodes(&im));
-    RC_TRY(rc_import_outputs(&im));
-    return rc_graph_verify(g);
+    RC_TRY(rci_import_initializers(&im));
+    RC_TRY(rci_import_inputs(&im));
+    RC_TRY(rci_import_nodes(&im));
+    RC_TRY(rci_import_outputs(&im));
+    return rci_graph_verify(g);
 }
 
 /* The rest of loading; the arena goes. */
-static rc_status finish(struct rc_graph **out, struct rc_arena *arena, const Onnx__ModelProto *m)
+static rc_status finish(struct rc_graph **out, struct rci_arena *arena, const Onnx__ModelProto *m)
 {
     struct rc_graph *g;
-    rc_status st = rc_graph_create(&g, arena->ctx);
+    rc_status st = rci_graph_create(&g, arena->ctx);
     if (st != RC_OK) {
-        rc_arena_free(arena);
+        rci_arena_free(arena);
         return st;
     }
     st = model_build(g, arena, m);
-    rc_arena_free(arena); /* before folding, which wants memory of its own */
+    rci_arena_free(arena); /* before folding, which wants memory of its own */
     if (st == RC_OK)
-        st = rc_pass_run(g, &rc_pass_fold_const, NULL);
+        st = rci_pass_run(g, &rci_pass_fold_const, NULL);
     if (st != RC_OK)
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     else
         *out = g;
     return st;
@@ -131,18 +132,18 @@ static rc_status finish(struct rc_graph **out, struct rc_arena *arena, const Onn
 static rc_status load(struct rc_graph **out, struct rc_context *c, const void *data, size_t size,
                       void *owned)
 {
-    struct rc_arena arena = {.ctx = c};
+    struct rci_arena arena = {.ctx = c};
     Onnx__ModelProto *model = NULL;
-    const rc_status st = rc_onnx_read(&model, &arena, data, size);
-    rc_release(owned);
+    const rc_status st = rci_onnx_read(&model, &arena, data, size);
+    rci_release(owned);
     if (st == RC_OK)
         return finish(out, &arena, model);
-    rc_arena_free(&arena);
+    rci_arena_free(&arena);
     return st;
 }
 
-rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
-                              size_t size)
+rc_status rci_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
+                               size_t size)
 {
     *out = NULL;
     return load(out, c, data, size, NULL);
@@ -150,82 +151,82 @@ rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const
 
 /* Copying out of the system's cache and first touch of memory are work for all threads. Messages
  * belong to a thread: this one reads again what failed. */
-static rc_status read_all(const Onnx__ModelProto *m, const struct rc_outline *o,
-                          const struct rc_file *f, uint32_t threads)
+static rc_status read_all(const Onnx__ModelProto *m, const struct rci_outline *o,
+                          const struct rci_file *f, uint32_t threads)
 {
     uint32_t failed = UINT32_MAX;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(min : failed)
     for (uint32_t i = 0; i < o->n; i++) {
-        const struct rc_outline_piece *p = &o->piece[i];
+        const struct rci_outline_piece *p = &o->piece[i];
         void *to = m->graph->initializer[p->initializer]->raw_data.data;
-        if (rc_file_read_at(f, p->at, to, p->size) != RC_OK && i < failed)
+        if (rci_file_read_at(f, p->at, to, p->size) != RC_OK && i < failed)
             failed = i;
     }
     if (failed == UINT32_MAX)
         return RC_OK;
-    const struct rc_outline_piece *p = &o->piece[failed];
+    const struct rci_outline_piece *p = &o->piece[failed];
     RC_TRY(
-        rc_file_read_at(f, p->at, m->graph->initializer[p->initializer]->raw_data.data, p->size));
-    return rc_fail(RC_ERR_IO, "%s: changed while reading", f->path);
+        rci_file_read_at(f, p->at, m->graph->initializer[p->initializer]->raw_data.data, p->size));
+    return rci_fail(RC_ERR_IO, "%s: changed while reading", f->path);
 }
 
 /* Large weights straight from the file into memory that their tensors take over. */
-static rc_status read_pieces(struct rc_arena *a, const Onnx__ModelProto *m,
-                             const struct rc_outline *o, const struct rc_file *f)
+static rc_status read_pieces(struct rci_arena *a, const Onnx__ModelProto *m,
+                             const struct rci_outline *o, const struct rci_file *f)
 {
     for (uint32_t i = 0; i < o->n; i++) {
-        const struct rc_outline_piece *p = &o->piece[i];
+        const struct rci_outline_piece *p = &o->piece[i];
         if (!m->graph || p->initializer >= m->graph->n_initializer)
-            return rc_fail(RC_ERR_FORMAT, "not an ONNX model: initializer %u is missing",
-                           p->initializer);
+            return rci_fail(RC_ERR_FORMAT, "not an ONNX model: initializer %u is missing",
+                            p->initializer);
         Onnx__TensorProto *t = m->graph->initializer[p->initializer];
         a->cap += p->size + 64; /* in the file, so no lie */
-        void *bytes = rc_arena_alloc(a, p->size);
+        void *bytes = rci_arena_alloc(a, p->size);
         if (!bytes)
             return a->status;
         t->has_raw_data = 1;
         t->raw_data.len = p->size;
         t->raw_data.data = bytes;
     }
-    return read_all(m, o, f, rc_context_threads(a->ctx));
+    return read_all(m, o, f, rci_context_threads(a->ctx));
 }
 
 static rc_status load_outline(struct rc_graph **out, struct rc_context *c,
-                              const struct rc_outline *o, const struct rc_file *f)
+                              const struct rci_outline *o, const struct rci_file *f)
 {
-    struct rc_arena arena = {.ctx = c};
+    struct rci_arena arena = {.ctx = c};
     Onnx__ModelProto *model = NULL;
-    rc_status st = rc_onnx_read(&model, &arena, o->model.data, o->model.size);
+    rc_status st = rci_onnx_read(&model, &arena, o->model.data, o->model.size);
     if (st == RC_OK)
         st = read_pieces(&arena, model, o, f);
     if (st == RC_OK)
         return finish(out, &arena, model);
-    rc_arena_free(&arena);
+    rci_arena_free(&arena);
     return st;
 }
 
 static rc_status load_whole(struct rc_graph **out, struct rc_context *c, const char *path)
 {
-    struct rc_bytes file = {0};
-    RC_TRY(rc_file_read(c, path, 0, &file));
+    struct rci_bytes file = {0};
+    RC_TRY(rci_file_read(c, path, 0, &file));
     const rc_status st = load(out, c, file.data, file.size, file.data);
-    return st == RC_OK ? RC_OK : rc_fail_prefix(st, "%s", path);
+    return st == RC_OK ? RC_OK : rci_fail_prefix(st, "%s", path);
 }
 
-rc_status rc_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)
+rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)
 {
-    struct rc_outline outline;
-    struct rc_file file;
+    struct rci_outline outline;
+    struct rci_file file;
     *out = NULL;
-    RC_TRY(rc_file_open(&file, c, path, 0));
-    rc_status st = rc_outline_read(&outline, &file, c);
+    RC_TRY(rci_file_open(&file, c, path, 0));
+    rc_status st = rci_outline_read(&outline, &file, c);
     const bool whole = st == RC_OK && outline.n == 0;
     if (st == RC_OK && !whole) {
         st = load_outline(out, c, &outline, &file);
         if (st != RC_OK && st != RC_ERR_IO)
-            st = rc_fail_prefix(st, "%s", path);
+            st = rci_fail_prefix(st, "%s", path);
     }
-    rc_outline_free(&outline);
-    rc_file_close(&file);
+    rci_outline_free(&outline);
+    rci_file_close(&file);
     return whole ? load_whole(out, c, path) : st;
 }

@@ -5,39 +5,39 @@
 #include <stdio.h>
 #include <string.h>
 
-bool rc_import_is_constant(const Onnx__NodeProto *n)
+bool rci_import_is_constant(const Onnx__NodeProto *n)
 {
-    const char *d = rc_onnx_text(n->domain);
-    return !strcmp(rc_onnx_text(n->op_type), "Constant") && (!*d || !strcmp(d, "ai.onnx"));
+    const char *d = rci_onnx_text(n->domain);
+    return !strcmp(rci_onnx_text(n->op_type), "Constant") && (!*d || !strcmp(d, "ai.onnx"));
 }
 
-static rc_status constant_make(struct rc_tensor *out, struct rc_context *c, enum rc_dtype d,
+static rc_status constant_make(struct rci_tensor *out, struct rc_context *c, enum rci_dtype d,
                                bool scalar, const void *data, size_t n)
 {
-    const struct rc_shape s = scalar ? (struct rc_shape){0} : RC_SHAPE((int64_t) n);
-    RC_TRY(rc_tensor_new(out, c, d, &s));
+    const struct rci_shape s = scalar ? (struct rci_shape){0} : RC_SHAPE((int64_t) n);
+    RC_TRY(rci_tensor_new(out, c, d, &s));
     if (n)
-        memcpy(out->data, data, n * rc_dtype_size(d));
+        memcpy(out->data, data, n * rci_dtype_size(d));
     return RC_OK;
 }
 
-static rc_status constant_floats(struct rc_tensor *out, struct rc_context *c, const char *node,
+static rc_status constant_floats(struct rci_tensor *out, struct rc_context *c, const char *node,
                                  const float *v, size_t n, bool scalar)
 {
     for (size_t i = 0; i < n; i++)
         if (isnan(v[i]))
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": constant is NaN", node);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": constant is NaN", node);
     return constant_make(out, c, RC_F32, scalar, v, n);
 }
 
-static rc_status constant_value(struct rc_tensor *out, struct rc_context *c, const char *node,
+static rc_status constant_value(struct rci_tensor *out, struct rc_context *c, const char *node,
                                 const Onnx__AttributeProto *a)
 {
-    const char *name = rc_onnx_text(a->name);
+    const char *name = rci_onnx_text(a->name);
     char what[256];
     if (!strcmp(name, "value") && a->t) {
         snprintf(what, sizeof(what), "node \"%.200s\": value", node);
-        return rc_onnx_tensor_read(out, c, a->t, what);
+        return rci_onnx_tensor_read(out, c, a->t, what);
     }
     if (!strcmp(name, "value_float") && a->has_f)
         return constant_floats(out, c, node, &a->f, 1, true);
@@ -48,24 +48,24 @@ static rc_status constant_value(struct rc_tensor *out, struct rc_context *c, con
     if (!strcmp(name, "value_ints"))
         return constant_make(out, c, RC_I64, false, a->ints, a->n_ints);
     if (!strncmp(name, "value_string", 12) || !strcmp(name, "sparse_value"))
-        return rc_fail(RC_ERR_UNSUPPORTED, "node \"%s\": Constant with %s is not supported", node,
-                       name);
-    return rc_fail(RC_ERR_MODEL, "node \"%s\": Constant with attribute \"%s\" is malformed", node,
-                   name);
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": Constant with %s is not supported", node,
+                        name);
+    return rci_fail(RC_ERR_MODEL, "node \"%s\": Constant with attribute \"%s\" is malformed", node,
+                    name);
 }
 
-rc_status rc_import_constant(struct import *m, const Onnx__NodeProto *n)
+rc_status rci_import_constant(struct import *m, const Onnx__NodeProto *n)
 {
-    const char *node = rc_import_node_name(n);
-    struct rc_tensor t;
-    rc_id id;
+    const char *node = rci_import_node_name(n);
+    struct rci_tensor t;
+    rci_id id;
     if (n->n_input || n->n_output != 1 || !*n->output[0])
-        return rc_fail(RC_ERR_MODEL, "node \"%s\": Constant has no operands and one result", node);
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": Constant has no operands and one result", node);
     if (n->n_attribute != 1)
-        return rc_fail(RC_ERR_MODEL, "node \"%s\": Constant has %zu attributes, must have one",
-                       node, n->n_attribute);
-    RC_TRY(rc_graph_add_value(m->g, &id, n->output[0]));
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": Constant has %zu attributes, must have one",
+                        node, n->n_attribute);
+    RC_TRY(rci_graph_add_value(m->g, &id, n->output[0]));
     RC_TRY(constant_value(&t, m->g->ctx, node, n->attribute[0]));
-    rc_graph_replace_const(m->g, id, &t);
+    rci_graph_replace_const(m->g, id, &t);
     return RC_OK;
 }

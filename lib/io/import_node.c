@@ -7,17 +7,18 @@
 
 enum { OPERANDS_MOST = 1024, LISTED_BYTES = 760 };
 
-const char *rc_import_node_name(const Onnx__NodeProto *n)
+const char *rci_import_node_name(const Onnx__NodeProto *n)
 {
-    if (*rc_onnx_text(n->name))
+    if (*rci_onnx_text(n->name))
         return n->name;
-    return n->n_output ? rc_onnx_text(n->output[0]) : "";
+    return n->n_output ? rci_onnx_text(n->output[0]) : "";
 }
 
-static const struct rc_op *node_op(const Onnx__NodeProto *n)
+static const struct rci_op *node_op(const Onnx__NodeProto *n)
 {
-    const char *d = rc_onnx_text(n->domain);
-    const struct rc_op *op = rc_op_find(strcmp(d, "ai.onnx") ? d : NULL, rc_onnx_text(n->op_type));
+    const char *d = rci_onnx_text(n->domain);
+    const struct rci_op *op =
+        rci_op_find(strcmp(d, "ai.onnx") ? d : NULL, rci_onnx_text(n->op_type));
     return op && op->flags & RC_OP_INTERNAL ? NULL : op;
 }
 
@@ -32,37 +33,37 @@ static bool node_has_subgraph(const Onnx__NodeProto *n)
 
 static bool node_supported(const Onnx__NodeProto *n)
 {
-    return !node_has_subgraph(n) && (rc_import_is_constant(n) || node_op(n));
+    return !node_has_subgraph(n) && (rci_import_is_constant(n) || node_op(n));
 }
 
-rc_status rc_import_check_operators(const struct import *m)
+rc_status rci_import_check_operators(const struct import *m)
 {
     uint32_t missing = 0, listed = 0;
     for (size_t i = 0; i < m->from->n_node; i++)
         missing += !node_supported(m->from->node[i]);
     if (!missing)
         return RC_OK;
-    rc_fail(RC_ERR_UNSUPPORTED, "%u unsupported node%s:", missing, missing == 1 ? "" : "s");
+    rci_fail(RC_ERR_UNSUPPORTED, "%u unsupported node%s:", missing, missing == 1 ? "" : "s");
     size_t room = LISTED_BYTES;
     for (size_t i = 0; i < m->from->n_node; i++) {
         const Onnx__NodeProto *n = m->from->node[i];
         if (node_supported(n))
             continue;
-        const char *d = rc_onnx_text(n->domain);
+        const char *d = rci_onnx_text(n->domain);
         char text[256];
         const int length =
             snprintf(text, sizeof(text), "%s \"%.80s\" (%.60s%s%.60s%s)", listed ? "," : "",
-                     rc_import_node_name(n), d, *d ? "." : "", rc_onnx_text(n->op_type),
+                     rci_import_node_name(n), d, *d ? "." : "", rci_onnx_text(n->op_type),
                      node_has_subgraph(n) ? " with a subgraph" : "");
-        rc_log(m->g->ctx, RC_LOG_WARNING, "unsupported node%s", text + (listed ? 1 : 0));
+        rci_log(m->g->ctx, RC_LOG_WARNING, "unsupported node%s", text + (listed ? 1 : 0));
         if ((size_t) length > room)
             continue;
         room -= (size_t) length;
         listed++;
-        rc_fail_append("%s", text);
+        rci_fail_append("%s", text);
     }
     if (listed < missing)
-        rc_fail_append(" and %u more", missing - listed);
+        rci_fail_append(" and %u more", missing - listed);
     return RC_ERR_UNSUPPORTED;
 }
 
@@ -75,101 +76,101 @@ static size_t trimmed(char *const *names, size_t n)
 
 static rc_status node_define_results(struct import *m, const Onnx__NodeProto *n)
 {
-    rc_id id;
-    if (rc_import_is_constant(n))
-        return rc_import_constant(m, n);
+    rci_id id;
+    if (rci_import_is_constant(n))
+        return rci_import_constant(m, n);
     for (size_t k = 0; k < n->n_output; k++)
         if (*n->output[k])
-            RC_TRY(rc_graph_add_value(m->g, &id, n->output[k]));
+            RC_TRY(rci_graph_add_value(m->g, &id, n->output[k]));
     return RC_OK;
 }
 
 static rc_status node_check_attributes(const Onnx__NodeProto *n)
 {
     for (size_t i = 0; i < n->n_attribute; i++) {
-        const char *name = rc_onnx_text(n->attribute[i]->name);
+        const char *name = rci_onnx_text(n->attribute[i]->name);
         if (!*name)
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %zu has no name",
-                           rc_import_node_name(n), i);
-        if (*rc_onnx_text(n->attribute[i]->ref_attr_name))
-            return rc_fail(RC_ERR_UNSUPPORTED,
-                           "node \"%s\": attribute %s refers to a function's attribute",
-                           rc_import_node_name(n), name);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %zu has no name",
+                            rci_import_node_name(n), i);
+        if (*rci_onnx_text(n->attribute[i]->ref_attr_name))
+            return rci_fail(RC_ERR_UNSUPPORTED,
+                            "node \"%s\": attribute %s refers to a function's attribute",
+                            rci_import_node_name(n), name);
         for (size_t k = 0; k < i; k++)
             if (!strcmp(name, n->attribute[k]->name))
-                return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is given twice",
-                               rc_import_node_name(n), name);
+                return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is given twice",
+                                rci_import_node_name(n), name);
     }
     return RC_OK;
 }
 
-static rc_status node_read_attrs(struct import *m, const Onnx__NodeProto *n, rc_id id)
+static rc_status node_read_attrs(struct import *m, const Onnx__NodeProto *n, rci_id id)
 {
-    bool *used = rc_arena_array(m->arena, n->n_attribute, sizeof(*used));
+    bool *used = rci_arena_array(m->arena, n->n_attribute, sizeof(*used));
     if (!used)
         return m->arena->status;
-    struct rc_node *node = &m->g->nodes[id];
-    const struct rc_attrs a = {n, node->name, m->g->opset, used, m->arena};
+    struct rci_node *node = &m->g->nodes[id];
+    const struct rci_attrs a = {n, node->name, m->g->opset, used, m->arena};
     if (node->op->read_attrs)
         RC_TRY(node->op->read_attrs(node, &a));
     for (size_t i = 0; i < n->n_attribute; i++)
         if (!used[i])
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": %s of opset %lld has no attribute \"%s\"",
-                           node->name, node->op->name, (long long) m->g->opset,
-                           rc_onnx_text(n->attribute[i]->name));
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": %s of opset %lld has no attribute \"%s\"",
+                            node->name, node->op->name, (long long) m->g->opset,
+                            rci_onnx_text(n->attribute[i]->name));
     return RC_OK;
 }
 
 /* Names need not be unique in ONNX, but are in a graph: then the place in the file is added. */
 static char *node_make_name(struct import *m, const Onnx__NodeProto *n, size_t index)
 {
-    const char *name = rc_onnx_text(n->name);
-    if (*name && rc_graph_find_node(m->g, name) == RC_NONE)
-        return rc_strdup(m->g->ctx, name);
-    char *hint = rc_format(m->g->ctx, "%s_%zu", *name ? name : n->op_type, index);
-    char *fresh = hint ? rc_graph_fresh_name(m->g, hint) : NULL;
-    rc_release(hint);
+    const char *name = rci_onnx_text(n->name);
+    if (*name && rci_graph_find_node(m->g, name) == RC_NONE)
+        return rci_strdup(m->g->ctx, name);
+    char *hint = rci_format(m->g->ctx, "%s_%zu", *name ? name : n->op_type, index);
+    char *fresh = hint ? rci_graph_fresh_name(m->g, hint) : NULL;
+    rci_release(hint);
     return fresh;
 }
 
-static rc_status node_operands(struct import *m, const Onnx__NodeProto *n, rc_id *in, size_t n_in)
+static rc_status node_operands(struct import *m, const Onnx__NodeProto *n, rci_id *in, size_t n_in)
 {
     for (size_t k = 0; k < n_in; k++) {
-        in[k] = *n->input[k] ? rc_graph_find_value(m->g, n->input[k]) : RC_NONE;
+        in[k] = *n->input[k] ? rci_graph_find_value(m->g, n->input[k]) : RC_NONE;
         if (*n->input[k] && in[k] == RC_NONE)
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": operand %zu \"%s\" is not defined",
-                           rc_import_node_name(n), k, n->input[k]);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": operand %zu \"%s\" is not defined",
+                            rci_import_node_name(n), k, n->input[k]);
     }
     return RC_OK;
 }
 
 static rc_status node_add(struct import *m, const Onnx__NodeProto *n, size_t index)
 {
-    rc_id in[OPERANDS_MOST], out[OPERANDS_MOST], id;
+    rci_id in[OPERANDS_MOST], out[OPERANDS_MOST], id;
     const size_t n_in = trimmed(n->input, n->n_input), n_out = trimmed(n->output, n->n_output);
     if (n_in > OPERANDS_MOST || n_out > OPERANDS_MOST)
-        return rc_fail(RC_ERR_LIMIT, "node \"%s\": %zu operands and %zu results, at most %d each",
-                       rc_import_node_name(n), n_in, n_out, OPERANDS_MOST);
+        return rci_fail(RC_ERR_LIMIT, "node \"%s\": %zu operands and %zu results, at most %d each",
+                        rci_import_node_name(n), n_in, n_out, OPERANDS_MOST);
     RC_TRY(node_check_attributes(n));
     RC_TRY(node_operands(m, n, in, n_in));
     for (size_t k = 0; k < n_out; k++)
-        out[k] = *n->output[k] ? rc_graph_find_value(m->g, n->output[k]) : RC_NONE;
+        out[k] = *n->output[k] ? rci_graph_find_value(m->g, n->output[k]) : RC_NONE;
     char *name = node_make_name(m, n, index);
     if (!name)
         return RC_ERR_MEMORY;
-    const rc_status st = rc_graph_add_node(m->g, &id, node_op(n), name, NULL, in, (uint32_t) n_in,
-                                           out, (uint32_t) n_out);
-    rc_release(name);
+    const rc_status st = rci_graph_add_node(m->g, &id, node_op(n), name, NULL, in, (uint32_t) n_in,
+                                            out, (uint32_t) n_out);
+    rci_release(name);
     RC_TRY(st);
     return node_read_attrs(m, n, id);
 }
 
-rc_status rc_import_nodes(struct import *m)
+rc_status rci_import_nodes(struct import *m)
 {
     for (size_t i = 0; i < m->from->n_node; i++)
         RC_TRY(node_define_results(m, m->from->node[i]));
     for (size_t i = 0; i < m->from->n_node; i++)
-        if (!rc_import_is_constant(m->from->node[i]))
+        if (!rci_import_is_constant(m->from->node[i]))
             RC_TRY(node_add(m, m->from->node[i], i));
     return RC_OK;
 }

@@ -5,11 +5,11 @@
 #include "graph/graph.h"
 
 /* Errors of the file's content start with the path. */
-rc_status rc_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path);
-rc_status rc_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
-                              size_t size);
+rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path);
+rc_status rci_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
+                               size_t size);
 
-/* Deterministic: the same graph gives the same bytes. out->data from rc_alloc. */
-rc_status rc_onnx_save_memory(struct rc_bytes *out, const struct rc_graph *g);
-rc_status rc_onnx_save(const struct rc_graph *g, const char *path);
+/* Deterministic: the same graph gives the same bytes. out->data from rci_alloc. */
+rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g);
+rc_status rci_onnx_save(const struct rc_graph *g, const char *path);
 #endif

@@ -1,7 +1,7 @@
 /* Sums, joins and masks of whole bfloat16 tensors. */
 #include "kernel/bf16.h"
-#include "kernel/bf16_vec.h"
-#include "kernel/engine.h"
+#include "kernel/norm/bf16_vec.h"
+#include "kernel/onednn/engine.h"
 
 #include <stdatomic.h>
 
@@ -72,8 +72,8 @@ VARIANT(avx512, AVX512)
 static piece_fn choose(void)
 {
 #if defined(__x86_64__)
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     if (cpu.avx512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return piece_avx512;
 #endif
@@ -92,17 +92,17 @@ static void run(enum op op, const struct operands *o, size_t n)
         piece(op, o, i * PIECE, i + 1 < pieces ? (i + 1) * PIECE : n);
 }
 
-void rc_bf16_add(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to)
+void rci_bf16_add(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to)
 {
     run(ADD, &(struct operands){a, b, NULL, to}, n);
 }
 
-void rc_bf16_join(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to)
+void rci_bf16_join(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to)
 {
     run(JOIN, &(struct operands){a, b, NULL, to}, n);
 }
 
-void rc_bf16_mask(const uint16_t *const *a_b_y, size_t n, uint16_t *to)
+void rci_bf16_mask(const uint16_t *const *a_b_y, size_t n, uint16_t *to)
 {
     run(MASK, &(struct operands){a_b_y[0], a_b_y[1], a_b_y[2], to}, n);
 }

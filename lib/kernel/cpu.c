@@ -1,6 +1,6 @@
 /* What this processor and oneDNN can do. */
-#include "kernel/dnnl_compat.h"
-#include "kernel/engine.h"
+#include "kernel/onednn/compat.h"
+#include "kernel/onednn/engine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static const char *isa_name(unsigned isa)
     return "generic";
 }
 
-void rc_cpu_info(struct rc_cpu_info *out)
+void rci_cpu_info(struct rci_cpu_info *out)
 {
     memset(out, 0, sizeof(*out));
     const dnnl_version_t *v = dnnl_version();
@@ -67,13 +67,13 @@ void rc_cpu_info(struct rc_cpu_info *out)
     read_model(out->model, sizeof(out->model));
 }
 
-int rc_cpu_lanes(void)
+int rci_cpu_lanes(void)
 {
     const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
     return isa_has(isa, dnnl_cpu_isa_avx512_core) ? 16 : isa_has(isa, dnnl_cpu_isa_avx2) ? 8 : 0;
 }
 
-void rc_cpu_identity(char *out, size_t size)
+void rci_cpu_identity(char *out, size_t size)
 {
     const char *isa = isa_name((unsigned) dnnl_get_effective_cpu_isa());
 #if defined(__x86_64__) || defined(__i386__)
@@ -90,34 +90,34 @@ void rc_cpu_identity(char *out, size_t size)
     const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
     const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? a >> 12 & 0xf0 : 0);
     snprintf(out, size, "%s %u/%u/%u %s %d, caches %ld/%ld/%ld KiB", vendor, family, model, a & 15,
-             isa, rc_cpu_lanes(), sysconf(_SC_LEVEL1_DCACHE_SIZE) / 1024,
+             isa, rci_cpu_lanes(), sysconf(_SC_LEVEL1_DCACHE_SIZE) / 1024,
              sysconf(_SC_LEVEL2_CACHE_SIZE) / 1024, sysconf(_SC_LEVEL3_CACHE_SIZE) / 1024);
 #else
     char model[64];
     read_model(model, sizeof(model));
-    snprintf(out, size, "%.40s %s %d", model, isa, rc_cpu_lanes());
+    snprintf(out, size, "%.40s %s %d", model, isa, rci_cpu_lanes());
 #endif
 }
 
-bool rc_cpu_vnni(void)
+bool rci_cpu_vnni(void)
 {
     return isa_has((unsigned) dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx512_core_vnni);
 }
 
-bool rc_cpu_bf16_vectors(void)
+bool rci_cpu_bf16_vectors(void)
 {
     const unsigned isa = (unsigned) dnnl_get_effective_cpu_isa();
     return isa_has(isa, dnnl_cpu_isa_avx512_core_bf16) &&
            !isa_has(isa, dnnl_cpu_isa_avx512_core_amx);
 }
 
-rc_status rc_cpu_check_bf16(void)
+rc_status rci_cpu_check_bf16(void)
 {
-    struct rc_cpu_info cpu;
+    struct rci_cpu_info cpu;
     if (isa_has((unsigned) dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx512_core_bf16))
         return RC_OK;
-    rc_cpu_info(&cpu);
-    return rc_fail(RC_ERR_UNSUPPORTED,
-                   "bf16 needs AVX-512 BF16 or AMX; processor \"%s\" runs with %s", cpu.model,
-                   cpu.isa);
+    rci_cpu_info(&cpu);
+    return rci_fail(RC_ERR_UNSUPPORTED,
+                    "bf16 needs AVX-512 BF16 or AMX; processor \"%s\" runs with %s", cpu.model,
+                    cpu.isa);
 }

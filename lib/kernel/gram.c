@@ -1,5 +1,5 @@
 #include "kernel/gram.h"
-#include "kernel/onednn.h"
+#include "kernel/onednn/onednn.h"
 
 #include <string.h>
 
@@ -12,14 +12,14 @@ static void plain_gram(const float *a, size_t m, const float *b, size_t n, size_
                 c[i * n + j] += a[r * m + i] * b[r * n + j];
 }
 
-rc_status rc_gram(struct rc_context *ctx, const float *a, size_t m, const float *b, size_t n,
-                  size_t rows, float *c)
+rc_status rci_gram(struct rc_context *ctx, const float *a, size_t m, const float *b, size_t n,
+                   size_t rows, float *c)
 {
     const dnnl_dim_t dm = (dnnl_dim_t) m, dn = (dnnl_dim_t) n;
-    if ((ctx->o.flags & RC_CONTEXT_REFERENCE) || rc_engine_self_test(ctx) != RC_OK) {
+    if ((ctx->o.flags & RC_CONTEXT_REFERENCE) || rci_engine_self_test(ctx) != RC_OK) {
         plain_gram(a, m, b, n, rows, c);
         return RC_OK;
     }
-    return rc_dnnl_check(dnnl_sgemm('T', 'N', dm, dn, (dnnl_dim_t) rows, 1, a, dm, b, dn, 0, c, dn),
-                         "product");
+    return rci_dnnl_check(
+        dnnl_sgemm('T', 'N', dm, dn, (dnnl_dim_t) rows, 1, a, dm, b, dn, 0, c, dn), "product");
 }

@@ -5,6 +5,6 @@
 
 /* c[m][n] = a'b with a: [rows][m], b: [rows][n], all row-major f32; by oneDNN where its self-test
  * passes and the context does not ask for plain C. */
-rc_status rc_gram(struct rc_context *ctx, const float *a, size_t m, const float *b, size_t n,
-                  size_t rows, float *c);
+rc_status rci_gram(struct rc_context *ctx, const float *a, size_t m, const float *b, size_t n,
+                   size_t rows, float *c);
 #endif

@@ -6,12 +6,13 @@
  * buffer, and hands out one scratchpad. prepare may return RC_ERR_UNSUPPORTED: the session then
  * falls back to op->forward/backward on plain layouts. */
 #include "graph/graph.h"
-#include "kernel/engine.h"
+#include "kernel/onednn/engine.h"
 #include "kernel/sync.h"
 
-/* Layouts are `const struct rc_md *` owned by the engine's pool (kernel/engine.h); NULL = plain
+/* Layouts are `const struct rci_md *` owned by the engine's pool (kernel/onednn/engine.h); NULL =
+ * plain
  * row-major of the value's shape. */
-struct rc_step_io {
+struct rci_step_io {
     void *state;
     void *const *in;      /* operands in the wanted layouts; NULL where absent */
     void *const *out;
@@ -23,21 +24,21 @@ struct rc_step_io {
 };
 
 /* A session's constant that the operator packs itself. Every byte of `packed` is written. */
-struct rc_packing {
+struct rci_packing {
     size_t bytes; /* 0: packed into the layout that is wanted */
     void (*pack)(const void *state, const void *plain, void *packed);
 };
 
 enum { RC_PREP_MAX = 16 }; /* operands of a node with a fast path */
 
-struct rc_prep {
+struct rci_prep {
     /* given */
-    struct rc_engine *engine;
+    struct rci_engine *engine;
     const struct rc_graph *g;
-    const struct rc_node *node;
-    const struct rc_tensor *in;            /* shapes at the session's batch; data for constants */
-    const struct rc_tensor *out;
-    const struct rc_md *const *have;       /* layout in which each operand arrives; NULL: plain.
+    const struct rci_node *node;
+    const struct rci_tensor *in;            /* shapes at the session's batch; data for constants */
+    const struct rci_tensor *out;
+    const struct rci_md *const *have;       /* layout in which each operand arrives; NULL: plain.
                                               bf16 ones are shown to operators with RC_OP_BF16.
                                               Constants are always plain and are packed by the
                                               session: once, or at every step in training */
@@ -50,13 +51,13 @@ struct rc_prep {
                                               fixed rule, not by timing */
     bool mixed;                            /* integer layers may compute in f32 */
     const bool *needs_grad;                /* [n_in] */
-    const struct rc_sync *sync;            /* training: batch statistics are those of all ranks;
+    const struct rci_sync *sync;            /* training: batch statistics are those of all ranks;
                                               NULL: one process. Lives as long as `state` */
 
     /* answers; all zero/NULL on entry */
-    const struct rc_md *want[RC_PREP_MAX];      /* layout needed per operand; NULL: plain */
-    struct rc_packing packing[RC_PREP_MAX];     /* goes before `want`; not in training */
-    const struct rc_md *out_md[RC_PREP_MAX];    /* layout of each output; NULL: plain */
+    const struct rci_md *want[RC_PREP_MAX];      /* layout needed per operand; NULL: plain */
+    struct rci_packing packing[RC_PREP_MAX];     /* goes before `want`; not in training */
+    const struct rci_md *out_md[RC_PREP_MAX];    /* layout of each output; NULL: plain */
     int32_t in_place;      /* operand whose buffer out[0] overwrites, or -1 (set to -1 on entry).
                               The session honours it only if that value dies here; otherwise it
                               copies the operand into out[0] before run */
@@ -65,8 +66,8 @@ struct rc_prep {
     bool (*suits)(const void *state, const void *weights);
     size_t scratch, saved; /* [bytes] */
     const char *impl;      /* implementation name for profiles; lives as long as `state`, or NULL */
-    void *state;           /* from rc_alloc; released by destroy */
-    rc_status (*run)(const struct rc_step_io *io);
+    void *state;           /* from rci_alloc; released by destroy */
+    rc_status (*run)(const struct rci_step_io *io);
     bool team;             /* all threads of a parallel region call `run`, which divides its work
                               by an orphaned "omp for nowait" and cannot fail; the session waits
                               for all of them behind it. Neighbours that do so share
@@ -76,15 +77,15 @@ struct rc_prep {
     /* backward: layouts of the gradients. d_out arrives in d_out_md (NULL: out_md[i] when set,
      * plain otherwise); d_in[i] is written in d_in_md[i] (NULL: want[i]). The forward operands that
      * backward reads again, as bits (bit i = in[i], bit 16+i = out[i]): others are not kept. */
-    const struct rc_md *d_out_md[RC_PREP_MAX];
-    const struct rc_md *d_in_md[RC_PREP_MAX];
+    const struct rci_md *d_out_md[RC_PREP_MAX];
+    const struct rci_md *d_in_md[RC_PREP_MAX];
     uint32_t backward_reads;
     size_t backward_scratch;
-    rc_status (*run_backward)(const struct rc_step_io *io);
+    rc_status (*run_backward)(const struct rci_step_io *io);
     /* Computes the outputs once more for backward, from the operands and what was saved, with no
      * effect on anything else; NULL: `run` is like that. */
-    rc_status (*run_again)(const struct rc_step_io *io);
+    rc_status (*run_again)(const struct rci_step_io *io);
     /* A second packed copy of constants for backward (convolution weights): NULL = same as want. */
-    const struct rc_md *want_backward[RC_PREP_MAX];
+    const struct rci_md *want_backward[RC_PREP_MAX];
 };
 #endif

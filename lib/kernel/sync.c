@@ -4,13 +4,13 @@
 #include <math.h>
 #include <string.h>
 
-size_t rc_sync_room(const struct rc_sync *s, size_t n)
+size_t rci_sync_room(const struct rci_sync *s, size_t n)
 {
     return s->ranks * n * (sizeof(double) + 2 * sizeof(float));
 }
 
-rc_status rc_sync_gather(const struct rc_sync *s, const double *own, size_t n, void *room,
-                         const double **all)
+rc_status rci_sync_gather(const struct rci_sync *s, const double *own, size_t n, void *room,
+                          const double **all)
 {
     const size_t count = s->ranks * n;
     double *value = room;

@@ -5,15 +5,15 @@
  * everywhere whatever order the hook adds in. */
 #include "base/error.h"
 
-struct rc_sync {
+struct rci_sync {
     rc_status (*all_reduce)(void *user, float *data, size_t n); /* NULL: one process */
     void *user;
     uint32_t ranks, rank;
 };
 
 /* Bytes that a gathering of n values needs. */
-size_t rc_sync_room(const struct rc_sync *s, size_t n);
+size_t rci_sync_room(const struct rci_sync *s, size_t n);
 /* (*all)[r * n + i]: value i of rank r, to 2^-48 of its size; inside `room`, aligned to 8. */
-rc_status rc_sync_gather(const struct rc_sync *s, const double *own, size_t n, void *room,
-                         const double **all);
+rc_status rci_sync_gather(const struct rci_sync *s, const double *own, size_t n, void *room,
+                          const double **all);
 #endif

@@ -13,7 +13,7 @@ static void relax(void)
 #endif
 }
 
-void rc_team_init(struct rc_team *t, int threads)
+void rci_team_init(struct rci_team *t, int threads)
 {
     const char *policy = getenv("OMP_WAIT_POLICY");
     t->spins = threads <= omp_get_num_procs() && !(policy && !strcasecmp(policy, "passive"));
@@ -32,7 +32,7 @@ static void spin_while(const atomic_uint *turn, unsigned now)
             sched_yield();
 }
 
-void rc_team_wait(struct rc_team *t)
+void rci_team_wait(struct rci_team *t)
 {
     const unsigned threads = (unsigned) omp_get_num_threads();
     if (threads == 1)

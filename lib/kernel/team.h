@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct rc_team {
+struct rci_team {
     bool spins; /* else OpenMP's barrier */
     _Alignas(64) atomic_uint arrived;
     _Alignas(64) atomic_uint turn;
@@ -14,7 +14,7 @@ struct rc_team {
 
 /* For regions of `threads` threads: they spin where each has a processor and OMP_WAIT_POLICY does
  * not say passive. */
-void rc_team_init(struct rc_team *t, int threads);
+void rci_team_init(struct rci_team *t, int threads);
 /* All threads of the region call it; everything they wrote before is seen by all behind it. */
-void rc_team_wait(struct rc_team *t);
+void rci_team_wait(struct rci_team *t);
 #endif

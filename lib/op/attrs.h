@@ -4,83 +4,83 @@
  * that ONNX passes as tensors (Slice's starts, Reshape's shape ...) are moved in here on import. */
 #include "tensor/tensor.h"
 
-struct rc_clip_attrs {
-    double lo, hi;      /* -INFINITY, INFINITY: no bound */
-    int32_t n_bounds;   /* 0: an all-zero struct, no bounds at all */
-    enum rc_dtype type; /* of the bounds when written as operands; 0: f32 */
+struct rci_clip_attrs {
+    double lo, hi;       /* -INFINITY, INFINITY: no bound */
+    int32_t n_bounds;    /* 0: an all-zero struct, no bounds at all */
+    enum rci_dtype type; /* of the bounds when written as operands; 0: f32 */
 };
-struct rc_leaky_attrs {
+struct rci_leaky_attrs {
     float alpha;
 };
-struct rc_hardsigmoid_attrs {
+struct rci_hardsigmoid_attrs {
     float alpha, beta;
 };
-struct rc_dropout_attrs {
+struct rci_dropout_attrs {
     float ratio;
     int32_t float_mask; /* opset < 10: the mask has the type of the data */
 };
-struct rc_axis_attrs { /* Flatten, Softmax, Gather, QuantizeLinear, DequantizeLinear */
+struct rci_axis_attrs { /* Flatten, Softmax, Gather, QuantizeLinear, DequantizeLinear */
     int64_t axis;
 };
-struct rc_softmax_attrs {
+struct rci_softmax_attrs {
     int64_t axis;
     int32_t flat; /* opset < 13: normalise over all axes from `axis` on */
 };
-struct rc_quantize_attrs {
+struct rci_quantize_attrs {
     int64_t axis;
-    enum rc_dtype type; /* 0: from the zero point, else u8 */
+    enum rci_dtype type; /* 0: from the zero point, else u8 */
 };
-struct rc_cast_attrs {
-    enum rc_dtype to;
+struct rci_cast_attrs {
+    enum rci_dtype to;
 };
-struct rc_axes_attrs { /* Squeeze, Unsqueeze: n = 0 in Squeeze means every axis of length 1 */
+struct rci_axes_attrs { /* Squeeze, Unsqueeze: n = 0 in Squeeze means every axis of length 1 */
     int64_t axes[RC_MAX_DIMS];
     int32_t n;
 };
-struct rc_reduce_attrs {
+struct rci_reduce_attrs {
     int64_t axes[RC_MAX_DIMS];
     int32_t n, keepdims, noop; /* n = 0: all axes, or none with noop */
 };
-struct rc_reshape_attrs { /* dims: > 0 literal, 0 copied from the input (literal with allowzero),
+struct rci_reshape_attrs { /* dims: > 0 literal, 0 copied from the input (literal with allowzero),
                              -1 what remains */
     int64_t dims[RC_MAX_DIMS];
     int32_t rank, allowzero;
     int32_t bound; /* the shape is here, not in operand 1 */
 };
-struct rc_expand_attrs {
+struct rci_expand_attrs {
     int64_t dims[RC_MAX_DIMS];
     int32_t rank, bound;
 };
-struct rc_transpose_attrs {
+struct rci_transpose_attrs {
     int64_t perm[RC_MAX_DIMS];
     int32_t n; /* 0: reversed */
 };
-struct rc_shape_attrs {
+struct rci_shape_attrs {
     int64_t start, end;
     int32_t has_end;
 };
 enum { RC_SPLIT_MAX = 64 }; /* parts */
-struct rc_split_attrs {
+struct rci_split_attrs {
     int64_t axis, sizes[RC_SPLIT_MAX];
     int32_t n; /* 0: equal parts, the last one smaller when uneven */
     int32_t uneven;
 };
-enum rc_pad_mode { RC_PAD_CONSTANT = 0, RC_PAD_REFLECT = 1, RC_PAD_EDGE = 2 };
-struct rc_pad_attrs { /* begin[k], end[k] belong to axes[k]; n_axes = 0: to axis k, n = rank */
+enum rci_pad_mode { RC_PAD_CONSTANT = 0, RC_PAD_REFLECT = 1, RC_PAD_EDGE = 2 };
+struct rci_pad_attrs { /* begin[k], end[k] belong to axes[k]; n_axes = 0: to axis k, n = rank */
     int64_t axes[RC_MAX_DIMS], begin[RC_MAX_DIMS], end[RC_MAX_DIMS];
     int32_t n, n_axes;
     double value;
-    enum rc_pad_mode mode;
-    enum rc_dtype type; /* of the value when written as an operand; 0: f32 */
+    enum rci_pad_mode mode;
+    enum rci_dtype type; /* of the value when written as an operand; 0: f32 */
     int32_t bound;
 };
-struct rc_slice_attrs {
+struct rci_slice_attrs {
     int64_t starts[RC_MAX_DIMS], ends[RC_MAX_DIMS], axes[RC_MAX_DIMS], steps[RC_MAX_DIMS];
     int32_t n, bound;
 };
-struct rc_fill_attrs { /* ConstantOfShape */
+struct rci_fill_attrs { /* ConstantOfShape */
     double value;
-    int64_t ivalue;     /* for i64, where a double would round */
-    enum rc_dtype type; /* 0: f32 */
+    int64_t ivalue;      /* for i64, where a double would round */
+    enum rci_dtype type; /* 0: f32 */
 };
 #endif

@@ -22,55 +22,55 @@ enum { RC_OP_MAX_INTS = 64 };
 enum { RC_PARALLEL_MIN = 1 << 15 };
 
 /* Operand i is there. */
-static inline bool rc_op_has(const struct rc_node *n, uint32_t i)
+static inline bool rci_op_has(const struct rci_node *n, uint32_t i)
 {
     return i < n->n_in && n->in[i] != RC_NONE;
 }
 
 /* Its type is one of `allowed`; the message names node, operand, type and what is allowed. */
-rc_status rc_op_check_type(const struct rc_infer *i, uint32_t operand, const char *what,
-                           uint32_t allowed);
+rc_status rci_op_check_type(const struct rci_infer *i, uint32_t operand, const char *what,
+                            uint32_t allowed);
 
 /* Axis counted from the back when negative; outside [-rank, rank-1] is RC_ERR_SHAPE. */
-rc_status rc_op_axis(const struct rc_node *n, int64_t axis, uint32_t rank, uint32_t *out);
+rc_status rci_op_axis(const struct rci_node *n, int64_t axis, uint32_t rank, uint32_t *out);
 
 /* Every axis of the set, as bits; a duplicate is RC_ERR_SHAPE. */
-rc_status rc_op_axes(const struct rc_node *n, const int64_t *axes, int32_t count, uint32_t rank,
-                     uint32_t *bits);
+rc_status rci_op_axes(const struct rci_node *n, const int64_t *axes, int32_t count, uint32_t rank,
+                      uint32_t *bits);
 
 /* A shape whose element count stays within the library's limits. */
-rc_status rc_op_check_count(const struct rc_node *n, const struct rc_shape *s);
+rc_status rci_op_check_count(const struct rci_node *n, const struct rci_shape *s);
 
 /* Values of a scalar or one-dimensional integer operand. Unknown values are
  * RC_ERR_UNSUPPORTED, more than `cap` RC_ERR_MODEL. */
-rc_status rc_op_ints(const struct rc_node *n, const char *what, const struct rc_tensor *t,
-                     int64_t *out, int32_t cap, int32_t *count);
+rc_status rci_op_ints(const struct rci_node *n, const char *what, const struct rci_tensor *t,
+                      int64_t *out, int32_t cap, int32_t *count);
 
 /* The first element of a tensor of any type. */
-double rc_op_scalar(const struct rc_tensor *t);
+double rci_op_scalar(const struct rci_tensor *t);
 
 /* Element i of a tensor of any type becomes v, which must be in the type's range. */
-void rc_op_store(const struct rc_tensor *t, int64_t i, double v);
+void rci_op_store(const struct rci_tensor *t, int64_t i, double v);
 
 /* Export as a one-dimensional i64 operand. */
-rc_status rc_op_put_i64(struct rc_attr_write *w, uint32_t index, const char *what, const int64_t *v,
-                        int32_t count);
+rc_status rci_op_put_i64(struct rci_attr_write *w, uint32_t index, const char *what,
+                         const int64_t *v, int32_t count);
 
 /* Export v as scalar operand of type d (0: f32). */
-rc_status rc_op_put_scalar(struct rc_attr_write *w, uint32_t index, const char *what, double v,
-                           enum rc_dtype d);
+rc_status rci_op_put_scalar(struct rci_attr_write *w, uint32_t index, const char *what, double v,
+                            enum rci_dtype d);
 
 /* Remove operands first, first+1, ... from the back. */
-void rc_op_drop_from(struct rc_graph *g, struct rc_node *n, uint32_t first);
+void rci_op_drop_from(struct rc_graph *g, struct rci_node *n, uint32_t first);
 
 /* out[0] takes shape and type of in[0]; in[0] may have any type of `allowed`. */
-rc_status rc_op_infer_same(const struct rc_infer *i, uint32_t allowed);
+rc_status rci_op_infer_same(const struct rci_infer *i, uint32_t allowed);
 /* out[0] = in[0], all bytes; the same for gradients. */
-rc_status rc_op_forward_copy(const struct rc_call *c);
-rc_status rc_op_backward_copy(const struct rc_call *c);
+rc_status rci_op_forward_copy(const struct rci_call *c);
+rc_status rci_op_backward_copy(const struct rci_call *c);
 /* All axes of in[0] and out[0] correspond one to one. */
-void rc_op_couple_same(const struct rc_node *n, struct rc_links *l);
+void rci_op_couple_same(const struct rci_node *n, struct rci_links *l);
 /* One elementary operation per output element. */
-struct rc_cost rc_op_cost_elementwise(const struct rc_node *n, const struct rc_tensor *in,
-                                      const struct rc_tensor *out);
+struct rci_cost rci_op_cost_elementwise(const struct rci_node *n, const struct rci_tensor *in,
+                                        const struct rci_tensor *out);
 #endif

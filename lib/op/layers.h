@@ -3,22 +3,22 @@
 /* Attributes of the layers of a network, for passes and builders. */
 #include "op/window.h"
 
-struct rc_conv_attrs {
-    struct rc_window_attrs window;
+struct rci_conv_attrs {
+    struct rci_window_attrs window;
     int64_t group; /* 0: 1 */
 };
-struct rc_pool_attrs { /* MaxPool, AveragePool */
-    struct rc_window_attrs window;
+struct rci_pool_attrs { /* MaxPool, AveragePool */
+    struct rci_window_attrs window;
     int32_t ceil_mode, count_include_pad;
 };
-struct rc_norm_attrs { /* BatchNormalization; running = momentum*running + (1-momentum)*batch */
+struct rci_norm_attrs { /* BatchNormalization; running = momentum*running + (1-momentum)*batch */
     float epsilon, momentum;
 };
 #define RC_NORM_ATTRS_INIT \
     {                      \
         1e-5f, 0.9f        \
     }
-struct rc_gemm_attrs {
+struct rci_gemm_attrs {
     float alpha, beta;
     int32_t trans_a, trans_b;
 };
@@ -26,19 +26,19 @@ struct rc_gemm_attrs {
     {                      \
         1.0f, 1.0f, 0, 1   \
     }
-struct rc_concat_attrs {
+struct rci_concat_attrs {
     int64_t axis;
 };
 
-struct rc_conv_geometry; /* kernel/conv.h */
+struct rci_conv_geometry; /* kernel/onednn/conv.h */
 /* From attributes and shapes that infer has accepted: x [N, C, H, W], w [O, I/g, kh, kw]. */
-void rc_conv_geometry_of(struct rc_conv_geometry *g, const struct rc_node *n,
-                         const struct rc_shape *x, const struct rc_shape *w);
+void rci_conv_geometry_of(struct rci_conv_geometry *g, const struct rci_node *n,
+                          const struct rci_shape *x, const struct rci_shape *w);
 /* Shape inference and attributes for operators with Conv's attribute struct (or one that starts
  * with it) and operands x, w, optional bias. */
-rc_status rc_conv_infer(const struct rc_infer *i);
-rc_status rc_conv_read(struct rc_node *n, const struct rc_attrs *a);
-rc_status rc_conv_write(const struct rc_node *n, struct rc_attr_write *w);
-void rc_conv_couple(const struct rc_node *n, struct rc_links *l);
-rc_status rc_conv_resized(struct rc_graph *g, struct rc_node *n, const struct rc_links *l);
+rc_status rci_conv_infer(const struct rci_infer *i);
+rc_status rci_conv_read(struct rci_node *n, const struct rci_attrs *a);
+rc_status rci_conv_write(const struct rci_node *n, struct rci_attr_write *w);
+void rci_conv_couple(const struct rci_node *n, struct rci_links *l);
+rc_status rci_conv_resized(struct rc_graph *g, struct rci_node *n, const struct rci_links *l);
 #endif

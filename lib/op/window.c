@@ -6,27 +6,27 @@
 
 enum { MAX_EXTENT = 1 << 16 }; /* of a kernel, stride, dilation or padding */
 
-static rc_status read_list(const struct rc_attrs *r, const char *name, int64_t *out, int32_t count,
+static rc_status read_list(const struct rci_attrs *r, const char *name, int64_t *out, int32_t count,
                            int64_t least)
 {
     int64_t v[4];
     int32_t n;
-    RC_TRY(rc_attr_ints(r, name, v, 4, &n));
+    RC_TRY(rci_attr_ints(r, name, v, 4, &n));
     if (n < 0)
         return RC_OK;
     if (n != count && !strcmp(name, "kernel_shape") && n > 0)
-        return rc_fail(RC_ERR_UNSUPPORTED,
-                       "node \"%s\": kernel_shape has %d entries, only 2 (height, width) are "
-                       "supported",
-                       rc_attrs_node(r), n);
+        return rci_fail(RC_ERR_UNSUPPORTED,
+                        "node \"%s\": kernel_shape has %d entries, only 2 (height, width) are "
+                        "supported",
+                        rci_attrs_node(r), n);
     if (n != count)
-        return rc_fail(RC_ERR_MODEL, "node \"%s\": %s has %d entries, must have %d",
-                       rc_attrs_node(r), name, n, count);
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": %s has %d entries, must have %d",
+                        rci_attrs_node(r), name, n, count);
     for (int32_t i = 0; i < n; i++) {
         if (v[i] < least || v[i] > MAX_EXTENT)
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": %s[%d] is %lld, allowed %lld to %d",
-                           rc_attrs_node(r), name, i, (long long) v[i], (long long) least,
-                           MAX_EXTENT);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": %s[%d] is %lld, allowed %lld to %d",
+                            rci_attrs_node(r), name, i, (long long) v[i], (long long) least,
+                            MAX_EXTENT);
         out[i] = v[i];
     }
     return RC_OK;
@@ -34,10 +34,10 @@ static rc_status read_list(const struct rc_attrs *r, const char *name, int64_t *
 
 static const char *const auto_pad_names[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"};
 
-static rc_status read_auto_pad(struct rc_window_attrs *a, const struct rc_attrs *r)
+static rc_status read_auto_pad(struct rci_window_attrs *a, const struct rci_attrs *r)
 {
     const char *text;
-    RC_TRY(rc_attr_string(r, "auto_pad", &text));
+    RC_TRY(rci_attr_string(r, "auto_pad", &text));
     if (!*text)
         return RC_OK;
     for (int32_t i = 0; i < 4; i++) {
@@ -45,16 +45,17 @@ static rc_status read_auto_pad(struct rc_window_attrs *a, const struct rc_attrs 
             continue;
         a->auto_pad = i;
         if (i && (a->pads[0] || a->pads[1] || a->pads[2] || a->pads[3]))
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": auto_pad is %s, pads must be absent",
-                           rc_attrs_node(r), text);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": auto_pad is %s, pads must be absent",
+                            rci_attrs_node(r), text);
         return RC_OK;
     }
-    return rc_fail(RC_ERR_MODEL,
-                   "node \"%s\": auto_pad is \"%.32s\", allowed NOTSET SAME_UPPER SAME_LOWER VALID",
-                   rc_attrs_node(r), text);
+    return rci_fail(
+        RC_ERR_MODEL,
+        "node \"%s\": auto_pad is \"%.32s\", allowed NOTSET SAME_UPPER SAME_LOWER VALID",
+        rci_attrs_node(r), text);
 }
 
-rc_status rc_window_read(struct rc_window_attrs *a, const struct rc_attrs *r)
+rc_status rci_window_read(struct rci_window_attrs *a, const struct rci_attrs *r)
 {
     a->stride[0] = a->stride[1] = a->dilation[0] = a->dilation[1] = 1;
     RC_TRY(read_list(r, "kernel_shape", a->kernel, 2, 1));
@@ -69,21 +70,21 @@ static int64_t or_one(int64_t v)
     return v ? v : 1;
 }
 
-rc_status rc_window_write(const struct rc_window_attrs *a, struct rc_attr_write *w)
+rc_status rci_window_write(const struct rci_window_attrs *a, struct rci_attr_write *w)
 {
     const int64_t stride[2] = {or_one(a->stride[0]), or_one(a->stride[1])};
     const int64_t dilation[2] = {or_one(a->dilation[0]), or_one(a->dilation[1])};
     if (a->kernel[0])
-        RC_TRY(rc_put_ints(w, "kernel_shape", a->kernel, 2));
-    RC_TRY(rc_put_ints(w, "strides", stride, 2));
+        RC_TRY(rci_put_ints(w, "kernel_shape", a->kernel, 2));
+    RC_TRY(rci_put_ints(w, "strides", stride, 2));
     if (dilation[0] != 1 || dilation[1] != 1)
-        RC_TRY(rc_put_ints(w, "dilations", dilation, 2));
+        RC_TRY(rci_put_ints(w, "dilations", dilation, 2));
     if (a->auto_pad)
-        return rc_put_string(w, "auto_pad", auto_pad_names[a->auto_pad & 3]);
-    return rc_put_ints(w, "pads", a->pads, 4);
+        return rci_put_string(w, "auto_pad", auto_pad_names[a->auto_pad & 3]);
+    return rci_put_ints(w, "pads", a->pads, 4);
 }
 
-static rc_status resolve_axis(struct rc_window *w, const struct rc_node *n, int a, int auto_pad,
+static rc_status resolve_axis(struct rci_window *w, const struct rci_node *n, int a, int auto_pad,
                               bool ceil_mode)
 {
     const int64_t in = w->in[a], stride = w->stride[a];
@@ -98,7 +99,7 @@ static rc_status resolve_axis(struct rc_window *w, const struct rc_node *n, int 
     }
     const int64_t room = in + w->begin[a] + w->end[a] - extent;
     if (room < 0)
-        return rc_fail(
+        return rci_fail(
             RC_ERR_MODEL, "node \"%s\": the window spans %lld along %s, the padded input has %lld",
             n->name, (long long) extent, a ? "width" : "height", (long long) (room + extent));
     w->out[a] = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
@@ -108,9 +109,9 @@ static rc_status resolve_axis(struct rc_window *w, const struct rc_node *n, int 
     return RC_OK;
 }
 
-rc_status rc_window_resolve(struct rc_window *w, const struct rc_node *n,
-                            const struct rc_window_attrs *a, const struct rc_shape *x,
-                            const int64_t kernel[2], bool ceil_mode)
+rc_status rci_window_resolve(struct rci_window *w, const struct rci_node *n,
+                             const struct rci_window_attrs *a, const struct rci_shape *x,
+                             const int64_t kernel[2], bool ceil_mode)
 {
     for (int i = 0; i < 2; i++) {
         w->in[i] = x->dim[2 + i];
@@ -121,19 +122,19 @@ rc_status rc_window_resolve(struct rc_window *w, const struct rc_node *n,
         w->end[i] = a->auto_pad ? 0 : a->pads[2 + i];
         if (w->kernel[i] < 1 || w->kernel[i] > MAX_EXTENT || w->stride[i] < 1 ||
             w->dilation[i] < 1 || w->dilation[i] > MAX_EXTENT || w->begin[i] < 0 || w->end[i] < 0)
-            return rc_fail(RC_ERR_MODEL,
-                           "node \"%s\": kernel %lld, stride %lld, dilation %lld, pads %lld and "
-                           "%lld: kernel, stride and dilation must be 1 or more, pads 0 or more",
-                           n->name, (long long) w->kernel[i], (long long) w->stride[i],
-                           (long long) w->dilation[i], (long long) w->begin[i],
-                           (long long) w->end[i]);
+            return rci_fail(RC_ERR_MODEL,
+                            "node \"%s\": kernel %lld, stride %lld, dilation %lld, pads %lld and "
+                            "%lld: kernel, stride and dilation must be 1 or more, pads 0 or more",
+                            n->name, (long long) w->kernel[i], (long long) w->stride[i],
+                            (long long) w->dilation[i], (long long) w->begin[i],
+                            (long long) w->end[i]);
         RC_TRY(resolve_axis(w, n, i, a->auto_pad, ceil_mode));
     }
     return RC_OK;
 }
 
 /* Smallest x with x*stride + k*dilation - begin >= 0, and the same below `in`. */
-void rc_window_valid(const struct rc_window *w, int a, int64_t k, int64_t *from, int64_t *to)
+void rci_window_valid(const struct rci_window *w, int a, int64_t k, int64_t *from, int64_t *to)
 {
     const int64_t shift = w->begin[a] - k * w->dilation[a], s = w->stride[a];
     const int64_t end = w->in[a] + shift; /* x*s < end */
@@ -145,14 +146,14 @@ void rc_window_valid(const struct rc_window *w, int a, int64_t k, int64_t *from,
     *to = hi;
 }
 
-rc_status rc_check_image(const struct rc_infer *i, const char *what)
+rc_status rci_check_image(const struct rci_infer *i, const char *what)
 {
     char text[RC_SHAPE_TEXT];
-    const struct rc_shape *s = &i->in[0].shape;
+    const struct rci_shape *s = &i->in[0].shape;
     if (s->rank == 4)
         return RC_OK;
     const bool known = s->rank == 3 || s->rank == 5;
-    return rc_fail(known ? RC_ERR_UNSUPPORTED : RC_ERR_SHAPE,
-                   "node \"%s\": %s of a %s input, only [N, C, H, W] is supported", i->node->name,
-                   what, rc_shape_text(s, text));
+    return rci_fail(known ? RC_ERR_UNSUPPORTED : RC_ERR_SHAPE,
+                    "node \"%s\": %s of a %s input, only [N, C, H, W] is supported", i->node->name,
+                    what, rci_shape_text(s, text));
 }

@@ -12,24 +12,24 @@ static const uint64_t fold_value_bytes = UINT64_C(64) << 20, fold_work = UINT64_
 struct fold {
     struct rc_graph *g;
     int64_t batch[2];
-    struct rc_tensor *at[2]; /* every value at both batch sizes; data set where it is known, and
+    struct rci_tensor *at[2]; /* every value at both batch sizes; data set where it is known, and
                                 the same pointer in both where it does not follow the batch */
-    bool *mine;              /* at[0][v].data was evaluated here */
-    struct rc_tensor *in[2], *out[2];
+    bool *mine;               /* at[0][v].data was evaluated here */
+    struct rci_tensor *in[2], *out[2];
     uint64_t work; /* elements still allowed */
     uint32_t changed, n_values;
 };
 
-static void fold_gather(struct fold *f, const struct rc_node *n)
+static void fold_gather(struct fold *f, const struct rci_node *n)
 {
     for (int b = 0; b < 2; b++)
         for (uint32_t k = 0; k < n->n_in; k++)
-            f->in[b][k] = n->in[k] == RC_NONE ? (struct rc_tensor){0} : f->at[b][n->in[k]];
+            f->in[b][k] = n->in[k] == RC_NONE ? (struct rci_tensor){0} : f->at[b][n->in[k]];
 }
 
-static rc_status fold_bind(struct fold *f, rc_id id)
+static rc_status fold_bind(struct fold *f, rci_id id)
 {
-    struct rc_node *n = &f->g->nodes[id];
+    struct rci_node *n = &f->g->nodes[id];
     const uint32_t before = n->n_in;
     if (!n->op->bind)
         return RC_OK;
@@ -40,11 +40,11 @@ static rc_status fold_bind(struct fold *f, rc_id id)
     return RC_OK;
 }
 
-static rc_status fold_infer(struct fold *f, const struct rc_node *n)
+static rc_status fold_infer(struct fold *f, const struct rci_node *n)
 {
     for (int b = 0; b < 2; b++) {
         memset(f->out[b], 0, n->n_out * sizeof(*f->out[b]));
-        const struct rc_infer i = {f->g, n, f->in[b], f->out[b]};
+        const struct rci_infer i = {f->g, n, f->in[b], f->out[b]};
         RC_TRY(n->op->infer(&i));
         for (uint32_t k = 0; k < n->n_out; k++)
             f->out[b][k].data = NULL;
@@ -52,19 +52,19 @@ static rc_status fold_infer(struct fold *f, const struct rc_node *n)
     return RC_OK;
 }
 
-static uint64_t fold_cost(const struct rc_node *n, const struct rc_tensor *in,
-                          const struct rc_tensor *out)
+static uint64_t fold_cost(const struct rci_node *n, const struct rci_tensor *in,
+                          const struct rci_tensor *out)
 {
     uint64_t work = 0;
     for (uint32_t k = 0; k < n->n_out; k++) {
         int64_t count;
-        if (!out[k].dtype || !rc_shape_count_checked(&out[k].shape, &count) ||
-            (uint64_t) count * rc_dtype_size(out[k].dtype) > fold_value_bytes)
+        if (!out[k].dtype || !rci_shape_count_checked(&out[k].shape, &count) ||
+            (uint64_t) count * rci_dtype_size(out[k].dtype) > fold_value_bytes)
             return UINT64_MAX;
         work += (uint64_t) count;
     }
     if (n->op->cost) {
-        const struct rc_cost c = n->op->cost(n, in, out);
+        const struct rci_cost c = n->op->cost(n, in, out);
         if (c.macs > fold_work || c.elementwise > fold_work)
             return UINT64_MAX;
         work += c.macs + c.elementwise;
@@ -72,13 +72,13 @@ static uint64_t fold_cost(const struct rc_node *n, const struct rc_tensor *in,
     return work;
 }
 
-static bool fold_can(const struct fold *f, const struct rc_node *n)
+static bool fold_can(const struct fold *f, const struct rci_node *n)
 {
     const uint32_t never = RC_OP_INTERNAL | RC_OP_RANDOM;
     if (!n->op->forward || n->op->flags & never || n->n_post)
         return false;
     /* a number that bind may want: quantized exports write Pad's value so */
-    if (n->op->flags & RC_OP_NO_FOLD && rc_shape_count(&f->out[0][0].shape) != 1)
+    if (n->op->flags & RC_OP_NO_FOLD && rci_shape_count(&f->out[0][0].shape) != 1)
         return false;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (n->in[k] != RC_NONE && !f->in[0][k].data && !(n->op->flags & RC_OP_SHAPE_ONLY))
@@ -90,36 +90,36 @@ static bool fold_can(const struct fold *f, const struct rc_node *n)
 }
 
 /* Does any operand differ between the two batch sizes? */
-static bool fold_follows(const struct fold *f, const struct rc_node *n)
+static bool fold_follows(const struct fold *f, const struct rci_node *n)
 {
     for (uint32_t k = 0; k < n->n_in; k++)
         if (f->in[0][k].data != f->in[1][k].data ||
-            !rc_shape_equal(&f->in[0][k].shape, &f->in[1][k].shape))
+            !rci_shape_equal(&f->in[0][k].shape, &f->in[1][k].shape))
             return true;
     return false;
 }
 
-static rc_status fold_forward(struct fold *f, const struct rc_node *n, int b)
+static rc_status fold_forward(struct fold *f, const struct rci_node *n, int b)
 {
     for (uint32_t k = 0; k < n->n_out; k++) {
-        const struct rc_shape shape = f->out[b][k].shape;
-        RC_TRY(rc_tensor_new(&f->out[b][k], f->g->ctx, f->out[b][k].dtype, &shape));
+        const struct rci_shape shape = f->out[b][k].shape;
+        RC_TRY(rci_tensor_new(&f->out[b][k], f->g->ctx, f->out[b][k].dtype, &shape));
     }
-    const struct rc_call c = {.node = n, .ctx = f->g->ctx, .in = f->in[b], .out = f->out[b]};
+    const struct rci_call c = {.node = n, .ctx = f->g->ctx, .in = f->in[b], .out = f->out[b]};
     return n->op->forward(&c);
 }
 
-static void fold_drop_scratch(struct fold *f, const struct rc_node *n)
+static void fold_drop_scratch(struct fold *f, const struct rci_node *n)
 {
     for (uint32_t k = 0; k < n->n_out; k++) {
         if (f->out[1][k].data != f->out[0][k].data)
-            rc_tensor_free(&f->out[1][k]);
+            rci_tensor_free(&f->out[1][k]);
         f->out[1][k].data = NULL;
-        rc_tensor_free(&f->out[0][k]);
+        rci_tensor_free(&f->out[0][k]);
     }
 }
 
-static rc_status fold_evaluate(struct fold *f, const struct rc_node *n)
+static rc_status fold_evaluate(struct fold *f, const struct rci_node *n)
 {
     const uint64_t work = fold_cost(n, f->in[0], f->out[0]);
     if (work > f->work || fold_cost(n, f->in[1], f->out[1]) > f->work)
@@ -130,25 +130,25 @@ static rc_status fold_evaluate(struct fold *f, const struct rc_node *n)
     if (follows)
         RC_TRY(fold_forward(f, n, 1));
     for (uint32_t k = 0; k < n->n_out; k++) {
-        struct rc_tensor *a = &f->out[0][k], *b = &f->out[1][k];
-        const bool same = !follows || (rc_shape_equal(&a->shape, &b->shape) &&
-                                       !memcmp(a->data, b->data, rc_tensor_bytes(a)));
+        struct rci_tensor *a = &f->out[0][k], *b = &f->out[1][k];
+        const bool same = !follows || (rci_shape_equal(&a->shape, &b->shape) &&
+                                       !memcmp(a->data, b->data, rci_tensor_bytes(a)));
         if (same && follows)
-            rc_tensor_free(b);
+            rci_tensor_free(b);
         if (same)
             b->data = a->data;
     }
     return RC_OK;
 }
 
-static rc_status fold_node(struct fold *f, rc_id id)
+static rc_status fold_node(struct fold *f, rci_id id)
 {
     if (f->g->nodes[id].n_in > FOLD_MAX_OPERANDS || f->g->nodes[id].n_out > FOLD_MAX_OPERANDS)
-        return rc_fail(RC_ERR_LIMIT, "node \"%s\": more than %d operands", f->g->nodes[id].name,
-                       FOLD_MAX_OPERANDS);
+        return rci_fail(RC_ERR_LIMIT, "node \"%s\": more than %d operands", f->g->nodes[id].name,
+                        FOLD_MAX_OPERANDS);
     fold_gather(f, &f->g->nodes[id]);
     RC_TRY(fold_bind(f, id));
-    const struct rc_node *n = &f->g->nodes[id];
+    const struct rci_node *n = &f->g->nodes[id];
     RC_TRY(fold_infer(f, n));
     if (fold_can(f, n)) {
         const rc_status st = fold_evaluate(f, n);
@@ -158,7 +158,7 @@ static rc_status fold_node(struct fold *f, rc_id id)
         }
     }
     for (uint32_t k = 0; k < n->n_out; k++) {
-        const rc_id v = n->out[k];
+        const rci_id v = n->out[k];
         if (v == RC_NONE)
             continue;
         f->at[0][v] = f->out[0][k];
@@ -169,12 +169,12 @@ static rc_status fold_node(struct fold *f, rc_id id)
 }
 
 /* All results are known and the same at every batch. Graph outputs stay computed by a node. */
-static bool fold_is_constant(const struct fold *f, const struct rc_node *n)
+static bool fold_is_constant(const struct fold *f, const struct rci_node *n)
 {
     if (n->op->flags & RC_OP_NO_FOLD)
         return false;
     for (uint32_t k = 0; k < n->n_out; k++) {
-        const rc_id v = n->out[k];
+        const rci_id v = n->out[k];
         if (v == RC_NONE || !f->mine[v] || f->at[0][v].data != f->at[1][v].data ||
             f->g->values[v].flags & RC_VALUE_OUTPUT)
             return false;
@@ -182,18 +182,18 @@ static bool fold_is_constant(const struct fold *f, const struct rc_node *n)
     return n->n_out > 0;
 }
 
-static void fold_replace(struct fold *f, rc_id id)
+static void fold_replace(struct fold *f, rci_id id)
 {
-    struct rc_node *n = &f->g->nodes[id];
+    struct rci_node *n = &f->g->nodes[id];
     for (uint32_t k = 0; k < n->n_out; k++) {
-        const rc_id v = n->out[k];
+        const rci_id v = n->out[k];
         f->g->values[v].producer = RC_NONE;
         f->g->values[v].producer_out = 0;
-        rc_graph_replace_const(f->g, v, &f->at[0][v]);
+        rci_graph_replace_const(f->g, v, &f->at[0][v]);
         f->mine[v] = false;
         n->out[k] = RC_NONE;
     }
-    rc_graph_kill_node(f->g, id);
+    rci_graph_kill_node(f->g, id);
     f->changed++;
 }
 
@@ -201,15 +201,15 @@ static rc_status fold_start(struct fold *f)
 {
     struct rc_graph *g = f->g;
     f->n_values = g->n_values;
-    f->mine = rc_alloc_array(g->ctx, g->n_values, sizeof(*f->mine));
+    f->mine = rci_alloc_array(g->ctx, g->n_values, sizeof(*f->mine));
     for (int b = 0; b < 2; b++) {
         f->batch[b] = g->dynamic_batch ? 2 + b : g->batch;
-        f->at[b] = rc_alloc_array(g->ctx, g->n_values, sizeof(*f->at[b]));
-        f->in[b] = rc_alloc_array(g->ctx, FOLD_MAX_OPERANDS, sizeof(*f->in[b]));
-        f->out[b] = rc_alloc_array(g->ctx, FOLD_MAX_OPERANDS, sizeof(*f->out[b]));
+        f->at[b] = rci_alloc_array(g->ctx, g->n_values, sizeof(*f->at[b]));
+        f->in[b] = rci_alloc_array(g->ctx, FOLD_MAX_OPERANDS, sizeof(*f->in[b]));
+        f->out[b] = rci_alloc_array(g->ctx, FOLD_MAX_OPERANDS, sizeof(*f->out[b]));
         if (!f->mine || !f->at[b] || !f->in[b] || !f->out[b])
             return RC_ERR_MEMORY;
-        for (rc_id v = 0; v < g->n_values; v++)
+        for (rci_id v = 0; v < g->n_values; v++)
             f->at[b][v] = g->values[v].tensor;
         for (uint32_t k = 0; k < g->n_inputs && g->dynamic_batch; k++)
             if (f->at[b][g->inputs[k]].shape.rank)
@@ -220,42 +220,42 @@ static rc_status fold_start(struct fold *f)
 
 static void fold_end(struct fold *f)
 {
-    for (rc_id v = 0; f->at[1] && f->mine && v < f->n_values; v++) {
+    for (rci_id v = 0; f->at[1] && f->mine && v < f->n_values; v++) {
         if (!f->mine[v])
             continue;
         if (f->at[1][v].data != f->at[0][v].data)
-            rc_tensor_free(&f->at[1][v]);
-        rc_tensor_free(&f->at[0][v]);
+            rci_tensor_free(&f->at[1][v]);
+        rci_tensor_free(&f->at[0][v]);
     }
     for (int b = 0; b < 2; b++) {
-        rc_release(f->at[b]);
-        rc_release(f->in[b]);
-        rc_release(f->out[b]);
+        rci_release(f->at[b]);
+        rci_release(f->in[b]);
+        rci_release(f->out[b]);
     }
-    rc_release(f->mine);
+    rci_release(f->mine);
 }
 
 static rc_status fold_run(struct rc_graph *g, uint32_t *n_changed)
 {
     struct fold f = {.g = g, .work = fold_work};
-    rc_id *order = NULL;
+    rci_id *order = NULL;
     uint32_t n = 0;
     rc_status st = fold_start(&f);
     if (st == RC_OK)
-        st = rc_graph_order(g, &order, &n);
+        st = rci_graph_order(g, &order, &n);
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         st = fold_node(&f, order[i]);
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         if (fold_is_constant(&f, &g->nodes[order[i]]))
             fold_replace(&f, order[i]);
     fold_end(&f);
-    rc_release(order);
+    rci_release(order);
     RC_TRY(st);
     *n_changed = f.changed;
-    return rc_graph_sweep(g, NULL);
+    return rci_graph_sweep(g, NULL);
 }
 
-const struct rc_pass rc_pass_fold_const = {
+const struct rci_pass rci_pass_fold_const = {
     .name = "fold_const",
     .summary = "evaluate constant subgraphs and shape chains, bind constant operands",
     .run = fold_run,

@@ -6,24 +6,24 @@
 #include <math.h>
 #include <string.h>
 
-static bool clip_post(const struct rc_node *n, struct rc_post *out)
+static bool clip_post(const struct rci_node *n, struct rci_post *out)
 {
-    const struct rc_clip_attrs *a = n->attrs;
+    const struct rci_clip_attrs *a = n->attrs;
     const bool bounded = a->n_bounds > 0;
     const double lo = bounded ? a->lo : -INFINITY, hi = bounded ? a->hi : INFINITY;
     if (n->n_in > 1 || !(lo <= hi))
         return false;
-    *out = (struct rc_post){.kind = RC_POST_CLIP, .alpha = (float) lo, .beta = (float) hi};
+    *out = (struct rci_post){.kind = RC_POST_CLIP, .alpha = (float) lo, .beta = (float) hi};
     if (lo == 0 && isinf(hi))
         out->kind = RC_POST_RELU;
     return true;
 }
 
 /* The post that does what an activation node does. */
-static bool post_of(const struct rc_node *n, struct rc_post *out)
+static bool post_of(const struct rci_node *n, struct rci_post *out)
 {
     const char *op = n->op->name;
-    *out = (struct rc_post){.kind = RC_POST_RELU};
+    *out = (struct rci_post){.kind = RC_POST_RELU};
     if (n->op->domain || n->n_post)
         return false;
     if (!strcmp(op, "Relu"))
@@ -35,46 +35,46 @@ static bool post_of(const struct rc_node *n, struct rc_post *out)
         return true;
     }
     if (!strcmp(op, "LeakyRelu")) {
-        const struct rc_leaky_attrs *a = n->attrs;
+        const struct rci_leaky_attrs *a = n->attrs;
         out->kind = RC_POST_LEAKY;
         out->alpha = a->alpha;
         return true;
     }
     if (strcmp(op, "HardSigmoid"))
         return false;
-    const struct rc_hardsigmoid_attrs *a = n->attrs;
-    *out = (struct rc_post){.kind = RC_POST_HARDSIGMOID, .alpha = a->alpha, .beta = a->beta};
+    const struct rci_hardsigmoid_attrs *a = n->attrs;
+    *out = (struct rci_post){.kind = RC_POST_HARDSIGMOID, .alpha = a->alpha, .beta = a->beta};
     return true;
 }
 
 /* The node that makes `v`, if work can be put behind it without anyone noticing. */
-static rc_id host_of(const struct rc_graph *g, rc_id v)
+static rci_id host_of(const struct rc_graph *g, rci_id v)
 {
     if (v == RC_NONE || g->values[v].tensor.dtype != RC_F32 ||
-        rc_graph_single_reader(g, v) == RC_NONE)
+        rci_graph_single_reader(g, v) == RC_NONE)
         return RC_NONE;
-    const rc_id p = g->values[v].producer;
+    const rci_id p = g->values[v].producer;
     if (p == RC_NONE || g->values[v].producer_out != 0)
         return RC_NONE;
-    const struct rc_node *n = &g->nodes[p];
+    const struct rci_node *n = &g->nodes[p];
     return (n->op->flags & RC_OP_POSTS) && n->n_post < RC_MAX_POST ? p : RC_NONE;
 }
 
 /* Readers of `node` read the host's output; node goes. */
-static rc_status replace_by(struct rc_graph *g, rc_id node, rc_id host)
+static rc_status replace_by(struct rc_graph *g, rci_id node, rci_id host)
 {
-    RC_TRY(rc_graph_redirect(g, g->nodes[node].out[0], g->nodes[host].out[0]));
-    rc_graph_kill_node(g, node);
+    RC_TRY(rci_graph_redirect(g, g->nodes[node].out[0], g->nodes[host].out[0]));
+    rci_graph_kill_node(g, node);
     return RC_OK;
 }
 
-static rc_status fuse_activation(struct rc_graph *g, rc_id id, uint32_t *n_changed)
+static rc_status fuse_activation(struct rc_graph *g, rci_id id, uint32_t *n_changed)
 {
-    struct rc_post post;
-    const struct rc_node *n = &g->nodes[id];
+    struct rci_post post;
+    const struct rci_node *n = &g->nodes[id];
     if (n->n_in == 0 || !post_of(n, &post))
         return RC_OK;
-    const rc_id host = host_of(g, n->in[0]);
+    const rci_id host = host_of(g, n->in[0]);
     if (host == RC_NONE)
         return RC_OK;
     g->nodes[host].post[g->nodes[host].n_post++] = post;
@@ -83,32 +83,32 @@ static rc_status fuse_activation(struct rc_graph *g, rc_id id, uint32_t *n_chang
 }
 
 /* Operands of posts start behind all the operator could have. */
-static rc_status append_operand(struct rc_graph *g, rc_id host, rc_id value)
+static rc_status append_operand(struct rc_graph *g, rci_id host, rci_id value)
 {
     while (g->nodes[host].n_in < g->nodes[host].op->max_in)
-        RC_TRY(rc_graph_append_input(g, host, RC_NONE));
-    struct rc_node *h = &g->nodes[host];
-    h->post[h->n_post++] = (struct rc_post){.kind = RC_POST_ADD, .operand = h->n_in};
-    return rc_graph_append_input(g, host, value);
+        RC_TRY(rci_graph_append_input(g, host, RC_NONE));
+    struct rci_node *h = &g->nodes[host];
+    h->post[h->n_post++] = (struct rci_post){.kind = RC_POST_ADD, .operand = h->n_in};
+    return rci_graph_append_input(g, host, value);
 }
 
-static bool can_add(const struct rc_graph *g, rc_id host)
+static bool can_add(const struct rc_graph *g, rci_id host)
 {
     return host != RC_NONE && g->nodes[host].n_post == 0 &&
            g->nodes[host].op->max_in != RC_VARIADIC && strcmp(g->nodes[host].op->name, "Add") != 0;
 }
 
 /* The later of the two producers adds the other operand, which is then certainly there. */
-static rc_status fuse_add(struct rc_graph *g, rc_id id, uint32_t *place, uint32_t *n_changed)
+static rc_status fuse_add(struct rc_graph *g, rci_id id, uint32_t *place, uint32_t *n_changed)
 {
-    const struct rc_node *n = &g->nodes[id];
+    const struct rci_node *n = &g->nodes[id];
     if (strcmp(n->op->name, "Add") || n->n_in != 2 || n->n_post || n->in[0] == n->in[1])
         return RC_OK;
-    const struct rc_value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
-    if (!rc_shape_equal(&a->tensor.shape, &b->tensor.shape) || rc_value_is_const(a) ||
-        rc_value_is_const(b))
+    const struct rci_value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
+    if (!rci_shape_equal(&a->tensor.shape, &b->tensor.shape) || rci_value_is_const(a) ||
+        rci_value_is_const(b))
         return RC_OK;
-    rc_id host[2] = {host_of(g, n->in[0]), host_of(g, n->in[1])};
+    rci_id host[2] = {host_of(g, n->in[0]), host_of(g, n->in[1])};
     for (uint32_t k = 0; k < 2; k++)
         if (!can_add(g, host[k]))
             host[k] = RC_NONE;
@@ -117,7 +117,7 @@ static rc_status fuse_add(struct rc_graph *g, rc_id id, uint32_t *place, uint32_
         k = place[host[1]] > place[host[0]];
     if (host[k] == RC_NONE)
         return RC_OK;
-    const rc_id other = n->in[1 - k], producer = g->values[other].producer;
+    const rci_id other = n->in[1 - k], producer = g->values[other].producer;
     if (producer != RC_NONE && place[producer] > place[host[k]])
         place[host[k]] = place[producer];
     RC_TRY(append_operand(g, host[k], other));
@@ -127,10 +127,10 @@ static rc_status fuse_add(struct rc_graph *g, rc_id id, uint32_t *place, uint32_
 
 static rc_status run(struct rc_graph *g, uint32_t *n_changed)
 {
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    RC_TRY(rc_graph_order(g, &order, &n));
-    uint32_t *place = rc_alloc_array(g->ctx, g->n_nodes + 1u, sizeof(*place));
+    RC_TRY(rci_graph_order(g, &order, &n));
+    uint32_t *place = rci_alloc_array(g->ctx, g->n_nodes + 1u, sizeof(*place));
     rc_status st = place ? RC_OK : RC_ERR_MEMORY;
     for (uint32_t i = 0; st == RC_OK && i < n; i++)
         place[order[i]] = i;
@@ -139,47 +139,47 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
         if (st == RC_OK && g->nodes[order[i]].op)
             st = fuse_activation(g, order[i], n_changed);
     }
-    rc_release(place);
-    rc_release(order);
+    rci_release(place);
+    rci_release(order);
     return st;
 }
 
 /* In training a Relu may sit behind BatchNormalization, whose fast path does it, and behind an
  * addition without broadcasting, which a tape runs as one step. */
-static rc_id training_host(const struct rc_graph *g, rc_id v)
+static rci_id training_host(const struct rc_graph *g, rci_id v)
 {
-    const rc_id host = host_of(g, v), p = g->values[v].producer;
+    const rci_id host = host_of(g, v), p = g->values[v].producer;
     if (host != RC_NONE)
         return strcmp(g->nodes[host].op->name, "BatchNormalization") ? RC_NONE : host;
-    if (p == RC_NONE || rc_graph_single_reader(g, v) == RC_NONE)
+    if (p == RC_NONE || rci_graph_single_reader(g, v) == RC_NONE)
         return RC_NONE;
-    const struct rc_node *n = &g->nodes[p];
+    const struct rci_node *n = &g->nodes[p];
     if (strcmp(n->op->name, "Add") || n->n_post || g->values[v].tensor.dtype != RC_F32)
         return RC_NONE;
     for (uint32_t i = 0; i < 2; i++)
-        if (!rc_shape_equal(&g->values[n->in[i]].tensor.shape, &g->values[v].tensor.shape))
+        if (!rci_shape_equal(&g->values[n->in[i]].tensor.shape, &g->values[v].tensor.shape))
             return RC_NONE;
     return p;
 }
 
 static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
 {
-    for (rc_id i = 0; i < g->n_nodes; i++) {
-        const struct rc_node *n = &g->nodes[i];
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
         if (!n->op || strcmp(n->op->name, "Relu"))
             continue;
-        const rc_id host = training_host(g, n->in[0]);
+        const rci_id host = training_host(g, n->in[0]);
         if (host == RC_NONE)
             continue;
-        g->nodes[host].post[g->nodes[host].n_post++] = (struct rc_post){.kind = RC_POST_RELU};
+        g->nodes[host].post[g->nodes[host].n_post++] = (struct rci_post){.kind = RC_POST_RELU};
         ++*n_changed;
         RC_TRY(replace_by(g, i, host));
     }
     return RC_OK;
 }
 
-const struct rc_pass rc_pass_fuse_post = {
+const struct rci_pass rci_pass_fuse_post = {
     "fuse_post", "put activations and residual additions behind the node before them", run};
-const struct rc_pass rc_pass_fuse_post_training = {
+const struct rci_pass rci_pass_fuse_post_training = {
     "fuse_post_training", "Relu as one with BatchNormalization or a residual addition",
     run_training};

@@ -9,64 +9,64 @@
 
 struct qdq { /* one insertion */
     struct rc_graph *g;
-    const struct rc_op *quantize, *dequantize;
-    uint32_t n_nodes, n_values;          /* of the graph before */
-    const struct rc_qdq_weight **weight; /* [n_values] by value, NULL where none */
+    const struct rci_op *quantize, *dequantize;
+    uint32_t n_nodes, n_values;           /* of the graph before */
+    const struct rci_qdq_weight **weight; /* [n_values] by value, NULL where none */
 };
 
-static rc_status add_named_const(struct qdq *q, rc_id *out, const char *base, const char *what,
-                                 const struct rc_tensor *t)
+static rc_status add_named_const(struct qdq *q, rci_id *out, const char *base, const char *what,
+                                 const struct rci_tensor *t)
 {
-    char *hint = rc_format(q->g->ctx, "%s_%s", base, what);
-    char *name = hint ? rc_graph_fresh_name(q->g, hint) : NULL;
-    const rc_status st = name ? rc_graph_add_const(q->g, out, name, t) : RC_ERR_MEMORY;
-    rc_release(hint);
-    rc_release(name);
+    char *hint = rci_format(q->g->ctx, "%s_%s", base, what);
+    char *name = hint ? rci_graph_fresh_name(q->g, hint) : NULL;
+    const rc_status st = name ? rci_graph_add_const(q->g, out, name, t) : RC_ERR_MEMORY;
+    rci_release(hint);
+    rci_release(name);
     if (st == RC_OK)
         q->g->values[*out].flags |= RC_VALUE_FROZEN;
     return st;
 }
 
 /* Scale [n] (n = 1: a scalar) and zero points of 0. */
-static rc_status add_scale(struct qdq *q, rc_id out[2], const char *base, const float *scale,
-                           int64_t n, enum rc_dtype type)
+static rc_status add_scale(struct qdq *q, rci_id out[2], const char *base, const float *scale,
+                           int64_t n, enum rci_dtype type)
 {
-    struct rc_tensor t = {.dtype = RC_F32, .data = (void *) (uintptr_t) scale};
+    struct rci_tensor t = {.dtype = RC_F32, .data = (void *) (uintptr_t) scale};
     if (n > 1)
         t.shape = RC_SHAPE(n);
     RC_TRY(add_named_const(q, &out[0], base, "scale", &t));
-    struct rc_tensor zero = {.dtype = type, .shape = t.shape};
-    RC_TRY(rc_tensor_new(&zero, q->g->ctx, type, &t.shape));
+    struct rci_tensor zero = {.dtype = type, .shape = t.shape};
+    RC_TRY(rci_tensor_new(&zero, q->g->ctx, type, &t.shape));
     const rc_status st = add_named_const(q, &out[1], base, "zero_point", &zero);
-    rc_tensor_free(&zero);
+    rci_tensor_free(&zero);
     return st;
 }
 
 /* A node `op` named "<base>_<op>" with output "<base>_<result>". */
-static rc_status add_linear(struct qdq *q, rc_id *out, const struct rc_op *op, const char *base,
-                            const rc_id ins[3], int64_t axis)
+static rc_status add_linear(struct qdq *q, rci_id *out, const struct rci_op *op, const char *base,
+                            const rci_id ins[3], int64_t axis)
 {
     struct rc_graph *g = q->g;
     const char *result = op == q->quantize ? "quantized" : "dequantized";
-    struct rc_quantize_attrs attrs = {.axis = axis};
-    rc_id node, value = RC_NONE;
-    char *hint = rc_format(g->ctx, "%s_%s", base, result);
-    char *name = hint ? rc_graph_fresh_name(g, hint) : NULL;
-    char *node_hint = rc_format(g->ctx, "%s_%s", base, op->name);
-    char *node_name = node_hint ? rc_graph_fresh_name(g, node_hint) : NULL;
-    rc_status st = name && node_name ? rc_graph_add_value(g, &value, name) : RC_ERR_MEMORY;
+    struct rci_quantize_attrs attrs = {.axis = axis};
+    rci_id node, value = RC_NONE;
+    char *hint = rci_format(g->ctx, "%s_%s", base, result);
+    char *name = hint ? rci_graph_fresh_name(g, hint) : NULL;
+    char *node_hint = rci_format(g->ctx, "%s_%s", base, op->name);
+    char *node_name = node_hint ? rci_graph_fresh_name(g, node_hint) : NULL;
+    rc_status st = name && node_name ? rci_graph_add_value(g, &value, name) : RC_ERR_MEMORY;
     if (st == RC_OK)
-        st = rc_graph_add_node(g, &node, op, node_name, &attrs, ins, 3, &value, 1);
-    rc_release(hint);
-    rc_release(name);
-    rc_release(node_hint);
-    rc_release(node_name);
+        st = rci_graph_add_node(g, &node, op, node_name, &attrs, ins, 3, &value, 1);
+    rci_release(hint);
+    rci_release(name);
+    rci_release(node_hint);
+    rci_release(node_name);
     *out = value;
     return st;
 }
 
 /* The interface keeps its names: nodes read `to`, graph outputs still are `from`. */
-static void redirect_nodes(struct rc_graph *g, uint32_t n_nodes, rc_id from, rc_id to)
+static void redirect_nodes(struct rc_graph *g, uint32_t n_nodes, rci_id from, rci_id to)
 {
     for (uint32_t i = 0; i < n_nodes; i++)
         for (uint32_t k = 0; g->nodes[i].op && k < g->nodes[i].n_in; k++)
@@ -74,42 +74,43 @@ static void redirect_nodes(struct rc_graph *g, uint32_t n_nodes, rc_id from, rc_
                 g->nodes[i].in[k] = to;
 }
 
-static rc_status insert_activation(struct qdq *q, const struct rc_qdq_activation *a)
+static rc_status insert_activation(struct qdq *q, const struct rci_qdq_activation *a)
 {
     const char *base = q->g->values[a->value].name;
-    rc_id scale[2], integers, real;
+    rci_id scale[2], integers, real;
     RC_TRY(add_scale(q, scale, base, &a->scale, 1, a->type));
-    RC_TRY(add_linear(q, &integers, q->quantize, base, (rc_id[]){a->value, scale[0], scale[1]}, 1));
-    RC_TRY(add_linear(q, &real, q->dequantize, base, (rc_id[]){integers, scale[0], scale[1]}, 1));
+    RC_TRY(
+        add_linear(q, &integers, q->quantize, base, (rci_id[]){a->value, scale[0], scale[1]}, 1));
+    RC_TRY(add_linear(q, &real, q->dequantize, base, (rci_id[]){integers, scale[0], scale[1]}, 1));
     redirect_nodes(q->g, q->n_nodes, a->value, real);
     return RC_OK;
 }
 
-static rc_status insert_weight(struct qdq *q, const struct rc_qdq_weight *w)
+static rc_status insert_weight(struct qdq *q, const struct rci_qdq_weight *w)
 {
     const char *base = q->g->values[w->value].name;
     const int64_t axis = w->n_scale > 1 ? w->axis : 1;
-    rc_id scale[2], integers, real;
+    rci_id scale[2], integers, real;
     RC_TRY(add_scale(q, scale, base, w->scale, w->n_scale, RC_S8));
     if (w->q) {
-        struct rc_tensor t = q->g->values[w->value].tensor;
+        struct rci_tensor t = q->g->values[w->value].tensor;
         t.dtype = RC_S8;
         t.data = (void *) (uintptr_t) w->q;
         RC_TRY(add_named_const(q, &integers, base, "quantized", &t));
     } else {
-        RC_TRY(add_linear(q, &integers, q->quantize, base, (rc_id[]){w->value, scale[0], scale[1]},
+        RC_TRY(add_linear(q, &integers, q->quantize, base, (rci_id[]){w->value, scale[0], scale[1]},
                           axis));
     }
     RC_TRY(
-        add_linear(q, &real, q->dequantize, base, (rc_id[]){integers, scale[0], scale[1]}, axis));
+        add_linear(q, &real, q->dequantize, base, (rci_id[]){integers, scale[0], scale[1]}, axis));
     redirect_nodes(q->g, q->n_nodes, w->value, real);
     return RC_OK;
 }
 
-static bool bias_fits(const struct rc_tensor *bias, const struct rc_qdq_weight *w, float x_scale,
+static bool bias_fits(const struct rci_tensor *bias, const struct rci_qdq_weight *w, float x_scale,
                       float *scale, int32_t *integers)
 {
-    const int64_t n = rc_shape_count(&bias->shape);
+    const int64_t n = rci_shape_count(&bias->shape);
     const float *b = bias->data;
     for (int64_t o = 0; o < n; o++) {
         scale[o] = x_scale * w->scale[w->n_scale > 1 ? o : 0];
@@ -122,32 +123,33 @@ static bool bias_fits(const struct rc_tensor *bias, const struct rc_qdq_weight *
 }
 
 /* Scale of the integers that DequantizeLinear made `v` from; 0 when it was not made so. */
-static float dequantized_scale(const struct qdq *q, rc_id v)
+static float dequantized_scale(const struct qdq *q, rci_id v)
 {
-    const rc_id producer = q->g->values[v].producer;
+    const rci_id producer = q->g->values[v].producer;
     if (producer == RC_NONE || q->g->nodes[producer].op != q->dequantize)
         return 0;
-    const struct rc_tensor *s = rc_const_in(q->g, &q->g->nodes[producer], 1);
-    return s && s->dtype == RC_F32 && rc_shape_count(&s->shape) == 1 ? *(const float *) s->data : 0;
+    const struct rci_tensor *s = rci_const_in(q->g, &q->g->nodes[producer], 1);
+    return s && s->dtype == RC_F32 && rci_shape_count(&s->shape) == 1 ? *(const float *) s->data
+                                                                      : 0;
 }
 
 /* Operand 2 of a weighted node; shared biases get a copy each, for every x_scale differs. A bias
  * that i32 cannot hold at its scale stays f32. */
-static rc_status insert_bias(struct qdq *q, rc_id node, float x_scale,
-                             const struct rc_qdq_weight *w)
+static rc_status insert_bias(struct qdq *q, rci_id node, float x_scale,
+                             const struct rci_qdq_weight *w)
 {
     struct rc_graph *g = q->g;
-    const rc_id id = g->nodes[node].in[2];
-    const struct rc_tensor bias = g->values[id].tensor;
+    const rci_id id = g->nodes[node].in[2];
+    const struct rci_tensor bias = g->values[id].tensor;
     if (bias.dtype != RC_F32 || bias.shape.rank != 1 ||
         (w->n_scale > 1 && w->n_scale != bias.shape.dim[0]))
         return RC_OK;
     const size_t n = (size_t) bias.shape.dim[0];
     rc_status st = RC_ERR_MEMORY;
-    rc_id scales[2], integers, real;
-    struct rc_tensor t = {.dtype = RC_I32, .shape = bias.shape};
-    float *scale = rc_alloc_array(g->ctx, n, sizeof(float));
-    t.data = rc_alloc_array(g->ctx, n, sizeof(int32_t));
+    rci_id scales[2], integers, real;
+    struct rci_tensor t = {.dtype = RC_I32, .shape = bias.shape};
+    float *scale = rci_alloc_array(g->ctx, n, sizeof(float));
+    t.data = rci_alloc_array(g->ctx, n, sizeof(int32_t));
     if (!scale || !t.data)
         goto out;
     st = RC_OK;
@@ -157,32 +159,32 @@ static rc_status insert_bias(struct qdq *q, rc_id node, float x_scale,
     RC_TRY_OUT(st, add_scale(q, scales, base, scale, (int64_t) n, RC_I32));
     RC_TRY_OUT(st, add_named_const(q, &integers, base, "quantized", &t));
     RC_TRY_OUT(st, add_linear(q, &real, q->dequantize, base,
-                              (rc_id[]){integers, scales[0], scales[1]}, n > 1 ? 0 : 1));
+                              (rci_id[]){integers, scales[0], scales[1]}, n > 1 ? 0 : 1));
     g->nodes[node].in[2] = real;
 out:
-    rc_release(scale);
-    rc_release(t.data);
+    rci_release(scale);
+    rci_release(t.data);
     return st;
 }
 
 static rc_status insert_biases(struct qdq *q)
 {
     struct rc_graph *g = q->g;
-    for (rc_id i = 0; i < q->n_nodes; i++) {
-        const struct rc_node *n = &g->nodes[i];
-        if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 3 || !rc_const_in(g, n, 2))
+    for (rci_id i = 0; i < q->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
+        if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 3 || !rci_const_in(g, n, 2))
             continue;
         const float x_scale = dequantized_scale(q, n->in[0]);
-        const struct rc_qdq_weight *w = n->in[1] < q->n_values ? q->weight[n->in[1]] : NULL;
+        const struct rci_qdq_weight *w = n->in[1] < q->n_values ? q->weight[n->in[1]] : NULL;
         if (x_scale > 0 && w && w->q)
             RC_TRY(insert_bias(q, i, x_scale, w));
     }
     return RC_OK;
 }
 
-static rc_status index_table(struct qdq *q, const struct rc_qdq_table *t)
+static rc_status index_table(struct qdq *q, const struct rci_qdq_table *t)
 {
-    q->weight = rc_alloc_array(q->g->ctx, q->n_values, sizeof(*q->weight));
+    q->weight = rci_alloc_array(q->g->ctx, q->n_values, sizeof(*q->weight));
     if (!q->weight)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < t->n_weights; i++)
@@ -190,7 +192,7 @@ static rc_status index_table(struct qdq *q, const struct rc_qdq_table *t)
     return RC_OK;
 }
 
-static rc_status insert_all(struct qdq *q, const struct rc_qdq_table *t)
+static rc_status insert_all(struct qdq *q, const struct rci_qdq_table *t)
 {
     for (uint32_t i = 0; i < t->n_activations; i++)
         RC_TRY(insert_activation(q, &t->activation[i]));
@@ -201,31 +203,31 @@ static rc_status insert_all(struct qdq *q, const struct rc_qdq_table *t)
     return RC_OK;
 }
 
-rc_status rc_insert_qdq(struct rc_graph *g, const struct rc_qdq_table *t)
+rc_status rci_insert_qdq(struct rc_graph *g, const struct rci_qdq_table *t)
 {
     struct qdq q = {.g = g, .n_nodes = g->n_nodes, .n_values = g->n_values};
-    q.quantize = rc_op_find(NULL, "QuantizeLinear");
-    q.dequantize = rc_op_find(NULL, "DequantizeLinear");
+    q.quantize = rci_op_find(NULL, "QuantizeLinear");
+    q.dequantize = rci_op_find(NULL, "DequantizeLinear");
     if (!q.quantize || !q.dequantize)
-        return rc_fail(RC_ERR_UNSUPPORTED, "this build has no QuantizeLinear");
+        return rci_fail(RC_ERR_UNSUPPORTED, "this build has no QuantizeLinear");
     rc_status st = index_table(&q, t);
     if (st == RC_OK)
         st = insert_all(&q, t);
-    rc_release(q.weight);
+    rci_release(q.weight);
     RC_TRY(st);
     if (g->opset < 13)
         g->opset = 13;
     if (g->ir_version < 7)
         g->ir_version = 7;
-    RC_TRY(rc_graph_sweep(g, NULL));
-    RC_TRY(rc_graph_infer(g));
-    return rc_graph_verify(g);
+    RC_TRY(rci_graph_sweep(g, NULL));
+    RC_TRY(rci_graph_infer(g));
+    return rci_graph_verify(g);
 }
 
-uint32_t rc_weight_axis(const struct rc_graph *g, const struct rc_node *n)
+uint32_t rci_weight_axis(const struct rc_graph *g, const struct rci_node *n)
 {
     if (!strcmp(n->op->name, "Gemm"))
-        return ((const struct rc_gemm_attrs *) n->attrs)->trans_b ? 0 : 1;
+        return ((const struct rci_gemm_attrs *) n->attrs)->trans_b ? 0 : 1;
     if (!strcmp(n->op->name, "MatMul"))
         return g->values[n->in[1]].tensor.shape.rank - 1;
     return 0;

@@ -4,7 +4,7 @@
  * same result. Works on symmetric quantization (zero point 0). */
 #include "graph/names.h"
 #include "op/attrs.h"
-#include "op/qlayers.h"
+#include "op/quant/qlayers.h"
 #include "pass/insert_qdq.h"
 #include "pass/pass.h"
 #include "pass/qdq_match.h"
@@ -13,47 +13,48 @@
 
 struct lower {
     struct rc_graph *g;
-    struct rc_qdq q;
+    struct rci_qdq q;
     uint32_t *changed;
 };
 
 /* What leaves an island: integers (type u8 or s8) or reals (f32). */
 struct tail {
-    rc_id value;
-    enum rc_dtype type;
+    rci_id value;
+    enum rci_dtype type;
     float scale;
     bool relu;
 };
 
 /* A new node takes the name of the one it replaces. */
-static rc_status replace_node(struct lower *l, rc_id old, const char *op, const void *attrs,
-                              const rc_id *in, uint32_t n_in, const struct tail *t)
+static rc_status replace_node(struct lower *l, rci_id old, const char *op, const void *attrs,
+                              const rci_id *in, uint32_t n_in, const struct tail *t)
 {
     struct rc_graph *g = l->g;
-    rc_id node;
-    RC_TRY(rc_graph_add_node(g, &node, rc_op_find("rescomp", op), NULL, attrs, in, n_in, NULL, 1));
+    rci_id node;
+    RC_TRY(
+        rci_graph_add_node(g, &node, rci_op_find("rescomp", op), NULL, attrs, in, n_in, NULL, 1));
     char *name = g->nodes[old].name;
     g->nodes[old].name = g->nodes[node].name;
     g->nodes[node].name = name;
-    RC_TRY(rc_names_add_node(g, node));
-    const rc_id out = g->nodes[node].out[0];
+    RC_TRY(rci_names_add_node(g, node));
+    const rci_id out = g->nodes[node].out[0];
     g->values[out].tensor = g->values[t->value].tensor;
-    RC_TRY(rc_graph_redirect(g, t->value, out));
+    RC_TRY(rci_graph_redirect(g, t->value, out));
     ++*l->changed;
-    return rc_graph_sweep(g, NULL);
+    return rci_graph_sweep(g, NULL);
 }
 
 /* From value `v` on: an optional Relu, then QuantizeLinear; or the reals, when nothing follows. */
-static struct tail follow(const struct lower *l, rc_id v)
+static struct tail follow(const struct lower *l, rci_id v)
 {
     struct tail t = {.value = v, .type = RC_F32, .scale = 1};
-    const struct rc_node *relu = rc_qdq_next(&l->q, v, "Relu");
+    const struct rci_node *relu = rci_qdq_next(&l->q, v, "Relu");
     if (relu) {
         t.relu = true;
         t.value = relu->out[0];
     }
-    struct rc_qdq_integer i;
-    if (rc_qdq_quantized(&l->q, t.value, &i)) {
+    struct rci_qdq_integer i;
+    if (rci_qdq_quantized(&l->q, t.value, &i)) {
         t.value = i.value;
         t.type = i.type;
         t.scale = i.scale;
@@ -62,51 +63,52 @@ static struct tail follow(const struct lower *l, rc_id v)
 }
 
 struct residual {
-    struct rc_qdq_integer other; /* the shortcut */
-    float mid;                   /* scale of the s8 before the sum, 0 if it is not rounded */
-    struct tail tail;            /* behind the sum */
+    struct rci_qdq_integer other; /* the shortcut */
+    float mid;                    /* scale of the s8 before the sum, 0 if it is not rounded */
+    struct tail tail;             /* behind the sum */
 };
 
 /* `v` -> Add with dequantized integers of the same shape -> (Relu ->) QuantizeLinear. */
-static bool match_sum(const struct lower *l, rc_id v, struct residual *r)
+static bool match_sum(const struct lower *l, rci_id v, struct residual *r)
 {
-    const struct rc_node *add = rc_qdq_next(&l->q, v, "Add");
+    const struct rci_node *add = rci_qdq_next(&l->q, v, "Add");
     if (!add || add->in[0] == add->in[1])
         return false;
-    const rc_id other = add->in[0] == v ? add->in[1] : add->in[0];
-    if (!rc_qdq_dequantized(&l->q, other, &r->other) ||
-        !rc_shape_equal(&l->g->values[other].tensor.shape, &l->g->values[v].tensor.shape))
+    const rci_id other = add->in[0] == v ? add->in[1] : add->in[0];
+    if (!rci_qdq_dequantized(&l->q, other, &r->other) ||
+        !rci_shape_equal(&l->g->values[other].tensor.shape, &l->g->values[v].tensor.shape))
         return false;
     r->tail = follow(l, add->out[0]);
     return r->tail.type != RC_F32;
 }
 
-static bool match_residual(const struct lower *l, rc_id v, struct residual *r)
+static bool match_residual(const struct lower *l, rci_id v, struct residual *r)
 {
-    struct rc_qdq_integer mid;
+    struct rci_qdq_integer mid;
     *r = (struct residual){0};
     if (match_sum(l, v, r))
         return true;
-    if (!rc_qdq_quantized(&l->q, v, &mid) || mid.type != RC_S8)
+    if (!rci_qdq_quantized(&l->q, v, &mid) || mid.type != RC_S8)
         return false;
-    const struct rc_node *real = rc_qdq_next(&l->q, mid.value, "DequantizeLinear");
-    struct rc_qdq_integer same;
-    if (!real || !rc_qdq_dequantized(&l->q, real->out[0], &same) || same.scale != mid.scale)
+    const struct rci_node *real = rci_qdq_next(&l->q, mid.value, "DequantizeLinear");
+    struct rci_qdq_integer same;
+    if (!real || !rci_qdq_dequantized(&l->q, real->out[0], &same) || same.scale != mid.scale)
         return false;
     r->mid = mid.scale;
     return match_sum(l, real->out[0], r);
 }
 
-static rc_status add_const(struct lower *l, rc_id *out, const char *hint, const struct rc_tensor *t)
+static rc_status add_const(struct lower *l, rci_id *out, const char *hint,
+                           const struct rci_tensor *t)
 {
-    char *name = rc_graph_fresh_name(l->g, hint);
-    const rc_status st = name ? rc_graph_add_const(l->g, out, name, t) : RC_ERR_MEMORY;
-    rc_release(name);
+    char *name = rci_graph_fresh_name(l->g, hint);
+    const rc_status st = name ? rci_graph_add_const(l->g, out, name, t) : RC_ERR_MEMORY;
+    rci_release(name);
     return st;
 }
 
 /* Weights as [O, I, kh, kw]: a matrix gets two axes of 1 and, when it is [I, O], is turned. */
-static rc_status lower_weights(struct lower *l, rc_id *out, const struct rc_qdq_constant *w,
+static rc_status lower_weights(struct lower *l, rci_id *out, const struct rci_qdq_constant *w,
                                uint32_t axis)
 {
     if (w->q.shape.rank == 4) {
@@ -114,76 +116,76 @@ static rc_status lower_weights(struct lower *l, rc_id *out, const struct rc_qdq_
         return RC_OK;
     }
     const int64_t o = w->q.shape.dim[axis], i = w->q.shape.dim[1 - axis];
-    struct rc_tensor t;
-    const struct rc_shape shape = RC_SHAPE(o, i, 1, 1);
-    RC_TRY(rc_tensor_new(&t, l->g->ctx, RC_S8, &shape));
+    struct rci_tensor t;
+    const struct rci_shape shape = RC_SHAPE(o, i, 1, 1);
+    RC_TRY(rci_tensor_new(&t, l->g->ctx, RC_S8, &shape));
     const int8_t *from = w->q.data;
     for (int64_t k = 0; k < o * i; k++)
         ((int8_t *) t.data)[k] = axis == 0 ? from[k] : from[k % i * o + k / i];
     const rc_status st = add_const(l, out, l->g->values[w->value].name, &t);
-    rc_tensor_free(&t);
+    rci_tensor_free(&t);
     return st;
 }
 
 /* f32 [O] in real units, from f32 or from i32 with its scale. RC_NONE in: none. *ok false: a form
  * that is not understood. */
-static rc_status lower_bias(struct lower *l, rc_id in, int64_t channels, rc_id *out, bool *ok)
+static rc_status lower_bias(struct lower *l, rci_id in, int64_t channels, rci_id *out, bool *ok)
 {
     *out = in;
     *ok = true;
     if (in == RC_NONE)
         return RC_OK;
-    const struct rc_tensor *f = &l->g->values[in].tensor;
+    const struct rci_tensor *f = &l->g->values[in].tensor;
     if (f->data) {
         *ok = f->dtype == RC_F32 && f->shape.rank == 1 && f->shape.dim[0] == channels;
         return RC_OK;
     }
-    struct rc_qdq_constant b;
-    *ok = rc_qdq_constant(&l->q, in, RC_I32, 0, &b) && b.q.shape.rank == 1 &&
+    struct rci_qdq_constant b;
+    *ok = rci_qdq_constant(&l->q, in, RC_I32, 0, &b) && b.q.shape.rank == 1 &&
           b.q.shape.dim[0] == channels;
     if (!*ok)
         return RC_OK;
-    struct rc_tensor t;
-    RC_TRY(rc_tensor_new(&t, l->g->ctx, RC_F32, &b.q.shape));
+    struct rci_tensor t;
+    RC_TRY(rci_tensor_new(&t, l->g->ctx, RC_F32, &b.q.shape));
     const float *scale = b.scale.data;
-    const bool one = rc_shape_count(&b.scale.shape) == 1;
+    const bool one = rci_shape_count(&b.scale.shape) == 1;
     for (int64_t o = 0; o < channels; o++)
         ((float *) t.data)[o] =
             (float) (((const int32_t *) b.q.data)[o] * (double) scale[one ? 0 : o]);
     const rc_status st = add_const(l, out, l->g->values[b.value].name, &t);
-    rc_tensor_free(&t);
+    rci_tensor_free(&t);
     return st;
 }
 
 /* Conv as it is; Gemm and MatMul when they are x * W + b. */
-static bool weighted_form(const struct rc_node *n, struct rc_qconv_attrs *a)
+static bool weighted_form(const struct rci_node *n, struct rci_qconv_attrs *a)
 {
     if (!strcmp(n->op->name, "Conv")) {
-        a->conv = *(const struct rc_conv_attrs *) n->attrs;
+        a->conv = *(const struct rci_conv_attrs *) n->attrs;
         return true;
     }
     if (!strcmp(n->op->name, "Gemm")) {
-        const struct rc_gemm_attrs *g = n->attrs;
+        const struct rci_gemm_attrs *g = n->attrs;
         return !g->trans_a && g->alpha == 1 && (g->beta == 1 || n->n_in < 3);
     }
     return !strcmp(n->op->name, "MatMul");
 }
 
-static rc_status lower_weighted(struct lower *l, rc_id id)
+static rc_status lower_weighted(struct lower *l, rci_id id)
 {
     struct rc_graph *g = l->g;
-    struct rc_node *n = &g->nodes[id];
-    struct rc_qconv_attrs a = {0};
-    struct rc_qdq_integer x;
-    struct rc_qdq_constant w;
-    const uint32_t axis = rc_weight_axis(g, n);
-    if (!weighted_form(n, &a) || !rc_qdq_dequantized(&l->q, n->in[0], &x) ||
-        !rc_qdq_constant(&l->q, n->in[1], RC_S8, axis, &w))
+    struct rci_node *n = &g->nodes[id];
+    struct rci_qconv_attrs a = {0};
+    struct rci_qdq_integer x;
+    struct rci_qdq_constant w;
+    const uint32_t axis = rci_weight_axis(g, n);
+    if (!weighted_form(n, &a) || !rci_qdq_dequantized(&l->q, n->in[0], &x) ||
+        !rci_qdq_constant(&l->q, n->in[1], RC_S8, axis, &w))
         return RC_OK;
     const uint32_t rank = g->values[x.value].tensor.shape.rank;
     if (w.q.shape.rank != rank || (rank != 2 && rank != 4))
         return RC_OK;
-    rc_id in[5] = {x.value, RC_NONE, RC_NONE, RC_NONE, RC_NONE};
+    rci_id in[5] = {x.value, RC_NONE, RC_NONE, RC_NONE, RC_NONE};
     bool ok;
     RC_TRY(lower_bias(l, n->n_in > 2 ? n->in[2] : RC_NONE, w.q.shape.dim[axis], &in[RC_QCONV_BIAS],
                       &ok));
@@ -209,34 +211,34 @@ static rc_status lower_weighted(struct lower *l, rc_id id)
     return replace_node(l, id, "QConv", &a, in, in[RC_QCONV_RESIDUAL] == RC_NONE ? 4 : 5, &t);
 }
 
-static rc_status lower_add(struct lower *l, rc_id id)
+static rc_status lower_add(struct lower *l, rci_id id)
 {
-    const struct rc_node *n = &l->g->nodes[id];
-    struct rc_qdq_integer x, b;
-    if (!rc_qdq_dequantized(&l->q, n->in[0], &x) || !rc_qdq_dequantized(&l->q, n->in[1], &b) ||
-        !rc_shape_equal(&l->g->values[x.value].tensor.shape, &l->g->values[b.value].tensor.shape))
+    const struct rci_node *n = &l->g->nodes[id];
+    struct rci_qdq_integer x, b;
+    if (!rci_qdq_dequantized(&l->q, n->in[0], &x) || !rci_qdq_dequantized(&l->q, n->in[1], &b) ||
+        !rci_shape_equal(&l->g->values[x.value].tensor.shape, &l->g->values[b.value].tensor.shape))
         return RC_OK;
     const struct tail t = follow(l, n->out[0]);
     if (t.type == RC_F32)
         return RC_OK;
-    const struct rc_qadd_attrs a = {x.scale, b.scale, t.scale, t.type, t.relu};
-    const rc_id in[2] = {x.value, b.value};
+    const struct rci_qadd_attrs a = {x.scale, b.scale, t.scale, t.type, t.relu};
+    const rci_id in[2] = {x.value, b.value};
     return replace_node(l, id, "QAdd", &a, in, 2, &t);
 }
 
-static rc_status lower_pool(struct lower *l, rc_id id)
+static rc_status lower_pool(struct lower *l, rci_id id)
 {
-    const struct rc_node *n = &l->g->nodes[id];
-    struct rc_qdq_integer x, y;
-    if (!rc_qdq_dequantized(&l->q, n->in[0], &x) || l->g->values[x.value].tensor.shape.rank != 4)
+    const struct rci_node *n = &l->g->nodes[id];
+    struct rci_qdq_integer x, y;
+    if (!rci_qdq_dequantized(&l->q, n->in[0], &x) || l->g->values[x.value].tensor.shape.rank != 4)
         return RC_OK;
-    struct rc_qpool_attrs a = {.x_scale = x.scale, .y_scale = 1, .out = RC_F32};
+    struct rci_qpool_attrs a = {.x_scale = x.scale, .y_scale = 1, .out = RC_F32};
     if (!strcmp(n->op->name, "GlobalAveragePool"))
         a.global = 1;
     else
-        a.pool = *(const struct rc_pool_attrs *) n->attrs;
+        a.pool = *(const struct rci_pool_attrs *) n->attrs;
     struct tail t = {.value = n->out[0], .type = RC_F32};
-    if (rc_qdq_quantized(&l->q, n->out[0], &y)) {
+    if (rci_qdq_quantized(&l->q, n->out[0], &y)) {
         t.value = y.value;
         a.y_scale = y.scale;
         a.out = y.type;
@@ -245,28 +247,28 @@ static rc_status lower_pool(struct lower *l, rc_id id)
 }
 
 /* The integers stay as they are, so both sides must have one scale. */
-static rc_status lower_max_pool(struct lower *l, rc_id id)
+static rc_status lower_max_pool(struct lower *l, rci_id id)
 {
-    const struct rc_node *n = &l->g->nodes[id];
-    struct rc_qdq_integer x, y;
-    if (!rc_qdq_dequantized(&l->q, n->in[0], &x) || !rc_qdq_quantized(&l->q, n->out[0], &y) ||
+    const struct rci_node *n = &l->g->nodes[id];
+    struct rci_qdq_integer x, y;
+    if (!rci_qdq_dequantized(&l->q, n->in[0], &x) || !rci_qdq_quantized(&l->q, n->out[0], &y) ||
         x.scale != y.scale || x.type != y.type || l->g->values[x.value].tensor.shape.rank != 4 ||
         n->n_out > 1)
         return RC_OK;
-    const struct rc_qpool_attrs a = {.pool = *(const struct rc_pool_attrs *) n->attrs,
-                                     .x_scale = x.scale,
-                                     .y_scale = x.scale,
-                                     .out = x.type,
-                                     .max = 1};
+    const struct rci_qpool_attrs a = {.pool = *(const struct rci_pool_attrs *) n->attrs,
+                                      .x_scale = x.scale,
+                                      .y_scale = x.scale,
+                                      .out = x.type,
+                                      .max = 1};
     const struct tail t = {.value = y.value, .type = y.type};
     return replace_node(l, id, "QPool", &a, &x.value, 1, &t);
 }
 
 /* Would the operator take operands of another type? */
-static bool takes_type(const struct lower *l, const struct rc_node *n, enum rc_dtype type)
+static bool takes_type(const struct lower *l, const struct rci_node *n, enum rci_dtype type)
 {
     enum { MOST = 32 };
-    struct rc_tensor in[MOST] = {{0}}, out[MOST] = {{0}};
+    struct rci_tensor in[MOST] = {{0}}, out[MOST] = {{0}};
     if (n->n_in > MOST || n->n_out > MOST || !n->op->forward)
         return false;
     for (uint32_t k = 0; k < n->n_in; k++) {
@@ -276,47 +278,47 @@ static bool takes_type(const struct lower *l, const struct rc_node *n, enum rc_d
         if (!in[k].data)
             in[k].dtype = type;
     }
-    const struct rc_infer i = {l->g, n, in, out};
+    const struct rci_infer i = {l->g, n, in, out};
     return n->op->infer(&i) == RC_OK && out[0].dtype == type;
 }
 
 /* All data operands dequantized with one scale, and the result quantized with the same. */
-static rc_status lower_pass(struct lower *l, rc_id id)
+static rc_status lower_pass(struct lower *l, rci_id id)
 {
-    struct rc_node *n = &l->g->nodes[id];
-    struct rc_qdq_integer first = {.value = RC_NONE}, x, y;
+    struct rci_node *n = &l->g->nodes[id];
+    struct rci_qdq_integer first = {.value = RC_NONE}, x, y;
     for (uint32_t k = 0; k < n->n_in; k++) {
-        if (n->in[k] == RC_NONE || rc_value_is_const(&l->g->values[n->in[k]]))
+        if (n->in[k] == RC_NONE || rci_value_is_const(&l->g->values[n->in[k]]))
             continue;
-        if (!rc_qdq_dequantized(&l->q, n->in[k], &x) ||
+        if (!rci_qdq_dequantized(&l->q, n->in[k], &x) ||
             (first.value != RC_NONE && (x.scale != first.scale || x.type != first.type)))
             return RC_OK;
         first = x;
     }
-    if (first.value == RC_NONE || n->n_out != 1 || !rc_qdq_quantized(&l->q, n->out[0], &y) ||
+    if (first.value == RC_NONE || n->n_out != 1 || !rci_qdq_quantized(&l->q, n->out[0], &y) ||
         y.scale != first.scale || y.type != first.type || !takes_type(l, n, y.type))
         return RC_OK;
     for (uint32_t k = 0; k < n->n_in; k++)
-        if (n->in[k] != RC_NONE && rc_qdq_dequantized(&l->q, n->in[k], &x))
+        if (n->in[k] != RC_NONE && rci_qdq_dequantized(&l->q, n->in[k], &x))
             n->in[k] = x.value;
     l->g->values[n->out[0]].tensor.dtype = y.type;
-    RC_TRY(rc_graph_redirect(l->g, y.value, n->out[0]));
+    RC_TRY(rci_graph_redirect(l->g, y.value, n->out[0]));
     ++*l->changed;
-    return rc_graph_sweep(l->g, NULL);
+    return rci_graph_sweep(l->g, NULL);
 }
 
-static bool moves_values(const struct rc_node *n)
+static bool moves_values(const struct rci_node *n)
 {
     if (!strcmp(n->op->name, "Pad")) {
-        const struct rc_pad_attrs *a = n->attrs;
+        const struct rci_pad_attrs *a = n->attrs;
         return a->mode != RC_PAD_CONSTANT || a->value == 0;
     }
     return n->op->quant == RC_QUANT_PASS;
 }
 
-static rc_status lower_node(struct lower *l, rc_id id)
+static rc_status lower_node(struct lower *l, rci_id id)
 {
-    const struct rc_node *n = &l->g->nodes[id];
+    const struct rci_node *n = &l->g->nodes[id];
     if (!n->op || n->op->domain || n->n_post)
         return RC_OK;
     if (n->op->quant == RC_QUANT_WEIGHTED)
@@ -331,10 +333,10 @@ static rc_status lower_node(struct lower *l, rc_id id)
 }
 
 /* Weights of layers that run on floats: dequantize once, not at every run. */
-static rc_status fold_constant(struct lower *l, rc_id id)
+static rc_status fold_constant(struct lower *l, rci_id id)
 {
-    const struct rc_node *n = &l->g->nodes[id];
-    struct rc_tensor in[3] = {{0}}, out = {0};
+    const struct rci_node *n = &l->g->nodes[id];
+    struct rci_tensor in[3] = {{0}}, out = {0};
     if (n->op != l->q.dequantize)
         return RC_OK;
     for (uint32_t k = 0; k < n->n_in && k < 3; k++) {
@@ -344,37 +346,37 @@ static rc_status fold_constant(struct lower *l, rc_id id)
         if (!in[k].data)
             return RC_OK;
     }
-    RC_TRY(rc_tensor_new(&out, l->g->ctx, RC_F32, &in[0].shape));
-    const struct rc_call c = {.node = n, .ctx = l->g->ctx, .in = in, .out = &out};
-    rc_id value;
+    RC_TRY(rci_tensor_new(&out, l->g->ctx, RC_F32, &in[0].shape));
+    const struct rci_call c = {.node = n, .ctx = l->g->ctx, .in = in, .out = &out};
+    rci_id value;
     rc_status st = n->op->forward(&c);
     if (st == RC_OK)
         st = add_const(l, &value, l->g->values[n->out[0]].name, &out);
-    rc_tensor_free(&out);
+    rci_tensor_free(&out);
     RC_TRY(st);
     ++*l->changed;
-    return rc_graph_redirect(l->g, l->g->nodes[id].out[0], value);
+    return rci_graph_redirect(l->g, l->g->nodes[id].out[0], value);
 }
 
 static rc_status run(struct rc_graph *g, uint32_t *n_changed)
 {
     struct lower l = {.g = g, .changed = n_changed};
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    if (!rc_qdq_init(&l.q, g))
+    if (!rci_qdq_init(&l.q, g))
         return RC_OK;
-    RC_TRY(rc_graph_order(g, &order, &n));
+    RC_TRY(rci_graph_order(g, &order, &n));
     rc_status st = RC_OK;
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         st = lower_node(&l, order[i]);
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         if (g->nodes[order[i]].op)
             st = fold_constant(&l, order[i]);
-    rc_release(order);
-    return st == RC_OK ? rc_graph_sweep(g, NULL) : st;
+    rci_release(order);
+    return st == RC_OK ? rci_graph_sweep(g, NULL) : st;
 }
 
-const struct rc_pass rc_pass_lower_int8 = {
+const struct rci_pass rci_pass_lower_int8 = {
     .name = "lower-int8",
     .summary = "run quantized layers on integers",
     .run = run,

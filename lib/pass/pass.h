@@ -1,32 +1,32 @@
 #ifndef RC_LIB_PASS_PASS_H
 #define RC_LIB_PASS_PASS_H
 #include "graph/graph.h"
-/* A pass edits one graph in place and leaves it valid; the driver (rc_pass_run) re-infers shapes
+/* A pass edits one graph in place and leaves it valid; the driver (rci_pass_run) re-infers shapes
  * and runs the verifier after each. It keeps no state and calls no other pass. */
-struct rc_pass {
+struct rci_pass {
     const char *name;
     const char *summary;
     rc_status (*run)(struct rc_graph *g, uint32_t *n_changed);
 };
 /* Run one pass by pointer, then infer and verify. n_changed may be NULL. */
-rc_status rc_pass_run(struct rc_graph *g, const struct rc_pass *p, uint32_t *n_changed);
+rc_status rci_pass_run(struct rc_graph *g, const struct rci_pass *p, uint32_t *n_changed);
 
 /* Evaluate constants and shape chains, bind them. */
-extern const struct rc_pass rc_pass_fold_const;
+extern const struct rci_pass rci_pass_fold_const;
 /* Identity, inference Dropout, no-op Pad, Reshape, Slice, Cast. */
-extern const struct rc_pass rc_pass_drop_identity;
+extern const struct rci_pass rci_pass_drop_identity;
 /* The same, but Dropout stays. */
-extern const struct rc_pass rc_pass_drop_identity_training;
+extern const struct rci_pass rci_pass_drop_identity_training;
 /* BatchNormalization into Conv and Gemm weights. */
-extern const struct rc_pass rc_pass_fold_affine;
+extern const struct rci_pass rci_pass_fold_affine;
 
 /* For sessions and tapes only: */
 /* Activation and residual Add behind a node. */
-extern const struct rc_pass rc_pass_fuse_post;
+extern const struct rci_pass rci_pass_fuse_post;
 /* Relu behind BatchNormalization or Add. */
-extern const struct rc_pass rc_pass_fuse_post_training;
+extern const struct rci_pass rci_pass_fuse_post_training;
 /* Strided Slice and channel Pad as one 1x1 Conv. */
-extern const struct rc_pass rc_pass_shortcut_conv;
+extern const struct rci_pass rci_pass_shortcut_conv;
 /* DQ -> op -> Q islands to integer operators. */
-extern const struct rc_pass rc_pass_lower_int8;
+extern const struct rci_pass rci_pass_lower_int8;
 #endif

@@ -4,66 +4,66 @@
 
 #include <string.h>
 
-bool rc_qdq_init(struct rc_qdq *q, const struct rc_graph *g)
+bool rci_qdq_init(struct rci_qdq *q, const struct rc_graph *g)
 {
-    *q = (struct rc_qdq){g, rc_op_find(NULL, "QuantizeLinear"),
-                         rc_op_find(NULL, "DequantizeLinear")};
+    *q = (struct rci_qdq){g, rci_op_find(NULL, "QuantizeLinear"),
+                          rci_op_find(NULL, "DequantizeLinear")};
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op && g->nodes[i].op == q->dequantize)
             return true;
     return false;
 }
 
-static const struct rc_node *producer(const struct rc_qdq *q, rc_id v, const struct rc_op *op)
+static const struct rci_node *producer(const struct rci_qdq *q, rci_id v, const struct rci_op *op)
 {
     if (v == RC_NONE || q->g->values[v].producer == RC_NONE)
         return NULL;
-    const struct rc_node *n = &q->g->nodes[q->g->values[v].producer];
+    const struct rci_node *n = &q->g->nodes[q->g->values[v].producer];
     return n->op == op ? n : NULL;
 }
 
 /* Zero point absent or all zero. */
-static bool symmetric(const struct rc_qdq *q, const struct rc_node *n)
+static bool symmetric(const struct rci_qdq *q, const struct rci_node *n)
 {
     if (n->n_in < 3 || n->in[2] == RC_NONE)
         return true;
-    const struct rc_tensor *z = rc_const_in(q->g, n, 2);
+    const struct rci_tensor *z = rci_const_in(q->g, n, 2);
     const uint8_t *bytes = z ? z->data : NULL;
-    for (size_t i = 0; bytes && i < rc_tensor_bytes(z); i++)
+    for (size_t i = 0; bytes && i < rci_tensor_bytes(z); i++)
         if (bytes[i])
             return false;
     return bytes != NULL;
 }
 
-static bool one_scale(const struct rc_qdq *q, const struct rc_node *n, float *scale)
+static bool one_scale(const struct rci_qdq *q, const struct rci_node *n, float *scale)
 {
-    const struct rc_tensor *s = rc_const_in(q->g, n, 1);
-    if (!s || s->dtype != RC_F32 || rc_shape_count(&s->shape) != 1 || !symmetric(q, n))
+    const struct rci_tensor *s = rci_const_in(q->g, n, 1);
+    if (!s || s->dtype != RC_F32 || rci_shape_count(&s->shape) != 1 || !symmetric(q, n))
         return false;
     *scale = *(const float *) s->data;
     return true;
 }
 
-static bool is_byte(enum rc_dtype t)
+static bool is_byte(enum rci_dtype t)
 {
     return t == RC_U8 || t == RC_S8;
 }
 
-bool rc_qdq_dequantized(const struct rc_qdq *q, rc_id v, struct rc_qdq_integer *out)
+bool rci_qdq_dequantized(const struct rci_qdq *q, rci_id v, struct rci_qdq_integer *out)
 {
-    const struct rc_node *n = producer(q, v, q->dequantize);
+    const struct rci_node *n = producer(q, v, q->dequantize);
     if (!n || !one_scale(q, n, &out->scale))
         return false;
-    const struct rc_tensor *t = &q->g->values[n->in[0]].tensor;
+    const struct rci_tensor *t = &q->g->values[n->in[0]].tensor;
     out->value = n->in[0];
     out->type = t->dtype;
     return !t->data && is_byte(t->dtype);
 }
 
-bool rc_qdq_quantized(const struct rc_qdq *q, rc_id v, struct rc_qdq_integer *out)
+bool rci_qdq_quantized(const struct rci_qdq *q, rci_id v, struct rci_qdq_integer *out)
 {
-    const rc_id reader = rc_graph_single_reader(q->g, v);
-    const struct rc_node *n = reader == RC_NONE ? NULL : &q->g->nodes[reader];
+    const rci_id reader = rci_graph_single_reader(q->g, v);
+    const struct rci_node *n = reader == RC_NONE ? NULL : &q->g->nodes[reader];
     if (!n || n->op != q->quantize || n->in[0] != v || !one_scale(q, n, &out->scale))
         return false;
     out->value = n->out[0];
@@ -71,29 +71,29 @@ bool rc_qdq_quantized(const struct rc_qdq *q, rc_id v, struct rc_qdq_integer *ou
     return is_byte(out->type);
 }
 
-bool rc_qdq_constant(const struct rc_qdq *q, rc_id v, enum rc_dtype type, uint32_t axis,
-                     struct rc_qdq_constant *out)
+bool rci_qdq_constant(const struct rci_qdq *q, rci_id v, enum rci_dtype type, uint32_t axis,
+                      struct rci_qdq_constant *out)
 {
-    const struct rc_node *n = producer(q, v, q->dequantize);
+    const struct rci_node *n = producer(q, v, q->dequantize);
     if (!n || !symmetric(q, n))
         return false;
-    const struct rc_tensor *t = rc_const_in(q->g, n, 0), *scale = rc_const_in(q->g, n, 1);
+    const struct rci_tensor *t = rci_const_in(q->g, n, 0), *scale = rci_const_in(q->g, n, 1);
     if (!t || !scale || t->dtype != type || scale->dtype != RC_F32)
         return false;
-    *out = (struct rc_qdq_constant){n->in[0], *t, *scale};
-    const int64_t n_scale = rc_shape_count(&out->scale.shape);
+    *out = (struct rci_qdq_constant){n->in[0], *t, *scale};
+    const int64_t n_scale = rci_shape_count(&out->scale.shape);
     if (n_scale == 1)
         return true;
-    const struct rc_quantize_attrs *a = n->attrs;
+    const struct rci_quantize_attrs *a = n->attrs;
     const int64_t at = a->axis < 0 ? a->axis + out->q.shape.rank : a->axis;
     return at == axis && axis < out->q.shape.rank && n_scale == out->q.shape.dim[axis];
 }
 
-const struct rc_node *rc_qdq_next(const struct rc_qdq *q, rc_id v, const char *op)
+const struct rci_node *rci_qdq_next(const struct rci_qdq *q, rci_id v, const char *op)
 {
-    const rc_id reader = rc_graph_single_reader(q->g, v);
+    const rci_id reader = rci_graph_single_reader(q->g, v);
     if (reader == RC_NONE)
         return NULL;
-    const struct rc_node *n = &q->g->nodes[reader];
+    const struct rci_node *n = &q->g->nodes[reader];
     return !n->op->domain && !n->n_post && !strcmp(n->op->name, op) ? n : NULL;
 }

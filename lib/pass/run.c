@@ -2,15 +2,15 @@
  * caught where it happens. */
 #include "pass/pass.h"
 
-rc_status rc_pass_run(struct rc_graph *g, const struct rc_pass *p, uint32_t *n_changed)
+rc_status rci_pass_run(struct rc_graph *g, const struct rci_pass *p, uint32_t *n_changed)
 {
     uint32_t n = 0;
     if (n_changed)
         *n_changed = 0;
-    RC_TRY(rc_check_cancel(g->ctx));
+    RC_TRY(rci_check_cancel(g->ctx));
     RC_TRY(p->run(g, &n));
-    RC_TRY(rc_graph_infer(g));
-    RC_TRY(rc_graph_verify(g));
+    RC_TRY(rci_graph_infer(g));
+    RC_TRY(rci_graph_verify(g));
     if (n_changed)
         *n_changed = n;
     return RC_OK;

@@ -2,7 +2,7 @@
  * have, is a 1x1 convolution of stride (s, t) with weights W[begin + i][i] = 1 and 0 elsewhere.
  * Exact, and everything stays in the memory layout of convolutions. */
 #include "op/attrs.h"
-#include "op/qlayers.h"
+#include "op/quant/qlayers.h"
 #include "pass/pass.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ struct shortcut {
     int64_t begin, end; /* channels of zeros before and after */
 };
 
-static const struct rc_shape *shape_of(const struct rc_graph *g, rc_id v)
+static const struct rci_shape *shape_of(const struct rc_graph *g, rci_id v)
 {
     return &g->values[v].tensor.shape;
 }
@@ -23,10 +23,10 @@ static bool does_nothing(const struct shortcut *s)
 }
 
 /* Every step-th row or column from the first one on. */
-static bool match_slice(const struct rc_graph *g, const struct rc_node *n, struct shortcut *s)
+static bool match_slice(const struct rc_graph *g, const struct rci_node *n, struct shortcut *s)
 {
-    const struct rc_slice_attrs *a = n->attrs;
-    const struct rc_shape *in = shape_of(g, n->in[0]), *out = shape_of(g, n->out[0]);
+    const struct rci_slice_attrs *a = n->attrs;
+    const struct rci_shape *in = shape_of(g, n->in[0]), *out = shape_of(g, n->out[0]);
     if (!a->bound || n->n_in != 1)
         return false;
     for (int32_t i = 0; i < a->n; i++) {
@@ -44,9 +44,9 @@ static bool match_slice(const struct rc_graph *g, const struct rc_node *n, struc
     return true;
 }
 
-static bool match_pad(const struct rc_node *n, struct shortcut *s)
+static bool match_pad(const struct rci_node *n, struct shortcut *s)
 {
-    const struct rc_pad_attrs *a = n->attrs;
+    const struct rci_pad_attrs *a = n->attrs;
     if (!a->bound || n->n_in != 1 || a->mode != RC_PAD_CONSTANT || a->value != 0)
         return false;
     for (int32_t i = 0; i < a->n; i++) {
@@ -61,14 +61,14 @@ static bool match_pad(const struct rc_node *n, struct shortcut *s)
 }
 
 /* Does the node belong to a shortcut? Then *s also counts what it does. */
-static bool match(const struct rc_graph *g, rc_id id, struct shortcut *s)
+static bool match(const struct rc_graph *g, rci_id id, struct shortcut *s)
 {
-    const struct rc_node *n = id == RC_NONE ? NULL : &g->nodes[id];
+    const struct rci_node *n = id == RC_NONE ? NULL : &g->nodes[id];
     struct shortcut more = *s;
     if (!n || !n->op || n->n_in == 0 || n->n_post || shape_of(g, n->in[0])->rank != 4 ||
-        rc_value_is_const(&g->values[n->in[0]]))
+        rci_value_is_const(&g->values[n->in[0]]))
         return false;
-    const enum rc_dtype type = g->values[n->in[0]].tensor.dtype;
+    const enum rci_dtype type = g->values[n->in[0]].tensor.dtype;
     if (type != RC_F32 && type != RC_U8 && type != RC_S8)
         return false;
     if (!strcmp(n->op->name, "Slice") ? !match_slice(g, n, &more)
@@ -79,19 +79,19 @@ static bool match(const struct rc_graph *g, rc_id id, struct shortcut *s)
 }
 
 /* Integer networks move their shortcut as integers. */
-static bool comes_from_integers(const struct rc_graph *g, rc_id v)
+static bool comes_from_integers(const struct rc_graph *g, rci_id v)
 {
-    const rc_id p = g->values[v].producer;
+    const rci_id p = g->values[v].producer;
     return p != RC_NONE && !strcmp(g->nodes[p].op->name, "DequantizeLinear");
 }
 
-static rc_status add_weights(struct rc_graph *g, rc_id *out, const struct shortcut *s,
-                             int64_t channels, const char *hint, enum rc_dtype type)
+static rc_status add_weights(struct rc_graph *g, rci_id *out, const struct shortcut *s,
+                             int64_t channels, const char *hint, enum rci_dtype type)
 {
     const int64_t rows = s->begin + channels + s->end;
-    struct rc_tensor w;
-    const struct rc_shape shape = RC_SHAPE(rows, channels, 1, 1);
-    RC_TRY(rc_tensor_new(&w, g->ctx, type, &shape));
+    struct rci_tensor w;
+    const struct rci_shape shape = RC_SHAPE(rows, channels, 1, 1);
+    RC_TRY(rci_tensor_new(&w, g->ctx, type, &shape));
     for (int64_t i = 0; i < channels; i++) {
         const int64_t at = (s->begin + i) * channels + i;
         if (type == RC_F32)
@@ -99,79 +99,79 @@ static rc_status add_weights(struct rc_graph *g, rc_id *out, const struct shortc
         else
             ((int8_t *) w.data)[at] = 1;
     }
-    char *name = rc_graph_fresh_name(g, hint);
-    const rc_status st = name ? rc_graph_add_const(g, out, name, &w) : RC_ERR_MEMORY;
-    rc_release(name);
-    rc_tensor_free(&w);
+    char *name = rci_graph_fresh_name(g, hint);
+    const rc_status st = name ? rci_graph_add_const(g, out, name, &w) : RC_ERR_MEMORY;
+    rci_release(name);
+    rci_tensor_free(&w);
     RC_TRY(st);
     g->values[*out].flags |= RC_VALUE_FROZEN;
     return RC_OK;
 }
 
-static rc_status add_conv(struct rc_graph *g, rc_id *conv, rc_id x, const char *name,
+static rc_status add_conv(struct rc_graph *g, rci_id *conv, rci_id x, const char *name,
                           const struct shortcut *s)
 {
-    const struct rc_conv_attrs attrs = {
+    const struct rci_conv_attrs attrs = {
         .window = {.kernel = {1, 1}, .stride = {s->stride[0], s->stride[1]}}, .group = 1};
-    rc_id in[4] = {x, RC_NONE, RC_NONE, RC_NONE};
-    const enum rc_dtype type = g->values[x].tensor.dtype;
+    rci_id in[4] = {x, RC_NONE, RC_NONE, RC_NONE};
+    const enum rci_dtype type = g->values[x].tensor.dtype;
     RC_TRY(add_weights(g, &in[1], s, shape_of(g, x)->dim[1], name, type == RC_F32 ? type : RC_S8));
     if (type == RC_F32)
-        return rc_graph_add_node(g, conv, rc_op_find(NULL, "Conv"), name, &attrs, in, 2, NULL, 1);
+        return rci_graph_add_node(g, conv, rci_op_find(NULL, "Conv"), name, &attrs, in, 2, NULL, 1);
     float one = 1;
-    const struct rc_tensor scale = {RC_F32, {0}, &one};
-    const struct rc_qconv_attrs integer = {.conv = attrs, .x_scale = 1, .y_scale = 1, .out = type};
-    char *hint = rc_graph_fresh_name(g, "scale");
+    const struct rci_tensor scale = {RC_F32, {0}, &one};
+    const struct rci_qconv_attrs integer = {.conv = attrs, .x_scale = 1, .y_scale = 1, .out = type};
+    char *hint = rci_graph_fresh_name(g, "scale");
     const rc_status st =
-        hint ? rc_graph_add_const(g, &in[RC_QCONV_SCALE], hint, &scale) : RC_ERR_MEMORY;
-    rc_release(hint);
+        hint ? rci_graph_add_const(g, &in[RC_QCONV_SCALE], hint, &scale) : RC_ERR_MEMORY;
+    rci_release(hint);
     RC_TRY(st);
-    return rc_graph_add_node(g, conv, rc_op_find("rescomp", "QConv"), name, &integer, in, 4, NULL,
-                             1);
+    return rci_graph_add_node(g, conv, rci_op_find("rescomp", "QConv"), name, &integer, in, 4, NULL,
+                              1);
 }
 
 /* Nodes first..last become one convolution named after the last one. */
-static rc_status replace(struct rc_graph *g, rc_id first, rc_id last, const struct shortcut *s)
+static rc_status replace(struct rc_graph *g, rci_id first, rci_id last, const struct shortcut *s)
 {
-    rc_id conv;
-    char *name = rc_graph_fresh_name(g, g->nodes[last].name);
+    rci_id conv;
+    char *name = rci_graph_fresh_name(g, g->nodes[last].name);
     const rc_status st = name ? add_conv(g, &conv, g->nodes[first].in[0], name, s) : RC_ERR_MEMORY;
-    rc_release(name);
+    rci_release(name);
     RC_TRY(st);
-    const rc_id to = g->nodes[conv].out[0];
+    const rci_id to = g->nodes[conv].out[0];
     g->values[to].tensor = g->values[g->nodes[last].out[0]].tensor;
-    RC_TRY(rc_graph_redirect(g, g->nodes[last].out[0], to));
-    for (rc_id at = last, before; at != RC_NONE; at = before) {
+    RC_TRY(rci_graph_redirect(g, g->nodes[last].out[0], to));
+    for (rci_id at = last, before; at != RC_NONE; at = before) {
         before = at == first ? RC_NONE : g->values[g->nodes[at].in[0]].producer;
-        rc_graph_kill_node(g, at);
+        rci_graph_kill_node(g, at);
     }
     return RC_OK;
 }
 
 static rc_status run(struct rc_graph *g, uint32_t *n_changed)
 {
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    RC_TRY(rc_graph_order(g, &order, &n));
+    RC_TRY(rci_graph_order(g, &order, &n));
     rc_status st = RC_OK;
     for (uint32_t i = 0; st == RC_OK && i < n; i++) {
         struct shortcut s = {{1, 1}, 0, 0};
-        rc_id last = order[i];
+        rci_id last = order[i];
         if (!match(g, last, &s) || comes_from_integers(g, g->nodes[last].in[0]))
             continue;
-        rc_id next = rc_graph_single_reader(g, g->nodes[last].out[0]);
+        rci_id next = rci_graph_single_reader(g, g->nodes[last].out[0]);
         while (match(g, next, &s)) {
             last = next;
-            next = rc_graph_single_reader(g, g->nodes[last].out[0]);
+            next = rci_graph_single_reader(g, g->nodes[last].out[0]);
         }
         if (does_nothing(&s))
             continue;
         st = replace(g, order[i], last, &s);
         ++*n_changed;
     }
-    rc_release(order);
+    rci_release(order);
     return st;
 }
 
-const struct rc_pass rc_pass_shortcut_conv = {
+const struct rci_pass rci_pass_shortcut_conv = {
     "shortcut_conv", "strided Slice and channel Pad as one 1x1 convolution", run};

@@ -5,17 +5,17 @@
 
 /* One observed axis: values are read as [outer, length, inner]. */
 struct tap {
-    rc_id value;
+    rci_id value;
     uint32_t row;
     double *sum; /* [3][length]: of |x|, of x, of x^2 */
 };
 
 struct observer {
-    const struct rc_coupling *c;
+    const struct rci_coupling *c;
     struct tap *tap;
-    rc_id *value; /* of the taps */
+    rci_id *value; /* of the taps */
     uint32_t n;
-    struct rc_probe probe;
+    struct rci_probe probe;
 };
 
 static bool has_tap(const struct observer *o, uint32_t row)
@@ -31,21 +31,21 @@ static rc_status list_taps(struct observer *o)
     struct rc_context *ctx = o->c->links->ctx;
     uint32_t capacity = 0;
     for (uint32_t i = 0; i < o->c->n_groups; i++) {
-        const struct rc_prune_group *p = &o->c->group[i];
+        const struct rci_prune_group *p = &o->c->group[i];
         for (uint32_t m = 0; m < p->n_members; m++) {
-            const uint32_t row = rc_activation_row(o->c, p, &p->member[m]);
+            const uint32_t row = rci_activation_row(o->c, p, &p->member[m]);
             if (row == RC_NONE || has_tap(o, row))
                 continue;
-            RC_TRY(rc_grow(ctx, &o->tap, o->n, &capacity, sizeof(*o->tap)));
+            RC_TRY(rci_grow(ctx, &o->tap, o->n, &capacity, sizeof(*o->tap)));
             const uint32_t length =
                 (uint32_t) o->c->links->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
             o->tap[o->n++] = (struct tap){row / RC_MAX_DIMS, row,
-                                          rc_alloc_array(ctx, length * 3, sizeof(double))};
+                                          rci_alloc_array(ctx, length * 3, sizeof(double))};
             if (!o->tap[o->n - 1].sum)
                 return RC_ERR_MEMORY;
         }
     }
-    o->value = rc_alloc_array(ctx, o->n, sizeof(*o->value));
+    o->value = rci_alloc_array(ctx, o->n, sizeof(*o->value));
     for (uint32_t i = 0; o->value && i < o->n; i++)
         o->value[i] = o->tap[i].value;
     return o->value ? RC_OK : RC_ERR_MEMORY;
@@ -54,15 +54,15 @@ static rc_status list_taps(struct observer *o)
 static rc_status open_observer(struct observer *o, rc_dataset *d, uint64_t images, uint64_t batch)
 {
     const struct rc_graph *g = o->c->links->g;
-    RC_TRY(rc_probe_open(&o->probe, g, d, images, batch));
+    RC_TRY(rci_probe_open(&o->probe, g, d, images, batch));
     RC_TRY(list_taps(o));
-    return rc_probe_watch(&o->probe, g, o->value, o->n);
+    return rci_probe_watch(&o->probe, g, o->value, o->n);
 }
 
 static void add_batch(struct observer *o, uint32_t tap, uint32_t n)
 {
     const struct tap *t = &o->tap[tap];
-    const struct rc_shape *s = &o->c->links->shape[t->value];
+    const struct rci_shape *s = &o->c->links->shape[t->value];
     const float *y = o->probe.view[0].value[tap];
     const uint32_t axis = t->row % RC_MAX_DIMS;
     size_t outer = 1, inner = 1;
@@ -90,22 +90,22 @@ static rc_status observe(struct observer *o)
 {
     uint32_t n;
     do {
-        RC_TRY(rc_probe_next(&o->probe, &n));
+        RC_TRY(rci_probe_next(&o->probe, &n));
         for (uint32_t t = 0; n && t < o->n; t++)
             add_batch(o, t, n);
     } while (n);
     return RC_OK;
 }
 
-static rc_status write_row(const struct observer *o, const struct tap *t, struct rc_activity *out)
+static rc_status write_row(const struct observer *o, const struct tap *t, struct rci_activity *out)
 {
-    const struct rc_links *l = o->c->links;
-    const struct rc_shape *s = &l->shape[t->value];
+    const struct rci_links *l = o->c->links;
+    const struct rci_shape *s = &l->shape[t->value];
     const int64_t length = s->dim[t->row % RC_MAX_DIMS];
     const double n =
-        (double) rc_shape_count(s) / (double) (length * l->g->batch) * (double) o->probe.seen;
-    out->mean = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
-    out->variance = rc_alloc_array(l->ctx, (size_t) length, sizeof(float));
+        (double) rci_shape_count(s) / (double) (length * l->g->batch) * (double) o->probe.seen;
+    out->mean = rci_alloc_array(l->ctx, (size_t) length, sizeof(float));
+    out->variance = rci_alloc_array(l->ctx, (size_t) length, sizeof(float));
     if (!out->mean || !out->variance)
         return RC_ERR_MEMORY;
     for (int64_t k = 0; k < length; k++) {
@@ -116,9 +116,9 @@ static rc_status write_row(const struct observer *o, const struct tap *t, struct
     return RC_OK;
 }
 
-static rc_status write_activity(const struct observer *o, struct rc_activity **out)
+static rc_status write_activity(const struct observer *o, struct rci_activity **out)
 {
-    *out = rc_alloc_array(o->c->links->ctx, o->c->links->n_rows, sizeof(**out));
+    *out = rci_alloc_array(o->c->links->ctx, o->c->links->n_rows, sizeof(**out));
     if (!*out)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < o->n; i++)
@@ -128,15 +128,15 @@ static rc_status write_activity(const struct observer *o, struct rc_activity **o
 
 static void close_observer(struct observer *o)
 {
-    rc_probe_close(&o->probe);
+    rci_probe_close(&o->probe);
     for (uint32_t i = 0; i < o->n; i++)
-        rc_release(o->tap[i].sum);
-    rc_release(o->tap);
-    rc_release(o->value);
+        rci_release(o->tap[i].sum);
+    rci_release(o->tap);
+    rci_release(o->value);
 }
 
-rc_status rc_activity_observe(struct rc_activity **activity, const struct rc_coupling *c,
-                              rc_dataset *d, uint64_t images, uint64_t batch)
+rc_status rci_activity_observe(struct rci_activity **activity, const struct rci_coupling *c,
+                               rc_dataset *d, uint64_t images, uint64_t batch)
 {
     struct observer o = {.c = c};
     rc_status st;
@@ -147,17 +147,17 @@ rc_status rc_activity_observe(struct rc_activity **activity, const struct rc_cou
 out:
     close_observer(&o);
     if (st != RC_OK) {
-        rc_activity_free(*activity, c);
+        rci_activity_free(*activity, c);
         *activity = NULL;
     }
     return st;
 }
 
-void rc_activity_free(struct rc_activity *activity, const struct rc_coupling *c)
+void rci_activity_free(struct rci_activity *activity, const struct rci_coupling *c)
 {
     for (uint32_t row = 0; activity && row < c->links->n_rows; row++) {
-        rc_release(activity[row].mean);
-        rc_release(activity[row].variance);
+        rci_release(activity[row].mean);
+        rci_release(activity[row].variance);
     }
-    rc_release(activity);
+    rci_release(activity);
 }

@@ -6,7 +6,7 @@
 #include <rescomp/dataset.h>
 
 /* activity: [n_rows] of c->links. */
-rc_status rc_activity_observe(struct rc_activity **activity, const struct rc_coupling *c,
-                              rc_dataset *d, uint64_t images, uint64_t batch);
-void rc_activity_free(struct rc_activity *activity, const struct rc_coupling *c);
+rc_status rci_activity_observe(struct rci_activity **activity, const struct rci_coupling *c,
+                               rc_dataset *d, uint64_t images, uint64_t batch);
+void rci_activity_free(struct rci_activity *activity, const struct rci_coupling *c);
 #endif

@@ -3,19 +3,19 @@
 #include <math.h>
 #include <string.h>
 
-static const struct rc_method *const table[] = {
-    &rc_allocation_global.m,
-    &rc_allocation_per_cost.m,
-    &rc_allocation_uniform.m,
+static const struct rci_method *const table[] = {
+    &rci_allocation_global.m,
+    &rci_allocation_per_cost.m,
+    &rci_allocation_uniform.m,
 };
-const struct rc_method_kind rc_kind_allocation = {
+const struct rci_method_kind rci_kind_allocation = {
     "allocation", "how many channels each group loses", table, sizeof(table) / sizeof(table[0])};
 
 /* The walk's own state. */
 struct walk {
-    struct rc_allocation_group *g;
-    struct rc_budget *b;
-    const struct rc_allocate_config *o;
+    struct rci_allocation_group *g;
+    struct rci_budget *b;
+    const struct rci_allocate_config *o;
     uint32_t n;
     uint64_t macs, parameters; /* of the whole graph */
     uint64_t units, kept;      /* over the groups that may be cut */
@@ -23,7 +23,7 @@ struct walk {
     uint32_t *unit;            /* scratch: units of one step */
 };
 
-static uint32_t next_kept(const struct rc_allocation_group *g)
+static uint32_t next_kept(const struct rci_allocation_group *g)
 {
     if (!g->allowed || g->kept <= g->min)
         return g->kept;
@@ -33,7 +33,7 @@ static uint32_t next_kept(const struct rc_allocation_group *g)
 
 static uint32_t step_units(const struct walk *w, uint32_t i, uint32_t next)
 {
-    const struct rc_allocation_group *g = &w->g[i];
+    const struct rci_allocation_group *g = &w->g[i];
     const uint32_t gone = g->n_units - g->kept, n = g->kept - next;
     for (uint32_t k = 0; k < n; k++)
         w->unit[k] = w->b->c->group[i].unit[g->by_score[gone + k]];
@@ -42,21 +42,21 @@ static uint32_t step_units(const struct walk *w, uint32_t i, uint32_t next)
 
 static double price_of(const struct walk *w, uint32_t i)
 {
-    const struct rc_allocation_group *g = &w->g[i];
+    const struct rci_allocation_group *g = &w->g[i];
     const uint32_t next = next_kept(g);
     if (next == g->kept)
         return INFINITY;
     const uint32_t n = step_units(w, i, next);
     const uint64_t macs = w->b->macs, parameters = w->b->parameters;
-    rc_budget_change(w->b, w->unit, n, -1);
-    struct rc_cut_step s = {
+    rci_budget_change(w->b, w->unit, n, -1);
+    struct rci_cut_step s = {
         .units = n,
         .fraction = (double) (g->n_units - next) / g->n_units,
         .macs = (double) (macs - w->b->macs) / (double) w->macs,
         .parameters = (double) (parameters - w->b->parameters) / (double) w->parameters,
         .by_parameters = w->o->macs == 0 && w->o->parameters > 0,
     };
-    rc_budget_change(w->b, w->unit, n, 1);
+    rci_budget_change(w->b, w->unit, n, 1);
     for (uint32_t k = 0; k < n; k++)
         s.score += g->score[g->by_score[g->n_units - g->kept + k]] / n;
     return w->o->method->price(w->o->params, &s);
@@ -79,7 +79,7 @@ static double units_left(const struct walk *w)
 
 static bool target_met(const struct walk *w)
 {
-    const struct rc_allocate_config *o = w->o;
+    const struct rci_allocate_config *o = w->o;
     return (o->macs == 0 || macs_left(w) <= o->macs) &&
            (o->parameters == 0 || parameters_left(w) <= o->parameters) &&
            (o->ratio == 0 || units_left(w) <= o->ratio);
@@ -109,11 +109,11 @@ static rc_status step_until_met(struct walk *w)
             continue;
         }
         const uint32_t next = next_kept(&w->g[i]), n = step_units(w, i, next);
-        rc_budget_change(w->b, w->unit, n, -1);
+        rci_budget_change(w->b, w->unit, n, -1);
         w->kept -= n;
         w->g[i].kept = next;
         w->price[i] = price_of(w, i);
-        RC_TRY(rc_check_cancel(w->b->c->links->ctx));
+        RC_TRY(rci_check_cancel(w->b->c->links->ctx));
     }
     return RC_OK;
 }
@@ -125,9 +125,9 @@ static uint32_t divisor(uint32_t a, uint32_t b)
 
 static void limit_group(const struct walk *w, uint32_t i)
 {
-    struct rc_allocation_group *g = &w->g[i];
-    const struct rc_prune_group *p = &w->b->c->group[i];
-    const struct rc_allocate_config *o = w->o;
+    struct rci_allocation_group *g = &w->g[i];
+    const struct rci_prune_group *p = &w->b->c->group[i];
+    const struct rci_allocate_config *o = w->o;
     const uint32_t width = p->width ? p->width : 1;
     g->n_units = g->kept = p->n_units;
     g->step = o->round_to / divisor(o->round_to, width);
@@ -142,19 +142,19 @@ static void limit_group(const struct walk *w, uint32_t i)
 
 static rc_status unreachable(const struct walk *w)
 {
-    const struct rc_allocate_config *o = w->o;
-    rc_fail(RC_ERR_GOAL, "target not reachable:");
+    const struct rci_allocate_config *o = w->o;
+    rci_fail(RC_ERR_GOAL, "target not reachable:");
     if (o->macs > 0 && macs_left(w) > o->macs)
-        rc_fail_append(" at least %.4f of the multiply-adds remain, %.4f asked;", macs_left(w),
-                       o->macs);
+        rci_fail_append(" at least %.4f of the multiply-adds remain, %.4f asked;", macs_left(w),
+                        o->macs);
     if (o->parameters > 0 && parameters_left(w) > o->parameters)
-        rc_fail_append(" at least %.4f of the parameters remain, %.4f asked;", parameters_left(w),
-                       o->parameters);
+        rci_fail_append(" at least %.4f of the parameters remain, %.4f asked;", parameters_left(w),
+                        o->parameters);
     if (o->ratio > 0 && units_left(w) > o->ratio)
-        rc_fail_append(" at least %.4f of the channels remain, %.4f asked;", units_left(w),
-                       o->ratio);
-    rc_fail_append(" limits are max_cut %g, min_channels %u, round_to %u", o->max_cut,
-                   o->min_channels, o->round_to);
+        rci_fail_append(" at least %.4f of the channels remain, %.4f asked;", units_left(w),
+                        o->ratio);
+    rci_fail_append(" limits are max_cut %g, min_channels %u, round_to %u", o->max_cut,
+                    o->min_channels, o->round_to);
     return RC_ERR_GOAL;
 }
 
@@ -182,8 +182,8 @@ static rc_status run(struct walk *w)
     return target_met(w) ? RC_OK : unreachable(w);
 }
 
-rc_status rc_allocate(struct rc_allocation_group *g, struct rc_budget *b,
-                      const struct rc_allocate_config *o)
+rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
+                       const struct rci_allocate_config *o)
 {
     rc_status st = RC_ERR_MEMORY;
     struct rc_context *ctx = b->c->links->ctx;
@@ -192,11 +192,11 @@ rc_status rc_allocate(struct rc_allocation_group *g, struct rc_budget *b,
     uint32_t most = 0;
     for (uint32_t i = 0; i < w.n; i++)
         most = b->c->group[i].n_units > most ? b->c->group[i].n_units : most;
-    w.price = rc_alloc_array(ctx, w.n, sizeof(*w.price));
-    w.unit = rc_alloc_array(ctx, most, sizeof(*w.unit));
+    w.price = rci_alloc_array(ctx, w.n, sizeof(*w.price));
+    w.unit = rci_alloc_array(ctx, most, sizeof(*w.unit));
     if (w.price && w.unit)
         st = run(&w);
-    rc_release(w.price);
-    rc_release(w.unit);
+    rci_release(w.price);
+    rci_release(w.unit);
     return st;
 }

@@ -6,7 +6,7 @@
 #include "prune/budget.h"
 
 /* One possible step: the units of a group that go next. */
-struct rc_cut_step {
+struct rci_cut_step {
     double score;            /* mean score of these units */
     double units;            /* how many */
     double fraction;         /* of the group's units gone after the step */
@@ -14,29 +14,29 @@ struct rc_cut_step {
     bool by_parameters;      /* the target counts parameters, not multiply-adds */
 };
 
-struct rc_allocation {
-    struct rc_method m;
+struct rci_allocation {
+    struct rci_method m;
     /* Lowest goes first. Must not fall while other groups are cut. */
-    double (*price)(const void *params, const struct rc_cut_step *s);
+    double (*price)(const void *params, const struct rci_cut_step *s);
 };
-extern const struct rc_method_kind rc_kind_allocation;
-extern const struct rc_allocation rc_allocation_global, rc_allocation_per_cost,
-    rc_allocation_uniform;
+extern const struct rci_method_kind rci_kind_allocation;
+extern const struct rci_allocation rci_allocation_global, rci_allocation_per_cost,
+    rci_allocation_uniform;
 
-enum rc_trunk { RC_TRUNK_AUTO = 0, RC_TRUNK_CUT = 1, RC_TRUNK_KEEP = 2 };
+enum rci_trunk { RC_TRUNK_AUTO = 0, RC_TRUNK_CUT = 1, RC_TRUNK_KEEP = 2 };
 
-struct rc_allocate_config {
-    const struct rc_allocation *method;
+struct rci_allocate_config {
+    const struct rci_allocation *method;
     const void *params;
     double macs, parameters, ratio; /* fractions to keep at most; 0: no such target */
     double max_cut;                 /* largest fraction that a group may lose */
     uint32_t round_to, min_channels;
-    enum rc_trunk trunk;
+    enum rci_trunk trunk;
     const bool *protect; /* [n_groups] */
 };
 
 /* What one group may give and has given. The caller fills the two arrays and kept = n_units. */
-struct rc_allocation_group {
+struct rci_allocation_group {
     const uint32_t *by_score; /* [n_units] units of the group, cheapest first */
     const double *score;      /* [n_units] by unit */
     uint32_t n_units, kept;
@@ -46,6 +46,6 @@ struct rc_allocation_group {
 
 /* Sets kept of every group and leaves `b` at the cost of that plan. Targets that cannot be reached:
  * RC_ERR_GOAL says what can. */
-rc_status rc_allocate(struct rc_allocation_group *g, struct rc_budget *b,
-                      const struct rc_allocate_config *o);
+rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
+                       const struct rci_allocate_config *o);
 #endif

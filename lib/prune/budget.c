@@ -2,21 +2,21 @@
 
 enum { MAX_OPERANDS = 64 };
 
-static struct rc_tensor reduced(const struct rc_budget *b, rc_id value)
+static struct rci_tensor reduced(const struct rci_budget *b, rci_id value)
 {
     if (value == RC_NONE)
-        return (struct rc_tensor){0};
-    struct rc_tensor t = b->c->links->g->values[value].tensor;
+        return (struct rci_tensor){0};
+    struct rci_tensor t = b->c->links->g->values[value].tensor;
     for (uint32_t a = 0; a < t.shape.rank; a++)
         t.shape.dim[a] = b->length[value * RC_MAX_DIMS + a];
     return t;
 }
 
-static uint64_t macs_of(const struct rc_budget *b, rc_id node)
+static uint64_t macs_of(const struct rci_budget *b, rci_id node)
 {
-    struct rc_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
+    struct rci_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
     const struct rc_graph *g = b->c->links->g;
-    const struct rc_node *n = &g->nodes[node];
+    const struct rci_node *n = &g->nodes[node];
     if (!n->op || !n->op->cost || n->n_in > MAX_OPERANDS || n->n_out > MAX_OPERANDS)
         return 0;
     for (uint32_t i = 0; i < n->n_in; i++)
@@ -26,26 +26,26 @@ static uint64_t macs_of(const struct rc_budget *b, rc_id node)
     return n->op->cost(n, in, out).macs / (uint64_t) g->batch;
 }
 
-/* The same constants that rc_graph_cost() counts. */
-static uint64_t parameters_of(const struct rc_budget *b, rc_id value)
+/* The same constants that rci_graph_cost() counts. */
+static uint64_t parameters_of(const struct rci_budget *b, rci_id value)
 {
-    const struct rc_value *v = &b->c->links->g->values[value];
-    if (!rc_value_is_const(v) || !v->tensor.shape.rank || v->tensor.dtype == RC_I64 ||
+    const struct rci_value *v = &b->c->links->g->values[value];
+    if (!rci_value_is_const(v) || !v->tensor.shape.rank || v->tensor.dtype == RC_I64 ||
         v->tensor.dtype == RC_BOOL)
         return 0;
-    const struct rc_tensor t = reduced(b, value);
-    return (uint64_t) rc_shape_count(&t.shape);
+    const struct rci_tensor t = reduced(b, value);
+    return (uint64_t) rci_shape_count(&t.shape);
 }
 
-static void touch_readers(struct rc_budget *b, rc_id value, uint32_t *n)
+static void touch_readers(struct rci_budget *b, rci_id value, uint32_t *n)
 {
-    const rc_id producer = b->c->links->g->values[value].producer;
+    const rci_id producer = b->c->links->g->values[value].producer;
     if (producer != RC_NONE && b->stamp[producer] != b->now) {
         b->stamp[producer] = b->now;
         b->touched[(*n)++] = producer;
     }
     for (uint32_t i = b->readers.start[value]; i < b->readers.start[value + 1]; i++) {
-        const rc_id node = b->readers.node[i];
+        const rci_id node = b->readers.node[i];
         if (b->stamp[node] == b->now)
             continue;
         b->stamp[node] = b->now;
@@ -53,13 +53,13 @@ static void touch_readers(struct rc_budget *b, rc_id value, uint32_t *n)
     }
 }
 
-void rc_budget_change(struct rc_budget *b, const uint32_t *unit, uint32_t n, int sign)
+void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, int sign)
 {
     uint32_t n_touched = 0;
     b->now++;
     for (uint32_t u = 0; u < n; u++) {
         uint32_t n_ids;
-        const uint32_t *id = rc_unit_ids(b->c, unit[u], &n_ids);
+        const uint32_t *id = rci_unit_ids(b->c, unit[u], &n_ids);
         for (uint32_t i = 0; i < n_ids; i++) {
             const uint32_t row = b->c->links->row_of[id[i]], value = row / RC_MAX_DIMS;
             const uint64_t before = parameters_of(b, value);
@@ -69,57 +69,57 @@ void rc_budget_change(struct rc_budget *b, const uint32_t *unit, uint32_t n, int
         }
     }
     for (uint32_t i = 0; i < n_touched; i++) {
-        const rc_id node = b->touched[i];
+        const rci_id node = b->touched[i];
         const uint64_t macs = macs_of(b, node);
         b->macs += macs - b->node_macs[node];
         b->node_macs[node] = macs;
     }
 }
 
-static rc_status fill(struct rc_budget *b)
+static rc_status fill(struct rci_budget *b)
 {
-    const struct rc_links *l = b->c->links;
+    const struct rci_links *l = b->c->links;
     const struct rc_graph *g = l->g;
-    b->length = rc_alloc_array(g->ctx, l->n_rows, sizeof(*b->length));
-    b->node_macs = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*b->node_macs));
-    b->touched = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*b->touched));
-    b->stamp = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*b->stamp));
+    b->length = rci_alloc_array(g->ctx, l->n_rows, sizeof(*b->length));
+    b->node_macs = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->node_macs));
+    b->touched = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->touched));
+    b->stamp = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->stamp));
     if (!b->length || !b->node_macs || !b->touched || !b->stamp)
         return RC_ERR_MEMORY;
-    RC_TRY(rc_graph_readers(g, &b->readers));
+    RC_TRY(rci_graph_readers(g, &b->readers));
     for (uint32_t row = 0; row < l->n_rows; row++)
         b->length[row] = (uint32_t) l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         b->macs += b->node_macs[i] = macs_of(b, i);
-    for (rc_id v = 0; v < g->n_values; v++)
+    for (rci_id v = 0; v < g->n_values; v++)
         b->parameters += parameters_of(b, v);
     return RC_OK;
 }
 
-rc_status rc_budget_create(struct rc_budget **out, const struct rc_coupling *c)
+rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *c)
 {
     *out = NULL;
-    struct rc_budget *b = RC_NEW(c->links->ctx, struct rc_budget);
+    struct rci_budget *b = RC_NEW(c->links->ctx, struct rci_budget);
     if (!b)
         return RC_ERR_MEMORY;
     b->c = c;
     const rc_status st = fill(b);
     if (st != RC_OK) {
-        rc_budget_destroy(b);
+        rci_budget_destroy(b);
         return st;
     }
     *out = b;
     return RC_OK;
 }
 
-void rc_budget_destroy(struct rc_budget *b)
+void rci_budget_destroy(struct rci_budget *b)
 {
     if (!b)
         return;
-    rc_release(b->length);
-    rc_release(b->node_macs);
-    rc_release(b->touched);
-    rc_release(b->stamp);
-    rc_readers_free(&b->readers);
-    rc_release(b);
+    rci_release(b->length);
+    rci_release(b->node_macs);
+    rci_release(b->touched);
+    rci_release(b->stamp);
+    rci_readers_free(&b->readers);
+    rci_release(b);
 }

@@ -4,19 +4,19 @@
  * by unit from the operators' own cost functions at the reduced shapes. */
 #include "prune/coupling.h"
 
-struct rc_budget {
-    const struct rc_coupling *c;
-    uint32_t *length;          /* [n_rows] indices that are left */
-    uint64_t *node_macs;       /* [n_nodes] */
-    struct rc_readers readers; /* of every value */
-    rc_id *touched;            /* [n_nodes] scratch list */
-    uint32_t *stamp;           /* [n_nodes] of the last change that touched the node */
+struct rci_budget {
+    const struct rci_coupling *c;
+    uint32_t *length;           /* [n_rows] indices that are left */
+    uint64_t *node_macs;        /* [n_nodes] */
+    struct rci_readers readers; /* of every value */
+    rci_id *touched;            /* [n_nodes] scratch list */
+    uint32_t *stamp;            /* [n_nodes] of the last change that touched the node */
     uint32_t now;
     uint64_t macs, parameters; /* at batch 1, now */
 };
 
-rc_status rc_budget_create(struct rc_budget **out, const struct rc_coupling *c);
-void rc_budget_destroy(struct rc_budget *b);
+rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *c);
+void rci_budget_destroy(struct rci_budget *b);
 /* Take `n` units out (sign -1) or put them back (+1). */
-void rc_budget_change(struct rc_budget *b, const uint32_t *unit, uint32_t n, int sign);
+void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, int sign);
 #endif

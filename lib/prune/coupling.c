@@ -7,17 +7,17 @@
 
 /* --- what each constant's axis is --- */
 
-static uint32_t primary_operand(const struct rc_graph *g, const struct rc_node *n)
+static uint32_t primary_operand(const struct rc_graph *g, const struct rci_node *n)
 {
     for (uint32_t i = 0; i < n->n_in && i < 32; i++) {
-        const struct rc_tensor *t = rc_const_in(g, n, i);
+        const struct rci_tensor *t = rci_const_in(g, n, i);
         if (t && (n->op->trainable >> i & 1))
             return t->dtype == RC_F32 ? i : RC_NONE;
     }
     return RC_NONE;
 }
 
-static enum rc_member_kind kind_of(const struct rc_links *l, uint32_t row, bool primary)
+static enum rci_member_kind kind_of(const struct rci_links *l, uint32_t row, bool primary)
 {
     const uint8_t side = l->side[row];
     if (!primary)
@@ -29,13 +29,13 @@ static enum rc_member_kind kind_of(const struct rc_links *l, uint32_t row, bool 
     return RC_MEMBER_OUT;
 }
 
-static void classify_node(struct rc_coupling *c, rc_id node)
+static void classify_node(struct rci_coupling *c, rci_id node)
 {
-    const struct rc_links *l = c->links;
-    const struct rc_node *n = &l->g->nodes[node];
+    const struct rci_links *l = c->links;
+    const struct rci_node *n = &l->g->nodes[node];
     const uint32_t primary = primary_operand(l->g, n);
     for (uint32_t i = 0; i < n->n_in; i++) {
-        if (!rc_const_in(l->g, n, i))
+        if (!rci_const_in(l->g, n, i))
             continue;
         for (uint32_t a = 0; a < l->shape[n->in[i]].rank; a++) {
             const uint32_t row = n->in[i] * RC_MAX_DIMS + a;
@@ -47,45 +47,45 @@ static void classify_node(struct rc_coupling *c, rc_id node)
     }
 }
 
-static rc_status classify(struct rc_coupling *c)
+static rc_status classify(struct rci_coupling *c)
 {
     const struct rc_graph *g = c->links->g;
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    c->kind = rc_alloc_array(g->ctx, c->links->n_rows, sizeof(*c->kind));
-    c->reader = rc_alloc_array(g->ctx, c->links->n_rows, sizeof(*c->reader));
-    c->position = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*c->position));
+    c->kind = rci_alloc_array(g->ctx, c->links->n_rows, sizeof(*c->kind));
+    c->reader = rci_alloc_array(g->ctx, c->links->n_rows, sizeof(*c->reader));
+    c->position = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*c->position));
     if (!c->kind || !c->reader || !c->position)
         return RC_ERR_MEMORY;
-    RC_TRY(rc_graph_order(g, &order, &n));
+    RC_TRY(rci_graph_order(g, &order, &n));
     for (uint32_t i = 0; i < n; i++) {
         c->position[order[i]] = i;
         classify_node(c, order[i]);
     }
-    rc_release(order);
+    rci_release(order);
     return RC_OK;
 }
 
 /* --- units --- */
 
-static rc_status list_units(struct rc_coupling *c)
+static rc_status list_units(struct rci_coupling *c)
 {
-    struct rc_links *l = c->links;
-    c->start = rc_alloc_array(l->ctx, (size_t) l->n_ids + 1, sizeof(*c->start));
-    c->id = rc_alloc_array(l->ctx, l->n_ids, sizeof(*c->id));
-    uint32_t *fill = rc_alloc_array(l->ctx, l->n_ids, sizeof(*fill));
+    struct rci_links *l = c->links;
+    c->start = rci_alloc_array(l->ctx, (size_t) l->n_ids + 1, sizeof(*c->start));
+    c->id = rci_alloc_array(l->ctx, l->n_ids, sizeof(*c->id));
+    uint32_t *fill = rci_alloc_array(l->ctx, l->n_ids, sizeof(*fill));
     if (!c->start || !c->id || !fill) {
-        rc_release(fill);
+        rci_release(fill);
         return RC_ERR_MEMORY;
     }
     for (uint32_t i = 0; i < l->n_ids; i++)
-        c->start[rc_links_find(l, i) + 1]++;
+        c->start[rci_links_find(l, i) + 1]++;
     for (uint32_t i = 0; i < l->n_ids; i++)
         c->start[i + 1] += c->start[i];
     memcpy(fill, c->start, l->n_ids * sizeof(*fill));
     for (uint32_t i = 0; i < l->n_ids; i++)
-        c->id[fill[rc_links_find(l, i)]++] = i;
-    rc_release(fill);
+        c->id[fill[rci_links_find(l, i)]++] = i;
+    rci_release(fill);
     return RC_OK;
 }
 
@@ -98,7 +98,7 @@ struct candidate {
 };
 
 /* false: nothing makes this unit, so there is no width to choose */
-static bool first_member(const struct rc_coupling *c, struct candidate *k)
+static bool first_member(const struct rci_coupling *c, struct candidate *k)
 {
     const uint32_t *id = c->id + c->start[k->unit];
     bool found = false;
@@ -138,8 +138,8 @@ static int compare_candidates(const void *pa, const void *pb)
 
 /* --- groups --- */
 
-static int compare_members(const struct rc_coupling *c, const struct rc_member *a,
-                           const struct rc_member *b)
+static int compare_members(const struct rci_coupling *c, const struct rci_member *a,
+                           const struct rci_member *b)
 {
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
@@ -148,22 +148,22 @@ static int compare_members(const struct rc_coupling *c, const struct rc_member *
     return 0;
 }
 
-static void add_member(const struct rc_coupling *c, struct rc_prune_group *p, uint32_t row)
+static void add_member(const struct rci_coupling *c, struct rci_prune_group *p, uint32_t row)
 {
-    const struct rc_member m = {(enum rc_member_kind) c->kind[row], c->reader[row],
-                                row / RC_MAX_DIMS, row % RC_MAX_DIMS};
+    const struct rci_member m = {(enum rci_member_kind) c->kind[row], c->reader[row],
+                                 row / RC_MAX_DIMS, row % RC_MAX_DIMS};
     uint32_t i = p->n_members++;
     for (; i && compare_members(c, &m, &p->member[i - 1]) < 0; i--)
         p->member[i] = p->member[i - 1];
     p->member[i] = m;
 }
 
-static rc_status fill_group(const struct rc_coupling *c, struct rc_prune_group *p,
+static rc_status fill_group(const struct rci_coupling *c, struct rci_prune_group *p,
                             const struct candidate *k, uint32_t n)
 {
-    const struct rc_links *l = c->links;
-    p->unit = rc_alloc_array(l->ctx, n, sizeof(*p->unit));
-    p->member = rc_alloc_array(l->ctx, k->n_rows, sizeof(*p->member));
+    const struct rci_links *l = c->links;
+    p->unit = rci_alloc_array(l->ctx, n, sizeof(*p->unit));
+    p->member = rci_alloc_array(l->ctx, k->n_rows, sizeof(*p->member));
     if (!p->unit || !p->member)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++)
@@ -186,27 +186,27 @@ static rc_status fill_group(const struct rc_coupling *c, struct rc_prune_group *
     return RC_OK;
 }
 
-static rc_status make_groups(struct rc_coupling *c, const struct candidate *k, uint32_t n)
+static rc_status make_groups(struct rci_coupling *c, const struct candidate *k, uint32_t n)
 {
     uint32_t capacity = 0;
     for (uint32_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && !compare_rows(&k[i], &k[end]);)
             end++;
-        RC_TRY(rc_grow(c->links->ctx, &c->group, c->n_groups, &capacity, sizeof(*c->group)));
-        struct rc_prune_group *p = &c->group[c->n_groups++];
+        RC_TRY(rci_grow(c->links->ctx, &c->group, c->n_groups, &capacity, sizeof(*c->group)));
+        struct rci_prune_group *p = &c->group[c->n_groups++];
         memset(p, 0, sizeof(*p));
         RC_TRY(fill_group(c, p, &k[i], end - i));
     }
     return RC_OK;
 }
 
-static rc_status group_units(struct rc_coupling *c)
+static rc_status group_units(struct rci_coupling *c)
 {
-    const struct rc_links *l = c->links;
+    const struct rci_links *l = c->links;
     uint32_t n = 0;
     rc_status st = RC_ERR_MEMORY;
-    uint32_t *row = rc_alloc_array(l->ctx, l->n_ids, sizeof(*row));
-    struct candidate *k = rc_alloc_array(l->ctx, l->n_ids, sizeof(*k));
+    uint32_t *row = rci_alloc_array(l->ctx, l->n_ids, sizeof(*row));
+    struct candidate *k = rci_alloc_array(l->ctx, l->n_ids, sizeof(*k));
     if (!row || !k)
         goto out;
     for (uint32_t i = 0; i < l->n_ids; i++)
@@ -220,43 +220,43 @@ static rc_status group_units(struct rc_coupling *c)
         qsort(k, n, sizeof(*k), compare_candidates);
     st = make_groups(c, k, n);
 out:
-    rc_release(row);
-    rc_release(k);
+    rci_release(row);
+    rci_release(k);
     return st;
 }
 
-rc_status rc_coupling_create(struct rc_coupling **out, const struct rc_graph *g)
+rc_status rci_coupling_create(struct rci_coupling **out, const struct rc_graph *g)
 {
     rc_status st;
     *out = NULL;
-    struct rc_coupling *c = RC_NEW(g->ctx, struct rc_coupling);
+    struct rci_coupling *c = RC_NEW(g->ctx, struct rci_coupling);
     if (!c)
         return RC_ERR_MEMORY;
-    RC_TRY_OUT(st, rc_links_create(&c->links, g));
+    RC_TRY_OUT(st, rci_links_create(&c->links, g));
     RC_TRY_OUT(st, classify(c));
     RC_TRY_OUT(st, list_units(c));
     RC_TRY_OUT(st, group_units(c));
     *out = c;
     c = NULL;
 out:
-    rc_coupling_destroy(c);
+    rci_coupling_destroy(c);
     return st;
 }
 
-void rc_coupling_destroy(struct rc_coupling *c)
+void rci_coupling_destroy(struct rci_coupling *c)
 {
     if (!c)
         return;
     for (uint32_t i = 0; i < c->n_groups; i++) {
-        rc_release(c->group[i].unit);
-        rc_release(c->group[i].member);
+        rci_release(c->group[i].unit);
+        rci_release(c->group[i].member);
     }
-    rc_links_destroy(c->links);
-    rc_release(c->start);
-    rc_release(c->id);
-    rc_release(c->kind);
-    rc_release(c->reader);
-    rc_release(c->position);
-    rc_release(c->group);
-    rc_release(c);
+    rci_links_destroy(c->links);
+    rci_release(c->start);
+    rci_release(c->id);
+    rci_release(c->kind);
+    rci_release(c->reader);
+    rci_release(c->position);
+    rci_release(c->group);
+    rci_release(c);
 }

@@ -1,9 +1,9 @@
 #include "prune/criterion.h"
 
-static const struct rc_method *const table[] = {
-    &rc_criterion_activation.m,   &rc_criterion_block_obs.m, &rc_criterion_bn_scale.m,
-    &rc_criterion_contribution.m, &rc_criterion_l1.m,        &rc_criterion_l2.m,
-    &rc_criterion_lnorm.m,        &rc_criterion_random.m,
+static const struct rci_method *const table[] = {
+    &rci_criterion_activation.m,   &rci_criterion_block_obs.m, &rci_criterion_bn_scale.m,
+    &rci_criterion_contribution.m, &rci_criterion_l1.m,        &rci_criterion_l2.m,
+    &rci_criterion_lnorm.m,        &rci_criterion_random.m,
 };
-const struct rc_method_kind rc_kind_criterion = {"criterion", "which channels matter", table,
-                                                 sizeof(table) / sizeof(table[0])};
+const struct rci_method_kind rci_kind_criterion = {"criterion", "which channels matter", table,
+                                                   sizeof(table) / sizeof(table[0])};

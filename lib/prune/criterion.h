@@ -3,8 +3,8 @@
 /* Criteria score the channels of one member of a group; higher = keep. They see plain arrays. */
 #include "base/method.h"
 
-/* What `data` of a slice is; bits, so that rc_criterion.reads can name several. */
-enum rc_slice_kind {
+/* What `data` of a slice is; bits, so that rci_criterion.reads can name several. */
+enum rci_slice_kind {
     RC_SLICE_OUT = 1,    /* weights that make the channels */
     RC_SLICE_SCALE = 2,  /* BatchNormalization scale, one per channel */
     RC_SLICE_IN = 4,     /* weights that read the channels */
@@ -12,8 +12,8 @@ enum rc_slice_kind {
 };
 
 /* Element (o, channel, i) is data[(o * channels + channel) * inner + i]. */
-struct rc_slice {
-    enum rc_slice_kind kind;
+struct rci_slice {
+    enum rci_slice_kind kind;
     const float *data;
     size_t outer, inner;
     uint32_t channels;
@@ -23,7 +23,7 @@ struct rc_slice {
 };
 
 /* A layer that reads the channels as one matrix per output position, and what it sees. */
-struct rc_readout {
+struct rci_readout {
     struct rc_context *ctx;
     size_t channels, taps, outputs;
     double *gram;             /* [d][d] covariance of what is read; d = channels * taps, channel by
@@ -32,36 +32,36 @@ struct rc_readout {
     const double *importance; /* [outputs] what a squared error of 1 costs in the answers */
 };
 
-struct rc_criterion {
-    struct rc_method m;
+struct rci_criterion {
+    struct rci_method m;
     uint32_t reads; /* kinds of slices it is called with */
     bool needs_data;
     bool absolute; /* scores are one loss for all groups: added up over members, not normalised, and
                       allocated per cost, unless the user says otherwise */
     const char *without; /* what to say when a group has none of them */
     /* Write score[channels]. */
-    void (*score)(const void *params, const struct rc_slice *s, double *score);
+    void (*score)(const void *params, const struct rci_slice *s, double *score);
     /* Instead of score, for reading layers. */
-    rc_status (*eliminate)(const void *params, const struct rc_readout *r, double *score);
+    rc_status (*eliminate)(const void *params, const struct rci_readout *r, double *score);
 };
 
 /* One number per channel out of the scores of all members. */
-struct rc_reduction {
-    struct rc_method m;
+struct rci_reduction {
+    struct rci_method m;
     /* score[n_members][n] -> out[n] */
     void (*reduce)(const double *score, uint32_t n_members, uint32_t n, double *out);
 };
 
 /* Make the scores of different groups comparable. */
-struct rc_normalizer {
-    struct rc_method m;
+struct rci_normalizer {
+    struct rci_method m;
     /* scratch: room for n numbers */
     void (*normalize)(double *score, uint32_t n, double *scratch);
 };
 
-extern const struct rc_method_kind rc_kind_criterion, rc_kind_reduction, rc_kind_normalizer;
+extern const struct rci_method_kind rci_kind_criterion, rci_kind_reduction, rci_kind_normalizer;
 
-extern const struct rc_criterion rc_criterion_activation, rc_criterion_block_obs,
-    rc_criterion_bn_scale, rc_criterion_contribution, rc_criterion_l1, rc_criterion_l2,
-    rc_criterion_lnorm, rc_criterion_random;
+extern const struct rci_criterion rci_criterion_activation, rci_criterion_block_obs,
+    rci_criterion_bn_scale, rci_criterion_contribution, rci_criterion_l1, rci_criterion_l2,
+    rci_criterion_lnorm, rci_criterion_random;
 #endif

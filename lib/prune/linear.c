@@ -3,40 +3,40 @@
 
 #include <string.h>
 
-static bool f32_const(const struct rc_graph *g, const struct rc_node *n, uint32_t i, uint32_t rank)
+static bool f32_const(const struct rc_graph *g, const struct rci_node *n, uint32_t i, uint32_t rank)
 {
-    const struct rc_tensor *t = rc_const_in(g, n, i);
+    const struct rci_tensor *t = rci_const_in(g, n, i);
     return t && t->dtype == RC_F32 && t->shape.rank == rank;
 }
 
-static bool plain_gemm(const struct rc_node *n)
+static bool plain_gemm(const struct rci_node *n)
 {
-    const struct rc_gemm_attrs *a = n->attrs;
+    const struct rci_gemm_attrs *a = n->attrs;
     return a->alpha == 1 && a->beta == 1 && !a->trans_a;
 }
 
-bool rc_linear_of(struct rc_linear *l, const struct rc_graph *g, rc_id node)
+bool rci_linear_of(struct rci_linear *l, const struct rc_graph *g, rci_id node)
 {
-    const struct rc_node *n = &g->nodes[node];
-    *l = (struct rc_linear){.node = node, .bias = RC_NONE};
+    const struct rci_node *n = &g->nodes[node];
+    *l = (struct rci_linear){.node = node, .bias = RC_NONE};
     if (!n->op || n->n_post || n->n_in < 2)
         return false;
     l->conv = !strcmp(n->op->name, "Conv");
     if (!l->conv && (strcmp(n->op->name, "Gemm") || !plain_gemm(n)))
         return false;
-    if (!f32_const(g, n, 1, l->conv ? 4 : 2) || rc_value_is_const(&g->values[n->in[0]]))
+    if (!f32_const(g, n, 1, l->conv ? 4 : 2) || rci_value_is_const(&g->values[n->in[0]]))
         return false;
     l->x = n->in[0];
     l->weight = n->in[1];
-    const struct rc_shape *w = &g->values[l->weight].tensor.shape;
-    l->axis = !l->conv && !((const struct rc_gemm_attrs *) n->attrs)->trans_b;
+    const struct rci_shape *w = &g->values[l->weight].tensor.shape;
+    l->axis = !l->conv && !((const struct rci_gemm_attrs *) n->attrs)->trans_b;
     l->o = (size_t) w->dim[l->axis];
     l->channels = (size_t) w->dim[1 - l->axis];
     l->taps = l->positions = 1;
     if (l->conv) {
-        struct rc_shape x = g->values[l->x].tensor.shape;
+        struct rci_shape x = g->values[l->x].tensor.shape;
         x.dim[0] = 1;
-        rc_conv_geometry_of(&l->g, n, &x, w);
+        rci_conv_geometry_of(&l->g, n, &x, w);
         l->taps = (size_t) (l->g.kernel[0] * l->g.kernel[1]);
         l->positions = (size_t) (l->g.out[0] * l->g.out[1]);
         if (l->g.groups != 1)
@@ -50,16 +50,16 @@ bool rc_linear_of(struct rc_linear *l, const struct rc_graph *g, rc_id node)
     return true;
 }
 
-void rc_linear_sample(const struct rc_linear *l, uint64_t image, uint32_t n, uint32_t *position)
+void rci_linear_sample(const struct rci_linear *l, uint64_t image, uint32_t n, uint32_t *position)
 {
-    struct rc_rng r = rc_rng_make(0, image, l->positions);
+    struct rci_rng r = rci_rng_make(0, image, l->positions);
     for (uint32_t i = 0; i < n; i++) { /* one of every n-th part */
         const size_t from = i * l->positions / n, to = (i + 1) * l->positions / n;
-        position[i] = (uint32_t) from + rc_rng_below(&r, (uint32_t) (to - from));
+        position[i] = (uint32_t) from + rci_rng_below(&r, (uint32_t) (to - from));
     }
 }
 
-static void conv_row(const struct rc_conv_geometry *g, const float *x, uint32_t position,
+static void conv_row(const struct rci_conv_geometry *g, const float *x, uint32_t position,
                      float *row)
 {
     const int64_t top = position / g->out[1] * g->stride[0] - g->pad_begin[0];
@@ -73,8 +73,8 @@ static void conv_row(const struct rc_conv_geometry *g, const float *x, uint32_t 
             }
 }
 
-void rc_linear_rows(const struct rc_linear *l, const float *image, const uint32_t *position,
-                    uint32_t n, float *rows)
+void rci_linear_rows(const struct rci_linear *l, const float *image, const uint32_t *position,
+                     uint32_t n, float *rows)
 {
     if (!l->conv) {
         memcpy(rows, image, l->d * sizeof(*rows));
@@ -85,12 +85,12 @@ void rc_linear_rows(const struct rc_linear *l, const float *image, const uint32_
 }
 
 /* Where w[d][o] lies in the constant. */
-static size_t place(const struct rc_linear *l, size_t d, size_t o)
+static size_t place(const struct rci_linear *l, size_t d, size_t o)
 {
     return l->axis ? d * l->o + o : o * l->d + d;
 }
 
-void rc_linear_get(const struct rc_linear *l, const struct rc_graph *g, double *w)
+void rci_linear_get(const struct rci_linear *l, const struct rc_graph *g, double *w)
 {
     const float *from = g->values[l->weight].tensor.data;
     for (size_t d = 0; d < l->d; d++)
@@ -98,7 +98,7 @@ void rc_linear_get(const struct rc_linear *l, const struct rc_graph *g, double *
             w[d * l->o + o] = (double) from[place(l, d, o)];
 }
 
-void rc_linear_set(const struct rc_linear *l, struct rc_graph *g, const double *w)
+void rci_linear_set(const struct rci_linear *l, struct rc_graph *g, const double *w)
 {
     float *to = g->values[l->weight].tensor.data;
     for (size_t d = 0; d < l->d; d++)

@@ -5,33 +5,33 @@
 
 #include <string.h>
 
-rc_status rc_moments_create(struct rc_moments *m, struct rc_context *ctx, size_t d, size_t o)
+rc_status rci_moments_create(struct rci_moments *m, struct rc_context *ctx, size_t d, size_t o)
 {
-    *m = (struct rc_moments){.ctx = ctx, .d = d, .o = o};
+    *m = (struct rci_moments){.ctx = ctx, .d = d, .o = o};
     if (d > RC_MOMENTS_MAX)
-        return rc_fail(RC_ERR_UNSUPPORTED, "%zu numbers per position, allowed is up to %d", d,
-                       RC_MOMENTS_MAX);
-    m->xx = rc_alloc_array(ctx, d * d, sizeof(double));
-    m->xt = rc_alloc_array(ctx, d * o, sizeof(double));
-    m->x = rc_alloc_array(ctx, d, sizeof(double));
-    m->t = rc_alloc_array(ctx, o, sizeof(double));
-    m->tt = rc_alloc_array(ctx, o, sizeof(double));
-    m->product = rc_alloc_array(ctx, d * (d > o ? d : o), sizeof(float));
+        return rci_fail(RC_ERR_UNSUPPORTED, "%zu numbers per position, allowed is up to %d", d,
+                        RC_MOMENTS_MAX);
+    m->xx = rci_alloc_array(ctx, d * d, sizeof(double));
+    m->xt = rci_alloc_array(ctx, d * o, sizeof(double));
+    m->x = rci_alloc_array(ctx, d, sizeof(double));
+    m->t = rci_alloc_array(ctx, o, sizeof(double));
+    m->tt = rci_alloc_array(ctx, o, sizeof(double));
+    m->product = rci_alloc_array(ctx, d * (d > o ? d : o), sizeof(float));
     if (m->xx && m->xt && m->x && m->t && m->tt && m->product)
         return RC_OK;
-    rc_moments_free(m);
+    rci_moments_free(m);
     return RC_ERR_MEMORY;
 }
 
-void rc_moments_free(struct rc_moments *m)
+void rci_moments_free(struct rci_moments *m)
 {
-    rc_release(m->xx);
-    rc_release(m->xt);
-    rc_release(m->x);
-    rc_release(m->t);
-    rc_release(m->tt);
-    rc_release(m->product);
-    *m = (struct rc_moments){0};
+    rci_release(m->xx);
+    rci_release(m->xt);
+    rci_release(m->x);
+    rci_release(m->t);
+    rci_release(m->tt);
+    rci_release(m->product);
+    *m = (struct rci_moments){0};
 }
 
 static void add_sums(double *sum, double *square, const float *x, size_t rows, size_t n)
@@ -51,17 +51,17 @@ static void add_product(double *to, const float *from, size_t n)
         to[i] += (double) from[i];
 }
 
-rc_status rc_moments_add(struct rc_moments *m, const float *x, const float *t, size_t rows)
+rc_status rci_moments_add(struct rci_moments *m, const float *x, const float *t, size_t rows)
 {
-    const struct rc_compute saved = rc_compute_enter(m->ctx, 0);
-    rc_status st = rc_gram(m->ctx, x, m->d, x, m->d, rows, m->product);
+    const struct rci_compute saved = rci_compute_enter(m->ctx, 0);
+    rc_status st = rci_gram(m->ctx, x, m->d, x, m->d, rows, m->product);
     if (st == RC_OK)
         add_product(m->xx, m->product, m->d * m->d);
     if (st == RC_OK && m->o)
-        st = rc_gram(m->ctx, x, m->d, t, m->o, rows, m->product);
+        st = rci_gram(m->ctx, x, m->d, t, m->o, rows, m->product);
     if (st == RC_OK && m->o)
         add_product(m->xt, m->product, m->d * m->o);
-    rc_compute_leave(saved);
+    rci_compute_leave(saved);
     RC_TRY(st);
     add_sums(m->x, NULL, x, rows, m->d);
     add_sums(m->t, m->tt, t, m->o ? rows : 0, m->o);
@@ -69,7 +69,7 @@ rc_status rc_moments_add(struct rc_moments *m, const float *x, const float *t, s
     return RC_OK;
 }
 
-void rc_moments_finish(struct rc_moments *m)
+void rci_moments_finish(struct rci_moments *m)
 {
     const double n = m->n ? (double) m->n : 1;
     for (size_t i = 0; i < m->d; i++)
@@ -86,10 +86,10 @@ void rc_moments_finish(struct rc_moments *m)
     }
 }
 
-rc_status rc_moments_solve(const struct rc_moments *m, double ridge, double *w)
+rc_status rci_moments_solve(const struct rci_moments *m, double ridge, double *w)
 {
     const size_t d = m->d;
-    double *a = rc_alloc_array(m->ctx, d * d, sizeof(double)), pull = 0;
+    double *a = rci_alloc_array(m->ctx, d * d, sizeof(double)), pull = 0;
     if (!a)
         return RC_ERR_MEMORY;
     memcpy(a, m->xx, d * d * sizeof(double));
@@ -99,29 +99,29 @@ rc_status rc_moments_solve(const struct rc_moments *m, double ridge, double *w)
         a[i * d + i] += pull;
     rc_status st = RC_OK;
     if (pull > 0) { /* else every x is constant, and any weights are as good */
-        const struct rc_compute saved = rc_compute_enter(m->ctx, 0);
+        const struct rci_compute saved = rci_compute_enter(m->ctx, 0);
         for (size_t i = 0; i < d * m->o; i++)
             w[i] = m->xt[i] + pull * w[i];
-        st = rc_cholesky(a, d);
+        st = rci_cholesky(a, d);
         if (st == RC_OK)
-            rc_cholesky_solve(a, d, w, m->o);
-        rc_compute_leave(saved);
+            rci_cholesky_solve(a, d, w, m->o);
+        rci_compute_leave(saved);
     }
-    rc_release(a);
+    rci_release(a);
     return st;
 }
 
-rc_status rc_moments_measure(const struct rc_moments *m, const double *w, double *error,
-                             double *variance)
+rc_status rci_moments_measure(const struct rci_moments *m, const double *w, double *error,
+                              double *variance)
 {
     const size_t d = m->d, o = m->o;
-    double *row = rc_alloc_array(m->ctx, o, sizeof(double)), *own = NULL;
+    double *row = rci_alloc_array(m->ctx, o, sizeof(double)), *own = NULL;
     if (!row)
         return RC_ERR_MEMORY;
     if (!variance) {
-        own = variance = rc_alloc_array(m->ctx, o, sizeof(double));
+        own = variance = rci_alloc_array(m->ctx, o, sizeof(double));
         if (!own) {
-            rc_release(row);
+            rci_release(row);
             return RC_ERR_MEMORY;
         }
     }
@@ -141,7 +141,7 @@ rc_status rc_moments_measure(const struct rc_moments *m, const double *w, double
     }
     for (size_t k = 0; error && k < o; k++)
         error[k] += variance[k];
-    rc_release(row);
-    rc_release(own);
+    rci_release(row);
+    rci_release(own);
     return RC_OK;
 }

@@ -5,7 +5,7 @@
  * least-squares weights and the error of any weights, without going back to the data. */
 #include "graph/graph.h"
 
-struct rc_moments {
+struct rci_moments {
     struct rc_context *ctx;
     size_t d, o;
     uint64_t n;         /* positions seen */
@@ -16,18 +16,18 @@ struct rc_moments {
 
 /* o may be 0: only x. RC_ERR_UNSUPPORTED above RC_MOMENTS_MAX numbers per position. */
 enum { RC_MOMENTS_MAX = 8192 };
-rc_status rc_moments_create(struct rc_moments *m, struct rc_context *ctx, size_t d, size_t o);
-void rc_moments_free(struct rc_moments *m);
+rc_status rci_moments_create(struct rci_moments *m, struct rc_context *ctx, size_t d, size_t o);
+void rci_moments_free(struct rci_moments *m);
 /* x: [rows][d], t: [rows][o] */
-rc_status rc_moments_add(struct rc_moments *m, const float *x, const float *t, size_t rows);
+rc_status rci_moments_add(struct rci_moments *m, const float *x, const float *t, size_t rows);
 /* Sums become means and covariances; once, after the last add. */
-void rc_moments_finish(struct rc_moments *m);
+void rci_moments_finish(struct rci_moments *m);
 
 /* Weights w: [d][o] that minimise the mean squared error to t, with the best shift, plus
  * ridge * mean(diag xx) times the squared distance to the weights that `w` holds on entry: the
  * error can therefore only fall. */
-rc_status rc_moments_solve(const struct rc_moments *m, double ridge, double *w);
+rc_status rci_moments_solve(const struct rci_moments *m, double ridge, double *w);
 /* Mean squared error per output of w with its best shift, and variance of x'w; NULL: not wanted. */
-rc_status rc_moments_measure(const struct rc_moments *m, const double *w, double *error,
-                             double *variance);
+rc_status rci_moments_measure(const struct rci_moments *m, const double *w, double *error,
+                              double *variance);
 #endif

@@ -93,7 +93,7 @@ static void lamp_normalize(double *x, uint32_t n, double *scratch)
 }
 
 #define SOURCE "Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023"
-static const struct rc_normalizer
+static const struct rci_normalizer
     none = {{"none", "scores as they are", "", 0, NULL, 0}, none_normalize},
     mean = {{"mean", "divide by the group's mean", SOURCE, 0, NULL, 0}, mean_normalize},
     sum = {{"sum", "divide by the group's sum", "", 0, NULL, 0}, sum_normalize},
@@ -105,8 +105,8 @@ static const struct rc_normalizer
              NULL, 0},
             lamp_normalize};
 
-static const struct rc_method *const table[] = {&none.m,  &mean.m,     &sum.m, &max.m,
-                                                &range.m, &gaussian.m, &lamp.m};
-const struct rc_method_kind rc_kind_normalizer = {"normalizer",
-                                                  "makes the scores of different groups comparable",
-                                                  table, sizeof(table) / sizeof(table[0])};
+static const struct rci_method *const table[] = {&none.m,  &mean.m,     &sum.m, &max.m,
+                                                 &range.m, &gaussian.m, &lamp.m};
+const struct rci_method_kind rci_kind_normalizer = {
+    "normalizer", "makes the scores of different groups comparable", table,
+    sizeof(table) / sizeof(table[0])};

@@ -7,31 +7,31 @@
 
 enum { RC_PROBE_GRAPHS = 2 };
 
-struct rc_probe_view { /* of one graph, which runs only as far as the values need */
+struct rci_probe_view { /* of one graph, which runs only as far as the values need */
     struct rc_session *session;
     uint32_t n;
     const float **value; /* [n] this batch, plain */
     void **out;          /* per session output, owned */
 };
 
-struct rc_probe {
+struct rci_probe {
     struct rc_context *ctx;
-    struct rc_batches *batches;
+    struct rci_batches *batches;
     float *x;
     int32_t *label;
     uint32_t batch, n_views;
     bool whole; /* the graph's batch is fixed */
     uint64_t index, left, seen;
-    struct rc_probe_view view[RC_PROBE_GRAPHS];
+    struct rci_probe_view view[RC_PROBE_GRAPHS];
 };
 
 /* Images like those `g` takes, at most `images` of them. */
-rc_status rc_probe_open(struct rc_probe *p, const struct rc_graph *g, rc_dataset *d,
-                        uint64_t images, uint64_t batch);
+rc_status rci_probe_open(struct rci_probe *p, const struct rc_graph *g, rc_dataset *d,
+                         uint64_t images, uint64_t batch);
 /* Look at these values of `g` (same input as the one of open) from the next batch on. */
-rc_status rc_probe_watch(struct rc_probe *p, const struct rc_graph *g, const rc_id *value,
-                         uint32_t n);
+rc_status rci_probe_watch(struct rci_probe *p, const struct rc_graph *g, const rci_id *value,
+                          uint32_t n);
 /* The next batch through all graphs; *n: its images, 0 at the end. */
-rc_status rc_probe_next(struct rc_probe *p, uint32_t *n);
-void rc_probe_close(struct rc_probe *p);
+rc_status rci_probe_next(struct rci_probe *p, uint32_t *n);
+void rci_probe_close(struct rci_probe *p);
 #endif

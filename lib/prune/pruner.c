@@ -8,7 +8,7 @@
 
 enum { MAGIC = 0x70727572 };
 
-bool rc_pruner_valid(const struct rc_pruner *p)
+bool rci_pruner_valid(const struct rc_pruner *p)
 {
     return p && p->magic == MAGIC;
 }
@@ -16,21 +16,21 @@ bool rc_pruner_valid(const struct rc_pruner *p)
 /* --- methods --- */
 
 static rc_status pick(const void **out, void **params, struct rc_context *ctx,
-                      const struct rc_method_kind *kind, const char *spec)
+                      const struct rci_method_kind *kind, const char *spec)
 {
-    const struct rc_method *m;
-    RC_TRY(rc_method_find(&m, kind, spec));
-    *out = m; /* each vtable starts with its struct rc_method */
+    const struct rci_method *m;
+    RC_TRY(rci_method_find(&m, kind, spec));
+    *out = m; /* each vtable starts with its struct rci_method */
     if (params)
-        return rc_method_params(params, ctx, m, spec);
+        return rci_method_params(params, ctx, m, spec);
     void *none;
-    RC_TRY(rc_method_params(&none, ctx, m, spec));
-    rc_release(none);
+    RC_TRY(rci_method_params(&none, ctx, m, spec));
+    rci_release(none);
     return RC_OK;
 }
 
 /* Scores that are losses are added and compared as they are. */
-static void default_methods(rc_pruner_options *o, const struct rc_criterion *c)
+static void default_methods(rc_pruner_options *o, const struct rci_criterion *c)
 {
     if (!o->allocation)
         o->allocation = c->absolute ? "per-cost" : "global";
@@ -44,27 +44,27 @@ static rc_status pick_methods(struct rc_pruner *p)
 {
     rc_pruner_options *o = &p->o;
     const void *m;
-    RC_TRY(pick(&m, &p->criterion_params, p->ctx, &rc_kind_criterion, o->criterion));
+    RC_TRY(pick(&m, &p->criterion_params, p->ctx, &rci_kind_criterion, o->criterion));
     p->criterion = m;
     default_methods(o, p->criterion);
-    RC_TRY(pick(&m, &p->allocation_params, p->ctx, &rc_kind_allocation, o->allocation));
+    RC_TRY(pick(&m, &p->allocation_params, p->ctx, &rci_kind_allocation, o->allocation));
     p->allocation = m;
-    RC_TRY(pick(&m, &p->repair_params, p->ctx, &rc_kind_repair, o->repair));
+    RC_TRY(pick(&m, &p->repair_params, p->ctx, &rci_kind_repair, o->repair));
     p->repair = m;
-    RC_TRY(pick(&m, NULL, p->ctx, &rc_kind_reduction, o->reduction));
+    RC_TRY(pick(&m, NULL, p->ctx, &rci_kind_reduction, o->reduction));
     p->reduction = m;
-    RC_TRY(pick(&m, NULL, p->ctx, &rc_kind_normalizer, o->normalizer));
+    RC_TRY(pick(&m, NULL, p->ctx, &rci_kind_normalizer, o->normalizer));
     p->normalizer = m;
     if (!o->dataset && p->criterion->needs_data)
-        return rc_fail(RC_ERR_ARG, "criterion %s needs a data set", p->criterion->m.name);
+        return rci_fail(RC_ERR_ARG, "criterion %s needs a data set", p->criterion->m.name);
     if (!o->dataset && p->repair->needs_data)
-        return rc_fail(RC_ERR_ARG, "repair %s needs a data set", p->repair->m.name);
+        return rci_fail(RC_ERR_ARG, "repair %s needs a data set", p->repair->m.name);
     return RC_OK;
 }
 
 /* --- layers to keep --- */
 
-static bool matches(const struct rc_graph *g, const struct rc_member *m, const char *pattern)
+static bool matches(const struct rc_graph *g, const struct rci_member *m, const char *pattern)
 {
     return !fnmatch(pattern, g->nodes[m->node].name, 0) ||
            !fnmatch(pattern, g->values[m->value].name, 0);
@@ -84,11 +84,11 @@ static bool matches_any(const struct rc_graph *g, const char *pattern)
 static rc_status protect(struct rc_pruner *p, const char *pattern)
 {
     if (!pattern)
-        return rc_fail(RC_ERR_ARG, "an entry of keep is NULL");
+        return rci_fail(RC_ERR_ARG, "an entry of keep is NULL");
     if (!matches_any(p->graph, pattern))
-        return rc_fail(RC_ERR_ARG, "keep: \"%s\" matches no node or weight", pattern);
+        return rci_fail(RC_ERR_ARG, "keep: \"%s\" matches no node or weight", pattern);
     for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
-        const struct rc_prune_group *g = &p->coupling->group[i];
+        const struct rci_prune_group *g = &p->coupling->group[i];
         for (uint32_t m = 0; m < g->n_members && g->member[m].kind <= RC_MEMBER_SCALE; m++)
             if (matches(p->graph, &g->member[m], pattern))
                 p->protect[i] = true;
@@ -101,15 +101,15 @@ static rc_status protect(struct rc_pruner *p, const char *pattern)
 static rc_status fill(struct rc_pruner *p, const struct rc_graph *g)
 {
     RC_TRY(pick_methods(p));
-    RC_TRY(rc_graph_clone(&p->graph, g));
-    RC_TRY(rc_graph_cost(p->graph, &p->before));
-    RC_TRY(rc_coupling_create(&p->coupling, p->graph));
-    RC_TRY(rc_budget_create(&p->budget, p->coupling));
+    RC_TRY(rci_graph_clone(&p->graph, g));
+    RC_TRY(rci_graph_cost(p->graph, &p->before));
+    RC_TRY(rci_coupling_create(&p->coupling, p->graph));
+    RC_TRY(rci_budget_create(&p->budget, p->coupling));
     const uint32_t n = p->coupling->n_groups;
-    p->protect = rc_alloc_array(p->ctx, n, sizeof(*p->protect));
-    p->score = rc_alloc_array(p->ctx, n, sizeof(*p->score));
-    p->by_score = rc_alloc_array(p->ctx, n, sizeof(*p->by_score));
-    p->kept = rc_alloc_array(p->ctx, n, sizeof(*p->kept));
+    p->protect = rci_alloc_array(p->ctx, n, sizeof(*p->protect));
+    p->score = rci_alloc_array(p->ctx, n, sizeof(*p->score));
+    p->by_score = rci_alloc_array(p->ctx, n, sizeof(*p->by_score));
+    p->kept = rci_alloc_array(p->ctx, n, sizeof(*p->kept));
     if (!p->protect || !p->score || !p->by_score || !p->kept)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++)
@@ -119,8 +119,8 @@ static rc_status fill(struct rc_pruner *p, const struct rc_graph *g)
     return RC_OK;
 }
 
-rc_status rc_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
-                           const rc_pruner_options *o)
+rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
+                            const rc_pruner_options *o)
 {
     *out = NULL;
     struct rc_pruner *p = RC_NEW(g->ctx, struct rc_pruner);
@@ -131,45 +131,45 @@ rc_status rc_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
     p->o = *o;
     const rc_status st = fill(p, g);
     if (st != RC_OK) {
-        rc_pruner_destroy(p);
+        rci_pruner_destroy(p);
         return st;
     }
     *out = p;
     return RC_OK;
 }
 
-void rc_pruner_destroy(struct rc_pruner *p)
+void rci_pruner_destroy(struct rc_pruner *p)
 {
     if (!p)
         return;
     for (uint32_t i = 0; p->coupling && i < p->coupling->n_groups; i++) {
-        rc_release(p->score ? p->score[i] : NULL);
-        rc_release(p->by_score ? p->by_score[i] : NULL);
+        rci_release(p->score ? p->score[i] : NULL);
+        rci_release(p->by_score ? p->by_score[i] : NULL);
     }
-    rc_budget_destroy(p->budget);
-    rc_coupling_destroy(p->coupling);
-    rc_graph_destroy(p->graph);
-    rc_release(p->protect);
-    rc_release(p->score);
-    rc_release(p->by_score);
-    rc_release(p->kept);
-    rc_release(p->criterion_params);
-    rc_release(p->allocation_params);
-    rc_release(p->repair_params);
+    rci_budget_destroy(p->budget);
+    rci_coupling_destroy(p->coupling);
+    rci_graph_destroy(p->graph);
+    rci_release(p->protect);
+    rci_release(p->score);
+    rci_release(p->by_score);
+    rci_release(p->kept);
+    rci_release(p->criterion_params);
+    rci_release(p->allocation_params);
+    rci_release(p->repair_params);
     p->magic = 0;
-    rc_release(p);
+    rci_release(p);
 }
 
 /* --- questions --- */
 
-bool rc_pruner_may_cut(const struct rc_pruner *p, uint32_t group)
+bool rci_pruner_may_cut(const struct rc_pruner *p, uint32_t group)
 {
     return p->coupling->group[group].fixed_by == RC_NONE && !p->protect[group];
 }
 
-const char *rc_pruner_reason(const struct rc_pruner *p, uint32_t group)
+const char *rci_pruner_reason(const struct rc_pruner *p, uint32_t group)
 {
-    const rc_id by = p->coupling->group[group].fixed_by;
+    const rci_id by = p->coupling->group[group].fixed_by;
     if (by == RC_LINK_INTERFACE)
         return "graph input or output";
     if (by != RC_NONE)
@@ -177,22 +177,22 @@ const char *rc_pruner_reason(const struct rc_pruner *p, uint32_t group)
     return p->protect[group] ? "kept by request" : "";
 }
 
-rc_status rc_pruner_channel_cost(const struct rc_pruner *p, uint32_t group, uint64_t *macs,
-                                 uint64_t *parameters)
+rc_status rci_pruner_channel_cost(const struct rc_pruner *p, uint32_t group, uint64_t *macs,
+                                  uint64_t *parameters)
 {
-    struct rc_budget *b;
+    struct rci_budget *b;
     *macs = *parameters = 0;
-    RC_TRY(rc_budget_create(&b, p->coupling));
+    RC_TRY(rci_budget_create(&b, p->coupling));
     *macs = b->macs;
     *parameters = b->parameters;
-    rc_budget_change(b, p->coupling->group[group].unit, 1, -1);
+    rci_budget_change(b, p->coupling->group[group].unit, 1, -1);
     *macs -= b->macs;
     *parameters -= b->parameters;
-    rc_budget_destroy(b);
+    rci_budget_destroy(b);
     return RC_OK;
 }
 
-void rc_pruner_result(const struct rc_pruner *p, rc_prune_result *out)
+void rci_pruner_result(const struct rc_pruner *p, rc_prune_result *out)
 {
     *out = (rc_prune_result){.size = sizeof(*out)};
     out->macs_before = p->before.macs;
@@ -200,7 +200,7 @@ void rc_pruner_result(const struct rc_pruner *p, rc_prune_result *out)
     out->macs_after = p->budget->macs;
     out->parameters_after = p->budget->parameters;
     for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
-        if (!rc_pruner_may_cut(p, i))
+        if (!rci_pruner_may_cut(p, i))
             continue;
         out->channels_before += p->coupling->group[i].n_units;
         out->channels_after += p->kept[i];
@@ -219,49 +219,49 @@ static int compare_scores(const void *a, const void *b, void *score)
     return i < j ? 1 : i > j ? -1 : 0; /* of equals, the later one goes first */
 }
 
-static rc_status score_group(struct rc_pruner *p, const struct rc_scoring *s, uint32_t i)
+static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, uint32_t i)
 {
     const uint32_t n = p->coupling->group[i].n_units;
     if (!p->score[i])
-        p->score[i] = rc_alloc_array(p->ctx, n, sizeof(double));
+        p->score[i] = rci_alloc_array(p->ctx, n, sizeof(double));
     if (!p->by_score[i])
-        p->by_score[i] = rc_alloc_array(p->ctx, n, sizeof(uint32_t));
+        p->by_score[i] = rci_alloc_array(p->ctx, n, sizeof(uint32_t));
     if (!p->score[i] || !p->by_score[i])
         return RC_ERR_MEMORY;
-    if (rc_pruner_may_cut(p, i))
-        RC_TRY(rc_score_group(s, i, p->score[i]));
+    if (rci_pruner_may_cut(p, i))
+        RC_TRY(rci_score_group(s, i, p->score[i]));
     for (uint32_t u = 0; u < n; u++)
         p->by_score[i][u] = u;
     qsort_r(p->by_score[i], n, sizeof(uint32_t), compare_scores, p->score[i]);
     return RC_OK;
 }
 
-rc_status rc_pruner_score(struct rc_pruner *p)
+rc_status rci_pruner_score(struct rc_pruner *p)
 {
     rc_status st = RC_OK;
     if (p->scored)
         return RC_OK;
-    struct rc_activity *activity = NULL;
-    struct rc_readings *readings = NULL;
+    struct rci_activity *activity = NULL;
+    struct rci_readings *readings = NULL;
     if (p->criterion->eliminate)
-        RC_TRY(rc_readings_create(&readings, p->coupling, p->o.dataset, p->o.images, p->o.batch,
-                                  p->o.seed));
+        RC_TRY(rci_readings_create(&readings, p->coupling, p->o.dataset, p->o.images, p->o.batch,
+                                   p->o.seed));
     else if (p->criterion->needs_data)
-        RC_TRY(rc_activity_observe(&activity, p->coupling, p->o.dataset, p->o.images, p->o.batch));
-    const struct rc_scoring s = {.c = p->coupling,
-                                 .criterion = p->criterion,
-                                 .params = p->criterion_params,
-                                 .reduction = p->reduction,
-                                 .normalizer = p->normalizer,
-                                 .seed = p->o.seed,
-                                 .activity = activity,
-                                 .readings = readings};
+        RC_TRY(rci_activity_observe(&activity, p->coupling, p->o.dataset, p->o.images, p->o.batch));
+    const struct rci_scoring s = {.c = p->coupling,
+                                  .criterion = p->criterion,
+                                  .params = p->criterion_params,
+                                  .reduction = p->reduction,
+                                  .normalizer = p->normalizer,
+                                  .seed = p->o.seed,
+                                  .activity = activity,
+                                  .readings = readings};
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
         RC_TRY_OUT(st, score_group(p, &s, i));
     p->scored = true;
 out:
-    rc_readings_destroy(readings);
-    rc_activity_free(activity, p->coupling);
+    rci_readings_destroy(readings);
+    rci_activity_free(activity, p->coupling);
     return st;
 }
 
@@ -270,7 +270,7 @@ out:
 /* The units that go when a group keeps `kept` of them; returns how many. */
 static uint32_t list_gone(const struct rc_pruner *p, uint32_t group, uint32_t kept, uint32_t *unit)
 {
-    const struct rc_prune_group *g = &p->coupling->group[group];
+    const struct rci_prune_group *g = &p->coupling->group[group];
     const uint32_t n = g->n_units - kept;
     for (uint32_t i = 0; i < n; i++)
         unit[i] = g->unit[p->by_score[group][i]];
@@ -279,38 +279,38 @@ static uint32_t list_gone(const struct rc_pruner *p, uint32_t group, uint32_t ke
 
 static rc_status change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
 {
-    uint32_t *unit = rc_alloc_array(p->ctx, p->coupling->group[group].n_units, sizeof(*unit));
+    uint32_t *unit = rci_alloc_array(p->ctx, p->coupling->group[group].n_units, sizeof(*unit));
     if (!unit)
         return RC_ERR_MEMORY;
-    rc_budget_change(p->budget, unit, list_gone(p, group, p->kept[group], unit), 1);
-    rc_budget_change(p->budget, unit, list_gone(p, group, kept, unit), -1);
+    rci_budget_change(p->budget, unit, list_gone(p, group, p->kept[group], unit), 1);
+    rci_budget_change(p->budget, unit, list_gone(p, group, kept, unit), -1);
     p->kept[group] = kept;
-    rc_release(unit);
+    rci_release(unit);
     return RC_OK;
 }
 
-rc_status rc_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept)
+rc_status rci_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept)
 {
-    const struct rc_prune_group *g = &p->coupling->group[group];
+    const struct rci_prune_group *g = &p->coupling->group[group];
     if (kept < 1 || kept > g->n_units)
-        return rc_fail(RC_ERR_ARG, "group \"%s\": kept is %u, allowed is 1 to %u", g->name, kept,
-                       g->n_units);
-    if (kept < g->n_units && !rc_pruner_may_cut(p, group))
-        return rc_fail(RC_ERR_ARG, "group \"%s\" may not be cut: %s", g->name,
-                       rc_pruner_reason(p, group));
-    RC_TRY(rc_pruner_score(p));
+        return rci_fail(RC_ERR_ARG, "group \"%s\": kept is %u, allowed is 1 to %u", g->name, kept,
+                        g->n_units);
+    if (kept < g->n_units && !rci_pruner_may_cut(p, group))
+        return rci_fail(RC_ERR_ARG, "group \"%s\" may not be cut: %s", g->name,
+                        rci_pruner_reason(p, group));
+    RC_TRY(rci_pruner_score(p));
     RC_TRY(change_kept(p, group, kept));
     p->planned = true;
     return RC_OK;
 }
 
-rc_status rc_pruner_choose(struct rc_pruner *p)
+rc_status rci_pruner_choose(struct rc_pruner *p)
 {
-    RC_TRY(rc_pruner_score(p));
+    RC_TRY(rci_pruner_score(p));
     const uint32_t n = p->coupling->n_groups;
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(change_kept(p, i, p->coupling->group[i].n_units));
-    struct rc_allocation_group *a = rc_alloc_array(p->ctx, n, sizeof(*a));
+    struct rci_allocation_group *a = rci_alloc_array(p->ctx, n, sizeof(*a));
     if (!a)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++) {
@@ -318,20 +318,20 @@ rc_status rc_pruner_choose(struct rc_pruner *p)
         a[i].score = p->score[i];
         a[i].kept = p->kept[i];
     }
-    const struct rc_allocate_config o = {.method = p->allocation,
-                                         .params = p->allocation_params,
-                                         .macs = p->o.macs,
-                                         .parameters = p->o.parameters,
-                                         .ratio = p->o.ratio,
-                                         .max_cut = p->o.max_cut,
-                                         .round_to = (uint32_t) p->o.round_to,
-                                         .min_channels = (uint32_t) p->o.min_channels,
-                                         .trunk = (enum rc_trunk) p->o.trunk,
-                                         .protect = p->protect};
-    const rc_status st = rc_allocate(a, p->budget, &o);
+    const struct rci_allocate_config o = {.method = p->allocation,
+                                          .params = p->allocation_params,
+                                          .macs = p->o.macs,
+                                          .parameters = p->o.parameters,
+                                          .ratio = p->o.ratio,
+                                          .max_cut = p->o.max_cut,
+                                          .round_to = (uint32_t) p->o.round_to,
+                                          .min_channels = (uint32_t) p->o.min_channels,
+                                          .trunk = (enum rci_trunk) p->o.trunk,
+                                          .protect = p->protect};
+    const rc_status st = rci_allocate(a, p->budget, &o);
     for (uint32_t i = 0; i < n; i++) /* also on failure: the budget has followed */
         p->kept[i] = a[i].kept;
-    rc_release(a);
+    rci_release(a);
     p->planned = st == RC_OK || st == RC_ERR_GOAL;
     return st;
 }
@@ -342,10 +342,10 @@ static void list_keep(const struct rc_pruner *p, uint8_t *keep)
 {
     memset(keep, 1, p->coupling->links->n_ids);
     for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
-        const struct rc_prune_group *group = &p->coupling->group[i];
+        const struct rci_prune_group *group = &p->coupling->group[i];
         for (uint32_t k = 0; k < group->n_units - p->kept[i]; k++) {
             uint32_t n;
-            const uint32_t *id = rc_unit_ids(p->coupling, group->unit[p->by_score[i][k]], &n);
+            const uint32_t *id = rci_unit_ids(p->coupling, group->unit[p->by_score[i][k]], &n);
             for (uint32_t j = 0; j < n; j++)
                 keep[id[j]] = 0;
         }
@@ -354,38 +354,38 @@ static void list_keep(const struct rc_pruner *p, uint8_t *keep)
 
 static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_t *keep)
 {
-    struct rc_links *l;
-    RC_TRY(rc_links_create(&l, g)); /* the same ids: a clone keeps all numbers */
-    rc_status st = rc_graph_cut(g, l, keep);
-    const struct rc_repair_job job = {.before = p->graph,
-                                      .after = g,
-                                      .cut = l,
-                                      .data = p->o.dataset,
-                                      .images = p->o.images,
-                                      .batch = p->o.batch};
+    struct rci_links *l;
+    RC_TRY(rci_links_create(&l, g)); /* the same ids: a clone keeps all numbers */
+    rc_status st = rci_graph_cut(g, l, keep);
+    const struct rci_repair_job job = {.before = p->graph,
+                                       .after = g,
+                                       .cut = l,
+                                       .data = p->o.dataset,
+                                       .images = p->o.images,
+                                       .batch = p->o.batch};
     if (st == RC_OK)
         st = p->repair->run(p->repair_params, &job);
-    rc_links_destroy(l);
+    rci_links_destroy(l);
     return st;
 }
 
-rc_status rc_pruner_cut(struct rc_pruner *p, struct rc_graph **out)
+rc_status rci_pruner_cut(struct rc_pruner *p, struct rc_graph **out)
 {
     rc_status st;
     struct rc_graph *g = NULL;
     *out = NULL;
     if (!p->planned)
-        RC_TRY(rc_pruner_choose(p));
-    uint8_t *keep = rc_alloc(p->ctx, p->coupling->links->n_ids);
+        RC_TRY(rci_pruner_choose(p));
+    uint8_t *keep = rci_alloc(p->ctx, p->coupling->links->n_ids);
     if (!keep)
         return RC_ERR_MEMORY;
     list_keep(p, keep);
-    RC_TRY_OUT(st, rc_graph_clone(&g, p->graph));
+    RC_TRY_OUT(st, rci_graph_clone(&g, p->graph));
     RC_TRY_OUT(st, cut_clone(p, g, keep));
     *out = g;
     g = NULL;
 out:
-    rc_graph_destroy(g);
-    rc_release(keep);
+    rci_graph_destroy(g);
+    rci_release(keep);
     return st;
 }

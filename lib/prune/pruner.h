@@ -9,36 +9,36 @@ struct rc_pruner {
     uint64_t magic;
     struct rc_context *ctx;
     struct rc_graph *graph; /* own copy */
-    struct rc_coupling *coupling;
-    struct rc_budget *budget; /* at the current plan */
-    struct rc_graph_cost before;
+    struct rci_coupling *coupling;
+    struct rci_budget *budget; /* at the current plan */
+    struct rci_graph_cost before;
     bool *protect;       /* [n_groups] */
     double **score;      /* [n_groups][n_units]; all NULL before the first use */
     uint32_t **by_score; /* [n_groups][n_units] units, lowest score first */
     uint32_t *kept;      /* [n_groups] */
     bool scored, planned;
     rc_pruner_options o; /* defaults filled in; strings belong to the caller of create */
-    const struct rc_criterion *criterion;
-    const struct rc_reduction *reduction;
-    const struct rc_normalizer *normalizer;
-    const struct rc_allocation *allocation;
-    const struct rc_repair *repair;
+    const struct rci_criterion *criterion;
+    const struct rci_reduction *reduction;
+    const struct rci_normalizer *normalizer;
+    const struct rci_allocation *allocation;
+    const struct rci_repair *repair;
     void *criterion_params, *allocation_params, *repair_params;
 };
 
-bool rc_pruner_valid(const struct rc_pruner *p);
-rc_status rc_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
-                           const rc_pruner_options *o);
-void rc_pruner_destroy(struct rc_pruner *p);
-rc_status rc_pruner_score(struct rc_pruner *p);
-rc_status rc_pruner_choose(struct rc_pruner *p);
-rc_status rc_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept);
-rc_status rc_pruner_cut(struct rc_pruner *p, struct rc_graph **out);
-void rc_pruner_result(const struct rc_pruner *p, rc_prune_result *out);
+bool rci_pruner_valid(const struct rc_pruner *p);
+rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
+                            const rc_pruner_options *o);
+void rci_pruner_destroy(struct rc_pruner *p);
+rc_status rci_pruner_score(struct rc_pruner *p);
+rc_status rci_pruner_choose(struct rc_pruner *p);
+rc_status rci_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept);
+rc_status rci_pruner_cut(struct rc_pruner *p, struct rc_graph **out);
+void rci_pruner_result(const struct rc_pruner *p, rc_prune_result *out);
 /* Why a group may not be cut, or "". */
-const char *rc_pruner_reason(const struct rc_pruner *p, uint32_t group);
-bool rc_pruner_may_cut(const struct rc_pruner *p, uint32_t group);
+const char *rci_pruner_reason(const struct rc_pruner *p, uint32_t group);
+bool rci_pruner_may_cut(const struct rc_pruner *p, uint32_t group);
 /* Cost of one channel of the uncut graph. */
-rc_status rc_pruner_channel_cost(const struct rc_pruner *p, uint32_t group, uint64_t *macs,
-                                 uint64_t *parameters);
+rc_status rci_pruner_channel_cost(const struct rc_pruner *p, uint32_t group, uint64_t *macs,
+                                  uint64_t *parameters);
 #endif

@@ -5,20 +5,20 @@
 #include "prune/criterion.h"
 #include <rescomp/dataset.h>
 
-struct rc_readings {
-    const struct rc_coupling *c;
+struct rci_readings {
+    const struct rci_coupling *c;
     rc_dataset *data;
     uint64_t images, batch;
-    rc_id *node; /* [n] layers */
+    rci_id *node; /* [n] layers */
     double **importance;
     uint32_t n;
 };
 
-rc_status rc_readings_create(struct rc_readings **out, const struct rc_coupling *c, rc_dataset *d,
-                             uint64_t images, uint64_t batch, uint64_t seed);
-void rc_readings_destroy(struct rc_readings *r);
+rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
+                              rc_dataset *d, uint64_t images, uint64_t batch, uint64_t seed);
+void rci_readings_destroy(struct rci_readings *r);
 /* by_index: [channels of the member's axis]; false in *scored: the member is no such layer. */
-rc_status rc_readings_score(const struct rc_readings *r, const struct rc_criterion *criterion,
-                            const void *params, const struct rc_member *m, double *by_index,
-                            bool *scored);
+rc_status rci_readings_score(const struct rci_readings *r, const struct rci_criterion *criterion,
+                             const void *params, const struct rci_member *m, double *by_index,
+                             bool *scored);
 #endif

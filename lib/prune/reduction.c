@@ -48,18 +48,18 @@ static void first_reduce(const double *score, uint32_t n_members, uint32_t n, do
 }
 
 #define SOURCE "Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023"
-static const struct rc_reduction mean = {{"mean", "mean over members", SOURCE, 0, NULL, 0},
-                                         mean_reduce};
-static const struct rc_reduction sum = {{"sum", "sum over members", SOURCE, 0, NULL, 0},
-                                        sum_reduce};
-static const struct rc_reduction max = {{"max", "largest of the members", SOURCE, 0, NULL, 0},
-                                        max_reduce};
-static const struct rc_reduction prod = {{"prod", "product of the members", SOURCE, 0, NULL, 0},
-                                         prod_reduce};
-static const struct rc_reduction first = {
+static const struct rci_reduction mean = {{"mean", "mean over members", SOURCE, 0, NULL, 0},
+                                          mean_reduce};
+static const struct rci_reduction sum = {{"sum", "sum over members", SOURCE, 0, NULL, 0},
+                                         sum_reduce};
+static const struct rci_reduction max = {{"max", "largest of the members", SOURCE, 0, NULL, 0},
+                                         max_reduce};
+static const struct rci_reduction prod = {{"prod", "product of the members", SOURCE, 0, NULL, 0},
+                                          prod_reduce};
+static const struct rci_reduction first = {
     {"first", "the first producing layer alone", "", 0, NULL, 0}, first_reduce};
 
-static const struct rc_method *const table[] = {&mean.m, &sum.m, &max.m, &prod.m, &first.m};
-const struct rc_method_kind rc_kind_reduction = {
+static const struct rci_method *const table[] = {&mean.m, &sum.m, &max.m, &prod.m, &first.m};
+const struct rci_method_kind rci_kind_reduction = {
     "reduction", "how the scores of coupled layers become one per channel", table,
     sizeof(table) / sizeof(table[0])};

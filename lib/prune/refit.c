@@ -5,61 +5,62 @@
 
 enum { SCALE = 1, SHIFT, MEAN, VARIANCE }; /* operands of BatchNormalization */
 
-static bool is_op(const struct rc_graph *g, rc_id node, const char *name)
+static bool is_op(const struct rc_graph *g, rci_id node, const char *name)
 {
     return node != RC_NONE && !strcmp(g->nodes[node].op->name, name);
 }
 
-static const float *norm_data(const struct rc_graph *g, rc_id norm, uint32_t operand)
+static const float *norm_data(const struct rc_graph *g, rci_id norm, uint32_t operand)
 {
-    return rc_const_in(g, &g->nodes[norm], operand)->data;
+    return rci_const_in(g, &g->nodes[norm], operand)->data;
 }
 
-static double deviation(const struct rc_graph *g, rc_id norm, double variance)
+static double deviation(const struct rc_graph *g, rci_id norm, double variance)
 {
-    return sqrt(variance + (double) ((const struct rc_norm_attrs *) g->nodes[norm].attrs)->epsilon);
+    return sqrt(variance +
+                (double) ((const struct rci_norm_attrs *) g->nodes[norm].attrs)->epsilon);
 }
 
-static bool norm_is_constant(const struct rc_graph *g, rc_id norm, size_t channels)
+static bool norm_is_constant(const struct rc_graph *g, rci_id norm, size_t channels)
 {
     for (uint32_t i = SCALE; i <= VARIANCE; i++) {
-        const struct rc_tensor *t = rc_const_in(g, &g->nodes[norm], i);
-        if (!t || t->dtype != RC_F32 || (size_t) rc_shape_count(&t->shape) != channels)
+        const struct rci_tensor *t = rci_const_in(g, &g->nodes[norm], i);
+        if (!t || t->dtype != RC_F32 || (size_t) rci_shape_count(&t->shape) != channels)
             return false;
     }
     return true;
 }
 
-static void follow(struct rc_refit *r, const struct rc_graph *g)
+static void follow(struct rci_refit *r, const struct rc_graph *g)
 {
     r->norm = r->other = RC_NONE;
     r->target = g->nodes[r->layer.node].out[0];
-    rc_id reader = rc_graph_single_reader(g, r->target);
+    rci_id reader = rci_graph_single_reader(g, r->target);
     if (is_op(g, reader, "BatchNormalization") && norm_is_constant(g, reader, r->layer.o)) {
         r->norm = reader;
         r->target = g->nodes[reader].out[0];
-        reader = rc_graph_single_reader(g, r->target);
+        reader = rci_graph_single_reader(g, r->target);
     }
     if (!is_op(g, reader, "Add"))
         return;
-    const struct rc_node *add = &g->nodes[reader];
-    const rc_id other = add->in[add->in[0] == r->target];
-    if (rc_value_is_const(&g->values[other]) ||
-        !rc_shape_equal(&g->values[other].tensor.shape, &g->values[add->out[0]].tensor.shape))
+    const struct rci_node *add = &g->nodes[reader];
+    const rci_id other = add->in[add->in[0] == r->target];
+    if (rci_value_is_const(&g->values[other]) ||
+        !rci_shape_equal(&g->values[other].tensor.shape, &g->values[add->out[0]].tensor.shape))
         return;
     r->other = other;
     r->target = add->out[0];
 }
 
-rc_status rc_refit_of(struct rc_refit *r, const struct rc_graph *g, rc_id node)
+rc_status rci_refit_of(struct rci_refit *r, const struct rc_graph *g, rci_id node)
 {
-    *r = (struct rc_refit){.layer.node = RC_NONE};
-    struct rc_linear l;
-    if (!rc_linear_of(&l, g, node) || l.d > RC_MOMENTS_MAX)
+    *r = (struct rci_refit){.layer.node = RC_NONE};
+    struct rci_linear l;
+    if (!rci_linear_of(&l, g, node) || l.d > RC_MOMENTS_MAX)
         return RC_OK;
     r->layer = l;
     follow(r, g);
-    r->scale = rc_alloc_array(g->ctx, l.o, sizeof(double));
+    r->scale = rci_alloc_array(g->ctx, l.o, sizeof(double));
     if (!r->scale)
         return RC_ERR_MEMORY;
     for (size_t k = 0; k < l.o; k++)
@@ -70,50 +71,50 @@ rc_status rc_refit_of(struct rc_refit *r, const struct rc_graph *g, rc_id node)
     return RC_OK;
 }
 
-void rc_refit_free(struct rc_refit *r)
+void rci_refit_free(struct rci_refit *r)
 {
-    rc_release(r->scale);
+    rci_release(r->scale);
     r->scale = NULL;
 }
 
 /* Constants that other nodes read too must not change for those. */
-static rc_status own_operand(struct rc_graph *g, rc_id node, uint32_t i)
+static rc_status own_operand(struct rc_graph *g, rci_id node, uint32_t i)
 {
-    const rc_id v = g->nodes[node].in[i];
-    if (rc_graph_count_readers(g, v) < 2)
-        return rc_graph_own_const(g, v);
-    char *name = rc_graph_fresh_name(g, g->values[v].name);
-    rc_id copy;
+    const rci_id v = g->nodes[node].in[i];
+    if (rci_graph_count_readers(g, v) < 2)
+        return rci_graph_own_const(g, v);
+    char *name = rci_graph_fresh_name(g, g->values[v].name);
+    rci_id copy;
     if (!name)
         return RC_ERR_MEMORY;
-    const struct rc_tensor t = g->values[v].tensor;
-    const rc_status st = rc_graph_add_const(g, &copy, name, &t);
-    rc_release(name);
+    const struct rci_tensor t = g->values[v].tensor;
+    const rc_status st = rci_graph_add_const(g, &copy, name, &t);
+    rci_release(name);
     RC_TRY(st);
     g->nodes[node].in[i] = copy;
     return RC_OK;
 }
 
-static rc_status add_bias(struct rc_graph *g, const struct rc_linear *l)
+static rc_status add_bias(struct rc_graph *g, const struct rci_linear *l)
 {
-    struct rc_tensor zero;
-    const struct rc_shape s = RC_SHAPE((int64_t) l->o);
-    rc_id bias;
-    char *name = rc_format(g->ctx, "%s.bias", g->nodes[l->node].name);
-    char *fresh = name ? rc_graph_fresh_name(g, name) : NULL;
-    rc_status st = fresh ? rc_tensor_new(&zero, g->ctx, RC_F32, &s) : RC_ERR_MEMORY;
+    struct rci_tensor zero;
+    const struct rci_shape s = RC_SHAPE((int64_t) l->o);
+    rci_id bias;
+    char *name = rci_format(g->ctx, "%s.bias", g->nodes[l->node].name);
+    char *fresh = name ? rci_graph_fresh_name(g, name) : NULL;
+    rc_status st = fresh ? rci_tensor_new(&zero, g->ctx, RC_F32, &s) : RC_ERR_MEMORY;
     if (st == RC_OK) {
-        st = rc_graph_add_const(g, &bias, fresh, &zero);
-        rc_tensor_free(&zero);
+        st = rci_graph_add_const(g, &bias, fresh, &zero);
+        rci_tensor_free(&zero);
     }
     if (st == RC_OK)
-        st = rc_graph_append_input(g, l->node, bias);
-    rc_release(name);
-    rc_release(fresh);
+        st = rci_graph_append_input(g, l->node, bias);
+    rci_release(name);
+    rci_release(fresh);
     return st;
 }
 
-static rc_status own_operands(const struct rc_refit *r, struct rc_graph *g, struct rc_linear *l)
+static rc_status own_operands(const struct rci_refit *r, struct rc_graph *g, struct rci_linear *l)
 {
     RC_TRY(own_operand(g, r->layer.node, 1));
     for (uint32_t i = SCALE; r->norm != RC_NONE && i <= VARIANCE; i++)
@@ -122,7 +123,7 @@ static rc_status own_operands(const struct rc_refit *r, struct rc_graph *g, stru
         RC_TRY(add_bias(g, &r->layer));
     else if (r->norm == RC_NONE)
         RC_TRY(own_operand(g, r->layer.node, 2));
-    rc_linear_of(l, g, r->layer.node);
+    rci_linear_of(l, g, r->layer.node);
     return RC_OK;
 }
 
@@ -149,17 +150,17 @@ static double dot_column(const double *x, const double *w, size_t d, size_t o, s
 }
 
 /* y = w'x + (mean t - w'mean x), through the BatchNormalization. */
-static rc_status write_norm(const struct rc_refit *r, struct rc_graph *g,
-                            const struct rc_moments *m, const struct rc_linear *l,
+static rc_status write_norm(const struct rci_refit *r, struct rc_graph *g,
+                            const struct rci_moments *m, const struct rci_linear *l,
                             const double *old, double *w)
 {
-    double *variance = rc_alloc_array(g->ctx, 2 * l->o, sizeof(double));
+    double *variance = rci_alloc_array(g->ctx, 2 * l->o, sizeof(double));
     if (!variance)
         return RC_ERR_MEMORY;
     double *length = variance + l->o;
     for (size_t k = 0; k < l->o; k++)
         length[k] = keep_length(old, w, l->d, l->o, k);
-    const rc_status st = rc_moments_measure(m, w, NULL, variance);
+    const rc_status st = rci_moments_measure(m, w, NULL, variance);
     const float *bias = l->bias != RC_NONE ? g->values[l->bias].tensor.data : NULL;
     float *to[VARIANCE + 1];
     for (uint32_t i = SCALE; i <= VARIANCE; i++)
@@ -171,11 +172,11 @@ static rc_status write_norm(const struct rc_refit *r, struct rc_graph *g,
         to[MEAN][k] = (float) (dot_column(m->x, w, l->d, l->o, k) + (bias ? (double) bias[k] : 0));
         to[VARIANCE][k] = (float) v;
     }
-    rc_release(variance);
+    rci_release(variance);
     return st;
 }
 
-static void write_bias(struct rc_graph *g, const struct rc_moments *m, const struct rc_linear *l,
+static void write_bias(struct rc_graph *g, const struct rci_moments *m, const struct rci_linear *l,
                        const double *w)
 {
     float *bias = g->values[l->bias].tensor.data;
@@ -183,25 +184,25 @@ static void write_bias(struct rc_graph *g, const struct rc_moments *m, const str
         bias[k] = (float) (m->t[k] - dot_column(m->x, w, l->d, l->o, k));
 }
 
-rc_status rc_refit_apply(const struct rc_refit *r, struct rc_graph *g, const struct rc_moments *m,
-                         double ridge)
+rc_status rci_refit_apply(const struct rci_refit *r, struct rc_graph *g,
+                          const struct rci_moments *m, double ridge)
 {
-    struct rc_linear l;
+    struct rci_linear l;
     RC_TRY(own_operands(r, g, &l));
-    double *old = rc_alloc_array(g->ctx, 2 * l.d * l.o, sizeof(double));
+    double *old = rci_alloc_array(g->ctx, 2 * l.d * l.o, sizeof(double));
     if (!old)
         return RC_ERR_MEMORY;
     double *w = old + l.d * l.o;
-    rc_linear_get(&l, g, old);
+    rci_linear_get(&l, g, old);
     for (size_t i = 0; i < l.d * l.o; i++)
         w[i] = old[i] * r->scale[i % l.o];
-    rc_status st = rc_moments_solve(m, ridge, w);
+    rc_status st = rci_moments_solve(m, ridge, w);
     if (st == RC_OK && r->norm != RC_NONE)
         st = write_norm(r, g, m, &l, old, w);
     else if (st == RC_OK)
         write_bias(g, m, &l, w);
     if (st == RC_OK)
-        rc_linear_set(&l, g, w);
-    rc_release(old);
+        rci_linear_set(&l, g, w);
+    rci_release(old);
     return st;
 }

@@ -5,19 +5,19 @@
 #include "graph/link.h"
 #include <rescomp/dataset.h>
 
-struct rc_repair_job {
+struct rci_repair_job {
     const struct rc_graph *before;
-    struct rc_graph *after;     /* its weights may change; nodes and values have the same ids */
-    const struct rc_links *cut; /* which indices of every row are left */
-    rc_dataset *data;           /* NULL: none given */
+    struct rc_graph *after;      /* its weights may change; nodes and values have the same ids */
+    const struct rci_links *cut; /* which indices of every row are left */
+    rc_dataset *data;            /* NULL: none given */
     uint64_t images, batch;
 };
 
-struct rc_repair {
-    struct rc_method m;
+struct rci_repair {
+    struct rci_method m;
     bool needs_data;
-    rc_status (*run)(const void *params, const struct rc_repair_job *job);
+    rc_status (*run)(const void *params, const struct rci_repair_job *job);
 };
-extern const struct rc_method_kind rc_kind_repair;
-extern const struct rc_repair rc_repair_bn, rc_repair_least_squares, rc_repair_none;
+extern const struct rci_method_kind rci_kind_repair;
+extern const struct rci_repair rci_repair_bn, rci_repair_least_squares, rci_repair_none;
 #endif

@@ -1,24 +1,24 @@
 #include "prune/score.h"
 
-static bool unit_has_row(const struct rc_coupling *c, uint32_t unit, uint32_t row)
+static bool unit_has_row(const struct rci_coupling *c, uint32_t unit, uint32_t row)
 {
     uint32_t n;
-    const uint32_t *id = rc_unit_ids(c, unit, &n);
+    const uint32_t *id = rci_unit_ids(c, unit, &n);
     for (uint32_t i = 0; i < n; i++)
         if (c->links->row_of[id[i]] == row)
             return true;
     return false;
 }
 
-uint32_t rc_activation_row(const struct rc_coupling *c, const struct rc_prune_group *p,
-                           const struct rc_member *m)
+uint32_t rci_activation_row(const struct rci_coupling *c, const struct rci_prune_group *p,
+                            const struct rci_member *m)
 {
     const struct rc_graph *g = c->links->g;
-    const struct rc_node *n = &g->nodes[m->node];
+    const struct rci_node *n = &g->nodes[m->node];
     if (m->kind != RC_MEMBER_IN)
         return RC_NONE;
     for (uint32_t i = 0; i < n->n_in; i++) {
-        if (n->in[i] == RC_NONE || rc_value_is_const(&g->values[n->in[i]]))
+        if (n->in[i] == RC_NONE || rci_value_is_const(&g->values[n->in[i]]))
             continue;
         for (uint32_t a = 0; a < c->links->shape[n->in[i]].rank; a++)
             if (unit_has_row(c, p->unit[0], n->in[i] * RC_MAX_DIMS + a))
@@ -27,7 +27,7 @@ uint32_t rc_activation_row(const struct rc_coupling *c, const struct rc_prune_gr
     return RC_NONE;
 }
 
-static uint32_t slice_kind(enum rc_member_kind k)
+static uint32_t slice_kind(enum rci_member_kind k)
 {
     return k == RC_MEMBER_OUT     ? RC_SLICE_OUT
            : k == RC_MEMBER_SCALE ? RC_SLICE_SCALE
@@ -36,19 +36,19 @@ static uint32_t slice_kind(enum rc_member_kind k)
 }
 
 /* The slice of one member that the criterion wants, and the row it lies in; false: none. */
-static bool member_slice(const struct rc_scoring *s, const struct rc_member *m,
-                         struct rc_slice *out, uint32_t *row)
+static bool member_slice(const struct rci_scoring *s, const struct rci_member *m,
+                         struct rci_slice *out, uint32_t *row)
 {
-    const struct rc_links *l = s->c->links;
+    const struct rci_links *l = s->c->links;
     const uint32_t kind = slice_kind(m->kind);
     if (!(s->criterion->reads & kind))
         return false;
     *row = m->value * RC_MAX_DIMS + m->axis;
-    *out = (struct rc_slice){.kind = (enum rc_slice_kind) kind,
-                             .data = l->g->values[m->value].tensor.data,
-                             .outer = 1,
-                             .inner = 1};
-    const struct rc_shape *shape = &l->shape[m->value];
+    *out = (struct rci_slice){.kind = (enum rci_slice_kind) kind,
+                              .data = l->g->values[m->value].tensor.data,
+                              .outer = 1,
+                              .inner = 1};
+    const struct rci_shape *shape = &l->shape[m->value];
     for (uint32_t a = 0; a < shape->rank; a++)
         if (a < m->axis)
             out->outer *= (size_t) shape->dim[a];
@@ -60,12 +60,12 @@ static bool member_slice(const struct rc_scoring *s, const struct rc_member *m,
 
 /* What the member's layer sees of the channels. Weights of a grouped convolution have one index
  * for the same place in all blocks: their mean. */
-static void fold_activity(const struct rc_scoring *s, const struct rc_prune_group *p,
-                          const struct rc_member *m, uint32_t channels, float *mean,
+static void fold_activity(const struct rci_scoring *s, const struct rci_prune_group *p,
+                          const struct rci_member *m, uint32_t channels, float *mean,
                           float *variance)
 {
-    const struct rc_links *l = s->c->links;
-    const uint32_t row = rc_activation_row(s->c, p, m);
+    const struct rci_links *l = s->c->links;
+    const uint32_t row = rci_activation_row(s->c, p, m);
     if (row == RC_NONE || !s->activity[row].mean)
         return;
     const uint32_t n = (uint32_t) l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
@@ -77,12 +77,12 @@ static void fold_activity(const struct rc_scoring *s, const struct rc_prune_grou
 }
 
 /* A unit's score in a row is the sum over its indices there. */
-static void gather_units(const struct rc_coupling *c, const struct rc_prune_group *p, uint32_t row,
-                         const double *by_index, double *score)
+static void gather_units(const struct rci_coupling *c, const struct rci_prune_group *p,
+                         uint32_t row, const double *by_index, double *score)
 {
     for (uint32_t u = 0; u < p->n_units; u++) {
         uint32_t n;
-        const uint32_t *id = rc_unit_ids(c, p->unit[u], &n);
+        const uint32_t *id = rci_unit_ids(c, p->unit[u], &n);
         score[u] = 0;
         for (uint32_t i = 0; i < n; i++)
             if (c->links->row_of[id[i]] == row)
@@ -90,18 +90,18 @@ static void gather_units(const struct rc_coupling *c, const struct rc_prune_grou
     }
 }
 
-static rc_status score_member(const struct rc_scoring *s, const struct rc_prune_group *p,
-                              const struct rc_member *m, double *score, bool *scored)
+static rc_status score_member(const struct rci_scoring *s, const struct rci_prune_group *p,
+                              const struct rci_member *m, double *score, bool *scored)
 {
     struct rc_context *ctx = s->c->links->ctx;
-    struct rc_slice slice;
+    struct rci_slice slice;
     uint32_t row;
     *scored = member_slice(s, m, &slice, &row);
     if (!*scored)
         return RC_OK;
     const uint32_t n = slice.channels;
-    double *by_index = rc_alloc_array(ctx, n, sizeof(double));
-    float *activity = rc_alloc_array(ctx, (size_t) n * 2, sizeof(float));
+    double *by_index = rci_alloc_array(ctx, n, sizeof(double));
+    float *activity = rci_alloc_array(ctx, (size_t) n * 2, sizeof(float));
     if (by_index && activity) {
         if (s->activity)
             fold_activity(s, p, m, n, activity, activity + n);
@@ -111,28 +111,28 @@ static rc_status score_member(const struct rc_scoring *s, const struct rc_prune_
         gather_units(s->c, p, row, by_index, score);
     }
     const rc_status st = by_index && activity ? RC_OK : RC_ERR_MEMORY;
-    rc_release(by_index);
-    rc_release(activity);
+    rci_release(by_index);
+    rci_release(activity);
     return st;
 }
 
-static rc_status score_reader(const struct rc_scoring *s, const struct rc_prune_group *p,
-                              const struct rc_member *m, double *score, bool *scored)
+static rc_status score_reader(const struct rci_scoring *s, const struct rci_prune_group *p,
+                              const struct rci_member *m, double *score, bool *scored)
 {
-    const struct rc_links *l = s->c->links;
+    const struct rci_links *l = s->c->links;
     double *by_index =
-        rc_alloc_array(l->ctx, (size_t) l->shape[m->value].dim[m->axis], sizeof(double));
+        rci_alloc_array(l->ctx, (size_t) l->shape[m->value].dim[m->axis], sizeof(double));
     if (!by_index)
         return RC_ERR_MEMORY;
     const rc_status st =
-        rc_readings_score(s->readings, s->criterion, s->params, m, by_index, scored);
+        rci_readings_score(s->readings, s->criterion, s->params, m, by_index, scored);
     if (st == RC_OK && *scored)
         gather_units(s->c, p, m->value * RC_MAX_DIMS + m->axis, by_index, score);
-    rc_release(by_index);
+    rci_release(by_index);
     return st;
 }
 
-static rc_status score_members(const struct rc_scoring *s, const struct rc_prune_group *p,
+static rc_status score_members(const struct rci_scoring *s, const struct rci_prune_group *p,
                                double *score, uint32_t *n_scored)
 {
     uint32_t n = 0;
@@ -144,23 +144,23 @@ static rc_status score_members(const struct rc_scoring *s, const struct rc_prune
         n += scored;
     }
     if (!n)
-        return rc_fail(RC_ERR_ARG, "criterion %s: group \"%s\" has %s", s->criterion->m.name,
-                       p->name, s->criterion->without ? s->criterion->without : "no weights");
+        return rci_fail(RC_ERR_ARG, "criterion %s: group \"%s\" has %s", s->criterion->m.name,
+                        p->name, s->criterion->without ? s->criterion->without : "no weights");
     *n_scored = n;
     return RC_OK;
 }
 
-rc_status rc_score_group(const struct rc_scoring *s, uint32_t group, double *score)
+rc_status rci_score_group(const struct rci_scoring *s, uint32_t group, double *score)
 {
     rc_status st = RC_OK;
-    const struct rc_prune_group *p = &s->c->group[group];
+    const struct rci_prune_group *p = &s->c->group[group];
     /* one more row: scratch of the normaliser */
     double *member =
-        rc_alloc_array(s->c->links->ctx, ((size_t) p->n_members + 1) * p->n_units, sizeof(double));
+        rci_alloc_array(s->c->links->ctx, ((size_t) p->n_members + 1) * p->n_units, sizeof(double));
     if (!member)
         return RC_ERR_MEMORY;
     if (s->criterion->reads & RC_SLICE_NOTHING) {
-        const struct rc_slice nothing = {
+        const struct rci_slice nothing = {
             .kind = RC_SLICE_NOTHING, .channels = p->n_units, .seed = s->seed, .stream = group};
         s->criterion->score(s->params, &nothing, score);
     } else {
@@ -170,6 +170,6 @@ rc_status rc_score_group(const struct rc_scoring *s, uint32_t group, double *sco
     }
     s->normalizer->normalize(score, p->n_units, member);
 out:
-    rc_release(member);
+    rci_release(member);
     return st;
 }

@@ -6,25 +6,25 @@
 #include "prune/readings.h"
 
 /* Per index of one observed axis; NULL where nothing reads a group. */
-struct rc_activity {
+struct rci_activity {
     float *mean, *variance; /* of |x|, of x */
 };
 
-struct rc_scoring {
-    const struct rc_coupling *c;
-    const struct rc_criterion *criterion;
+struct rci_scoring {
+    const struct rci_coupling *c;
+    const struct rci_criterion *criterion;
     const void *params; /* of the criterion */
-    const struct rc_reduction *reduction;
-    const struct rc_normalizer *normalizer;
+    const struct rci_reduction *reduction;
+    const struct rci_normalizer *normalizer;
     uint64_t seed;
-    const struct rc_activity *activity; /* [n_rows]; NULL: the criterion needs no data */
-    const struct rc_readings *readings; /* of criteria with eliminate */
+    const struct rci_activity *activity; /* [n_rows]; NULL: the criterion needs no data */
+    const struct rci_readings *readings; /* of criteria with eliminate */
 };
 
 /* score[n_units of the group] */
-rc_status rc_score_group(const struct rc_scoring *s, uint32_t group, double *score);
+rc_status rci_score_group(const struct rci_scoring *s, uint32_t group, double *score);
 
 /* The value whose row a reading member's layer sees the group in: row number, or RC_NONE. */
-uint32_t rc_activation_row(const struct rc_coupling *c, const struct rc_prune_group *p,
-                           const struct rc_member *m);
+uint32_t rci_activation_row(const struct rci_coupling *c, const struct rci_prune_group *p,
+                            const struct rci_member *m);
 #endif

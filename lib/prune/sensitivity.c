@@ -12,8 +12,8 @@ enum { BATCH = 16 }; /* all layers' gradients are there at once */
 
 struct pass {
     struct rc_graph *g; /* with the inputs */
-    struct rc_tape *tape;
-    struct rc_batches *batches;
+    struct rci_tape *tape;
+    struct rci_batches *batches;
     int64_t batch;
     uint32_t n;
     const void **in; /* [1 + n]: images, zeros */
@@ -22,16 +22,16 @@ struct pass {
     int32_t *label;
 };
 
-static rc_status add_input(struct rc_graph *g, rc_id node)
+static rc_status add_input(struct rc_graph *g, rci_id node)
 {
-    rc_id in, add;
-    const rc_id y = g->nodes[node].out[0];
-    const struct rc_shape s = g->values[y].tensor.shape;
-    const struct rc_op *op = rc_op_find(NULL, "Add");
-    RC_TRY(rc_graph_add_input(g, &in, NULL, RC_F32, &s));
-    const rc_id twice[] = {in, in};
-    RC_TRY(rc_graph_add_node(g, &add, op, NULL, NULL, twice, 2, NULL, 1));
-    RC_TRY(rc_graph_redirect(g, y, g->nodes[add].out[0]));
+    rci_id in, add;
+    const rci_id y = g->nodes[node].out[0];
+    const struct rci_shape s = g->values[y].tensor.shape;
+    const struct rci_op *op = rci_op_find(NULL, "Add");
+    RC_TRY(rci_graph_add_input(g, &in, NULL, RC_F32, &s));
+    const rci_id twice[] = {in, in};
+    RC_TRY(rci_graph_add_node(g, &add, op, NULL, NULL, twice, 2, NULL, 1));
+    RC_TRY(rci_graph_redirect(g, y, g->nodes[add].out[0]));
     g->nodes[add].in[0] = y; /* only now: its own operand was not to be redirected */
     return RC_OK;
 }
@@ -41,18 +41,18 @@ static rc_status open_buffers(struct pass *p)
     struct rc_context *ctx = p->g->ctx;
     size_t largest = 0;
     for (uint32_t i = 0; i <= p->n; i++) {
-        const struct rc_shape *s = &p->g->values[p->g->inputs[i]].tensor.shape;
-        const size_t count = (size_t) (rc_shape_count(s) / p->g->batch * p->batch);
+        const struct rci_shape *s = &p->g->values[p->g->inputs[i]].tensor.shape;
+        const size_t count = (size_t) (rci_shape_count(s) / p->g->batch * p->batch);
         largest = count > largest ? count : largest;
     }
-    const struct rc_shape *y = &p->g->values[p->g->outputs[0]].tensor.shape;
-    p->x = rc_alloc_array(ctx, largest, sizeof(float));
-    p->zero = rc_alloc_array(ctx, largest, sizeof(float));
+    const struct rci_shape *y = &p->g->values[p->g->outputs[0]].tensor.shape;
+    p->x = rci_alloc_array(ctx, largest, sizeof(float));
+    p->zero = rci_alloc_array(ctx, largest, sizeof(float));
     p->v =
-        rc_alloc_array(ctx, (size_t) (rc_shape_count(y) / p->g->batch * p->batch), sizeof(float));
-    p->label = rc_alloc_array(ctx, (size_t) p->batch, sizeof(*p->label));
-    p->in = rc_alloc_array(ctx, p->n + 1, sizeof(*p->in));
-    p->seed_of = rc_alloc_array(ctx, rc_tape_n_outputs(p->tape), sizeof(*p->seed_of));
+        rci_alloc_array(ctx, (size_t) (rci_shape_count(y) / p->g->batch * p->batch), sizeof(float));
+    p->label = rci_alloc_array(ctx, (size_t) p->batch, sizeof(*p->label));
+    p->in = rci_alloc_array(ctx, p->n + 1, sizeof(*p->in));
+    p->seed_of = rci_alloc_array(ctx, rci_tape_n_outputs(p->tape), sizeof(*p->seed_of));
     if (!p->x || !p->zero || !p->v || !p->label || !p->in || !p->seed_of)
         return RC_ERR_MEMORY;
     p->in[0] = p->x;
@@ -62,41 +62,41 @@ static rc_status open_buffers(struct pass *p)
     return RC_OK;
 }
 
-static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rc_id *nodes, uint32_t n,
-                           rc_dataset *d)
+static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rci_id *nodes,
+                           uint32_t n, rc_dataset *d)
 {
     p->n = n;
     p->batch = g->dynamic_batch ? BATCH : g->batch;
-    RC_TRY(rc_graph_clone(&p->g, g));
+    RC_TRY(rci_graph_clone(&p->g, g));
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(add_input(p->g, nodes[i]));
-    RC_TRY(rc_graph_infer(p->g));
-    const struct rc_tape_config t = {.batch = p->batch, .frozen_bn = true, .input_grads = true};
-    const struct rc_batches_config b = {
+    RC_TRY(rci_graph_infer(p->g));
+    const struct rci_tape_config t = {.batch = p->batch, .frozen_bn = true, .input_grads = true};
+    const struct rci_batches_config b = {
         .batch = (uint32_t) p->batch, .shuffle = true, .drop_last = true};
-    RC_TRY(rc_batches_create(&p->batches, d, &b));
-    RC_TRY(rc_tape_create(&p->tape, p->g, &t));
+    RC_TRY(rci_batches_create(&p->batches, d, &b));
+    RC_TRY(rci_tape_create(&p->tape, p->g, &t));
     return open_buffers(p);
 }
 
 static void close_pass(struct pass *p)
 {
-    rc_tape_destroy(p->tape);
-    rc_batches_destroy(p->batches);
-    rc_graph_destroy(p->g);
-    rc_release(p->x);
-    rc_release(p->zero);
-    rc_release(p->v);
-    rc_release(p->label);
-    rc_release(p->in);
-    rc_release(p->seed_of);
+    rci_tape_destroy(p->tape);
+    rci_batches_destroy(p->batches);
+    rci_graph_destroy(p->g);
+    rci_release(p->x);
+    rci_release(p->zero);
+    rci_release(p->v);
+    rci_release(p->label);
+    rci_release(p->in);
+    rci_release(p->seed_of);
 }
 
 static void add_squares(const struct pass *p, uint32_t i, double *weight)
 {
-    const struct rc_shape *s = &p->g->values[p->g->inputs[1 + i]].tensor.shape;
-    const int64_t channels = s->dim[1], inner = rc_shape_count(s) / (p->g->batch * channels);
-    const float *g = rc_tape_input_grad(p->tape, 1 + i);
+    const struct rci_shape *s = &p->g->values[p->g->inputs[1 + i]].tensor.shape;
+    const int64_t channels = s->dim[1], inner = rci_shape_count(s) / (p->g->batch * channels);
+    const float *g = rci_tape_input_grad(p->tape, 1 + i);
     for (int64_t b = 0; g && b < p->batch; b++)
         for (int64_t c = 0; c < channels; c++) {
             double sum = 0, square = 0;
@@ -110,34 +110,34 @@ static void add_squares(const struct pass *p, uint32_t i, double *weight)
 
 static rc_status run_pass(struct pass *p, uint64_t images, uint64_t seed, double **weight)
 {
-    const uint64_t have = rc_batches_per_epoch(p->batches), want = images / (uint64_t) p->batch;
+    const uint64_t have = rci_batches_per_epoch(p->batches), want = images / (uint64_t) p->batch;
     const uint64_t runs = want < have ? want : have;
     const int64_t answers =
-        rc_shape_count(&rc_tape_output(p->tape, 0)->shape) / p->batch * p->batch;
+        rci_shape_count(&rci_tape_output(p->tape, 0)->shape) / p->batch * p->batch;
     if (!runs)
-        return rc_fail(RC_ERR_DATA, "fewer images than one batch of %lld", (long long) p->batch);
+        return rci_fail(RC_ERR_DATA, "fewer images than one batch of %lld", (long long) p->batch);
     for (uint64_t r = 0; r < runs; r++) {
         uint32_t n;
-        struct rc_rng rng = rc_rng_make(seed, r, 0x6a6163);
-        RC_TRY(rc_check_cancel(p->g->ctx));
-        RC_TRY(rc_batches_get(p->batches, 0, r, p->x, p->label, NULL, &n));
+        struct rci_rng rng = rci_rng_make(seed, r, 0x6a6163);
+        RC_TRY(rci_check_cancel(p->g->ctx));
+        RC_TRY(rci_batches_get(p->batches, 0, r, p->x, p->label, NULL, &n));
         for (int64_t i = 0; i < answers; i++)
-            p->v[i] = (float) rc_rng_normal(&rng);
-        RC_TRY(rc_tape_forward(p->tape, p->in, seed, r));
-        RC_TRY(rc_tape_backward(p->tape, p->seed_of));
+            p->v[i] = (float) rci_rng_normal(&rng);
+        RC_TRY(rci_tape_forward(p->tape, p->in, seed, r));
+        RC_TRY(rci_tape_backward(p->tape, p->seed_of));
         for (uint32_t i = 0; i < p->n; i++)
             add_squares(p, i, weight[i]);
     }
     for (uint32_t i = 0; i < p->n; i++) {
-        const struct rc_shape *s = &p->g->values[p->g->inputs[1 + i]].tensor.shape;
+        const struct rci_shape *s = &p->g->values[p->g->inputs[1 + i]].tensor.shape;
         for (int64_t c = 0; c < s->dim[1]; c++)
             weight[i][c] /= (double) (runs * (uint64_t) p->batch);
     }
     return RC_OK;
 }
 
-rc_status rc_sensitivity_measure(const struct rc_graph *g, const rc_id *nodes, uint32_t n,
-                                 rc_dataset *d, uint64_t images, uint64_t seed, double **weight)
+rc_status rci_sensitivity_measure(const struct rc_graph *g, const rci_id *nodes, uint32_t n,
+                                  rc_dataset *d, uint64_t images, uint64_t seed, double **weight)
 {
     struct pass p = {0};
     rc_status st = open_pass(&p, g, nodes, n, d);

@@ -8,6 +8,6 @@
 #include <rescomp/dataset.h>
 
 /* weight[i]: [channels of nodes[i].out[0]], allocated by the caller. */
-rc_status rc_sensitivity_measure(const struct rc_graph *g, const rc_id *nodes, uint32_t n,
-                                 rc_dataset *d, uint64_t images, uint64_t seed, double **weight);
+rc_status rci_sensitivity_measure(const struct rc_graph *g, const rci_id *nodes, uint32_t n,
+                                  rc_dataset *d, uint64_t images, uint64_t seed, double **weight);
 #endif

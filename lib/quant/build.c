@@ -10,43 +10,43 @@
 
 struct build {
     struct rc_graph *g; /* the copy being changed */
-    struct rc_qdq_activation *activation;
-    struct rc_qdq_weight *weight;
-    struct rc_quant_weight *made; /* [n_weights] what weight[] points into */
+    struct rci_qdq_activation *activation;
+    struct rci_qdq_weight *weight;
+    struct rci_quant_weight *made; /* [n_weights] what weight[] points into */
     uint32_t n_activations, n_weights;
 };
 
 static rc_status build_alloc(struct build *b)
 {
-    b->activation = rc_alloc_array(b->g->ctx, b->g->n_values, sizeof(*b->activation));
-    b->weight = rc_alloc_array(b->g->ctx, b->g->n_nodes, sizeof(*b->weight));
-    b->made = rc_alloc_array(b->g->ctx, b->g->n_nodes, sizeof(*b->made));
+    b->activation = rci_alloc_array(b->g->ctx, b->g->n_values, sizeof(*b->activation));
+    b->weight = rci_alloc_array(b->g->ctx, b->g->n_nodes, sizeof(*b->weight));
+    b->made = rci_alloc_array(b->g->ctx, b->g->n_nodes, sizeof(*b->made));
     return b->activation && b->weight && b->made ? RC_OK : RC_ERR_MEMORY;
 }
 
 static void build_free(struct build *b)
 {
     for (uint32_t i = 0; b->made && i < b->n_weights; i++)
-        rc_quant_weight_free(&b->made[i]);
-    rc_release(b->activation);
-    rc_release(b->weight);
-    rc_release(b->made);
+        rci_quant_weight_free(&b->made[i]);
+    rci_release(b->activation);
+    rci_release(b->weight);
+    rci_release(b->made);
 }
 
 /* i32 biases are at scale s_x*s_w: a channel of nearly zero weights gets a coarser scale, so that
  * its bias fits. (30 bits: a sum of products must fit beside it.) */
-static void raise_for_bias(float *least, const struct rc_graph *g, const struct rc_node *n,
+static void raise_for_bias(float *least, const struct rc_graph *g, const struct rci_node *n,
                            float x_scale)
 {
-    const struct rc_tensor *bias = n->n_in > 2 ? rc_const_in(g, n, 2) : NULL;
+    const struct rci_tensor *bias = n->n_in > 2 ? rci_const_in(g, n, 2) : NULL;
     if (!bias || bias->dtype != RC_F32 || !(x_scale > 0))
         return;
     const float *b = bias->data;
-    for (int64_t o = 0, count = rc_shape_count(&bias->shape); o < count; o++)
+    for (int64_t o = 0, count = rci_shape_count(&bias->shape); o < count; o++)
         least[o] = fmaxf(least[o], fabsf(b[o]) / (1073741824.0f * x_scale));
 }
 
-static bool has_weight(const struct build *b, rc_id value)
+static bool has_weight(const struct build *b, rci_id value)
 {
     for (uint32_t i = 0; i < b->n_weights; i++)
         if (b->weight[i].value == value)
@@ -60,65 +60,65 @@ struct weight_rule {
     const float *x_scale; /* [n_nodes] of operand 0; 0: unknown */
 };
 
-static rc_status add_weight(struct build *b, rc_id value, const struct weight_rule *rule)
+static rc_status add_weight(struct build *b, rci_id value, const struct weight_rule *rule)
 {
     struct rc_graph *g = b->g;
-    const struct rc_tensor *w = &g->values[value].tensor;
-    struct rc_quant_weight_options o = {.top = rule->top, .per_tensor = rule->per_tensor};
+    const struct rci_tensor *w = &g->values[value].tensor;
+    struct rci_quant_weight_options o = {.top = rule->top, .per_tensor = rule->per_tensor};
     float *least = NULL;
-    for (rc_id i = 0; i < g->n_nodes; i++) {
-        const struct rc_node *n = &g->nodes[i];
-        if (!rc_quant_is_weighted(g, n) || n->in[1] != value)
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
+        if (!rci_quant_is_weighted(g, n) || n->in[1] != value)
             continue;
-        o.axis = rc_weight_axis(g, n);
+        o.axis = rci_weight_axis(g, n);
         if (!least)
-            least = rc_alloc_array(g->ctx, (size_t) w->shape.dim[o.axis], sizeof(float));
+            least = rci_alloc_array(g->ctx, (size_t) w->shape.dim[o.axis], sizeof(float));
         if (!least)
             return RC_ERR_MEMORY;
         raise_for_bias(least, g, n, rule->x_scale[i]);
     }
     o.least = least;
-    struct rc_quant_weight *made = &b->made[b->n_weights];
-    const rc_status st = rc_quant_weight_make(made, g->ctx, w, &o);
-    rc_release(least);
+    struct rci_quant_weight *made = &b->made[b->n_weights];
+    const rc_status st = rci_quant_weight_make(made, g->ctx, w, &o);
+    rci_release(least);
     if (st != RC_OK)
-        return rc_fail_prefix(st, "weight \"%s\"", g->values[value].name);
-    b->weight[b->n_weights++] = (struct rc_qdq_weight){.value = value,
-                                                       .q = rule->trainable ? NULL : made->q.data,
-                                                       .scale = made->scale,
-                                                       .n_scale = made->n_scale,
-                                                       .axis = o.axis};
+        return rci_fail_prefix(st, "weight \"%s\"", g->values[value].name);
+    b->weight[b->n_weights++] = (struct rci_qdq_weight){.value = value,
+                                                        .q = rule->trainable ? NULL : made->q.data,
+                                                        .scale = made->scale,
+                                                        .n_scale = made->n_scale,
+                                                        .axis = o.axis};
     return RC_OK;
 }
 
 static rc_status add_weights(struct build *b, const struct weight_rule *rule)
 {
-    for (rc_id i = 0; i < b->g->n_nodes; i++) {
-        const struct rc_node *n = &b->g->nodes[i];
-        if (rc_quant_is_weighted(b->g, n) && !has_weight(b, n->in[1]))
+    for (rci_id i = 0; i < b->g->n_nodes; i++) {
+        const struct rci_node *n = &b->g->nodes[i];
+        if (rci_quant_is_weighted(b->g, n) && !has_weight(b, n->in[1]))
             RC_TRY(add_weight(b, n->in[1], rule));
     }
     return RC_OK;
 }
 
 /* A node's own bias constant, whoever else reads the old one. */
-static rc_status set_bias(struct rc_graph *g, rc_id node, const float *bias)
+static rc_status set_bias(struct rc_graph *g, rci_id node, const float *bias)
 {
-    struct rc_node *n = &g->nodes[node];
-    const struct rc_tensor *w = rc_const_in(g, n, 1);
-    const int64_t channels = w->shape.dim[rc_weight_axis(g, n)];
-    const struct rc_tensor t = {RC_F32, RC_SHAPE(channels), (void *) (uintptr_t) bias};
+    struct rci_node *n = &g->nodes[node];
+    const struct rci_tensor *w = rci_const_in(g, n, 1);
+    const int64_t channels = w->shape.dim[rci_weight_axis(g, n)];
+    const struct rci_tensor t = {RC_F32, RC_SHAPE(channels), (void *) (uintptr_t) bias};
     const bool had = n->n_in > 2 && n->in[2] != RC_NONE;
-    char *name = had ? rc_graph_fresh_name(g, g->values[n->in[2]].name) : NULL;
-    char *hint = had ? NULL : rc_format(g->ctx, "%s_bias", n->name);
+    char *name = had ? rci_graph_fresh_name(g, g->values[n->in[2]].name) : NULL;
+    char *hint = had ? NULL : rci_format(g->ctx, "%s_bias", n->name);
     if (hint)
-        name = rc_graph_fresh_name(g, hint);
-    rc_release(hint);
-    rc_id value = RC_NONE;
-    rc_status st = name ? rc_graph_add_const(g, &value, name, &t) : RC_ERR_MEMORY;
-    rc_release(name);
+        name = rci_graph_fresh_name(g, hint);
+    rci_release(hint);
+    rci_id value = RC_NONE;
+    rc_status st = name ? rci_graph_add_const(g, &value, name, &t) : RC_ERR_MEMORY;
+    rci_release(name);
     if (st == RC_OK && n->n_in < 3)
-        st = rc_graph_append_input(g, node, value);
+        st = rci_graph_append_input(g, node, value);
     else if (st == RC_OK)
         n->in[2] = value;
     return st;
@@ -126,36 +126,36 @@ static rc_status set_bias(struct rc_graph *g, rc_id node, const float *bias)
 
 static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
 {
-    struct rc_buffer b = {.ctx = g->ctx};
-    struct rc_json_writer w = rc_json_writer_make(&b, true);
-    rc_json_begin_object(&w, NULL);
-    rc_json_put_text(&w, "observer", q->seen ? q->observer_spec : "table");
-    rc_json_put_integer(&w, "images", (int64_t) q->seen);
-    rc_json_put_integer(&w, "weight_bits", (int64_t) q->weight_bits);
-    rc_json_put_integer(&w, "activation_bits", 8);
-    rc_json_put_bool(&w, "per_channel", !(q->flags & RC_QUANTIZE_PER_TENSOR));
-    rc_json_put_bool(&w, "reduce_range", (q->flags & RC_QUANTIZE_REDUCE_RANGE) != 0);
-    rc_json_put_bool(&w, "bias_correction", q->corrected);
-    rc_json_put_bool(&w, "trainable", (q->flags & RC_QUANTIZE_QAT) != 0);
-    rc_json_end_object(&w);
-    rc_status st = rc_json_finish(&w);
+    struct rci_buffer b = {.ctx = g->ctx};
+    struct rci_json_writer w = rci_json_writer_make(&b, true);
+    rci_json_begin_object(&w, NULL);
+    rci_json_put_text(&w, "observer", q->seen ? q->observer_spec : "table");
+    rci_json_put_integer(&w, "images", (int64_t) q->seen);
+    rci_json_put_integer(&w, "weight_bits", (int64_t) q->weight_bits);
+    rci_json_put_integer(&w, "activation_bits", 8);
+    rci_json_put_bool(&w, "per_channel", !(q->flags & RC_QUANTIZE_PER_TENSOR));
+    rci_json_put_bool(&w, "reduce_range", (q->flags & RC_QUANTIZE_REDUCE_RANGE) != 0);
+    rci_json_put_bool(&w, "bias_correction", q->corrected);
+    rci_json_put_bool(&w, "trainable", (q->flags & RC_QUANTIZE_QAT) != 0);
+    rci_json_end_object(&w);
+    rc_status st = rci_json_finish(&w);
     if (st == RC_OK)
-        st = rc_buffer_append(&b, "", 1);
+        st = rci_buffer_append(&b, "", 1);
     if (st == RC_OK)
-        st = rc_graph_set_meta(g, "rescomp.quantization", (const char *) b.data);
-    rc_buffer_free(&b);
+        st = rci_graph_set_meta(g, "rescomp.quantization", (const char *) b.data);
+    rci_buffer_free(&b);
     return st;
 }
 
 static rc_status build_insert(struct build *b, const struct weight_rule *rule, bool float_bias)
 {
     RC_TRY(add_weights(b, rule));
-    const struct rc_qdq_table table = {.activation = b->activation,
-                                       .n_activations = b->n_activations,
-                                       .weight = b->weight,
-                                       .n_weights = b->n_weights,
-                                       .float_bias = float_bias};
-    return rc_insert_qdq(b->g, &table);
+    const struct rci_qdq_table table = {.activation = b->activation,
+                                        .n_activations = b->n_activations,
+                                        .weight = b->weight,
+                                        .n_weights = b->n_weights,
+                                        .float_bias = float_bias};
+    return rci_insert_qdq(b->g, &table);
 }
 
 static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float *x_scale)
@@ -168,12 +168,12 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
                                .x_scale = x_scale};
     if (rule.top < 1)
         rule.top = 1;
-    for (rc_id v = 0; v < q->plan.n; v++)
+    for (rci_id v = 0; v < q->plan.n; v++)
         if (q->plan.value[v].quantized)
             b->activation[b->n_activations++] =
-                (struct rc_qdq_activation){v, q->plan.value[v].type, q->plan.value[v].scale};
-    for (rc_id i = 0; i < q->g->n_nodes; i++) {
-        if (rc_quant_is_weighted(b->g, &b->g->nodes[i]))
+                (struct rci_qdq_activation){v, q->plan.value[v].type, q->plan.value[v].scale};
+    for (rci_id i = 0; i < q->g->n_nodes; i++) {
+        if (rci_quant_is_weighted(b->g, &b->g->nodes[i]))
             x_scale[i] = q->plan.value[b->g->nodes[i].in[0]].scale;
         if (q->bias[i])
             RC_TRY(set_bias(b->g, i, q->bias[i]));
@@ -182,22 +182,22 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
     return put_metadata(b->g, q);
 }
 
-rc_status rc_quantizer_build(const struct rc_quantizer *q, struct rc_graph **out)
+rc_status rci_quantizer_build(const struct rc_quantizer *q, struct rc_graph **out)
 {
     *out = NULL;
     if (!q->ready)
-        return rc_fail(RC_ERR_STATE, "the quantizer is not calibrated and has no table");
+        return rci_fail(RC_ERR_STATE, "the quantizer is not calibrated and has no table");
     struct build b = {0};
-    RC_TRY(rc_graph_clone(&b.g, q->g));
-    float *x_scale = rc_alloc_array(q->ctx, q->g->n_nodes, sizeof(float));
+    RC_TRY(rci_graph_clone(&b.g, q->g));
+    float *x_scale = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(float));
     rc_status st = x_scale ? build_alloc(&b) : RC_ERR_MEMORY;
     if (st == RC_OK)
         st = build_fill(&b, q, x_scale);
-    rc_release(x_scale);
+    rci_release(x_scale);
     build_free(&b);
     if (st == RC_OK)
         *out = b.g;
     else
-        rc_graph_destroy(b.g);
+        rci_graph_destroy(b.g);
     return st;
 }

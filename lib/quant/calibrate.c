@@ -1,6 +1,6 @@
 /* Ranges of all observed values from one pass over the calibration images. */
-#include "kernel/engine.h"
 #include "base/compute.h"
+#include "kernel/onednn/engine.h"
 #include "quant/walk.h"
 
 #include <math.h>
@@ -11,19 +11,19 @@ static uint32_t given(const struct rc_quantizer *q)
     return q->g->values[q->entry[0]].flags & RC_VALUE_INPUT ? 1 : 0;
 }
 
-static rc_status observe_entry(struct rc_quantizer *q, struct rc_observation *seen, uint32_t i,
-                               const struct rc_quant_walk *w, uint32_t n)
+static rc_status observe_entry(struct rc_quantizer *q, struct rci_observation *seen, uint32_t i,
+                               const struct rci_quant_walk *w, uint32_t n)
 {
-    const struct rc_tensor *t = &q->g->values[q->entry[i]].tensor;
-    const size_t elements = (size_t) (rc_shape_count(&t->shape) / q->g->batch) * n;
+    const struct rci_tensor *t = &q->g->values[q->entry[i]].tensor;
+    const size_t elements = (size_t) (rci_shape_count(&t->shape) / q->g->batch) * n;
     const uint32_t first = w->n_out - (q->n_entries - given(q));
     const float *x = i < given(q) ? w->x : w->out[first + i - given(q)];
-    return rc_observation_add(&seen[i], q->observer, q->params, x, elements);
+    return rci_observation_add(&seen[i], q->observer, q->params, x, elements);
 }
 
 /* One value per thread; a failure is told again on the caller's thread, whose message it is. */
-static rc_status observe_batch(struct rc_quantizer *q, struct rc_observation *seen,
-                               const struct rc_quant_walk *w, uint32_t n)
+static rc_status observe_batch(struct rc_quantizer *q, struct rci_observation *seen,
+                               const struct rci_quant_walk *w, uint32_t n)
 {
     rc_status failed = RC_OK;
     uint32_t at = 0;
@@ -39,77 +39,77 @@ static rc_status observe_batch(struct rc_quantizer *q, struct rc_observation *se
         }
     }
     if (failed == RC_ERR_DATA)
-        return rc_fail(failed, "value \"%s\" is NaN or infinite on calibration images",
-                       q->g->values[q->entry[at]].name);
-    return failed == RC_OK ? RC_OK : rc_fail(failed, "out of memory during calibration");
+        return rci_fail(failed, "value \"%s\" is NaN or infinite on calibration images",
+                        q->g->values[q->entry[at]].name);
+    return failed == RC_OK ? RC_OK : rci_fail(failed, "out of memory during calibration");
 }
 
-static rc_status observe_all(struct rc_quantizer *q, struct rc_observation *seen,
+static rc_status observe_all(struct rc_quantizer *q, struct rci_observation *seen,
                              struct rc_dataset *d)
 {
-    struct rc_quant_walk w;
-    RC_TRY(rc_quant_walk_start(&w, q, d, q->g, q->entry + given(q), q->n_entries - given(q)));
+    struct rci_quant_walk w;
+    RC_TRY(rci_quant_walk_start(&w, q, d, q->g, q->entry + given(q), q->n_entries - given(q)));
     rc_status st = RC_OK;
     uint32_t n;
     q->seen = 0;
-    while ((st = rc_quant_walk_next(&w, &n)) == RC_OK && n) {
+    while ((st = rci_quant_walk_next(&w, &n)) == RC_OK && n) {
         if ((st = observe_batch(q, seen, &w, n)) != RC_OK)
             break;
         q->seen += n;
     }
-    rc_quant_walk_end(&w);
+    rci_quant_walk_end(&w);
     return st;
 }
 
-static rc_status choose_thresholds(struct rc_quantizer *q, struct rc_observation *seen)
+static rc_status choose_thresholds(struct rc_quantizer *q, struct rci_observation *seen)
 {
     for (uint32_t i = 0; i < q->n_entries; i++) {
         q->plan.value[q->entry[i]].low = seen[i].low;
         q->plan.value[q->entry[i]].high = seen[i].high;
     }
-    rc_quant_plan_types(&q->plan, q->g);
+    rci_quant_plan_types(&q->plan, q->g);
     rc_status failed = RC_OK;
 #pragma omp parallel for schedule(dynamic)
     for (uint32_t i = 0; i < q->n_entries; i++) {
-        struct rc_quant_value *v = &q->plan.value[q->entry[i]];
-        const rc_status st = rc_observation_clip(&seen[i], q->observer, q->params,
-                                                 v->type == RC_U8 ? 255 : 127, &v->amax);
+        struct rci_quant_value *v = &q->plan.value[q->entry[i]];
+        const rc_status st = rci_observation_clip(&seen[i], q->observer, q->params,
+                                                  v->type == RC_U8 ? 255 : 127, &v->amax);
         if (st != RC_OK) {
 #pragma omp critical
             failed = st;
         }
     }
     if (failed != RC_OK)
-        return rc_fail(failed, "choosing ranges failed");
-    rc_quantizer_settle(q);
+        return rci_fail(failed, "choosing ranges failed");
+    rci_quantizer_settle(q);
     return RC_OK;
 }
 
 static rc_status run(struct rc_quantizer *q, struct rc_dataset *d)
 {
     q->ready = false;
-    rc_quantizer_forget_biases(q);
-    struct rc_observation *seen = rc_alloc_array(q->ctx, q->n_entries, sizeof(*seen));
+    rci_quantizer_forget_biases(q);
+    struct rci_observation *seen = rci_alloc_array(q->ctx, q->n_entries, sizeof(*seen));
     if (!seen)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < q->n_entries; i++)
-        rc_observation_init(&seen[i], q->ctx);
+        rci_observation_init(&seen[i], q->ctx);
     rc_status st = observe_all(q, seen, d);
     if (st == RC_OK)
         st = choose_thresholds(q, seen);
     for (uint32_t i = 0; i < q->n_entries; i++)
-        rc_observation_free(&seen[i]);
-    rc_release(seen);
+        rci_observation_free(&seen[i]);
+    rci_release(seen);
     RC_TRY(st);
     const uint64_t never = RC_QUANTIZE_NO_BIAS_CORRECTION | RC_QUANTIZE_QAT;
-    return q->flags & never ? RC_OK : rc_quantizer_correct(q, d);
+    return q->flags & never ? RC_OK : rci_quantizer_correct(q, d);
 }
 
-rc_status rc_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
+rc_status rci_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
 {
-    RC_TRY(rc_compute_check_fork());
-    const struct rc_compute saved = rc_compute_enter(q->ctx, 0);
+    RC_TRY(rci_compute_check_fork());
+    const struct rci_compute saved = rci_compute_enter(q->ctx, 0);
     const rc_status st = run(q, d);
-    rc_compute_leave(saved);
+    rci_compute_leave(saved);
     return st;
 }

@@ -4,7 +4,7 @@
  * takes away the mean error that the layer's own rounding of weights and input makes. T comes from
  * a mean image per layer input, all in one pass over the float graph: errors of earlier layers are
  * corrected where they arise. Kept only when it brings the outputs closer to the float ones. */
-#include "kernel/conv.h"
+#include "kernel/onednn/conv.h"
 #include "op/layers.h"
 #include "pass/insert_qdq.h"
 #include "quant/walk.h"
@@ -13,11 +13,11 @@
 #include <string.h>
 
 struct layer {
-    rc_id node;
-    struct rc_shape x;                  /* of operand 0 at batch 1 */
-    uint32_t axis;                      /* of the output channels in the weight */
-    const struct rc_quant_value *value; /* scale and type of operand 0 */
-    double *mean[2];                    /* mean image: as it is, quantized */
+    rci_id node;
+    struct rci_shape x;                  /* of operand 0 at batch 1 */
+    uint32_t axis;                       /* of the output channels in the weight */
+    const struct rci_quant_value *value; /* scale and type of operand 0 */
+    double *mean[2];                     /* mean image: as it is, quantized */
 };
 
 struct correct {
@@ -29,9 +29,9 @@ struct correct {
     size_t per_image;
 };
 
-static struct rc_shape one_image(const struct rc_shape *s)
+static struct rci_shape one_image(const struct rci_shape *s)
 {
-    struct rc_shape one = *s;
+    struct rci_shape one = *s;
     one.dim[0] = 1;
     return one;
 }
@@ -39,23 +39,24 @@ static struct rc_shape one_image(const struct rc_shape *s)
 static rc_status layers_find(struct correct *c)
 {
     const struct rc_graph *g = c->q->g;
-    c->layer = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*c->layer));
+    c->layer = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*c->layer));
     if (!c->layer)
         return RC_ERR_MEMORY;
-    for (rc_id i = 0; i < g->n_nodes; i++) {
-        const struct rc_node *n = &g->nodes[i];
-        if (!rc_quant_is_weighted(g, n) || g->values[n->in[0]].tensor.shape.rank % 2)
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
+        if (!rci_quant_is_weighted(g, n) || g->values[n->in[0]].tensor.shape.rank % 2)
             continue;
-        if (!strcmp(n->op->name, "Gemm") && (((const struct rc_gemm_attrs *) n->attrs)->trans_a ||
-                                             ((const struct rc_gemm_attrs *) n->attrs)->beta != 1 ||
-                                             ((const struct rc_gemm_attrs *) n->attrs)->alpha != 1))
+        if (!strcmp(n->op->name, "Gemm") &&
+            (((const struct rci_gemm_attrs *) n->attrs)->trans_a ||
+             ((const struct rci_gemm_attrs *) n->attrs)->beta != 1 ||
+             ((const struct rci_gemm_attrs *) n->attrs)->alpha != 1))
             continue;
         struct layer *l = &c->layer[c->n++];
         *l = (struct layer){.node = i, .x = one_image(&g->values[n->in[0]].tensor.shape)};
-        l->axis = rc_weight_axis(g, n);
+        l->axis = rci_weight_axis(g, n);
         l->value = &c->q->plan.value[n->in[0]];
         for (int k = 0; k < 2; k++) {
-            l->mean[k] = rc_alloc_array(g->ctx, (size_t) rc_shape_count(&l->x), sizeof(double));
+            l->mean[k] = rci_alloc_array(g->ctx, (size_t) rci_shape_count(&l->x), sizeof(double));
             if (!l->mean[k])
                 return RC_ERR_MEMORY;
         }
@@ -66,17 +67,17 @@ static rc_status layers_find(struct correct *c)
 static void correct_free(struct correct *c)
 {
     for (uint32_t i = 0; c->layer && i < c->n; i++) {
-        rc_release(c->layer[i].mean[0]);
-        rc_release(c->layer[i].mean[1]);
+        rci_release(c->layer[i].mean[0]);
+        rci_release(c->layer[i].mean[1]);
     }
-    rc_release(c->layer);
-    rc_release(c->outputs);
+    rci_release(c->layer);
+    rci_release(c->outputs);
 }
 
 /* Sums over the batch; one thread per range of elements, images in order. */
 static void add_images(struct layer *l, const float *x, uint32_t n)
 {
-    const int64_t elements = rc_shape_count(&l->x);
+    const int64_t elements = rci_shape_count(&l->x);
     const float scale = l->value->scale, lo = l->value->type == RC_U8 ? 0.0f : -128.0f;
     const float hi = l->value->type == RC_U8 ? 255.0f : 127.0f;
     double *real = l->mean[0], *integer = l->mean[1];
@@ -93,31 +94,31 @@ static void add_images(struct layer *l, const float *x, uint32_t n)
 static rc_status take_means(struct correct *c)
 {
     const struct rc_graph *g = c->q->g;
-    struct rc_quant_walk w;
-    rc_id *observe = rc_alloc_array(g->ctx, c->n, sizeof(rc_id));
+    struct rci_quant_walk w;
+    rci_id *observe = rci_alloc_array(g->ctx, c->n, sizeof(rci_id));
     if (!observe)
         return RC_ERR_MEMORY;
     uint32_t seen = 0; /* a layer that reads the graph's input sees the batch itself */
     for (uint32_t i = 0; i < c->n; i++)
         if (!(g->values[g->nodes[c->layer[i].node].in[0]].flags & RC_VALUE_INPUT))
             observe[seen++] = g->nodes[c->layer[i].node].in[0];
-    rc_status st = rc_quant_walk_start(&w, c->q, c->d, g, observe, seen);
-    rc_release(observe);
+    rc_status st = rci_quant_walk_start(&w, c->q, c->d, g, observe, seen);
+    rci_release(observe);
     RC_TRY(st);
     uint64_t done = 0;
     uint32_t n;
-    while ((st = rc_quant_walk_next(&w, &n)) == RC_OK && n) {
+    while ((st = rci_quant_walk_next(&w, &n)) == RC_OK && n) {
         float *const *x = w.out + (w.n_out - seen);
         for (uint32_t i = 0; i < c->n; i++) {
-            const rc_id v = g->nodes[c->layer[i].node].in[0];
+            const rci_id v = g->nodes[c->layer[i].node].in[0];
             add_images(&c->layer[i], g->values[v].flags & RC_VALUE_INPUT ? w.x : *x++, n);
         }
         memcpy(c->outputs + done * c->per_image, w.out[0], n * c->per_image * sizeof(float));
         done += n;
     }
-    rc_quant_walk_end(&w);
+    rci_quant_walk_end(&w);
     for (uint32_t i = 0; i < 2 * c->n && done; i++)
-        for (int64_t k = 0, count = rc_shape_count(&c->layer[i / 2].x); k < count; k++)
+        for (int64_t k = 0, count = rci_shape_count(&c->layer[i / 2].x); k < count; k++)
             c->layer[i / 2].mean[i % 2][k] /= (double) done;
     return st;
 }
@@ -125,13 +126,13 @@ static rc_status take_means(struct correct *c)
 /* Squared distance of the quantized graph's outputs to the float ones. */
 static rc_status measure(struct correct *c, const struct rc_graph *quantized, double *error)
 {
-    struct rc_quant_walk w;
+    struct rci_quant_walk w;
     uint64_t done = 0;
     uint32_t n;
     *error = 0;
     rc_status st = RC_OK;
-    RC_TRY(rc_quant_walk_start(&w, c->q, c->d, quantized, NULL, 0));
-    while ((st = rc_quant_walk_next(&w, &n)) == RC_OK && n) {
+    RC_TRY(rci_quant_walk_start(&w, c->q, c->d, quantized, NULL, 0));
+    while ((st = rci_quant_walk_next(&w, &n)) == RC_OK && n) {
         const float *known = c->outputs + done * c->per_image;
         for (size_t i = 0; i < n * c->per_image; i++) {
             const double d = (double) known[i] - (double) w.out[0][i];
@@ -139,12 +140,12 @@ static rc_status measure(struct correct *c, const struct rc_graph *quantized, do
         }
         done += n;
     }
-    rc_quant_walk_end(&w);
+    rci_quant_walk_end(&w);
     return st;
 }
 
 /* Mean over output positions of what a tap sees of one channel's mean image. */
-static double tap_mean(const struct rc_conv_geometry *g, const double *plane, int64_t p, int64_t q)
+static double tap_mean(const struct rci_conv_geometry *g, const double *plane, int64_t p, int64_t q)
 {
     double sum = 0;
     for (int64_t v = 0; v < g->out[0]; v++) {
@@ -162,12 +163,12 @@ static double tap_mean(const struct rc_conv_geometry *g, const double *plane, in
 
 /* out[o] += sign * sum W[o] * T for a convolution. */
 static rc_status add_conv(double *out, double sign, const struct rc_graph *g, const struct layer *l,
-                          const struct rc_tensor *w, const double *mean)
+                          const struct rci_tensor *w, const double *mean)
 {
-    struct rc_conv_geometry m;
-    rc_conv_geometry_of(&m, &g->nodes[l->node], &l->x, &w->shape);
+    struct rci_conv_geometry m;
+    rci_conv_geometry_of(&m, &g->nodes[l->node], &l->x, &w->shape);
     const int64_t taps = m.kernel[0] * m.kernel[1], area = m.in[0] * m.in[1];
-    double *t = rc_alloc_array(g->ctx, (size_t) (m.in_channels * taps), sizeof(double));
+    double *t = rci_alloc_array(g->ctx, (size_t) (m.in_channels * taps), sizeof(double));
     if (!t)
         return RC_ERR_MEMORY;
 #pragma omp parallel for schedule(static)
@@ -179,12 +180,12 @@ static rc_status add_conv(double *out, double sign, const struct rc_graph *g, co
     for (int64_t o = 0; o < m.out_channels; o++)
         for (int64_t k = 0; k < in * taps; k++)
             out[o] += sign * (double) x[o * in * taps + k] * t[o / per * in * taps + k];
-    rc_release(t);
+    rci_release(t);
     return RC_OK;
 }
 
 static rc_status add_product(double *out, double sign, const struct rc_graph *g,
-                             const struct layer *l, const struct rc_tensor *w, const double *mean)
+                             const struct layer *l, const struct rci_tensor *w, const double *mean)
 {
     if (w->shape.rank == 4)
         return add_conv(out, sign, g, l, w, mean);
@@ -197,13 +198,13 @@ static rc_status add_product(double *out, double sign, const struct rc_graph *g,
 }
 
 /* The weight of node `id` in the quantized graph as reals. */
-static rc_status real_weight(struct rc_tensor *out, const struct rc_graph *g, rc_id id)
+static rc_status real_weight(struct rci_tensor *out, const struct rc_graph *g, rci_id id)
 {
-    const struct rc_node *dq = &g->nodes[g->values[g->nodes[id].in[1]].producer];
-    const struct rc_tensor in[3] = {g->values[dq->in[0]].tensor, g->values[dq->in[1]].tensor,
-                                    g->values[dq->in[2]].tensor};
-    RC_TRY(rc_tensor_new(out, g->ctx, RC_F32, &in[0].shape));
-    const struct rc_call call = {.node = dq, .ctx = g->ctx, .in = in, .out = out};
+    const struct rci_node *dq = &g->nodes[g->values[g->nodes[id].in[1]].producer];
+    const struct rci_tensor in[3] = {g->values[dq->in[0]].tensor, g->values[dq->in[1]].tensor,
+                                     g->values[dq->in[2]].tensor};
+    RC_TRY(rci_tensor_new(out, g->ctx, RC_F32, &in[0].shape));
+    const struct rci_call call = {.node = dq, .ctx = g->ctx, .in = in, .out = out};
     return dq->op->forward(&call);
 }
 
@@ -211,15 +212,15 @@ static rc_status correct_layer(struct correct *c, const struct rc_graph *quantiz
                                const struct layer *l)
 {
     const struct rc_graph *g = c->q->g;
-    const struct rc_node *n = &g->nodes[l->node];
-    const struct rc_tensor *w = rc_const_in(g, n, 1),
-                           *b = n->n_in > 2 ? rc_const_in(g, n, 2) : NULL;
+    const struct rci_node *n = &g->nodes[l->node];
+    const struct rci_tensor *w = rci_const_in(g, n, 1),
+                            *b = n->n_in > 2 ? rci_const_in(g, n, 2) : NULL;
     const int64_t channels = w->shape.dim[l->axis];
     if (n->n_in > 2 && (!b || b->shape.rank != 1 || b->shape.dim[0] != channels))
         return RC_OK;
-    struct rc_tensor integer = {0};
-    double *bias = rc_alloc_array(g->ctx, (size_t) channels, sizeof(double));
-    float *to = rc_alloc_array(g->ctx, (size_t) channels, sizeof(float));
+    struct rci_tensor integer = {0};
+    double *bias = rci_alloc_array(g->ctx, (size_t) channels, sizeof(double));
+    float *to = rci_alloc_array(g->ctx, (size_t) channels, sizeof(float));
     rc_status st = bias && to ? RC_OK : RC_ERR_MEMORY;
     for (int64_t o = 0; st == RC_OK && b && o < channels; o++)
         bias[o] = (double) ((const float *) b->data)[o];
@@ -232,24 +233,24 @@ static rc_status correct_layer(struct correct *c, const struct rc_graph *quantiz
     if (st == RC_OK) {
         for (int64_t o = 0; o < channels; o++)
             to[o] = (float) bias[o];
-        rc_release(c->q->bias[l->node]);
+        rci_release(c->q->bias[l->node]);
         c->q->bias[l->node] = to;
         to = NULL;
     }
-    rc_tensor_free(&integer);
-    rc_release(bias);
-    rc_release(to);
+    rci_tensor_free(&integer);
+    rci_release(bias);
+    rci_release(to);
     return st;
 }
 
 static rc_status outputs_alloc(struct correct *c)
 {
     const struct rc_graph *g = c->q->g;
-    const struct rc_tensor *t = &g->values[g->outputs[0]].tensor;
-    c->per_image = (size_t) (rc_shape_count(&t->shape) / g->batch);
+    const struct rci_tensor *t = &g->values[g->outputs[0]].tensor;
+    c->per_image = (size_t) (rci_shape_count(&t->shape) / g->batch);
     const uint64_t have = rc_dataset_images(c->d),
                    images = have < c->q->images ? have : c->q->images;
-    c->outputs = rc_alloc_array(g->ctx, (size_t) images * c->per_image, sizeof(float));
+    c->outputs = rci_alloc_array(g->ctx, (size_t) images * c->per_image, sizeof(float));
     return c->outputs ? RC_OK : RC_ERR_MEMORY;
 }
 
@@ -262,30 +263,30 @@ static rc_status correct_run(struct correct *c)
         return RC_OK;
     RC_TRY(outputs_alloc(c));
     RC_TRY(take_means(c));
-    RC_TRY(rc_quantizer_build(c->q, &g));
+    RC_TRY(rci_quantizer_build(c->q, &g));
     rc_status st = measure(c, g, &before);
     for (uint32_t i = 0; i < c->n && st == RC_OK; i++)
         st = correct_layer(c, g, &c->layer[i]);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
     RC_TRY(st);
-    RC_TRY(rc_quantizer_build(c->q, &g));
+    RC_TRY(rci_quantizer_build(c->q, &g));
     st = measure(c, g, &after);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
     RC_TRY(st);
     c->q->corrected = after < before;
     if (!c->q->corrected)
-        rc_quantizer_forget_biases(c->q);
-    rc_log(c->q->ctx, RC_LOG_INFO, "bias correction %s: squared output error %.4g, was %.4g",
-           c->q->corrected ? "kept" : "dropped", after, before);
+        rci_quantizer_forget_biases(c->q);
+    rci_log(c->q->ctx, RC_LOG_INFO, "bias correction %s: squared output error %.4g, was %.4g",
+            c->q->corrected ? "kept" : "dropped", after, before);
     return RC_OK;
 }
 
-rc_status rc_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d)
+rc_status rci_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d)
 {
     struct correct c = {.q = q, .d = d};
     const rc_status st = correct_run(&c);
     correct_free(&c);
     if (st != RC_OK)
-        rc_quantizer_forget_biases(q);
+        rci_quantizer_forget_biases(q);
     return st;
 }

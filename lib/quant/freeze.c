@@ -10,29 +10,29 @@
 
 struct freeze {
     struct rc_graph *g;
-    struct rc_qdq_weight *weight;
-    struct rc_quant_weight *made;
+    struct rci_qdq_weight *weight;
+    struct rci_quant_weight *made;
     uint32_t n;
 };
 
-static const struct rc_node *made_by(const struct rc_graph *g, rc_id v, const char *op)
+static const struct rci_node *made_by(const struct rc_graph *g, rci_id v, const char *op)
 {
-    const rc_id p = v == RC_NONE ? RC_NONE : g->values[v].producer;
+    const rci_id p = v == RC_NONE ? RC_NONE : g->values[v].producer;
     return p != RC_NONE && !strcmp(g->nodes[p].op->name, op) ? &g->nodes[p] : NULL;
 }
 
 /* The f32 constant behind a Q-DQ pair at operand 1; NULL when there is none. */
-static const struct rc_node *weight_pair(const struct rc_graph *g, const struct rc_node *n)
+static const struct rci_node *weight_pair(const struct rc_graph *g, const struct rci_node *n)
 {
     if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 2)
         return NULL;
-    const struct rc_node *real = made_by(g, n->in[1], "DequantizeLinear");
-    const struct rc_node *pair = real ? made_by(g, real->in[0], "QuantizeLinear") : NULL;
-    const struct rc_tensor *w = pair ? rc_const_in(g, pair, 0) : NULL;
-    return w && w->dtype == RC_F32 && rc_const_in(g, pair, 1) ? pair : NULL;
+    const struct rci_node *real = made_by(g, n->in[1], "DequantizeLinear");
+    const struct rci_node *pair = real ? made_by(g, real->in[0], "QuantizeLinear") : NULL;
+    const struct rci_tensor *w = pair ? rci_const_in(g, pair, 0) : NULL;
+    return w && w->dtype == RC_F32 && rci_const_in(g, pair, 1) ? pair : NULL;
 }
 
-static bool known(const struct freeze *f, rc_id value)
+static bool known(const struct freeze *f, rci_id value)
 {
     for (uint32_t i = 0; i < f->n; i++)
         if (f->weight[i].value == value)
@@ -40,65 +40,65 @@ static bool known(const struct freeze *f, rc_id value)
     return false;
 }
 
-static rc_status freeze_weight(struct freeze *f, rc_id node, int32_t top)
+static rc_status freeze_weight(struct freeze *f, rci_id node, int32_t top)
 {
     struct rc_graph *g = f->g;
-    const struct rc_node *pair = weight_pair(g, &g->nodes[node]);
-    const rc_id value = pair->in[0];
-    const struct rc_tensor *scale = rc_const_in(g, pair, 1);
-    const bool one = rc_shape_count(&scale->shape) == 1;
+    const struct rci_node *pair = weight_pair(g, &g->nodes[node]);
+    const rci_id value = pair->in[0];
+    const struct rci_tensor *scale = rci_const_in(g, pair, 1);
+    const bool one = rci_shape_count(&scale->shape) == 1;
     g->nodes[node].in[1] = value;
     if (known(f, value))
         return RC_OK;
-    const struct rc_quant_weight_options o = {.axis = rc_weight_axis(g, &g->nodes[node]),
-                                              .top = top,
-                                              .per_tensor = one,
-                                              .keep = scale->data};
-    struct rc_quant_weight *made = &f->made[f->n];
-    const rc_status st = rc_quant_weight_make(made, g->ctx, &g->values[value].tensor, &o);
+    const struct rci_quant_weight_options o = {.axis = rci_weight_axis(g, &g->nodes[node]),
+                                               .top = top,
+                                               .per_tensor = one,
+                                               .keep = scale->data};
+    struct rci_quant_weight *made = &f->made[f->n];
+    const rc_status st = rci_quant_weight_make(made, g->ctx, &g->values[value].tensor, &o);
     if (st != RC_OK)
-        return rc_fail_prefix(st, "weight \"%s\"", g->values[value].name);
-    f->weight[f->n++] = (struct rc_qdq_weight){.value = value,
-                                               .q = made->q.data,
-                                               .scale = made->scale,
-                                               .n_scale = made->n_scale,
-                                               .axis = o.axis};
+        return rci_fail_prefix(st, "weight \"%s\"", g->values[value].name);
+    f->weight[f->n++] = (struct rci_qdq_weight){.value = value,
+                                                .q = made->q.data,
+                                                .scale = made->scale,
+                                                .n_scale = made->n_scale,
+                                                .axis = o.axis};
     return RC_OK;
 }
 
 static rc_status freeze_run(struct freeze *f, int32_t top)
 {
     struct rc_graph *g = f->g;
-    f->weight = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*f->weight));
-    f->made = rc_alloc_array(g->ctx, g->n_nodes, sizeof(*f->made));
+    f->weight = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*f->weight));
+    f->made = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*f->made));
     if (!f->weight || !f->made)
         return RC_ERR_MEMORY;
     const uint32_t n_nodes = g->n_nodes;
-    for (rc_id i = 0; i < n_nodes; i++)
+    for (rci_id i = 0; i < n_nodes; i++)
         if (weight_pair(g, &g->nodes[i]))
             RC_TRY(freeze_weight(f, i, top));
     if (f->n == 0)
-        return rc_fail(RC_ERR_MODEL, "no weight is trainable behind QuantizeLinear: the graph was "
-                                     "not made with RC_QUANTIZE_QAT");
-    RC_TRY(rc_graph_sweep(g, NULL));
-    const struct rc_qdq_table table = {.weight = f->weight, .n_weights = f->n};
-    return rc_insert_qdq(g, &table);
+        return rci_fail(RC_ERR_MODEL, "no weight is trainable behind QuantizeLinear: the graph was "
+                                      "not made with RC_QUANTIZE_QAT");
+    RC_TRY(rci_graph_sweep(g, NULL));
+    const struct rci_qdq_table table = {.weight = f->weight, .n_weights = f->n};
+    return rci_insert_qdq(g, &table);
 }
 
 /* Largest integer of the weights, from the metadata that rc_quantizer_apply() wrote; they are
  * rewritten for the exported form. */
 static rc_status read_range(struct rc_graph *g, int32_t *top)
 {
-    const char *meta = rc_graph_meta(g, "rescomp.quantization");
+    const char *meta = rci_graph_meta(g, "rescomp.quantization");
     int64_t bits = 8;
     bool reduce = false;
     if (meta) {
-        struct rc_json *j;
-        RC_TRY(rc_json_parse(&j, g->ctx, meta, strlen(meta), "metadata rescomp.quantization"));
-        rc_status st = rc_json_read_integer(rc_json_root(j), "weight_bits", 2, 8, &bits);
+        struct rci_json *j;
+        RC_TRY(rci_json_parse(&j, g->ctx, meta, strlen(meta), "metadata rescomp.quantization"));
+        rc_status st = rci_json_read_integer(rci_json_root(j), "weight_bits", 2, 8, &bits);
         if (st == RC_OK)
-            st = rc_json_read_bool(rc_json_root(j), "reduce_range", &reduce);
-        rc_json_free(&j);
+            st = rci_json_read_bool(rci_json_root(j), "reduce_range", &reduce);
+        rci_json_free(&j);
         RC_TRY(st);
     }
     *top = bits - reduce > 1 ? (1 << (bits - reduce - 1)) - 1 : 1;
@@ -107,35 +107,35 @@ static rc_status read_range(struct rc_graph *g, int32_t *top)
 
 static rc_status clear_trainable(struct rc_graph *g)
 {
-    const char *meta = rc_graph_meta(g, "rescomp.quantization");
+    const char *meta = rci_graph_meta(g, "rescomp.quantization");
     const char *at = meta ? strstr(meta, "\"trainable\":true") : NULL;
     if (!at)
         return RC_OK;
-    char *text = rc_format(g->ctx, "%.*s\"trainable\":false%s", (int) (at - meta), meta,
-                           at + strlen("\"trainable\":true"));
-    const rc_status st = text ? rc_graph_set_meta(g, "rescomp.quantization", text) : RC_ERR_MEMORY;
-    rc_release(text);
+    char *text = rci_format(g->ctx, "%.*s\"trainable\":false%s", (int) (at - meta), meta,
+                            at + strlen("\"trainable\":true"));
+    const rc_status st = text ? rci_graph_set_meta(g, "rescomp.quantization", text) : RC_ERR_MEMORY;
+    rci_release(text);
     return st;
 }
 
-rc_status rc_quantizer_freeze(const struct rc_graph *trained, struct rc_graph **out)
+rc_status rci_quantizer_freeze(const struct rc_graph *trained, struct rc_graph **out)
 {
     struct freeze f = {0};
     int32_t top;
     *out = NULL;
-    RC_TRY(rc_graph_clone(&f.g, trained));
+    RC_TRY(rci_graph_clone(&f.g, trained));
     rc_status st = read_range(f.g, &top);
     if (st == RC_OK)
         st = freeze_run(&f, top);
     if (st == RC_OK)
         st = clear_trainable(f.g);
     for (uint32_t i = 0; f.made && i < f.n; i++)
-        rc_quant_weight_free(&f.made[i]);
-    rc_release(f.made);
-    rc_release(f.weight);
+        rci_quant_weight_free(&f.made[i]);
+    rci_release(f.made);
+    rci_release(f.weight);
     if (st == RC_OK)
         *out = f.g;
     else
-        rc_graph_destroy(f.g);
+        rci_graph_destroy(f.g);
     return st;
 }

@@ -7,10 +7,10 @@
 
 enum { MAX_BINS = 16 * RC_HISTOGRAM_BINS };
 
-static rc_status histogram_reserve(struct rc_histogram *h, uint32_t n)
+static rc_status histogram_reserve(struct rci_histogram *h, uint32_t n)
 {
     if (n > h->capacity) {
-        uint64_t *count = rc_realloc_array(h->ctx, h->count, n, sizeof(*count));
+        uint64_t *count = rci_realloc_array(h->ctx, h->count, n, sizeof(*count));
         if (!count)
             return RC_ERR_MEMORY;
         h->count = count;
@@ -23,7 +23,7 @@ static rc_status histogram_reserve(struct rc_histogram *h, uint32_t n)
 }
 
 /* Joining pairs keeps every count exact; only a first batch 16 times too small leads here. */
-static void histogram_halve(struct rc_histogram *h)
+static void histogram_halve(struct rci_histogram *h)
 {
     const uint32_t half = (h->n + 1) / 2;
     for (uint32_t i = 0; i < half; i++)
@@ -32,7 +32,7 @@ static void histogram_halve(struct rc_histogram *h)
     h->width *= 2;
 }
 
-static rc_status histogram_extend(struct rc_histogram *h, double max)
+static rc_status histogram_extend(struct rci_histogram *h, double max)
 {
     if (h->width == 0) {
         h->width = max / RC_HISTOGRAM_BINS;
@@ -47,7 +47,7 @@ static rc_status histogram_extend(struct rc_histogram *h, double max)
     return need > h->n ? histogram_reserve(h, (uint32_t) need) : RC_OK;
 }
 
-rc_status rc_histogram_add(struct rc_histogram *h, const float *x, size_t n, double max)
+rc_status rci_histogram_add(struct rci_histogram *h, const float *x, size_t n, double max)
 {
     if (h->width == 0 && max / RC_HISTOGRAM_BINS == 0) {
         h->zeros += n;
@@ -63,20 +63,20 @@ rc_status rc_histogram_add(struct rc_histogram *h, const float *x, size_t n, dou
     return RC_OK;
 }
 
-void rc_observation_init(struct rc_observation *o, struct rc_context *c)
+void rci_observation_init(struct rci_observation *o, struct rc_context *c)
 {
-    *o = (struct rc_observation){.low = INFINITY, .high = -INFINITY, .h.ctx = c};
+    *o = (struct rci_observation){.low = INFINITY, .high = -INFINITY, .h.ctx = c};
 }
 
-void rc_observation_free(struct rc_observation *o)
+void rci_observation_free(struct rci_observation *o)
 {
-    rc_release(o->h.count);
+    rci_release(o->h.count);
     o->h.count = NULL;
     o->h.n = o->h.capacity = 0;
 }
 
-rc_status rc_observation_add(struct rc_observation *o, const struct rc_observer *ob,
-                             const void *params, const float *x, size_t n)
+rc_status rci_observation_add(struct rci_observation *o, const struct rci_observer *ob,
+                              const void *params, const float *x, size_t n)
 {
     float low = INFINITY, high = -INFINITY, poison = 0;
     for (size_t i = 0; i < n; i++) {
@@ -87,7 +87,7 @@ rc_status rc_observation_add(struct rc_observation *o, const struct rc_observer 
     if (n == 0)
         return RC_OK;
     if (poison != 0 || isnan(poison))
-        return rc_fail(RC_ERR_DATA, "an element is NaN or infinite");
+        return rci_fail(RC_ERR_DATA, "an element is NaN or infinite");
     o->low = fmin(o->low, (double) low);
     o->high = fmax(o->high, (double) high);
     if (ob->update)
@@ -95,15 +95,15 @@ rc_status rc_observation_add(struct rc_observation *o, const struct rc_observer 
     o->batches++;
     if (!ob->histogram)
         return RC_OK;
-    return rc_histogram_add(&o->h, x, n, fmax(fabs((double) low), fabs((double) high)));
+    return rci_histogram_add(&o->h, x, n, fmax(fabs((double) low), fabs((double) high)));
 }
 
-rc_status rc_observation_clip(const struct rc_observation *o, const struct rc_observer *ob,
-                              const void *params, uint32_t top, double *amax)
+rc_status rci_observation_clip(const struct rci_observation *o, const struct rci_observer *ob,
+                               const void *params, uint32_t top, double *amax)
 {
     *amax = 0;
     if (o->batches == 0)
-        return rc_fail(RC_ERR_STATE, "no calibration data was seen");
+        return rci_fail(RC_ERR_STATE, "no calibration data was seen");
     if (o->low == 0 && o->high == 0)
         return RC_OK;
     if (ob->histogram && o->h.n == 0) { /* denormal values only */

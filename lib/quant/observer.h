@@ -8,7 +8,7 @@ enum { RC_HISTOGRAM_BINS = 2048 };
 
 /* Counts of |x| in equal bins [k*width, (k+1)*width). The first non-zero batch fixes the width at
  * its max/2048; a larger value later appends bins of the same width. */
-struct rc_histogram {
+struct rci_histogram {
     struct rc_context *ctx;
     double width; /* 0: only zeros so far, counted in `zeros` */
     uint32_t n, capacity;
@@ -17,37 +17,37 @@ struct rc_histogram {
 };
 
 /* Everything kept of one value. */
-struct rc_observation {
+struct rci_observation {
     double low, high;         /* over all batches */
     double ema_low, ema_high; /* moving averages, for observers with an update() */
     uint64_t batches;
-    struct rc_histogram h;
+    struct rci_histogram h;
 };
 
-struct rc_observer {
-    struct rc_method m;
+struct rci_observer {
+    struct rci_method m;
     bool histogram; /* needs observation.h */
     /* Range of one batch; NULL: only the running minimum and maximum are kept. */
-    void (*update)(const void *params, struct rc_observation *o, double low, double high);
+    void (*update)(const void *params, struct rci_observation *o, double low, double high);
     /* `top`: largest integer, 127 for s8 and 255 for u8. */
-    rc_status (*clip)(const void *params, const struct rc_observation *o, uint32_t top,
+    rc_status (*clip)(const void *params, const struct rci_observation *o, uint32_t top,
                       double *amax);
 };
 
-extern const struct rc_method_kind rc_kind_observer;
+extern const struct rci_method_kind rci_kind_observer;
 
-void rc_observation_init(struct rc_observation *o, struct rc_context *c);
-void rc_observation_free(struct rc_observation *o);
+void rci_observation_init(struct rci_observation *o, struct rc_context *c);
+void rci_observation_free(struct rci_observation *o);
 /* One batch of a value. RC_ERR_DATA when an element is NaN or infinite. */
-rc_status rc_observation_add(struct rc_observation *o, const struct rc_observer *ob,
-                             const void *params, const float *x, size_t n);
+rc_status rci_observation_add(struct rci_observation *o, const struct rci_observer *ob,
+                              const void *params, const float *x, size_t n);
 /* Threshold; 0 when only zeros were seen, never NaN. */
-rc_status rc_observation_clip(const struct rc_observation *o, const struct rc_observer *ob,
-                              const void *params, uint32_t top, double *amax);
+rc_status rci_observation_clip(const struct rci_observation *o, const struct rci_observer *ob,
+                               const void *params, uint32_t top, double *amax);
 
 /* Count one batch whose largest |x| is `max`. */
-rc_status rc_histogram_add(struct rc_histogram *h, const float *x, size_t n, double max);
+rc_status rci_histogram_add(struct rci_histogram *h, const float *x, size_t n, double max);
 
-extern const struct rc_observer rc_observer_minmax, rc_observer_ema, rc_observer_percentile,
-    rc_observer_entropy, rc_observer_mse;
+extern const struct rci_observer rci_observer_minmax, rci_observer_ema, rci_observer_percentile,
+    rci_observer_entropy, rci_observer_mse;
 #endif

@@ -1,4 +1,4 @@
-/* Placement of quantized values. Roles come from the operators (rc_op.quant); values joined by
+/* Placement of quantized values. Roles come from the operators (rci_op.quant); values joined by
  * operators of role PASS form a class with one scale, found by union-find. */
 #include "quant/plan.h"
 #include "op/attrs.h"
@@ -7,38 +7,39 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_f32_variable(const struct rc_graph *g, rc_id v)
+static bool is_f32_variable(const struct rc_graph *g, rci_id v)
 {
-    return v != RC_NONE && !rc_value_is_const(&g->values[v]) && g->values[v].tensor.dtype == RC_F32;
+    return v != RC_NONE && !rci_value_is_const(&g->values[v]) &&
+           g->values[v].tensor.dtype == RC_F32;
 }
 
-bool rc_quant_is_weighted(const struct rc_graph *g, const struct rc_node *n)
+bool rci_quant_is_weighted(const struct rc_graph *g, const struct rci_node *n)
 {
     if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 2)
         return false;
-    const struct rc_tensor *w = rc_const_in(g, n, 1);
+    const struct rci_tensor *w = rci_const_in(g, n, 1);
     return w && w->dtype == RC_F32 && w->shape.rank >= 2 && is_f32_variable(g, n->in[0]);
 }
 
-static bool is_op(const struct rc_node *n, const char *name)
+static bool is_op(const struct rci_node *n, const char *name)
 {
     return n->op && !n->op->domain && !strcmp(n->op->name, name);
 }
 
 /* Relu only selects, but behind it u8 has twice the resolution, so it gets a scale of its own;
  * padding with anything but zero mixes a number into the values that were moved. */
-static bool node_passes(const struct rc_node *n)
+static bool node_passes(const struct rci_node *n)
 {
     if (is_op(n, "Relu"))
         return false;
     if (is_op(n, "Pad")) {
-        const struct rc_pad_attrs *a = n->attrs;
+        const struct rci_pad_attrs *a = n->attrs;
         return a->mode != RC_PAD_CONSTANT || a->value == 0;
     }
     return n->op && n->op->quant == RC_QUANT_PASS && n->n_out > 0;
 }
 
-static bool node_sums(const struct rc_graph *g, const struct rc_node *n)
+static bool node_sums(const struct rc_graph *g, const struct rci_node *n)
 {
     if (!is_op(n, "Add")) /* Concat requantizes too, but gains nothing from it */
         return false;
@@ -49,26 +50,26 @@ static bool node_sums(const struct rc_graph *g, const struct rc_node *n)
 }
 
 /* Activations that a requantization can absorb or that only bound the result. */
-static bool is_activation(const struct rc_node *n)
+static bool is_activation(const struct rci_node *n)
 {
     return is_op(n, "Relu") || is_op(n, "Clip");
 }
 
-static rc_id class_root(const struct rc_quant_plan *p, rc_id v)
+static rci_id class_root(const struct rci_quant_plan *p, rci_id v)
 {
     while (p->value[v].root != v)
         v = p->value[v].root;
     return v;
 }
 
-static void class_join(struct rc_quant_plan *p, rc_id a, rc_id b)
+static void class_join(struct rci_quant_plan *p, rci_id a, rci_id b)
 {
     a = class_root(p, a);
     b = class_root(p, b);
     p->value[a > b ? a : b].root = a < b ? a : b;
 }
 
-static bool all_non_negative(const struct rc_quant_plan *p, const struct rc_node *n)
+static bool all_non_negative(const struct rci_quant_plan *p, const struct rci_node *n)
 {
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != RC_NONE && !p->value[n->in[i]].non_negative)
@@ -76,7 +77,7 @@ static bool all_non_negative(const struct rc_quant_plan *p, const struct rc_node
     return n->n_in > 0;
 }
 
-static bool output_non_negative(const struct rc_quant_plan *p, const struct rc_node *n)
+static bool output_non_negative(const struct rci_quant_plan *p, const struct rci_node *n)
 {
     static const char *const always[] = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"};
     static const char *const keeps[] = {
@@ -85,7 +86,7 @@ static bool output_non_negative(const struct rc_quant_plan *p, const struct rc_n
         if (is_op(n, always[i]))
             return true;
     if (is_op(n, "Clip")) {
-        const struct rc_clip_attrs *a = n->attrs;
+        const struct rci_clip_attrs *a = n->attrs;
         return (a->n_bounds && a->lo >= 0) || p->value[n->in[0]].non_negative;
     }
     if (node_passes(n))
@@ -96,25 +97,25 @@ static bool output_non_negative(const struct rc_quant_plan *p, const struct rc_n
     return false;
 }
 
-static bool constant_non_negative(const struct rc_tensor *t)
+static bool constant_non_negative(const struct rci_tensor *t)
 {
     const float *x = t->data;
     if (t->dtype != RC_F32)
         return false;
-    for (int64_t i = 0, n = rc_shape_count(&t->shape); i < n; i++)
+    for (int64_t i = 0, n = rci_shape_count(&t->shape); i < n; i++)
         if (!(x[i] >= 0))
             return false;
     return true;
 }
 
-static void find_non_negative(struct rc_quant_plan *p, const struct rc_graph *g, const rc_id *order,
-                              uint32_t n_order)
+static void find_non_negative(struct rci_quant_plan *p, const struct rc_graph *g,
+                              const rci_id *order, uint32_t n_order)
 {
     for (uint32_t v = 0; v < p->n; v++)
-        if (rc_value_is_const(&g->values[v]))
+        if (rci_value_is_const(&g->values[v]))
             p->value[v].non_negative = constant_non_negative(&g->values[v].tensor);
     for (uint32_t i = 0; i < n_order; i++) {
-        const struct rc_node *n = &g->nodes[order[i]];
+        const struct rci_node *n = &g->nodes[order[i]];
         const bool positive = output_non_negative(p, n);
         for (uint32_t k = 0; k < n->n_out; k++)
             if (n->out[k] != RC_NONE)
@@ -122,16 +123,16 @@ static void find_non_negative(struct rc_quant_plan *p, const struct rc_graph *g,
     }
 }
 
-static void want(struct rc_quant_plan *p, const struct rc_graph *g, rc_id v)
+static void want(struct rci_quant_plan *p, const struct rc_graph *g, rci_id v)
 {
     if (is_f32_variable(g, v))
         p->value[v].quantized = true;
 }
 
 /* What the next layers read of a sum: the value behind its activations. */
-static void want_sum_output(struct rc_quant_plan *p, const struct rc_graph *g, rc_id v)
+static void want_sum_output(struct rci_quant_plan *p, const struct rc_graph *g, rci_id v)
 {
-    for (rc_id next; (next = rc_graph_single_reader(g, v)) != RC_NONE;) {
+    for (rci_id next; (next = rci_graph_single_reader(g, v)) != RC_NONE;) {
         if (!is_activation(&g->nodes[next]))
             break;
         v = g->nodes[next].out[0];
@@ -140,15 +141,15 @@ static void want_sum_output(struct rc_quant_plan *p, const struct rc_graph *g, r
         want(p, g, v);
 }
 
-static bool from_weighted(const struct rc_graph *g, rc_id v)
+static bool from_weighted(const struct rc_graph *g, rci_id v)
 {
-    const rc_id producer = g->values[v].producer;
-    return producer != RC_NONE && rc_quant_is_weighted(g, &g->nodes[producer]) &&
-           rc_graph_single_reader(g, v) != RC_NONE;
+    const rci_id producer = g->values[v].producer;
+    return producer != RC_NONE && rci_quant_is_weighted(g, &g->nodes[producer]) &&
+           rci_graph_single_reader(g, v) != RC_NONE;
 }
 
-static void want_sum_operands(struct rc_quant_plan *p, const struct rc_graph *g,
-                              const struct rc_node *n, uint32_t flags)
+static void want_sum_operands(struct rci_quant_plan *p, const struct rc_graph *g,
+                              const struct rci_node *n, uint32_t flags)
 {
     bool spare = flags & RC_PLAN_SINGLE_RESIDUAL;
     for (uint32_t i = 0; i < n->n_in; i++) {
@@ -160,12 +161,12 @@ static void want_sum_operands(struct rc_quant_plan *p, const struct rc_graph *g,
 }
 
 /* Backwards: what passes through must be an integer before as well, with the same scale. */
-static void spread_through_pass(struct rc_quant_plan *p, const struct rc_graph *g,
-                                const rc_id *order, uint32_t n_order)
+static void spread_through_pass(struct rci_quant_plan *p, const struct rc_graph *g,
+                                const rci_id *order, uint32_t n_order)
 {
     for (uint32_t i = n_order; i-- > 0;) {
-        const struct rc_node *n = &g->nodes[order[i]];
-        rc_id from = RC_NONE; /* an output that is an integer */
+        const struct rci_node *n = &g->nodes[order[i]];
+        rci_id from = RC_NONE; /* an output that is an integer */
         for (uint32_t k = 0; node_passes(n) && k < n->n_out; k++)
             if (n->out[k] != RC_NONE && p->value[n->out[k]].quantized)
                 from = n->out[k];
@@ -180,30 +181,30 @@ static void spread_through_pass(struct rc_quant_plan *p, const struct rc_graph *
     }
 }
 
-static void find_observed(struct rc_quant_plan *p, const struct rc_graph *g)
+static void find_observed(struct rci_quant_plan *p, const struct rc_graph *g)
 {
     for (uint32_t v = 0; v < p->n; v++) {
-        const rc_id producer = g->values[v].producer;
+        const rci_id producer = g->values[v].producer;
         p->value[v].observed =
             p->value[v].quantized && (producer == RC_NONE || !node_passes(&g->nodes[producer]));
     }
 }
 
-rc_status rc_quant_plan_create(struct rc_quant_plan *p, const struct rc_graph *g, uint32_t flags)
+rc_status rci_quant_plan_create(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags)
 {
-    rc_id *order = NULL;
+    rci_id *order = NULL;
     uint32_t n_order = 0;
-    *p = (struct rc_quant_plan){.ctx = g->ctx, .n = g->n_values};
-    p->value = rc_alloc_array(g->ctx, p->n, sizeof(*p->value));
+    *p = (struct rci_quant_plan){.ctx = g->ctx, .n = g->n_values};
+    p->value = rci_alloc_array(g->ctx, p->n, sizeof(*p->value));
     if (!p->value)
         return RC_ERR_MEMORY;
-    RC_TRY(rc_graph_order(g, &order, &n_order));
+    RC_TRY(rci_graph_order(g, &order, &n_order));
     for (uint32_t v = 0; v < p->n; v++)
-        p->value[v] = (struct rc_quant_value){.root = v, .low = INFINITY, .high = -INFINITY};
+        p->value[v] = (struct rci_quant_value){.root = v, .low = INFINITY, .high = -INFINITY};
     find_non_negative(p, g, order, n_order);
     for (uint32_t i = 0; i < n_order; i++) {
-        const struct rc_node *n = &g->nodes[order[i]];
-        if (rc_quant_is_weighted(g, n))
+        const struct rci_node *n = &g->nodes[order[i]];
+        if (rci_quant_is_weighted(g, n))
             want(p, g, n->in[0]);
         if (!node_sums(g, n))
             continue;
@@ -212,25 +213,25 @@ rc_status rc_quant_plan_create(struct rc_quant_plan *p, const struct rc_graph *g
     }
     spread_through_pass(p, g, order, n_order);
     find_observed(p, g);
-    rc_release(order);
+    rci_release(order);
     return RC_OK;
 }
 
-void rc_quant_plan_free(struct rc_quant_plan *p)
+void rci_quant_plan_free(struct rci_quant_plan *p)
 {
-    rc_release(p->value);
+    rci_release(p->value);
     p->value = NULL;
     p->n = 0;
 }
 
 /* An input image may be non-negative without a node that says so; the data decide. */
-static bool is_unsigned(const struct rc_graph *g, rc_id v, const struct rc_quant_value *q)
+static bool is_unsigned(const struct rc_graph *g, rci_id v, const struct rci_quant_value *q)
 {
     return q->non_negative ||
            (g->values[v].flags & RC_VALUE_INPUT && q->low >= 0 && q->low <= q->high);
 }
 
-void rc_quant_plan_types(struct rc_quant_plan *p, const struct rc_graph *g)
+void rci_quant_plan_types(struct rci_quant_plan *p, const struct rc_graph *g)
 {
     for (uint32_t v = 0; v < p->n; v++)
         p->value[v].type = RC_U8;
@@ -241,18 +242,18 @@ void rc_quant_plan_types(struct rc_quant_plan *p, const struct rc_graph *g)
         p->value[v].type = p->value[class_root(p, v)].type;
 }
 
-void rc_quant_plan_scales(struct rc_quant_plan *p)
+void rci_quant_plan_scales(struct rci_quant_plan *p)
 {
     for (uint32_t v = 0; v < p->n; v++)
         p->value[v].scale = 0;
     for (uint32_t v = 0; v < p->n; v++) {
-        struct rc_quant_value *root = &p->value[class_root(p, v)];
+        struct rci_quant_value *root = &p->value[class_root(p, v)];
         const float top = root->type == RC_U8 ? 255.0f : 127.0f;
         if (p->value[v].observed)
             root->scale = fmaxf(root->scale, (float) p->value[v].amax / top);
     }
     for (uint32_t v = 0; v < p->n; v++) {
-        struct rc_quant_value *root = &p->value[class_root(p, v)];
+        struct rci_quant_value *root = &p->value[class_root(p, v)];
         if (!(root->scale >= FLT_MIN))
             root->scale = 1; /* only zeros were seen */
         p->value[v].scale = root->scale;

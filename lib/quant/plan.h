@@ -3,21 +3,21 @@
 /* Which values become 8-bit integers, and which of them share one scale. */
 #include "graph/graph.h"
 
-struct rc_quant_value {
-    bool quantized;     /* gets a QuantizeLinear and a DequantizeLinear */
-    bool non_negative;  /* by structure: behind a Relu and the like */
-    rc_id root;         /* values that only moved (MaxPool, Flatten ...) share the root's scale */
-    bool observed;      /* calibration must see it: computed here, not moved */
-    double low, high;   /* seen; low > high: not seen */
-    double amax;        /* threshold of an observed value */
-    enum rc_dtype type; /* RC_U8 or RC_S8, of the whole class */
-    float scale;        /* of the whole class */
+struct rci_quant_value {
+    bool quantized;      /* gets a QuantizeLinear and a DequantizeLinear */
+    bool non_negative;   /* by structure: behind a Relu and the like */
+    rci_id root;         /* values that only moved (MaxPool, Flatten ...) share the root's scale */
+    bool observed;       /* calibration must see it: computed here, not moved */
+    double low, high;    /* seen; low > high: not seen */
+    double amax;         /* threshold of an observed value */
+    enum rci_dtype type; /* RC_U8 or RC_S8, of the whole class */
+    float scale;         /* of the whole class */
 };
 
-struct rc_quant_plan {
+struct rci_quant_plan {
     struct rc_context *ctx;
     uint32_t n;
-    struct rc_quant_value *value; /* [n] by value id */
+    struct rci_quant_value *value; /* [n] by value id */
 };
 
 enum {
@@ -27,14 +27,14 @@ enum {
 /* Quantized are: the data operand of every Conv, Gemm, MatMul with constant weights; all operands
  * of Add; what leaves an Add (behind its activation); and everything these values passed through
  * unchanged. The graph must be folded (no BatchNormalization between). */
-rc_status rc_quant_plan_create(struct rc_quant_plan *p, const struct rc_graph *g, uint32_t flags);
-void rc_quant_plan_free(struct rc_quant_plan *p);
+rc_status rci_quant_plan_create(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags);
+void rci_quant_plan_free(struct rci_quant_plan *p);
 
 /* Types of all classes, from structure and from what was seen of the inputs. */
-void rc_quant_plan_types(struct rc_quant_plan *p, const struct rc_graph *g);
+void rci_quant_plan_types(struct rci_quant_plan *p, const struct rc_graph *g);
 /* Scales of all classes, from types and the thresholds of the observed values. */
-void rc_quant_plan_scales(struct rc_quant_plan *p);
+void rci_quant_plan_scales(struct rci_quant_plan *p);
 
 /* The node's operand 1 is a f32 constant that can be quantized per channel. */
-bool rc_quant_is_weighted(const struct rc_graph *g, const struct rc_node *n);
+bool rci_quant_is_weighted(const struct rc_graph *g, const struct rci_node *n);
 #endif

@@ -11,11 +11,11 @@ struct rc_quantizer {
     uint64_t magic;
     struct rc_context *ctx;
     struct rc_graph *g; /* the folded float graph */
-    struct rc_quant_plan plan;
-    const struct rc_observer *observer;
+    struct rci_quant_plan plan;
+    const struct rci_observer *observer;
     void *params; /* of the observer */
     char *observer_spec;
-    rc_id *entry; /* observed values in topological order */
+    rci_id *entry; /* observed values in topological order */
     uint32_t n_entries;
     uint64_t images, batch, flags, weight_bits;
     uint64_t seen;  /* images of the last calibration; 0: from a table */
@@ -25,25 +25,25 @@ struct rc_quantizer {
 };
 
 /* `o` with defaults filled in. */
-rc_status rc_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
-                              const rc_quantizer_options *o);
-void rc_quantizer_destroy(struct rc_quantizer *q);
-bool rc_quantizer_valid(const struct rc_quantizer *q);
+rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
+                               const rc_quantizer_options *o);
+void rci_quantizer_destroy(struct rc_quantizer *q);
+bool rci_quantizer_valid(const struct rc_quantizer *q);
 
-rc_status rc_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d); /* calibrate */
-rc_status rc_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d);
-void rc_quantizer_forget_biases(struct rc_quantizer *q);
+rc_status rci_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d); /* calibrate */
+rc_status rci_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d);
+void rci_quantizer_forget_biases(struct rc_quantizer *q);
 /* The quantized graph with q->bias in place of the float biases. */
-rc_status rc_quantizer_build(const struct rc_quantizer *q, struct rc_graph **out);
+rc_status rci_quantizer_build(const struct rc_quantizer *q, struct rc_graph **out);
 /* The trainable form became trained: constants for weights and biases. */
-rc_status rc_quantizer_freeze(const struct rc_graph *trained, struct rc_graph **out);
+rc_status rci_quantizer_freeze(const struct rc_graph *trained, struct rc_graph **out);
 
-rc_status rc_quantizer_write_table(const struct rc_quantizer *q, const char *path, int32_t format);
-rc_status rc_quantizer_read_table(struct rc_quantizer *q, const char *path, int32_t format);
+rc_status rci_quantizer_write_table(const struct rc_quantizer *q, const char *path, int32_t format);
+rc_status rci_quantizer_read_table(struct rc_quantizer *q, const char *path, int32_t format);
 /* TensorRT's text cache. */
-rc_status rc_tensorrt_write(const struct rc_quantizer *q, struct rc_buffer *b);
-rc_status rc_tensorrt_read(struct rc_quantizer *q, const char *text, size_t size, double *amax);
+rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b);
+rc_status rci_tensorrt_read(struct rc_quantizer *q, const char *text, size_t size, double *amax);
 
 /* Types and scales from the thresholds; the plan is ready afterwards. */
-void rc_quantizer_settle(struct rc_quantizer *q);
+void rci_quantizer_settle(struct rc_quantizer *q);
 #endif

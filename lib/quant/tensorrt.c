@@ -6,19 +6,19 @@
 #include <math.h>
 #include <string.h>
 
-rc_status rc_tensorrt_write(const struct rc_quantizer *q, struct rc_buffer *b)
+rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b)
 {
     const char *algorithm =
-        q->observer == &rc_observer_entropy ? "EntropyCalibration2" : "MinMaxCalibration";
-    RC_TRY(rc_buffer_printf(b, "TRT-8601-%s\n", algorithm));
+        q->observer == &rci_observer_entropy ? "EntropyCalibration2" : "MinMaxCalibration";
+    RC_TRY(rci_buffer_printf(b, "TRT-8601-%s\n", algorithm));
     for (uint32_t i = 0; i < q->n_entries; i++) {
         const char *name = q->g->values[q->entry[i]].name;
         const float scale = (float) (q->plan.value[q->entry[i]].amax / 127);
         uint32_t bits;
         memcpy(&bits, &scale, sizeof(bits));
         if (strchr(name, '\n'))
-            return rc_fail(RC_ERR_UNSUPPORTED, "value name \"%s\" has a line break", name);
-        RC_TRY(rc_buffer_printf(b, "%s: %08x\n", name, bits));
+            return rci_fail(RC_ERR_UNSUPPORTED, "value name \"%s\" has a line break", name);
+        RC_TRY(rci_buffer_printf(b, "%s: %08x\n", name, bits));
     }
     return RC_OK;
 }
@@ -68,20 +68,20 @@ static rc_status read_line(struct rc_quantizer *q, const char *line, size_t n, u
         colon--;
     float scale;
     if (colon < 2 || !parse_bits(line + colon, n - colon, &scale))
-        return rc_fail(RC_ERR_FORMAT, "line %u is not \"name: hex\"", number);
+        return rci_fail(RC_ERR_FORMAT, "line %u is not \"name: hex\"", number);
     if (!isfinite(scale) || scale < 0)
-        return rc_fail(RC_ERR_FORMAT, "line %u: the scale is %g, must be finite and not negative",
-                       number, (double) scale);
+        return rci_fail(RC_ERR_FORMAT, "line %u: the scale is %g, must be finite and not negative",
+                        number, (double) scale);
     const uint32_t i = entry_named(q, line, colon - 1);
     if (i != RC_NONE)
         amax[i] = 127.0 * (double) scale;
     return RC_OK;
 }
 
-rc_status rc_tensorrt_read(struct rc_quantizer *q, const char *text, size_t size, double *amax)
+rc_status rci_tensorrt_read(struct rc_quantizer *q, const char *text, size_t size, double *amax)
 {
     if (size < 4 || memcmp(text, "TRT-", 4))
-        return rc_fail(RC_ERR_FORMAT, "does not start with \"TRT-<version>-<algorithm>\"");
+        return rci_fail(RC_ERR_FORMAT, "does not start with \"TRT-<version>-<algorithm>\"");
     uint32_t number = 0;
     for (size_t at = 0; at < size;) {
         const char *end = memchr(text + at, '\n', size - at);

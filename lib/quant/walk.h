@@ -5,10 +5,10 @@
 #include "exec/session.h"
 #include "quant/quantizer.h"
 
-struct rc_quant_walk {
+struct rci_quant_walk {
     struct rc_context *ctx;
     struct rc_session *session;
-    struct rc_batches *batches;
+    struct rci_batches *batches;
     uint32_t batch, n_out;
     uint64_t index, left; /* next batch, images still to come */
     float *x;             /* [batch, C, H, W] */
@@ -17,10 +17,10 @@ struct rc_quant_walk {
 };
 
 /* Outputs of `g` with `observe` after them. Same images in the same order for every walk. */
-rc_status rc_quant_walk_start(struct rc_quant_walk *w, const struct rc_quantizer *q,
-                              struct rc_dataset *d, const struct rc_graph *g, const rc_id *observe,
-                              uint32_t n_observe);
+rc_status rci_quant_walk_start(struct rci_quant_walk *w, const struct rc_quantizer *q,
+                               struct rc_dataset *d, const struct rc_graph *g,
+                               const rci_id *observe, uint32_t n_observe);
 /* Fill x and out with the next batch; *n = 0 at the end. */
-rc_status rc_quant_walk_next(struct rc_quant_walk *w, uint32_t *n);
-void rc_quant_walk_end(struct rc_quant_walk *w);
+rc_status rci_quant_walk_next(struct rci_quant_walk *w, uint32_t *n);
+void rci_quant_walk_end(struct rci_quant_walk *w);
 #endif

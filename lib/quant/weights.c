@@ -9,15 +9,15 @@ struct channels {
     int64_t count, inner, total;
 };
 
-static struct channels channels_of(const struct rc_tensor *w, uint32_t axis)
+static struct channels channels_of(const struct rci_tensor *w, uint32_t axis)
 {
-    struct channels c = {w->shape.dim[axis], 1, rc_shape_count(&w->shape)};
+    struct channels c = {w->shape.dim[axis], 1, rci_shape_count(&w->shape)};
     for (uint32_t k = axis + 1; k < w->shape.rank; k++)
         c.inner *= w->shape.dim[k];
     return c;
 }
 
-static void scales_find(float *scale, const struct rc_tensor *w, struct channels c, bool one)
+static void scales_find(float *scale, const struct rci_tensor *w, struct channels c, bool one)
 {
     const float *x = w->data;
     for (int64_t i = 0; i < c.total; i++) {
@@ -28,12 +28,12 @@ static void scales_find(float *scale, const struct rc_tensor *w, struct channels
     }
 }
 
-static rc_status scales_settle(float *scale, int64_t n, const struct rc_quant_weight_options *o)
+static rc_status scales_settle(float *scale, int64_t n, const struct rci_quant_weight_options *o)
 {
     for (int64_t k = 0; k < n; k++) {
         if (!(scale[k] <= FLT_MAX))
-            return rc_fail(RC_ERR_MODEL, "a weight of channel %lld is NaN or infinite",
-                           (long long) k);
+            return rci_fail(RC_ERR_MODEL, "a weight of channel %lld is NaN or infinite",
+                            (long long) k);
         if (o->keep && scale[k] <= o->keep[k] * ((float) o->top + 0.5f)) {
             scale[k] = o->keep[k];
             continue;
@@ -47,16 +47,17 @@ static rc_status scales_settle(float *scale, int64_t n, const struct rc_quant_we
     return RC_OK;
 }
 
-rc_status rc_quant_weight_make(struct rc_quant_weight *out, struct rc_context *ctx,
-                               const struct rc_tensor *w, const struct rc_quant_weight_options *o)
+rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context *ctx,
+                                const struct rci_tensor *w,
+                                const struct rci_quant_weight_options *o)
 {
     const struct channels c = channels_of(w, o->axis);
-    *out = (struct rc_quant_weight){.n_scale = o->per_tensor ? 1 : c.count, .axis = o->axis};
+    *out = (struct rci_quant_weight){.n_scale = o->per_tensor ? 1 : c.count, .axis = o->axis};
     rc_status st = RC_ERR_MEMORY;
-    out->scale = rc_alloc_array(ctx, (size_t) out->n_scale, sizeof(float));
+    out->scale = rci_alloc_array(ctx, (size_t) out->n_scale, sizeof(float));
     if (!out->scale)
         goto out;
-    RC_TRY_OUT(st, rc_tensor_new(&out->q, ctx, RC_S8, &w->shape));
+    RC_TRY_OUT(st, rci_tensor_new(&out->q, ctx, RC_S8, &w->shape));
     scales_find(out->scale, w, c, o->per_tensor);
     RC_TRY_OUT(st, scales_settle(out->scale, out->n_scale, o));
     const float *x = w->data;
@@ -67,13 +68,13 @@ rc_status rc_quant_weight_make(struct rc_quant_weight *out, struct rc_context *c
     }
 out:
     if (st != RC_OK)
-        rc_quant_weight_free(out);
+        rci_quant_weight_free(out);
     return st;
 }
 
-void rc_quant_weight_free(struct rc_quant_weight *w)
+void rci_quant_weight_free(struct rci_quant_weight *w)
 {
-    rc_tensor_free(&w->q);
-    rc_release(w->scale);
+    rci_tensor_free(&w->q);
+    rci_release(w->scale);
     w->scale = NULL;
 }

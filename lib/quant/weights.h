@@ -3,14 +3,14 @@
 /* Symmetric integer weights: w[o] = scale[o] * q[o], |q| <= top, rounded to nearest even. */
 #include "tensor/tensor.h"
 
-struct rc_quant_weight {
-    struct rc_tensor q; /* s8, shape of the weight */
-    float *scale;       /* [n_scale], along `axis` */
+struct rci_quant_weight {
+    struct rci_tensor q; /* s8, shape of the weight */
+    float *scale;        /* [n_scale], along `axis` */
     int64_t n_scale;
     uint32_t axis;
 };
 
-struct rc_quant_weight_options {
+struct rci_quant_weight_options {
     uint32_t axis;
     int32_t top; /* 127 for 8 bits, 63 for 7 ... */
     bool per_tensor;
@@ -19,7 +19,8 @@ struct rc_quant_weight_options {
 };
 
 /* A channel of zeros gets scale 1. RC_ERR_MODEL when a weight is NaN or infinite. */
-rc_status rc_quant_weight_make(struct rc_quant_weight *out, struct rc_context *c,
-                               const struct rc_tensor *w, const struct rc_quant_weight_options *o);
-void rc_quant_weight_free(struct rc_quant_weight *w);
+rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context *c,
+                                const struct rci_tensor *w,
+                                const struct rci_quant_weight_options *o);
+void rci_quant_weight_free(struct rci_quant_weight *w);
 #endif

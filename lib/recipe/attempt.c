@@ -9,16 +9,16 @@
 static const char *const observers[] = {"mse", "percentile", "entropy", "minmax"};
 enum { N_OBSERVERS = sizeof(observers) / sizeof(observers[0]) };
 
-bool rc_stage_can_retry(const struct rc_run *run, const struct rc_stage *stage)
+bool rci_stage_can_retry(const struct rci_run *run, const struct rci_stage *stage)
 {
-    const struct rc_recipe_step *s = &run->recipe.step[stage->first];
+    const struct rci_recipe_step *s = &run->recipe.step[stage->first];
     if (s->kind == RC_STEP_PRUNE)
         return (int64_t) run->attempt < s->prune.retries;
     return s->kind == RC_STEP_QUANTIZE && run->attempt < N_OBSERVERS;
 }
 
 /* The step's own observer first, then the list without it. */
-static const char *observer_for(const struct rc_quantize_step *q, uint32_t attempt)
+static const char *observer_for(const struct rci_quantize_step *q, uint32_t attempt)
 {
     if (!attempt)
         return q->observer;
@@ -35,7 +35,7 @@ static double milder(double kept, uint32_t attempt)
     return kept;
 }
 
-static rc_status prune(struct rc_run *run, const struct rc_prune_step *p, const rc_graph *from,
+static rc_status prune(struct rci_run *run, const struct rci_prune_step *p, const rc_graph *from,
                        rc_graph **out)
 {
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
@@ -53,7 +53,7 @@ static rc_status prune(struct rc_run *run, const struct rc_prune_step *p, const 
     rc_status st = rc_pruner_plan(pruner, NULL);
     if (st == RC_OK || st == RC_ERR_GOAL) {
         if (st == RC_ERR_GOAL)
-            rc_log(run->ctx, RC_LOG_WARNING, "%s", rc_last_error());
+            rci_log(run->ctx, RC_LOG_WARNING, "%s", rc_last_error());
         st = rc_pruner_apply(pruner, out, NULL);
         if (st == RC_ERR_GOAL && *out)
             st = RC_OK;
@@ -68,10 +68,10 @@ static void on_train(void *user, const rc_train_progress *p)
     snprintf(text, sizeof(text), "epoch %llu/%llu, loss %.4f, %.0f images/s",
              (unsigned long long) p->epoch, (unsigned long long) p->epochs, p->epoch_loss,
              p->images_per_second);
-    rc_run_show(user, text, (double) p->step / (double) p->steps);
+    rci_run_show(user, text, (double) p->step / (double) p->steps);
 }
 
-static rc_status train(struct rc_run *run, const struct rc_train_step *t, rc_graph *g,
+static rc_status train(struct rci_run *run, const struct rci_train_step *t, rc_graph *g,
                        uint32_t index)
 {
     rc_train_options o = RC_TRAIN_OPTIONS_INIT;
@@ -95,7 +95,7 @@ static rc_status train(struct rc_run *run, const struct rc_train_step *t, rc_gra
     d.alpha = t->alpha;
     if (run->o->folder) {
         checkpoint =
-            rc_format(run->ctx, "%s/step-%u-attempt-%u.ckpt", run->o->folder, index, run->attempt);
+            rci_format(run->ctx, "%s/step-%u-attempt-%u.ckpt", run->o->folder, index, run->attempt);
         if (!checkpoint)
             return RC_ERR_MEMORY;
         o.checkpoint = checkpoint;
@@ -111,11 +111,11 @@ static rc_status train(struct rc_run *run, const struct rc_train_step *t, rc_gra
 out:
     rc_trainer_free(&trainer);
     rc_distiller_free(&distiller);
-    rc_release(checkpoint);
+    rci_release(checkpoint);
     return st;
 }
 
-static rc_status calibrate(struct rc_run *run, const struct rc_quantize_step *q,
+static rc_status calibrate(struct rci_run *run, const struct rci_quantize_step *q,
                            const rc_graph *from, rc_graph **out)
 {
     rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
@@ -135,13 +135,13 @@ static rc_status calibrate(struct rc_run *run, const struct rc_quantize_step *q,
     return st;
 }
 
-static rc_status quantize(struct rc_run *run, const struct rc_quantize_step *q,
+static rc_status quantize(struct rci_run *run, const struct rci_quantize_step *q,
                           const rc_graph *from, rc_graph **out, uint32_t index)
 {
     RC_TRY(calibrate(run, q, from, out));
     if (!q->epochs)
         return RC_OK;
-    const struct rc_train_step t = {
+    const struct rci_train_step t = {
         .epochs = q->epochs, .lr = q->lr, .augmentation = "crop+flip", .distill = true};
     rc_graph *trained = *out;
     *out = NULL;
@@ -152,15 +152,15 @@ static rc_status quantize(struct rc_run *run, const struct rc_quantize_step *q,
     return st;
 }
 
-rc_status rc_run_attempt(struct rc_run *run, const struct rc_stage *stage, struct rc_graph **out)
+rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage, struct rc_graph **out)
 {
     rc_graph *g = NULL;
     RC_TRY(rc_graph_copy(&g, run->best));
     rc_status st = RC_OK;
     for (uint32_t i = stage->first; i < stage->first + stage->count && st == RC_OK; i++) {
-        const struct rc_recipe_step *s = &run->recipe.step[i];
+        const struct rci_recipe_step *s = &run->recipe.step[i];
         rc_graph *next = NULL;
-        rc_run_show(run, "", 0);
+        rci_run_show(run, "", 0);
         if (s->kind == RC_STEP_FUSE)
             st = rc_graph_fuse(g);
         else if (s->kind == RC_STEP_TRAIN)

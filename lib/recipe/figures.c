@@ -3,7 +3,7 @@
 
 #include "io/onnx.h"
 
-rc_status rc_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1)
+rc_status rci_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1)
 {
     rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
     RC_TRY(rc_evaluate(g, d, NULL, &e));
@@ -11,8 +11,8 @@ rc_status rc_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *to
     return RC_OK;
 }
 
-rc_status rc_run_latency(struct rc_run *run, const struct rc_graph *before,
-                         const struct rc_graph *after, double ms[2])
+rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
+                          const struct rc_graph *after, double ms[2])
 {
     rc_session *s[2] = {NULL, NULL};
     rc_latency r[2] = {RC_LATENCY_INIT, RC_LATENCY_INIT};
@@ -30,28 +30,28 @@ rc_status rc_run_latency(struct rc_run *run, const struct rc_graph *before,
     return st;
 }
 
-rc_status rc_run_measure(struct rc_run *run, const struct rc_graph *g, rc_compress_figures *f)
+rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, rc_compress_figures *f)
 {
     rc_graph_info info = RC_GRAPH_INFO_INIT;
-    struct rc_bytes file = {NULL, 0};
+    struct rci_bytes file = {NULL, 0};
     double ms[2];
-    rc_run_show(run, "measuring", 1);
+    rci_run_show(run, "measuring", 1);
     RC_TRY(rc_graph_get_info(g, &info));
-    RC_TRY(rc_onnx_save_memory(&file, g));
-    rc_release(file.data);
+    RC_TRY(rci_onnx_save_memory(&file, g));
+    rci_release(file.data);
     f->file_bytes = file.size;
     f->macs = info.macs;
     f->parameters = info.parameters;
     f->weight_bytes = info.weight_bytes;
-    RC_TRY(rc_run_top1(run->o->calib, g, &f->calib_top1));
+    RC_TRY(rci_run_top1(run->o->calib, g, &f->calib_top1));
     f->top1 = f->calib_top1;
-    RC_TRY(rc_run_latency(run, run->original, g, ms));
+    RC_TRY(rci_run_latency(run, run->original, g, ms));
     f->median_ms = ms[1];
     return RC_OK;
 }
 
-rc_status rc_run_report(struct rc_run *run, const char *name, const rc_compress_figures *f,
-                        bool kept, double seconds, const char *note)
+rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
+                         bool kept, double seconds, const char *note)
 {
     if (!run->o->report)
         return RC_OK;
@@ -69,7 +69,7 @@ rc_status rc_run_report(struct rc_run *run, const char *name, const rc_compress_
     return rc_report_add_step(run->o->report, &s);
 }
 
-void rc_run_show(const struct rc_run *run, const char *detail, double fraction)
+void rci_run_show(const struct rci_run *run, const char *detail, double fraction)
 {
     if (!run->o->progress)
         return;

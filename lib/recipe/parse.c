@@ -10,34 +10,34 @@ static const char default_text[] =
     "    \"augmentation\": \"crop+flip\", \"distill\": true },\n"
     "  { \"step\": \"quantize\", \"observer\": \"mse\", \"images\": 512 } ] }\n";
 
-const char *rc_recipe_default_text(void)
+const char *rci_recipe_default_text(void)
 {
     return default_text;
 }
 
-static rc_status read_prune(struct rc_prune_step *p, const struct rc_json_value *v)
+static rc_status read_prune(struct rci_prune_step *p, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step",       "macs",         "parameters", "ratio",
                                        "round_to",   "min_channels", "retries",    "criterion",
                                        "allocation", "repair",       NULL};
     p->retries = 2;
     p->repair = "bn";
-    RC_TRY(rc_json_only_keys(v, keys, "prune step"));
-    RC_TRY(rc_json_read_number(v, "macs", 0.01, 1, &p->macs));
-    RC_TRY(rc_json_read_number(v, "parameters", 0.01, 1, &p->parameters));
-    RC_TRY(rc_json_read_number(v, "ratio", 0.01, 1, &p->ratio));
-    RC_TRY(rc_json_read_integer(v, "round_to", 0, 1024, &p->round_to));
-    RC_TRY(rc_json_read_integer(v, "min_channels", 0, 1 << 20, &p->min_channels));
-    RC_TRY(rc_json_read_integer(v, "retries", 0, 8, &p->retries));
-    RC_TRY(rc_json_read_text(v, "criterion", &p->criterion));
-    RC_TRY(rc_json_read_text(v, "allocation", &p->allocation));
-    RC_TRY(rc_json_read_text(v, "repair", &p->repair));
+    RC_TRY(rci_json_only_keys(v, keys, "prune step"));
+    RC_TRY(rci_json_read_number(v, "macs", 0.01, 1, &p->macs));
+    RC_TRY(rci_json_read_number(v, "parameters", 0.01, 1, &p->parameters));
+    RC_TRY(rci_json_read_number(v, "ratio", 0.01, 1, &p->ratio));
+    RC_TRY(rci_json_read_integer(v, "round_to", 0, 1024, &p->round_to));
+    RC_TRY(rci_json_read_integer(v, "min_channels", 0, 1 << 20, &p->min_channels));
+    RC_TRY(rci_json_read_integer(v, "retries", 0, 8, &p->retries));
+    RC_TRY(rci_json_read_text(v, "criterion", &p->criterion));
+    RC_TRY(rci_json_read_text(v, "allocation", &p->allocation));
+    RC_TRY(rci_json_read_text(v, "repair", &p->repair));
     if (p->macs == 0 && p->parameters == 0 && p->ratio == 0)
         p->macs = 0.6;
     return RC_OK;
 }
 
-static rc_status read_train(struct rc_train_step *t, const struct rc_json_value *v)
+static rc_status read_train(struct rci_train_step *t, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step",      "epochs",       "batch",   "images", "replays",
                                        "lr",        "temperature",  "alpha",   "ema",    "rate",
@@ -46,55 +46,55 @@ static rc_status read_train(struct rc_train_step *t, const struct rc_json_value 
     t->lr = 0.01;
     t->augmentation = "crop+flip";
     t->distill = true;
-    RC_TRY(rc_json_only_keys(v, keys, "train step"));
-    RC_TRY(rc_json_read_integer(v, "epochs", 1, 100000, &t->epochs));
-    RC_TRY(rc_json_read_integer(v, "batch", 0, 65536, &t->batch));
-    RC_TRY(rc_json_read_integer(v, "images", 0, INT32_MAX, &t->images));
-    RC_TRY(rc_json_read_integer(v, "replays", 0, 1024, &t->replays));
-    RC_TRY(rc_json_read_number(v, "lr", 1e-9, 1000, &t->lr));
-    RC_TRY(rc_json_read_number(v, "temperature", 0.1, 100, &t->temperature));
-    RC_TRY(rc_json_read_number(v, "alpha", 1e-6, 1, &t->alpha));
-    RC_TRY(rc_json_read_number(v, "ema", 0, 0.99999, &t->ema));
-    RC_TRY(rc_json_read_text(v, "rate", &t->rate));
-    RC_TRY(rc_json_read_text(v, "optimizer", &t->optimizer));
-    RC_TRY(rc_json_read_text(v, "augmentation", &t->augmentation));
-    RC_TRY(rc_json_read_bool(v, "distill", &t->distill));
+    RC_TRY(rci_json_only_keys(v, keys, "train step"));
+    RC_TRY(rci_json_read_integer(v, "epochs", 1, 100000, &t->epochs));
+    RC_TRY(rci_json_read_integer(v, "batch", 0, 65536, &t->batch));
+    RC_TRY(rci_json_read_integer(v, "images", 0, INT32_MAX, &t->images));
+    RC_TRY(rci_json_read_integer(v, "replays", 0, 1024, &t->replays));
+    RC_TRY(rci_json_read_number(v, "lr", 1e-9, 1000, &t->lr));
+    RC_TRY(rci_json_read_number(v, "temperature", 0.1, 100, &t->temperature));
+    RC_TRY(rci_json_read_number(v, "alpha", 1e-6, 1, &t->alpha));
+    RC_TRY(rci_json_read_number(v, "ema", 0, 0.99999, &t->ema));
+    RC_TRY(rci_json_read_text(v, "rate", &t->rate));
+    RC_TRY(rci_json_read_text(v, "optimizer", &t->optimizer));
+    RC_TRY(rci_json_read_text(v, "augmentation", &t->augmentation));
+    RC_TRY(rci_json_read_bool(v, "distill", &t->distill));
     if (!t->augmentation[0])
         t->augmentation = NULL;
     return RC_OK;
 }
 
-static rc_status read_quantize(struct rc_quantize_step *q, const struct rc_json_value *v)
+static rc_status read_quantize(struct rci_quantize_step *q, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step", "observer",     "images", "epochs",
                                        "lr",   "reduce_range", NULL};
     q->observer = "mse";
     q->lr = 0.0005;
-    RC_TRY(rc_json_only_keys(v, keys, "quantize step"));
-    RC_TRY(rc_json_read_text(v, "observer", &q->observer));
-    RC_TRY(rc_json_read_integer(v, "images", 0, 1 << 24, &q->images));
-    RC_TRY(rc_json_read_integer(v, "epochs", 0, 1000, &q->epochs));
-    RC_TRY(rc_json_read_number(v, "lr", 1e-9, 10, &q->lr));
-    return rc_json_read_bool(v, "reduce_range", &q->reduce_range);
+    RC_TRY(rci_json_only_keys(v, keys, "quantize step"));
+    RC_TRY(rci_json_read_text(v, "observer", &q->observer));
+    RC_TRY(rci_json_read_integer(v, "images", 0, 1 << 24, &q->images));
+    RC_TRY(rci_json_read_integer(v, "epochs", 0, 1000, &q->epochs));
+    RC_TRY(rci_json_read_number(v, "lr", 1e-9, 10, &q->lr));
+    return rci_json_read_bool(v, "reduce_range", &q->reduce_range);
 }
 
-static rc_status read_fuse(const struct rc_json_value *v)
+static rc_status read_fuse(const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step", NULL};
-    return rc_json_only_keys(v, keys, "fuse step");
+    return rci_json_only_keys(v, keys, "fuse step");
 }
 
-static rc_status read_step(struct rc_recipe_step *s, const struct rc_json_value *v)
+static rc_status read_step(struct rci_recipe_step *s, const struct rci_json_value *v)
 {
     const char *name = NULL;
-    RC_TRY(rc_json_expect(v, RC_JSON_OBJECT, "a step"));
-    RC_TRY(rc_json_read_text(v, "step", &name));
+    RC_TRY(rci_json_expect(v, RC_JSON_OBJECT, "a step"));
+    RC_TRY(rci_json_read_text(v, "step", &name));
     if (!name)
-        return rc_fail(RC_ERR_FORMAT, "recipe: a step has no \"step\"");
+        return rci_fail(RC_ERR_FORMAT, "recipe: a step has no \"step\"");
     static const char *const names[] = {"fuse", "prune", "train", "quantize"};
     for (int k = 0; k < 4; k++)
         if (!strcmp(name, names[k]))
-            s->kind = (enum rc_step_kind)(RC_STEP_FUSE + k);
+            s->kind = (enum rci_step_kind)(RC_STEP_FUSE + k);
     switch (s->kind) {
     case RC_STEP_FUSE:
         return read_fuse(v);
@@ -105,30 +105,30 @@ static rc_status read_step(struct rc_recipe_step *s, const struct rc_json_value 
     case RC_STEP_QUANTIZE:
         return read_quantize(&s->quantize, v);
     }
-    return rc_fail(RC_ERR_FORMAT,
-                   "recipe: step \"%s\" is unknown, allowed are fuse, prune, train and quantize",
-                   name);
+    return rci_fail(RC_ERR_FORMAT,
+                    "recipe: step \"%s\" is unknown, allowed are fuse, prune, train and quantize",
+                    name);
 }
 
-static rc_status read_steps(struct rc_recipe *r, const struct rc_json_value *root)
+static rc_status read_steps(struct rci_recipe *r, const struct rci_json_value *root)
 {
     static const char *const keys[] = {"schema", "name", "steps", NULL};
     int64_t schema = 1;
-    RC_TRY(rc_json_expect(root, RC_JSON_OBJECT, "a recipe"));
-    RC_TRY(rc_json_only_keys(root, keys, "recipe"));
-    RC_TRY(rc_json_read_integer(root, "schema", 1, 1, &schema));
-    const struct rc_json_value *steps = rc_json_get(root, "steps");
+    RC_TRY(rci_json_expect(root, RC_JSON_OBJECT, "a recipe"));
+    RC_TRY(rci_json_only_keys(root, keys, "recipe"));
+    RC_TRY(rci_json_read_integer(root, "schema", 1, 1, &schema));
+    const struct rci_json_value *steps = rci_json_get(root, "steps");
     if (!steps)
-        return rc_fail(RC_ERR_FORMAT, "recipe: no \"steps\"");
-    RC_TRY(rc_json_expect(steps, RC_JSON_ARRAY, "steps"));
+        return rci_fail(RC_ERR_FORMAT, "recipe: no \"steps\"");
+    RC_TRY(rci_json_expect(steps, RC_JSON_ARRAY, "steps"));
     if (!steps->count || steps->count > RC_MAX_STEPS)
-        return rc_fail(RC_ERR_FORMAT, "recipe: %u steps, allowed are 1 to %d", steps->count,
-                       RC_MAX_STEPS);
-    for (const struct rc_json_value *v = steps->first; v; v = v->next)
+        return rci_fail(RC_ERR_FORMAT, "recipe: %u steps, allowed are 1 to %d", steps->count,
+                        RC_MAX_STEPS);
+    for (const struct rci_json_value *v = steps->first; v; v = v->next)
         RC_TRY(read_step(&r->step[r->n++], v));
     for (uint32_t i = 0; i + 1 < r->n; i++)
         if (r->step[i].kind == RC_STEP_QUANTIZE)
-            return rc_fail(RC_ERR_FORMAT, "recipe: \"quantize\" must be the last step");
+            return rci_fail(RC_ERR_FORMAT, "recipe: \"quantize\" must be the last step");
     return RC_OK;
 }
 
@@ -140,27 +140,27 @@ static uint64_t hash(const char *s)
     return h;
 }
 
-rc_status rc_recipe_parse(struct rc_recipe *r, struct rc_context *c, const char *text)
+rc_status rci_recipe_parse(struct rci_recipe *r, struct rc_context *c, const char *text)
 {
     memset(r, 0, sizeof(*r));
     r->hash = hash(text);
-    RC_TRY(rc_json_parse(&r->json, c, text, strlen(text), "recipe"));
-    const rc_status st = read_steps(r, rc_json_root(r->json));
+    RC_TRY(rci_json_parse(&r->json, c, text, strlen(text), "recipe"));
+    const rc_status st = read_steps(r, rci_json_root(r->json));
     if (st != RC_OK)
-        rc_recipe_clear(r);
+        rci_recipe_clear(r);
     return st;
 }
 
-void rc_recipe_clear(struct rc_recipe *r)
+void rci_recipe_clear(struct rci_recipe *r)
 {
-    rc_json_free(&r->json);
+    rci_json_free(&r->json);
     r->n = 0;
 }
 
 /* What a target means is docs/recipe.md's table. */
-rc_status rc_target_find(const struct rc_target **out, const char *name)
+rc_status rci_target_find(const struct rci_target **out, const char *name)
 {
-    static const struct rc_target targets[] = {
+    static const struct rci_target targets[] = {
         {"cpu", 8, 0},
         {"mobile", 8, RC_QUANTIZE_REDUCE_RANGE},
         {"fpga", 16, RC_QUANTIZE_PER_TENSOR},
@@ -171,18 +171,18 @@ rc_status rc_target_find(const struct rc_target **out, const char *name)
             *out = &targets[i];
             return RC_OK;
         }
-    return rc_fail(RC_ERR_ARG, "target is \"%s\", allowed are cpu, mobile, fpga and mlu", name);
+    return rci_fail(RC_ERR_ARG, "target is \"%s\", allowed are cpu, mobile, fpga and mlu", name);
 }
 
 /* A prune step and the train steps behind it are judged together: pruning alone always loses. */
-uint32_t rc_recipe_stages(const struct rc_recipe *r, struct rc_stage stage[RC_MAX_STEPS])
+uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_MAX_STEPS])
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->n;) {
         uint32_t end = i + 1;
         while (r->step[i].kind == RC_STEP_PRUNE && end < r->n && r->step[end].kind == RC_STEP_TRAIN)
             end++;
-        stage[n++] = (struct rc_stage){i, end - i};
+        stage[n++] = (struct rci_stage){i, end - i};
         i = end;
     }
     return n;

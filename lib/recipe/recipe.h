@@ -11,64 +11,64 @@
 #include <rescomp/recipe.h>
 #include <rescomp/train.h>
 
-enum rc_step_kind { RC_STEP_FUSE = 1, RC_STEP_PRUNE, RC_STEP_TRAIN, RC_STEP_QUANTIZE };
+enum rci_step_kind { RC_STEP_FUSE = 1, RC_STEP_PRUNE, RC_STEP_TRAIN, RC_STEP_QUANTIZE };
 
 /* Texts point into the parsed JSON. Zero means default, as in the public options. */
-struct rc_prune_step {
+struct rci_prune_step {
     double macs, parameters, ratio;
     int64_t round_to, min_channels, retries;
     const char *criterion, *allocation, *repair;
 };
-struct rc_train_step {
+struct rci_train_step {
     int64_t epochs, batch, images, replays;
     double lr, temperature, alpha, ema;
     const char *rate, *optimizer, *augmentation;
     bool distill;
 };
-struct rc_quantize_step {
+struct rci_quantize_step {
     const char *observer;
     int64_t images, epochs; /* epochs: quantization-aware training */
     double lr;
     bool reduce_range;
 };
-struct rc_recipe_step {
-    enum rc_step_kind kind;
-    struct rc_prune_step prune;
-    struct rc_train_step train;
-    struct rc_quantize_step quantize;
+struct rci_recipe_step {
+    enum rci_step_kind kind;
+    struct rci_prune_step prune;
+    struct rci_train_step train;
+    struct rci_quantize_step quantize;
 };
 
 enum { RC_MAX_STEPS = 32 };
-struct rc_recipe {
-    struct rc_json *json; /* owns the texts */
-    struct rc_recipe_step step[RC_MAX_STEPS];
+struct rci_recipe {
+    struct rci_json *json; /* owns the texts */
+    struct rci_recipe_step step[RC_MAX_STEPS];
     uint32_t n;
     uint64_t hash; /* of the text, for resuming */
 };
 
-rc_status rc_recipe_parse(struct rc_recipe *r, struct rc_context *c, const char *text);
-void rc_recipe_clear(struct rc_recipe *r);
-const char *rc_recipe_default_text(void);
+rc_status rci_recipe_parse(struct rci_recipe *r, struct rc_context *c, const char *text);
+void rci_recipe_clear(struct rci_recipe *r);
+const char *rci_recipe_default_text(void);
 
 /* How integers and channel counts suit a kind of hardware. */
-struct rc_target {
+struct rci_target {
     const char *name;
     uint64_t round_to, quantize_flags;
 };
-rc_status rc_target_find(const struct rc_target **out, const char *name);
+rc_status rci_target_find(const struct rci_target **out, const char *name);
 
 /* Stages of a run: [first, first + count) of the recipe's steps. */
-struct rc_stage { uint32_t first, count; };
-uint32_t rc_recipe_stages(const struct rc_recipe *r, struct rc_stage stage[RC_MAX_STEPS]);
+struct rci_stage { uint32_t first, count; };
+uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_MAX_STEPS]);
 
 /* Everything a run works on (run.c). */
-struct rc_run {
+struct rci_run {
     struct rc_context *ctx;
     const struct rc_graph *original;
     struct rc_graph *best;  /* the last state that was good enough */
     const rc_compress_options *o;
-    const struct rc_target *target;
-    struct rc_recipe recipe;
+    const struct rci_target *target;
+    struct rci_recipe recipe;
     rc_compress_figures before, now;
     rc_compress_result result;
     const char *stage_name;
@@ -77,20 +77,21 @@ struct rc_run {
     bool gave_up;     /* a stage was given up */
 };
 
-rc_status rc_run_all(struct rc_run *run);
+rc_status rci_run_all(struct rci_run *run);
 /* One attempt at a stage: a new graph from run->best (attempt.c). */
-rc_status rc_run_attempt(struct rc_run *run, const struct rc_stage *stage, struct rc_graph **out);
+rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage,
+                          struct rc_graph **out);
 /* false when there is no milder way left to try. */
-bool rc_stage_can_retry(const struct rc_run *run, const struct rc_stage *stage);
+bool rci_stage_can_retry(const struct rci_run *run, const struct rci_stage *stage);
 /* Top-1 on calib, size and cost; latency too (figures.c). */
-rc_status rc_run_measure(struct rc_run *run, const struct rc_graph *g, rc_compress_figures *f);
-rc_status rc_run_latency(struct rc_run *run, const struct rc_graph *before,
+rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, rc_compress_figures *f);
+rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
                          const struct rc_graph *after, double ms[2]);
-rc_status rc_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1);
-rc_status rc_run_report(struct rc_run *run, const char *name, const rc_compress_figures *f,
+rc_status rci_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1);
+rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
                         bool kept, double seconds, const char *note);
-void rc_run_show(const struct rc_run *run, const char *detail, double fraction);
+void rci_run_show(const struct rci_run *run, const char *detail, double fraction);
 /* Finished stages on disk (resume.c). */
-rc_status rc_run_save_stage(struct rc_run *run, uint32_t stage);
-rc_status rc_run_load_stages(struct rc_run *run, uint32_t stages, uint32_t *done);
+rc_status rci_run_save_stage(struct rci_run *run, uint32_t stage);
+rc_status rci_run_load_stages(struct rci_run *run, uint32_t stages, uint32_t *done);
 #endif

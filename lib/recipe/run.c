@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *kind_name(enum rc_step_kind k)
+static const char *kind_name(enum rci_step_kind k)
 {
     static const char *const names[] = {"", "fuse", "prune", "train", "quantize"};
     return names[k];
 }
 
-static void name_stage(const struct rc_run *run, const struct rc_stage *stage, char *text, size_t n)
+static void name_stage(const struct rci_run *run, const struct rci_stage *stage, char *text,
+                       size_t n)
 {
     size_t used = 0;
     for (uint32_t i = 0; i < stage->count && used < n; i++)
@@ -21,25 +22,25 @@ static void name_stage(const struct rc_run *run, const struct rc_stage *stage, c
 }
 
 /* Good enough: within max_drop of the original on the calib images. */
-static bool acceptable(const struct rc_run *run, const rc_compress_figures *f)
+static bool acceptable(const struct rci_run *run, const rc_compress_figures *f)
 {
     return run->before.calib_top1 - f->calib_top1 <= run->o->max_drop + 1e-9;
 }
 
-static rc_status judge(struct rc_run *run, struct rc_graph **g, uint64_t began, bool *kept)
+static rc_status judge(struct rci_run *run, struct rc_graph **g, uint64_t began, bool *kept)
 {
     rc_compress_figures f = {0};
     char note[128];
-    RC_TRY(rc_run_measure(run, *g, &f));
+    RC_TRY(rci_run_measure(run, *g, &f));
     const double drop = run->before.calib_top1 - f.calib_top1;
     *kept = acceptable(run, &f);
     snprintf(note, sizeof(note), "%.2f points %s than the original, allowed is %.2f",
              drop < 0 ? -drop : drop, drop < 0 ? "better" : "worse", run->o->max_drop);
-    RC_TRY(rc_run_report(run, run->stage_name, &f, *kept, (double) (rc_clock_ns() - began) * 1e-9,
-                         note));
-    rc_log(run->ctx, RC_LOG_INFO, "%s: top-1 %.2f, %llu multiply-adds, %llu bytes, %.3f ms; %s",
-           run->stage_name, f.calib_top1, (unsigned long long) f.macs,
-           (unsigned long long) f.file_bytes, f.median_ms, *kept ? "kept" : "not kept");
+    RC_TRY(rci_run_report(run, run->stage_name, &f, *kept, (double) (rci_clock_ns() - began) * 1e-9,
+                          note));
+    rci_log(run->ctx, RC_LOG_INFO, "%s: top-1 %.2f, %llu multiply-adds, %llu bytes, %.3f ms; %s",
+            run->stage_name, f.calib_top1, (unsigned long long) f.macs,
+            (unsigned long long) f.file_bytes, f.median_ms, *kept ? "kept" : "not kept");
     if (!*kept)
         return RC_OK;
     rc_graph_free(&run->best);
@@ -49,22 +50,22 @@ static rc_status judge(struct rc_run *run, struct rc_graph **g, uint64_t began, 
     return RC_OK;
 }
 
-static rc_status run_stage(struct rc_run *run, const struct rc_stage *stage)
+static rc_status run_stage(struct rci_run *run, const struct rci_stage *stage)
 {
     char name[160];
     bool kept = false;
     for (run->attempt = 0; !kept; run->attempt++) {
         rc_graph *g = NULL;
-        const uint64_t began = rc_clock_ns();
+        const uint64_t began = rci_clock_ns();
         name_stage(run, stage, name, sizeof(name));
         run->stage_name = name;
-        rc_status st = rc_run_attempt(run, stage, &g);
+        rc_status st = rci_run_attempt(run, stage, &g);
         if (st == RC_OK)
             st = judge(run, &g, began, &kept);
         rc_graph_free(&g);
         RC_TRY(st);
         run->result.attempts++;
-        if (!kept && !rc_stage_can_retry(run, stage))
+        if (!kept && !rci_stage_can_retry(run, stage))
             break;
     }
     run->result.kept += kept;
@@ -74,18 +75,18 @@ static rc_status run_stage(struct rc_run *run, const struct rc_stage *stage)
 }
 
 /* Final figures: test accuracy of both, and latencies from one interleaved run. */
-static rc_status finish(struct rc_run *run)
+static rc_status finish(struct rci_run *run)
 {
     double ms[2];
     run->stage_name = "final measurement";
-    rc_run_show(run, "", 0);
-    RC_TRY(rc_run_measure(run, run->best, &run->now));
-    RC_TRY(rc_run_latency(run, run->original, run->best, ms));
+    rci_run_show(run, "", 0);
+    RC_TRY(rci_run_measure(run, run->best, &run->now));
+    RC_TRY(rci_run_latency(run, run->original, run->best, ms));
     run->before.median_ms = ms[0];
     run->now.median_ms = ms[1];
     if (run->o->test) {
-        RC_TRY(rc_run_top1(run->o->test, run->original, &run->before.top1));
-        RC_TRY(rc_run_top1(run->o->test, run->best, &run->now.top1));
+        RC_TRY(rci_run_top1(run->o->test, run->original, &run->before.top1));
+        RC_TRY(rci_run_top1(run->o->test, run->best, &run->now.top1));
     }
     if (run->o->report)
         RC_TRY(rc_report_set_layers(run->o->report, run->original, run->best));
@@ -95,7 +96,7 @@ static rc_status finish(struct rc_run *run)
 }
 
 /* Layer times for the report's bars. */
-static rc_status profile(struct rc_run *run, const struct rc_graph *g, int32_t which)
+static rc_status profile(struct rci_run *run, const struct rc_graph *g, int32_t which)
 {
     rc_session_options o = RC_SESSION_OPTIONS_INIT;
     rc_latency_options l = RC_LATENCY_OPTIONS_INIT;
@@ -112,41 +113,41 @@ static rc_status profile(struct rc_run *run, const struct rc_graph *g, int32_t w
     return st;
 }
 
-static rc_status check_goals(const struct rc_run *run)
+static rc_status check_goals(const struct rci_run *run)
 {
     const rc_compress_figures *b = &run->before, *a = &run->now;
     const double size = (double) a->file_bytes / (double) b->file_bytes;
     const double latency = a->median_ms / b->median_ms;
     if (run->o->size_ratio > 0 && size > run->o->size_ratio)
-        return rc_fail(RC_ERR_GOAL, "the file is %.3f of its size before, the goal was %.3f", size,
-                       run->o->size_ratio);
+        return rci_fail(RC_ERR_GOAL, "the file is %.3f of its size before, the goal was %.3f", size,
+                        run->o->size_ratio);
     if (run->o->latency_ratio > 0 && latency > run->o->latency_ratio)
-        return rc_fail(RC_ERR_GOAL, "latency is %.3f of that before, the goal was %.3f", latency,
-                       run->o->latency_ratio);
+        return rci_fail(RC_ERR_GOAL, "latency is %.3f of that before, the goal was %.3f", latency,
+                        run->o->latency_ratio);
     if (run->gave_up)
-        return rc_fail(RC_ERR_GOAL,
-                       "a step lost more than %.2f points in every attempt and was "
-                       "left out",
-                       run->o->max_drop);
+        return rci_fail(RC_ERR_GOAL,
+                        "a step lost more than %.2f points in every attempt and was "
+                        "left out",
+                        run->o->max_drop);
     return RC_OK;
 }
 
-rc_status rc_run_all(struct rc_run *run)
+rc_status rci_run_all(struct rci_run *run)
 {
-    struct rc_stage stage[RC_MAX_STEPS];
-    const uint32_t n = rc_recipe_stages(&run->recipe, stage);
+    struct rci_stage stage[RC_MAX_STEPS];
+    const uint32_t n = rci_recipe_stages(&run->recipe, stage);
     uint32_t done;
     run->stages = n;
     run->stage_name = "measuring the original";
-    RC_TRY(rc_run_load_stages(run, n, &done));
-    RC_TRY(rc_run_measure(run, run->original, &run->before));
+    RC_TRY(rci_run_load_stages(run, n, &done));
+    RC_TRY(rci_run_measure(run, run->original, &run->before));
     run->now = run->before;
-    RC_TRY(rc_run_report(run, "original", &run->before, true, 0, NULL));
+    RC_TRY(rci_run_report(run, "original", &run->before, true, 0, NULL));
     for (uint32_t i = done; i < n; i++) {
         run->stage_index = i + 1;
-        RC_TRY(rc_check_cancel(run->ctx));
+        RC_TRY(rci_check_cancel(run->ctx));
         RC_TRY(run_stage(run, &stage[i]));
-        RC_TRY(rc_run_save_stage(run, i));
+        RC_TRY(rci_run_save_stage(run, i));
     }
     RC_TRY(finish(run));
     if (run->o->report) {

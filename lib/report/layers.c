@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Graphs list their nodes in much the same order, so the search starts behind the last hit. */
-static struct rc_report_layer *find_layer(struct rc_report *r, const char *name)
+static struct rci_report_layer *find_layer(struct rc_report *r, const char *name)
 {
     for (uint32_t i = 0; i < r->n_layers; i++) {
         const uint32_t k = (r->last_hit + 1 + i) % r->n_layers;
@@ -16,13 +16,13 @@ static struct rc_report_layer *find_layer(struct rc_report *r, const char *name)
 }
 
 static rc_status add_layer(struct rc_report *r, const char *name, const char *op,
-                           struct rc_report_layer **out)
+                           struct rci_report_layer **out)
 {
-    RC_TRY(rc_grow(r->ctx, &r->layers, r->n_layers, &r->cap_layers, sizeof(**out)));
-    struct rc_report_layer l = {.name = rc_strdup(r->ctx, name), .op = rc_strdup(r->ctx, op)};
+    RC_TRY(rci_grow(r->ctx, &r->layers, r->n_layers, &r->cap_layers, sizeof(**out)));
+    struct rci_report_layer l = {.name = rci_strdup(r->ctx, name), .op = rci_strdup(r->ctx, op)};
     if (!l.name || !l.op) {
-        rc_release(l.name);
-        rc_release(l.op);
+        rci_release(l.name);
+        rci_release(l.op);
         return RC_ERR_MEMORY;
     }
     *out = &r->layers[r->n_layers];
@@ -30,17 +30,17 @@ static rc_status add_layer(struct rc_report *r, const char *name, const char *op
     return RC_OK;
 }
 
-static rc_status take_node(struct rc_report *r, const struct rc_graph *g, rc_id id, uint32_t which)
+static rc_status take_node(struct rc_report *r, const struct rc_graph *g, rci_id id, uint32_t which)
 {
-    const struct rc_node *n = &g->nodes[id];
-    struct rc_cost cost;
-    RC_TRY(rc_node_cost(g, id, &cost, NULL));
+    const struct rci_node *n = &g->nodes[id];
+    struct rci_cost cost;
+    RC_TRY(rci_node_cost(g, id, &cost, NULL));
     if (cost.macs == 0)
         return RC_OK;
-    struct rc_report_layer *l = which ? find_layer(r, n->name) : NULL; /* names are unique */
+    struct rci_report_layer *l = which ? find_layer(r, n->name) : NULL; /* names are unique */
     if (!l)
         RC_TRY(add_layer(r, n->name, n->op->name, &l));
-    const struct rc_shape *s = &g->values[n->out[0]].tensor.shape;
+    const struct rci_shape *s = &g->values[n->out[0]].tensor.shape;
     l->width[which] = s->rank > 1 ? (uint32_t) s->dim[1] : 1;
     l->macs[which] = cost.macs;
     return RC_OK;
@@ -48,51 +48,52 @@ static rc_status take_node(struct rc_report *r, const struct rc_graph *g, rc_id 
 
 static rc_status take_graph(struct rc_report *r, const struct rc_graph *g, uint32_t which)
 {
-    rc_id *order = NULL;
+    rci_id *order = NULL;
     uint32_t n;
-    RC_TRY(rc_graph_order(g, &order, &n));
+    RC_TRY(rci_graph_order(g, &order, &n));
     rc_status st = RC_OK;
     for (uint32_t i = 0; st == RC_OK && i < n; i++)
         st = take_node(r, g, order[i], which);
-    rc_release(order);
+    rci_release(order);
     return st;
 }
 
 static void clear_layers(struct rc_report *r)
 {
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        rc_release(r->layers[i].name);
-        rc_release(r->layers[i].op);
+        rci_release(r->layers[i].name);
+        rci_release(r->layers[i].op);
     }
     r->n_layers = r->last_hit = 0;
     r->timed = false;
 }
 
-rc_status rc_report_put_layers(struct rc_report *r, const struct rc_graph *before,
-                               const struct rc_graph *after)
+rc_status rci_report_put_layers(struct rc_report *r, const struct rc_graph *before,
+                                const struct rc_graph *after)
 {
     clear_layers(r);
     RC_TRY(take_graph(r, before, 0));
     return take_graph(r, after, 1);
 }
 
-rc_status rc_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s)
+rc_status rci_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s)
 {
     static const char rest[] = "(other)";
     if (r->n_layers == 0)
-        return rc_fail(RC_ERR_STATE, "times need layers: call rc_report_set_layers first");
+        return rci_fail(RC_ERR_STATE, "times need layers: call rc_report_set_layers first");
     for (uint32_t i = 0; i < r->n_layers; i++)
         r->layers[i].ms[which] = 0;
-    for (uint32_t i = 0; i < rc_session_n_steps(s); i++) {
-        struct rc_step_info info;
-        rc_session_step(s, i, &info);
-        struct rc_report_layer *l = find_layer(r, info.name);
+    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
+        struct rci_step_info info;
+        rci_session_step(s, i, &info);
+        struct rci_report_layer *l = find_layer(r, info.name);
         if (!l)
             l = find_layer(r, rest);
         if (!l)
             RC_TRY(add_layer(r, rest, "", &l));
         if (info.runs)
-            l->ms[which] += 1000 * info.seconds / (double) info.runs * (double) rc_session_parts(s);
+            l->ms[which] +=
+                1000 * info.seconds / (double) info.runs * (double) rci_session_parts(s);
     }
     r->timed = true;
     return RC_OK;

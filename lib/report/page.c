@@ -6,25 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 
-static void put(struct rc_page *p, const void *bytes, size_t n)
+static void put(struct rci_page *p, const void *bytes, size_t n)
 {
     if (p->failed == RC_OK)
-        p->failed = rc_buffer_append(p->to, bytes, n);
+        p->failed = rci_buffer_append(p->to, bytes, n);
 }
 
-void rc_page_raw(struct rc_page *p, const char *markup)
+void rci_page_raw(struct rci_page *p, const char *markup)
 {
     put(p, markup, strlen(markup));
 }
 
-void rc_page_format(struct rc_page *p, const char *fmt, ...)
+void rci_page_format(struct rci_page *p, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    rc_page_raw(p, text);
+    rci_page_raw(p, text);
 }
 
 /* false for what XML does not allow: control characters, U+FFFE, U+FFFF. */
@@ -34,77 +34,77 @@ static bool allowed(const uint8_t *s, uint32_t n)
     return n > 0 && !last_two && (s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n');
 }
 
-void rc_page_short_text(struct rc_page *p, const char *text, uint32_t most)
+void rci_page_short_text(struct rci_page *p, const char *text, uint32_t most)
 {
     const uint8_t *s = (const uint8_t *) text;
     for (uint32_t i = 0; *s; i++) {
         if (i == most) {
-            rc_page_raw(p, "\xE2\x80\xA6");
+            rci_page_raw(p, "\xE2\x80\xA6");
             return;
         }
-        const uint32_t n = rc_utf8_length(s, strnlen((const char *) s, 4));
+        const uint32_t n = rci_utf8_length(s, strnlen((const char *) s, 4));
         if (!allowed(s, n))
-            rc_page_raw(p, "\xEF\xBF\xBD");
+            rci_page_raw(p, "\xEF\xBF\xBD");
         else if (n == 1 && strchr("&<>\"", *s))
-            rc_page_raw(p, *s == '&'   ? "&amp;"
-                           : *s == '<' ? "&lt;"
-                           : *s == '>' ? "&gt;"
-                                       : "&quot;");
+            rci_page_raw(p, *s == '&'   ? "&amp;"
+                            : *s == '<' ? "&lt;"
+                            : *s == '>' ? "&gt;"
+                                        : "&quot;");
         else
             put(p, s, n);
         s += n ? n : 1;
     }
 }
 
-void rc_page_text(struct rc_page *p, const char *text)
+void rci_page_text(struct rci_page *p, const char *text)
 {
-    rc_page_short_text(p, text, UINT32_MAX);
+    rci_page_short_text(p, text, UINT32_MAX);
 }
 
-void rc_page_real(struct rc_page *p, double v, int digits)
+void rci_page_real(struct rci_page *p, double v, int digits)
 {
     char text[RC_NUMBER_TEXT];
-    rc_page_raw(p, rc_number_fixed(v, digits, text));
+    rci_page_raw(p, rci_number_fixed(v, digits, text));
 }
 
 /* Three significant digits. */
-static void put_short(struct rc_page *p, double v)
+static void put_short(struct rci_page *p, double v)
 {
-    rc_page_real(p, v, v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2);
+    rci_page_real(p, v, v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2);
 }
 
-static void put_scaled(struct rc_page *p, double v, const char *const *units)
+static void put_scaled(struct rci_page *p, double v, const char *const *units)
 {
     uint32_t i = 0;
     for (; v >= 999.5 && units[i + 1]; i++)
         v /= 1000;
     if (i == 0)
-        rc_page_real(p, v, 0);
+        rci_page_real(p, v, 0);
     else
         put_short(p, v);
-    rc_page_raw(p, units[i]);
+    rci_page_raw(p, units[i]);
 }
 
-void rc_page_figure(struct rc_page *p, double v, enum rc_unit unit)
+void rci_page_figure(struct rci_page *p, double v, enum rci_unit unit)
 {
     static const char *const bytes[] = {" B", " kB", " MB", " GB", NULL};
     static const char *const counts[] = {"", " k", " M", " G", NULL};
     if (v == 0) {
-        rc_page_raw(p, "\xE2\x80\x93");
+        rci_page_raw(p, "\xE2\x80\x93");
         return;
     }
     switch (unit) {
     case RC_UNIT_PERCENT:
-        rc_page_real(p, v, 2);
-        rc_page_raw(p, " %");
+        rci_page_real(p, v, 2);
+        rci_page_raw(p, " %");
         break;
     case RC_UNIT_MS:
-        rc_page_real(p, v, v < 0.0995 ? 4 : v < 9.95 ? 3 : 1);
-        rc_page_raw(p, " ms");
+        rci_page_real(p, v, v < 0.0995 ? 4 : v < 9.95 ? 3 : 1);
+        rci_page_raw(p, " ms");
         break;
     case RC_UNIT_SECONDS:
-        rc_page_real(p, v, 1);
-        rc_page_raw(p, " s");
+        rci_page_real(p, v, 1);
+        rci_page_raw(p, " s");
         break;
     case RC_UNIT_BYTES:
         put_scaled(p, v, bytes);

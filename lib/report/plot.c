@@ -36,62 +36,62 @@ static int digits_of(double step)
     return step >= 1 ? 0 : (int) fmin(6, ceil(-log10(step) - 1e-9));
 }
 
-static void attribute(struct rc_page *p, const char *name, double v)
+static void attribute(struct rci_page *p, const char *name, double v)
 {
-    rc_page_format(p, " %s=\"", name);
-    rc_page_real(p, v, 1);
-    rc_page_raw(p, "\"");
+    rci_page_format(p, " %s=\"", name);
+    rci_page_real(p, v, 1);
+    rci_page_raw(p, "\"");
 }
 
-static void line(struct rc_page *p, const char *style, const double at[4])
+static void line(struct rci_page *p, const char *style, const double at[4])
 {
     static const char *const names[] = {"x1", "y1", "x2", "y2"};
-    rc_page_format(p, "<line class=\"%s\"", style);
+    rci_page_format(p, "<line class=\"%s\"", style);
     for (int i = 0; i < 4; i++)
         attribute(p, names[i], at[i]);
-    rc_page_raw(p, "/>\n");
+    rci_page_raw(p, "/>\n");
 }
 
-static void open_text(struct rc_page *p, const char *style, double x, double y)
+static void open_text(struct rci_page *p, const char *style, double x, double y)
 {
-    rc_page_format(p, "<text class=\"%s\"", style);
+    rci_page_format(p, "<text class=\"%s\"", style);
     attribute(p, "x", x);
     attribute(p, "y", y);
-    rc_page_raw(p, ">");
+    rci_page_raw(p, ">");
 }
 
-static void open_svg(struct rc_page *p, double height, const char *label)
+static void open_svg(struct rci_page *p, double height, const char *label)
 {
-    rc_page_format(p, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 %d ",
-                   WIDE);
-    rc_page_real(p, height, 0);
-    rc_page_format(p, "\" width=\"%d\"", WIDE);
+    rci_page_format(p, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 %d ",
+                    WIDE);
+    rci_page_real(p, height, 0);
+    rci_page_format(p, "\" width=\"%d\"", WIDE);
     attribute(p, "height", height);
-    rc_page_format(p, " aria-label=\"%s\">\n", label);
+    rci_page_format(p, " aria-label=\"%s\">\n", label);
 }
 
-static void draw_axes(struct rc_page *p, const struct axis *x, const struct axis *y)
+static void draw_axes(struct rci_page *p, const struct axis *x, const struct axis *y)
 {
     for (int i = 0; y->low + i * y->step <= y->high + y->step / 2; i++) {
         const double v = y->low + i * y->step, at = place(y, v);
         line(p, "grid", (double[]){x->from, at, x->to, at});
         open_text(p, "end", LEFT - 8, at + 4);
-        rc_page_real(p, v, digits_of(y->step));
-        rc_page_raw(p, "</text>\n");
+        rci_page_real(p, v, digits_of(y->step));
+        rci_page_raw(p, "</text>\n");
     }
     for (int i = 0; x->low + i * x->step <= x->high + x->step / 2; i++) {
         const double v = x->low + i * x->step, at = place(x, v);
         line(p, "grid", (double[]){at, y->to, at, y->from});
         open_text(p, "middle", at, HIGH - BOTTOM + 18);
-        rc_page_real(p, v, digits_of(x->step));
-        rc_page_raw(p, "</text>\n");
+        rci_page_real(p, v, digits_of(x->step));
+        rci_page_raw(p, "</text>\n");
     }
     line(p, "axis", (double[]){x->from, y->from, x->to, y->from});
     line(p, "axis", (double[]){x->from, y->from, x->from, y->to});
     open_text(p, "middle label", (x->from + x->to) / 2, HIGH - 12);
-    rc_page_raw(p, "million multiply-adds per image</text>\n");
+    rci_page_raw(p, "million multiply-adds per image</text>\n");
     open_text(p, "label", 4, 12);
-    rc_page_raw(p, "top-1 %</text>\n");
+    rci_page_raw(p, "top-1 %</text>\n");
 }
 
 static bool plottable(const rc_report_step *s)
@@ -100,42 +100,43 @@ static bool plottable(const rc_report_step *s)
 }
 
 /* The way that the run took: kept steps joined in their order. */
-static void draw_path(struct rc_page *p, const struct rc_report *r, const struct axis *x,
+static void draw_path(struct rci_page *p, const struct rc_report *r, const struct axis *x,
                       const struct axis *y)
 {
-    rc_page_raw(p, "<polyline class=\"path\" points=\"");
+    rci_page_raw(p, "<polyline class=\"path\" points=\"");
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
         if (!plottable(s) || !(s->kept || i == 0))
             continue;
-        rc_page_real(p, place(x, (double) s->macs / 1e6), 1);
-        rc_page_raw(p, ",");
-        rc_page_real(p, place(y, s->top1), 1);
-        rc_page_raw(p, " ");
+        rci_page_real(p, place(x, (double) s->macs / 1e6), 1);
+        rci_page_raw(p, ",");
+        rci_page_real(p, place(y, s->top1), 1);
+        rci_page_raw(p, " ");
     }
-    rc_page_raw(p, "\"/>\n");
+    rci_page_raw(p, "\"/>\n");
 }
 
-static void draw_point(struct rc_page *p, const struct rc_report *r, uint32_t i, const double at[2])
+static void draw_point(struct rci_page *p, const struct rc_report *r, uint32_t i,
+                       const double at[2])
 {
     const rc_report_step *s = &r->steps[i];
     const bool kept = s->kept || i == 0;
-    rc_page_format(p, "<circle class=\"%s\" r=\"5\"", kept ? "kept" : "dropped");
+    rci_page_format(p, "<circle class=\"%s\" r=\"5\"", kept ? "kept" : "dropped");
     attribute(p, "cx", at[0]);
     attribute(p, "cy", at[1]);
-    rc_page_raw(p, "><title>");
-    rc_page_text(p, s->name);
-    rc_page_raw(p, ": ");
-    rc_page_figure(p, s->top1, RC_UNIT_PERCENT);
-    rc_page_raw(p, ", ");
-    rc_page_figure(p, (double) s->macs, RC_UNIT_COUNT);
-    rc_page_raw(p, " multiply-adds</title></circle>\n");
+    rci_page_raw(p, "><title>");
+    rci_page_text(p, s->name);
+    rci_page_raw(p, ": ");
+    rci_page_figure(p, s->top1, RC_UNIT_PERCENT);
+    rci_page_raw(p, ", ");
+    rci_page_figure(p, (double) s->macs, RC_UNIT_COUNT);
+    rci_page_raw(p, " multiply-adds</title></circle>\n");
     /* every other number stands below its point, as neighbours often share their place */
     open_text(p, "middle number", at[0] + 9, i & 1 ? at[1] + 16 : at[1] - 8);
-    rc_page_format(p, "%u</text>\n", i + 1);
+    rci_page_format(p, "%u</text>\n", i + 1);
 }
 
-void rc_page_accuracy_plot(struct rc_page *p, const struct rc_report *r)
+void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r)
 {
     double macs = 0, low = 100, high = 0;
     for (uint32_t i = 0; i < r->n_steps; i++)
@@ -148,9 +149,9 @@ void rc_page_accuracy_plot(struct rc_page *p, const struct rc_report *r)
         return;
     const struct axis x = axis_make(0, macs, LEFT, WIDE - RIGHT);
     const struct axis y = axis_make(low - 0.2, fmin(high + 0.2, 100), HIGH - BOTTOM, TOP + 8);
-    rc_page_raw(p, "<section><h2>Accuracy against multiply-adds</h2>\n"
-                   "<p>Numbers are those of the steps above. Filled: kept; hollow: tried and "
-                   "given up.</p>\n<figure>");
+    rci_page_raw(p, "<section><h2>Accuracy against multiply-adds</h2>\n"
+                    "<p>Numbers are those of the steps above. Filled: kept; hollow: tried and "
+                    "given up.</p>\n<figure>");
     open_svg(p, HIGH, "Top-1 accuracy of each step against its multiply-adds");
     draw_axes(p, &x, &y);
     draw_path(p, r, &x, &y);
@@ -159,53 +160,54 @@ void rc_page_accuracy_plot(struct rc_page *p, const struct rc_report *r)
         if (plottable(s))
             draw_point(p, r, i, (double[]){place(&x, (double) s->macs / 1e6), place(&y, s->top1)});
     }
-    rc_page_raw(p, "</svg></figure></section>\n");
+    rci_page_raw(p, "</svg></figure></section>\n");
 }
 
-static void draw_bar(struct rc_page *p, const char *style, double y, double wide)
+static void draw_bar(struct rci_page *p, const char *style, double y, double wide)
 {
-    rc_page_format(p, "<rect class=\"%s\" rx=\"2\" height=\"%d\" x=\"%d\"", style, BAR, NAME_WIDE);
+    rci_page_format(p, "<rect class=\"%s\" rx=\"2\" height=\"%d\" x=\"%d\"", style, BAR, NAME_WIDE);
     attribute(p, "y", y);
     attribute(p, "width", fmax(wide, 0));
-    rc_page_raw(p, "/>\n");
+    rci_page_raw(p, "/>\n");
 }
 
 /* v: before and after. */
-static void draw_row(struct rc_page *p, const struct rc_report_layer *l, double y,
+static void draw_row(struct rci_page *p, const struct rci_report_layer *l, double y,
                      const double v[2], double scale)
 {
     open_text(p, "end", NAME_WIDE - 8, y + 14);
-    rc_page_raw(p, "<title>");
-    rc_page_text(p, l->name);
-    rc_page_raw(p, "</title>");
-    rc_page_short_text(p, l->name, 30);
-    rc_page_raw(p, "</text>\n");
+    rci_page_raw(p, "<title>");
+    rci_page_text(p, l->name);
+    rci_page_raw(p, "</title>");
+    rci_page_short_text(p, l->name, 30);
+    rci_page_raw(p, "</text>\n");
     draw_bar(p, "before", y + 1, v[0] * scale);
     draw_bar(p, "after", y + 1 + BAR + 1, v[1] * scale);
     open_text(p, "value", NAME_WIDE + fmax(v[0], v[1]) * scale + 8, y + 14);
 }
 
-static void legend(struct rc_page *p)
+static void legend(struct rci_page *p)
 {
-    rc_page_raw(p, "<p class=\"legend\"><span class=\"swatch before\"></span> before "
-                   "<span class=\"swatch after\"></span> after</p>\n<figure>");
+    rci_page_raw(p, "<p class=\"legend\"><span class=\"swatch before\"></span> before "
+                    "<span class=\"swatch after\"></span> after</p>\n<figure>");
 }
 
-static void width_of(const struct rc_report_layer *l, double v[2])
+static void width_of(const struct rci_report_layer *l, double v[2])
 {
     v[0] = l->width[0];
     v[1] = l->width[1];
 }
 
-static void time_of(const struct rc_report_layer *l, double v[2])
+static void time_of(const struct rci_report_layer *l, double v[2])
 {
     v[0] = l->ms[0];
     v[1] = l->ms[1];
 }
 
 /* Rows of all layers that have a value; returns the pixels per unit. */
-static double open_bars(struct rc_page *p, const struct rc_report *r,
-                        void (*value)(const struct rc_report_layer *, double[2]), const char *label)
+static double open_bars(struct rci_page *p, const struct rc_report *r,
+                        void (*value)(const struct rci_report_layer *, double[2]),
+                        const char *label)
 {
     double most = 0, v[2];
     uint32_t rows = 0;
@@ -219,41 +221,41 @@ static double open_bars(struct rc_page *p, const struct rc_report *r,
     return most > 0 ? (WIDE - NAME_WIDE - VALUE_WIDE) / most : 0;
 }
 
-void rc_page_width_plot(struct rc_page *p, const struct rc_report *r)
+void rci_page_width_plot(struct rci_page *p, const struct rc_report *r)
 {
-    rc_page_raw(p, "<section><h2>Channels per layer</h2>\n");
+    rci_page_raw(p, "<section><h2>Channels per layer</h2>\n");
     const double scale = open_bars(p, r, width_of, "Output channels of each layer");
     double y = 0;
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        const struct rc_report_layer *l = &r->layers[i];
+        const struct rci_report_layer *l = &r->layers[i];
         double v[2];
         width_of(l, v);
         if (v[0] == 0 && v[1] == 0)
             continue;
         draw_row(p, l, y, v, scale);
-        rc_page_format(p, "%u \xE2\x86\x92 %u</text>\n", l->width[0], l->width[1]);
+        rci_page_format(p, "%u \xE2\x86\x92 %u</text>\n", l->width[0], l->width[1]);
         y += ROW;
     }
-    rc_page_raw(p, "</svg></figure></section>\n");
+    rci_page_raw(p, "</svg></figure></section>\n");
 }
 
-void rc_page_time_plot(struct rc_page *p, const struct rc_report *r)
+void rci_page_time_plot(struct rci_page *p, const struct rc_report *r)
 {
-    rc_page_raw(p, "<section><h2>Time per layer</h2>\n");
+    rci_page_raw(p, "<section><h2>Time per layer</h2>\n");
     const double scale = open_bars(p, r, time_of, "Time of each layer");
     double y = 0;
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        const struct rc_report_layer *l = &r->layers[i];
+        const struct rci_report_layer *l = &r->layers[i];
         double v[2];
         time_of(l, v);
         if (v[0] == 0 && v[1] == 0)
             continue;
         draw_row(p, l, y, v, scale);
-        rc_page_figure(p, v[0], RC_UNIT_MS);
-        rc_page_raw(p, " \xE2\x86\x92 ");
-        rc_page_figure(p, v[1], RC_UNIT_MS);
-        rc_page_raw(p, "</text>\n");
+        rci_page_figure(p, v[0], RC_UNIT_MS);
+        rci_page_raw(p, " \xE2\x86\x92 ");
+        rci_page_figure(p, v[1], RC_UNIT_MS);
+        rci_page_raw(p, "</text>\n");
         y += ROW;
     }
-    rc_page_raw(p, "</svg></figure></section>\n");
+    rci_page_raw(p, "</svg></figure></section>\n");
 }

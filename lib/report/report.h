@@ -6,12 +6,12 @@
 #include "graph/graph.h"
 #include <rescomp/report.h>
 
-struct rc_report_fact {
+struct rci_report_fact {
     char *name, *value;
 };
 
 /* [0] before, [1] after. */
-struct rc_report_layer {
+struct rci_report_layer {
     char *name, *op;
     uint32_t width[2]; /* output channels; 0: the layer is not there */
     uint64_t macs[2];
@@ -21,28 +21,28 @@ struct rc_report_layer {
 struct rc_report {
     struct rc_context *ctx;
     char *title;
-    struct rc_report_fact *facts;
+    struct rci_report_fact *facts;
     uint32_t n_facts, cap_facts;
     rc_report_step *steps; /* name and note owned */
     uint32_t n_steps, cap_steps;
-    struct rc_report_layer *layers;
+    struct rci_report_layer *layers;
     uint32_t n_layers, cap_layers, last_hit;
     bool timed;
-    struct rc_buffer text; /* what the last rc_report_json or rc_report_html gave out */
+    struct rci_buffer text; /* what the last rc_report_json or rc_report_html gave out */
 };
 
-rc_status rc_report_create(struct rc_report **out, struct rc_context *c, const char *title);
-void rc_report_destroy(struct rc_report *r);
-rc_status rc_report_put_fact(struct rc_report *r, const char *name, const char *value);
-rc_status rc_report_put_step(struct rc_report *r, const rc_report_step *step);
-rc_status rc_report_put_layers(struct rc_report *r, const struct rc_graph *before,
-                               const struct rc_graph *after);
-rc_status rc_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s);
-rc_status rc_report_write_json(struct rc_report *r);
-rc_status rc_report_write_html(struct rc_report *r);
-rc_status rc_report_write_files(struct rc_report *r, const char *folder);
+rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const char *title);
+void rci_report_destroy(struct rc_report *r);
+rc_status rci_report_put_fact(struct rc_report *r, const char *name, const char *value);
+rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step);
+rc_status rci_report_put_layers(struct rc_report *r, const struct rc_graph *before,
+                                const struct rc_graph *after);
+rc_status rci_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s);
+rc_status rci_report_write_json(struct rc_report *r);
+rc_status rci_report_write_html(struct rc_report *r);
+rc_status rci_report_write_files(struct rc_report *r, const char *folder);
 
 /* NULL while there is no step. */
-const rc_report_step *rc_report_before(const struct rc_report *r);
-const rc_report_step *rc_report_after(const struct rc_report *r);
+const rc_report_step *rci_report_before(const struct rc_report *r);
+const rc_report_step *rci_report_after(const struct rc_report *r);
 #endif

@@ -45,66 +45,66 @@ static const char style[] =
     ".legend .after{background:var(--after);margin-left:1em}\n"
     "@media print{body{padding:0}section{break-inside:avoid}}\n";
 
-static void write_head(struct rc_page *p, const struct rc_report *r)
+static void write_head(struct rci_page *p, const struct rc_report *r)
 {
-    rc_page_raw(p, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n"
-                   "<head><meta charset=\"utf-8\"/>\n<meta name=\"viewport\" "
-                   "content=\"width=device-width, initial-scale=1\"/>\n"
-                   "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>");
-    rc_page_text(p, r->title);
-    rc_page_raw(p, "</title>\n<style>\n");
-    rc_page_raw(p, style);
-    rc_page_raw(p, "</style></head>\n<body><main>\n<h1>");
-    rc_page_text(p, r->title);
-    rc_page_raw(p, "</h1>\n");
+    rci_page_raw(p, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n"
+                    "<head><meta charset=\"utf-8\"/>\n<meta name=\"viewport\" "
+                    "content=\"width=device-width, initial-scale=1\"/>\n"
+                    "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>");
+    rci_page_text(p, r->title);
+    rci_page_raw(p, "</title>\n<style>\n");
+    rci_page_raw(p, style);
+    rci_page_raw(p, "</style></head>\n<body><main>\n<h1>");
+    rci_page_text(p, r->title);
+    rci_page_raw(p, "</h1>\n");
 }
 
-static void write_facts(struct rc_page *p, const struct rc_report *r)
+static void write_facts(struct rci_page *p, const struct rc_report *r)
 {
     if (r->n_facts == 0)
         return;
-    rc_page_raw(p, "<dl>\n");
+    rci_page_raw(p, "<dl>\n");
     for (uint32_t i = 0; i < r->n_facts; i++) {
-        rc_page_raw(p, "<dt>");
-        rc_page_text(p, r->facts[i].name);
-        rc_page_raw(p, "</dt><dd>");
-        rc_page_text(p, r->facts[i].value);
-        rc_page_raw(p, "</dd>\n");
+        rci_page_raw(p, "<dt>");
+        rci_page_text(p, r->facts[i].name);
+        rci_page_raw(p, "</dt><dd>");
+        rci_page_text(p, r->facts[i].value);
+        rci_page_raw(p, "</dd>\n");
     }
-    rc_page_raw(p, "</dl>\n");
+    rci_page_raw(p, "</dl>\n");
 }
 
-static void write_change(struct rc_page *p, double before, double after, enum rc_unit unit)
+static void write_change(struct rci_page *p, double before, double after, enum rci_unit unit)
 {
     if (before == 0 || after == 0) {
-        rc_page_raw(p, "<td></td>");
+        rci_page_raw(p, "<td></td>");
         return;
     }
     const bool points = unit == RC_UNIT_PERCENT;
     const double worth = points ? after - before : before / after - 1;
-    rc_page_format(p, "<td class=\"%s\">", worth >= 0 ? "better" : "worse");
+    rci_page_format(p, "<td class=\"%s\">", worth >= 0 ? "better" : "worse");
     if (points) {
-        rc_page_raw(p, worth >= 0 ? "+" : "\xE2\x88\x92");
-        rc_page_real(p, fabs(worth), 2);
-        rc_page_raw(p, " points</td>");
+        rci_page_raw(p, worth >= 0 ? "+" : "\xE2\x88\x92");
+        rci_page_real(p, fabs(worth), 2);
+        rci_page_raw(p, " points</td>");
         return;
     }
-    rc_page_real(p, worth >= 0 ? before / after : after / before, 2);
-    rc_page_raw(p, "\xC3\x97 ");
-    rc_page_raw(p, unit == RC_UNIT_MS ? (worth >= 0 ? "faster" : "slower")
-                                      : (worth >= 0 ? "less" : "more"));
-    rc_page_raw(p, "</td>");
+    rci_page_real(p, worth >= 0 ? before / after : after / before, 2);
+    rci_page_raw(p, "\xC3\x97 ");
+    rci_page_raw(p, unit == RC_UNIT_MS ? (worth >= 0 ? "faster" : "slower")
+                                       : (worth >= 0 ? "less" : "more"));
+    rci_page_raw(p, "</td>");
 }
 
-static void write_summary(struct rc_page *p, const struct rc_report *r)
+static void write_summary(struct rci_page *p, const struct rc_report *r)
 {
-    const rc_report_step *b = rc_report_before(r), *a = rc_report_after(r);
+    const rc_report_step *b = rci_report_before(r), *a = rci_report_after(r);
     if (!b)
         return;
     const struct {
         const char *name;
         double before, after;
-        enum rc_unit unit;
+        enum rci_unit unit;
     } rows[] = {
         {"Top-1 accuracy", b->top1, a->top1, RC_UNIT_PERCENT},
         {"Latency, median", b->median_ms, a->median_ms, RC_UNIT_MS},
@@ -113,100 +113,100 @@ static void write_summary(struct rc_page *p, const struct rc_report *r)
         {"Multiply-adds", (double) b->macs, (double) a->macs, RC_UNIT_COUNT},
         {"Parameters", (double) b->parameters, (double) a->parameters, RC_UNIT_COUNT},
     };
-    rc_page_raw(p, "<section><h2>Before and after</h2>\n<div class=\"scroll\"><table "
-                   "class=\"summary\"><thead><tr><th></th><th>Before</th><th>After</th>"
-                   "<th>Change</th></tr></thead><tbody>\n");
+    rci_page_raw(p, "<section><h2>Before and after</h2>\n<div class=\"scroll\"><table "
+                    "class=\"summary\"><thead><tr><th></th><th>Before</th><th>After</th>"
+                    "<th>Change</th></tr></thead><tbody>\n");
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].before == 0 && rows[i].after == 0)
             continue;
-        rc_page_format(p, "<tr><td>%s</td><td>", rows[i].name);
-        rc_page_figure(p, rows[i].before, rows[i].unit);
-        rc_page_raw(p, "</td><td>");
-        rc_page_figure(p, rows[i].after, rows[i].unit);
-        rc_page_raw(p, "</td>");
+        rci_page_format(p, "<tr><td>%s</td><td>", rows[i].name);
+        rci_page_figure(p, rows[i].before, rows[i].unit);
+        rci_page_raw(p, "</td><td>");
+        rci_page_figure(p, rows[i].after, rows[i].unit);
+        rci_page_raw(p, "</td>");
         write_change(p, rows[i].before, rows[i].after, rows[i].unit);
-        rc_page_raw(p, "</tr>\n");
+        rci_page_raw(p, "</tr>\n");
     }
-    rc_page_raw(p, "</tbody></table></div></section>\n");
+    rci_page_raw(p, "</tbody></table></div></section>\n");
 }
 
-static void write_cell(struct rc_page *p, double v, enum rc_unit unit)
+static void write_cell(struct rci_page *p, double v, enum rci_unit unit)
 {
-    rc_page_raw(p, "<td>");
-    rc_page_figure(p, v, unit);
-    rc_page_raw(p, "</td>");
+    rci_page_raw(p, "<td>");
+    rci_page_figure(p, v, unit);
+    rci_page_raw(p, "</td>");
 }
 
-static void write_steps(struct rc_page *p, const struct rc_report *r)
+static void write_steps(struct rci_page *p, const struct rc_report *r)
 {
     if (r->n_steps == 0)
         return;
-    rc_page_raw(p,
-                "<section><h2>Steps</h2>\n<div class=\"scroll\"><table><thead><tr><th>#</th>"
-                "<th class=\"left\">Step</th><th>Top-1</th><th>Latency</th><th>File</th>"
-                "<th>Multiply-adds</th><th>Parameters</th><th>Took</th>"
-                "<th class=\"left\">Kept</th><th class=\"left\">Note</th></tr></thead><tbody>\n");
+    rci_page_raw(p,
+                 "<section><h2>Steps</h2>\n<div class=\"scroll\"><table><thead><tr><th>#</th>"
+                 "<th class=\"left\">Step</th><th>Top-1</th><th>Latency</th><th>File</th>"
+                 "<th>Multiply-adds</th><th>Parameters</th><th>Took</th>"
+                 "<th class=\"left\">Kept</th><th class=\"left\">Note</th></tr></thead><tbody>\n");
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
         const bool kept = s->kept || i == 0;
-        rc_page_format(p, "<tr%s><td>%u</td><td class=\"left\">", kept ? "" : " class=\"dropped\"",
-                       i + 1);
-        rc_page_text(p, s->name);
-        rc_page_raw(p, "</td>");
+        rci_page_format(p, "<tr%s><td>%u</td><td class=\"left\">", kept ? "" : " class=\"dropped\"",
+                        i + 1);
+        rci_page_text(p, s->name);
+        rci_page_raw(p, "</td>");
         write_cell(p, s->top1, RC_UNIT_PERCENT);
         write_cell(p, s->median_ms, RC_UNIT_MS);
         write_cell(p, (double) s->file_bytes, RC_UNIT_BYTES);
         write_cell(p, (double) s->macs, RC_UNIT_COUNT);
         write_cell(p, (double) s->parameters, RC_UNIT_COUNT);
         write_cell(p, s->seconds, RC_UNIT_SECONDS);
-        rc_page_format(p, "<td class=\"left\">%s</td><td class=\"note\">", kept ? "yes" : "no");
-        rc_page_text(p, s->note);
-        rc_page_raw(p, "</td></tr>\n");
+        rci_page_format(p, "<td class=\"left\">%s</td><td class=\"note\">", kept ? "yes" : "no");
+        rci_page_text(p, s->note);
+        rci_page_raw(p, "</td></tr>\n");
     }
-    rc_page_raw(p, "</tbody></table></div></section>\n");
+    rci_page_raw(p, "</tbody></table></div></section>\n");
 }
 
-static void write_layers(struct rc_page *p, const struct rc_report *r)
+static void write_layers(struct rci_page *p, const struct rc_report *r)
 {
-    rc_page_format(p,
-                   "<section><h2>Layers</h2>\n<div class=\"scroll\"><table><thead><tr>"
-                   "<th>Layer</th><th class=\"left\">Operator</th><th>Channels</th><th>after</th>"
-                   "<th>Multiply-adds</th><th>after</th>%s</tr></thead><tbody>\n",
-                   r->timed ? "<th>Time</th><th>after</th>" : "");
+    rci_page_format(p,
+                    "<section><h2>Layers</h2>\n<div class=\"scroll\"><table><thead><tr>"
+                    "<th>Layer</th><th class=\"left\">Operator</th><th>Channels</th><th>after</th>"
+                    "<th>Multiply-adds</th><th>after</th>%s</tr></thead><tbody>\n",
+                    r->timed ? "<th>Time</th><th>after</th>" : "");
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        const struct rc_report_layer *l = &r->layers[i];
-        rc_page_raw(p, "<tr><td>");
-        rc_page_text(p, l->name);
-        rc_page_raw(p, "</td><td class=\"left\">");
-        rc_page_text(p, l->op);
-        rc_page_raw(p, "</td>");
+        const struct rci_report_layer *l = &r->layers[i];
+        rci_page_raw(p, "<tr><td>");
+        rci_page_text(p, l->name);
+        rci_page_raw(p, "</td><td class=\"left\">");
+        rci_page_text(p, l->op);
+        rci_page_raw(p, "</td>");
         for (int k = 0; k < 2; k++)
             write_cell(p, l->width[k], RC_UNIT_COUNT);
         for (int k = 0; k < 2; k++)
             write_cell(p, (double) l->macs[k], RC_UNIT_COUNT);
         for (int k = 0; r->timed && k < 2; k++)
             write_cell(p, l->ms[k], RC_UNIT_MS);
-        rc_page_raw(p, "</tr>\n");
+        rci_page_raw(p, "</tr>\n");
     }
-    rc_page_raw(p, "</tbody></table></div></section>\n");
+    rci_page_raw(p, "</tbody></table></div></section>\n");
 }
 
-rc_status rc_report_write_html(struct rc_report *r)
+rc_status rci_report_write_html(struct rc_report *r)
 {
-    rc_buffer_free(&r->text);
-    struct rc_page p = {.to = &r->text};
+    rci_buffer_free(&r->text);
+    struct rci_page p = {.to = &r->text};
     write_head(&p, r);
     write_facts(&p, r);
     write_summary(&p, r);
     write_steps(&p, r);
-    rc_page_accuracy_plot(&p, r);
+    rci_page_accuracy_plot(&p, r);
     if (r->n_layers) {
-        rc_page_width_plot(&p, r);
+        rci_page_width_plot(&p, r);
         if (r->timed)
-            rc_page_time_plot(&p, r);
+            rci_page_time_plot(&p, r);
         write_layers(&p, r);
     }
-    rc_page_raw(&p, "</main></body></html>\n");
+    rci_page_raw(&p, "</main></body></html>\n");
     RC_TRY(p.failed);
-    return rc_buffer_append(&r->text, "", 1);
+    return rci_buffer_append(&r->text, "", 1);
 }

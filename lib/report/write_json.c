@@ -2,23 +2,23 @@
 #include "base/json.h"
 #include "report/report.h"
 
-static void put_count(struct rc_json_writer *w, const char *key, uint64_t v)
+static void put_count(struct rci_json_writer *w, const char *key, uint64_t v)
 {
     if (v)
-        rc_json_put_integer(w, key, (int64_t) v);
+        rci_json_put_integer(w, key, (int64_t) v);
     else
-        rc_json_put_null(w, key);
+        rci_json_put_null(w, key);
 }
 
-static void put_real(struct rc_json_writer *w, const char *key, double v)
+static void put_real(struct rci_json_writer *w, const char *key, double v)
 {
     if (v != 0)
-        rc_json_put_number(w, key, v);
+        rci_json_put_number(w, key, v);
     else
-        rc_json_put_null(w, key);
+        rci_json_put_null(w, key);
 }
 
-static void put_figures(struct rc_json_writer *w, const rc_report_step *s)
+static void put_figures(struct rci_json_writer *w, const rc_report_step *s)
 {
     put_real(w, "top1", s->top1);
     put_real(w, "median_ms", s->median_ms);
@@ -28,68 +28,68 @@ static void put_figures(struct rc_json_writer *w, const rc_report_step *s)
     put_count(w, "file_bytes", s->file_bytes);
 }
 
-static void put_state(struct rc_json_writer *w, const char *key, const rc_report_step *s)
+static void put_state(struct rci_json_writer *w, const char *key, const rc_report_step *s)
 {
     if (!s) {
-        rc_json_put_null(w, key);
+        rci_json_put_null(w, key);
         return;
     }
-    rc_json_begin_object(w, key);
-    rc_json_put_text(w, "step", s->name);
+    rci_json_begin_object(w, key);
+    rci_json_put_text(w, "step", s->name);
     put_figures(w, s);
-    rc_json_end_object(w);
+    rci_json_end_object(w);
 }
 
-static void put_steps(struct rc_json_writer *w, const struct rc_report *r)
+static void put_steps(struct rci_json_writer *w, const struct rc_report *r)
 {
-    rc_json_begin_array(w, "steps");
+    rci_json_begin_array(w, "steps");
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
-        rc_json_begin_object(w, NULL);
-        rc_json_put_text(w, "name", s->name);
+        rci_json_begin_object(w, NULL);
+        rci_json_put_text(w, "name", s->name);
         put_figures(w, s);
         put_real(w, "seconds", s->seconds);
-        rc_json_put_bool(w, "kept", s->kept);
-        rc_json_put_text(w, "note", s->note);
-        rc_json_end_object(w);
+        rci_json_put_bool(w, "kept", s->kept);
+        rci_json_put_text(w, "note", s->note);
+        rci_json_end_object(w);
     }
-    rc_json_end_array(w);
+    rci_json_end_array(w);
 }
 
-static void put_layers(struct rc_json_writer *w, const struct rc_report *r)
+static void put_layers(struct rci_json_writer *w, const struct rc_report *r)
 {
-    rc_json_begin_array(w, "layers");
+    rci_json_begin_array(w, "layers");
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        const struct rc_report_layer *l = &r->layers[i];
-        rc_json_begin_object(w, NULL);
-        rc_json_put_text(w, "name", l->name);
-        rc_json_put_text(w, "op", l->op);
+        const struct rci_report_layer *l = &r->layers[i];
+        rci_json_begin_object(w, NULL);
+        rci_json_put_text(w, "name", l->name);
+        rci_json_put_text(w, "op", l->op);
         put_count(w, "width_before", l->width[0]);
         put_count(w, "width_after", l->width[1]);
         put_count(w, "macs_before", l->macs[0]);
         put_count(w, "macs_after", l->macs[1]);
         put_real(w, "ms_before", l->ms[0]);
         put_real(w, "ms_after", l->ms[1]);
-        rc_json_end_object(w);
+        rci_json_end_object(w);
     }
-    rc_json_end_array(w);
+    rci_json_end_array(w);
 }
 
-rc_status rc_report_write_json(struct rc_report *r)
+rc_status rci_report_write_json(struct rc_report *r)
 {
-    rc_buffer_free(&r->text);
-    struct rc_json_writer w = rc_json_writer_make(&r->text, false);
-    rc_json_begin_object(&w, NULL);
-    rc_json_put_text(&w, "title", r->title);
-    rc_json_begin_object(&w, "facts");
+    rci_buffer_free(&r->text);
+    struct rci_json_writer w = rci_json_writer_make(&r->text, false);
+    rci_json_begin_object(&w, NULL);
+    rci_json_put_text(&w, "title", r->title);
+    rci_json_begin_object(&w, "facts");
     for (uint32_t i = 0; i < r->n_facts; i++)
-        rc_json_put_text(&w, r->facts[i].name, r->facts[i].value);
-    rc_json_end_object(&w);
-    put_state(&w, "before", rc_report_before(r));
-    put_state(&w, "after", rc_report_after(r));
+        rci_json_put_text(&w, r->facts[i].name, r->facts[i].value);
+    rci_json_end_object(&w);
+    put_state(&w, "before", rci_report_before(r));
+    put_state(&w, "after", rci_report_after(r));
     put_steps(&w, r);
     put_layers(&w, r);
-    rc_json_end_object(&w);
-    RC_TRY(rc_json_finish(&w));
-    return rc_buffer_append(&r->text, "", 1);
+    rci_json_end_object(&w);
+    RC_TRY(rci_json_finish(&w));
+    return rci_buffer_append(&r->text, "", 1);
 }

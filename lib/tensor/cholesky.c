@@ -13,12 +13,13 @@ static void subtract_row(double *restrict y, const double *restrict x, double a,
         y[i] -= a * x[i];
 }
 
-rc_status rc_cholesky(double *a, size_t n)
+rc_status rci_cholesky(double *a, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
         double *row = a + k * n;
         if (!(row[k] > 0 && isfinite(row[k])))
-            return rc_fail(RC_ERR_STATE, "matrix is not positive definite at row %zu of %zu", k, n);
+            return rci_fail(RC_ERR_STATE, "matrix is not positive definite at row %zu of %zu", k,
+                            n);
         const double scale = 1 / sqrt(row[k]);
         for (size_t j = k; j < n; j++)
             row[j] *= scale;
@@ -29,7 +30,7 @@ rc_status rc_cholesky(double *a, size_t n)
     return RC_OK;
 }
 
-void rc_cholesky_solve(const double *u, size_t n, double *b, size_t columns)
+void rci_cholesky_solve(const double *u, size_t n, double *b, size_t columns)
 {
     for (size_t k = 0; k < n; k++) { /* U' Y = B */
         double *row = b + k * columns;

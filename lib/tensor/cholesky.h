@@ -5,8 +5,8 @@
 
 /* a: [n][n] row-major, only the upper triangle is read; becomes U, below it nothing changes.
  * RC_ERR_STATE: not positive definite to working precision; `a` is then spent. */
-rc_status rc_cholesky(double *a, size_t n);
+rc_status rci_cholesky(double *a, size_t n);
 
 /* A X = B with the factor of A; b: [n][columns] row-major becomes X. */
-void rc_cholesky_solve(const double *u, size_t n, double *b, size_t columns);
+void rci_cholesky_solve(const double *u, size_t n, double *b, size_t columns);
 #endif

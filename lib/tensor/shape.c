@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t rc_dtype_size(enum rc_dtype t)
+size_t rci_dtype_size(enum rci_dtype t)
 {
     switch (t) {
     case RC_F32:
@@ -22,19 +22,19 @@ size_t rc_dtype_size(enum rc_dtype t)
     return 0;
 }
 
-const char *rc_dtype_name(enum rc_dtype t)
+const char *rci_dtype_name(enum rci_dtype t)
 {
     static const char *const names[] = {"none", "f32",  "i64", "i32", "u8",
                                         "s8",   "bool", "f64", "bf16"};
     return (unsigned) t < sizeof(names) / sizeof(names[0]) ? names[t] : "unknown";
 }
 
-bool rc_shape_equal(const struct rc_shape *a, const struct rc_shape *b)
+bool rci_shape_equal(const struct rci_shape *a, const struct rci_shape *b)
 {
     return a->rank == b->rank && !memcmp(a->dim, b->dim, a->rank * sizeof(a->dim[0]));
 }
 
-bool rc_shape_count_checked(const struct rc_shape *s, int64_t *count)
+bool rci_shape_count_checked(const struct rci_shape *s, int64_t *count)
 {
     int64_t n = 1;
     for (uint32_t i = 0; i < s->rank; i++)
@@ -44,15 +44,15 @@ bool rc_shape_count_checked(const struct rc_shape *s, int64_t *count)
     return true;
 }
 
-struct rc_shape rc_shape_make(uint32_t rank, const int64_t *dim)
+struct rci_shape rci_shape_make(uint32_t rank, const int64_t *dim)
 {
-    struct rc_shape s = {rank, {0}};
+    struct rci_shape s = {rank, {0}};
     if (rank)
         memcpy(s.dim, dim, rank * sizeof(dim[0]));
     return s;
 }
 
-const char *rc_shape_text(const struct rc_shape *s, char *buf)
+const char *rci_shape_text(const struct rci_shape *s, char *buf)
 {
     size_t used = 0;
     buf[0] = '\0';
@@ -64,10 +64,11 @@ const char *rc_shape_text(const struct rc_shape *s, char *buf)
     return buf;
 }
 
-bool rc_shape_broadcast(const struct rc_shape *a, const struct rc_shape *b, struct rc_shape *out)
+bool rci_shape_broadcast(const struct rci_shape *a, const struct rci_shape *b,
+                         struct rci_shape *out)
 {
     const uint32_t rank = a->rank > b->rank ? a->rank : b->rank;
-    struct rc_shape r = {rank, {0}};
+    struct rci_shape r = {rank, {0}};
     for (uint32_t i = 0; i < rank; i++) {
         const int64_t p = i < a->rank ? a->dim[a->rank - 1 - i] : 1;
         const int64_t q = i < b->rank ? b->dim[b->rank - 1 - i] : 1;
@@ -79,7 +80,7 @@ bool rc_shape_broadcast(const struct rc_shape *a, const struct rc_shape *b, stru
     return true;
 }
 
-void rc_shape_strides(const struct rc_shape *s, const struct rc_shape *to, int64_t *stride)
+void rci_shape_strides(const struct rci_shape *s, const struct rci_shape *to, int64_t *stride)
 {
     int64_t step = 1;
     for (uint32_t i = 0; i < to->rank; i++) {

@@ -29,21 +29,21 @@ static uint32_t body_crc(const uint8_t *p, size_t n)
     return (uint32_t) crc32_z(crc32_z(0, NULL, 0), p, n);
 }
 
-static rc_status write_floats(struct rc_buffer *b, const float *p, size_t n)
+static rc_status write_floats(struct rci_buffer *b, const float *p, size_t n)
 {
-    return p ? rc_buffer_append(b, p, n * sizeof(*p)) : RC_OK;
+    return p ? rci_buffer_append(b, p, n * sizeof(*p)) : RC_OK;
 }
 
-static rc_status write_body(struct rc_buffer *b, const struct rc_train_state *s,
+static rc_status write_body(struct rci_buffer *b, const struct rci_train_state *s,
                             const char *identity)
 {
     const uint64_t length = strlen(identity);
-    RC_TRY(rc_buffer_append(b, &length, sizeof(length)));
-    RC_TRY(rc_buffer_append(b, identity, length));
-    RC_TRY(rc_buffer_append(b, &s->count, sizeof(s->count)));
+    RC_TRY(rci_buffer_append(b, &length, sizeof(length)));
+    RC_TRY(rci_buffer_append(b, identity, length));
+    RC_TRY(rci_buffer_append(b, &s->count, sizeof(s->count)));
     for (uint32_t i = 0; i < s->n_values; i++) {
-        const struct rc_tensor *t = &s->graph->values[s->values[i]].tensor;
-        RC_TRY(rc_buffer_append(b, t->data, rc_tensor_bytes(t)));
+        const struct rci_tensor *t = &s->graph->values[s->values[i]].tensor;
+        RC_TRY(rci_buffer_append(b, t->data, rci_tensor_bytes(t)));
     }
     const size_t n = s->offset[s->n_params];
     for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
@@ -52,21 +52,21 @@ static rc_status write_body(struct rc_buffer *b, const struct rc_train_state *s,
     return write_floats(b, s->best, s->n_floats);
 }
 
-rc_status rc_checkpoint_write(const struct rc_train_state *s, const char *path,
-                              const char *identity)
+rc_status rci_checkpoint_write(const struct rci_train_state *s, const char *path,
+                               const char *identity)
 {
-    struct rc_buffer b = {.ctx = s->graph->ctx};
+    struct rci_buffer b = {.ctx = s->graph->ctx};
     struct header h = {.version = VERSION};
     memcpy(h.magic, magic, sizeof(magic));
     rc_status st;
-    RC_TRY_OUT(st, rc_buffer_append(&b, &h, sizeof(h)));
+    RC_TRY_OUT(st, rci_buffer_append(&b, &h, sizeof(h)));
     RC_TRY_OUT(st, write_body(&b, s, identity));
     h.body = b.size - sizeof(h);
     h.crc = body_crc(b.data + sizeof(h), h.body);
     memcpy(b.data, &h, sizeof(h));
-    st = rc_file_write(s->graph->ctx, path, b.data, b.size);
+    st = rci_file_write(s->graph->ctx, path, b.data, b.size);
 out:
-    rc_buffer_free(&b);
+    rci_buffer_free(&b);
     return st;
 }
 
@@ -81,19 +81,19 @@ static rc_status check_header(struct reader *r, const char *path)
 {
     struct header h;
     if (r->left < sizeof(h))
-        return rc_fail(RC_ERR_TRUNCATED, "%s: a checkpoint has at least %zu bytes, this has %zu",
-                       path, sizeof(h), r->left);
+        return rci_fail(RC_ERR_TRUNCATED, "%s: a checkpoint has at least %zu bytes, this has %zu",
+                        path, sizeof(h), r->left);
     read_bytes(r, &h, sizeof(h));
     if (memcmp(h.magic, magic, sizeof(magic)) != 0)
-        return rc_fail(RC_ERR_FORMAT, "%s: not a checkpoint of this library", path);
+        return rci_fail(RC_ERR_FORMAT, "%s: not a checkpoint of this library", path);
     if (h.version != VERSION)
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: checkpoint version %u, this library reads %d", path,
-                       h.version, VERSION);
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: checkpoint version %u, this library reads %d",
+                        path, h.version, VERSION);
     if (h.body > r->left)
-        return rc_fail(RC_ERR_TRUNCATED, "%s: %zu of %llu bytes are there", path, r->left,
-                       (unsigned long long) h.body);
+        return rci_fail(RC_ERR_TRUNCATED, "%s: %zu of %llu bytes are there", path, r->left,
+                        (unsigned long long) h.body);
     if (h.body != r->left || h.crc != body_crc(r->at, r->left))
-        return rc_fail(RC_ERR_FORMAT, "%s: the checkpoint is damaged", path);
+        return rci_fail(RC_ERR_FORMAT, "%s: the checkpoint is damaged", path);
     return RC_OK;
 }
 
@@ -101,19 +101,19 @@ static rc_status check_identity(struct reader *r, const char *path, const char *
 {
     uint64_t length;
     if (r->left < sizeof(length))
-        return rc_fail(RC_ERR_FORMAT, "%s: the checkpoint is damaged", path);
+        return rci_fail(RC_ERR_FORMAT, "%s: the checkpoint is damaged", path);
     read_bytes(r, &length, sizeof(length));
     if (length > r->left)
-        return rc_fail(RC_ERR_FORMAT, "%s: the checkpoint is damaged", path);
+        return rci_fail(RC_ERR_FORMAT, "%s: the checkpoint is damaged", path);
     if (length != strlen(identity) || memcmp(r->at, identity, length) != 0)
-        return rc_fail(RC_ERR_ARG, "%s: written by another run (%.*s), this one is %s", path,
-                       length < 400 ? (int) length : 400, (const char *) r->at, identity);
+        return rci_fail(RC_ERR_ARG, "%s: written by another run (%.*s), this one is %s", path,
+                        length < 400 ? (int) length : 400, (const char *) r->at, identity);
     r->at += length;
     r->left -= length;
     return RC_OK;
 }
 
-static size_t state_bytes(const struct rc_train_state *s)
+static size_t state_bytes(const struct rci_train_state *s)
 {
     const size_t n = s->offset[s->n_params];
     size_t floats = s->n_floats + (s->ema ? n : 0) + (s->best ? s->n_floats : 0);
@@ -122,12 +122,12 @@ static size_t state_bytes(const struct rc_train_state *s)
     return sizeof(s->count) + floats * sizeof(float);
 }
 
-static void read_state(struct reader *r, struct rc_train_state *s)
+static void read_state(struct reader *r, struct rci_train_state *s)
 {
     const size_t n = s->offset[s->n_params] * sizeof(float);
     read_bytes(r, &s->count, sizeof(s->count));
     read_bytes(r, s->kept, s->n_floats * sizeof(float));
-    rc_train_state_load(s, s->kept);
+    rci_train_state_load(s, s->kept);
     for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
         if (s->optim[k])
             read_bytes(r, s->optim[k], n);
@@ -137,24 +137,24 @@ static void read_state(struct reader *r, struct rc_train_state *s)
         read_bytes(r, s->best, s->n_floats * sizeof(float));
 }
 
-rc_status rc_checkpoint_read(struct rc_train_state *s, const char *path, const char *identity,
-                             bool *found)
+rc_status rci_checkpoint_read(struct rci_train_state *s, const char *path, const char *identity,
+                              bool *found)
 {
-    struct rc_bytes file = {0};
+    struct rci_bytes file = {0};
     rc_status st;
     *found = access(path, F_OK) == 0;
     if (!*found && errno == ENOENT)
         return RC_OK;
-    RC_TRY(rc_file_read(s->graph->ctx, path, 0, &file));
+    RC_TRY(rci_file_read(s->graph->ctx, path, 0, &file));
     struct reader r = {file.data, file.size};
     RC_TRY_OUT(st, check_header(&r, path));
     RC_TRY_OUT(st, check_identity(&r, path, identity));
     if (r.left != state_bytes(s))
-        st = rc_fail(RC_ERR_FORMAT, "%s: %zu bytes of state, this run has %zu", path, r.left,
-                     state_bytes(s));
+        st = rci_fail(RC_ERR_FORMAT, "%s: %zu bytes of state, this run has %zu", path, r.left,
+                      state_bytes(s));
     else
         read_state(&r, s);
 out:
-    rc_release(file.data);
+    rci_release(file.data);
     return st;
 }

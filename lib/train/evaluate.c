@@ -9,11 +9,11 @@
 #include <math.h>
 #include <string.h>
 
-struct rc_evaluator {
+struct rci_evaluator {
     struct rc_context *ctx;
     struct rc_session *session;
     struct rc_dataset *dataset;
-    struct rc_fit fit;
+    struct rci_fit fit;
     float *x, *z;
     int32_t *y;
     void **outputs;
@@ -22,8 +22,8 @@ struct rc_evaluator {
 };
 
 struct evaluation {
-    const struct rc_evaluator *of;
-    struct rc_batches *batches;
+    const struct rci_evaluator *of;
+    struct rci_batches *batches;
     uint64_t *confusion;
     uint64_t images, top1, top5;
     double loss, model_seconds;
@@ -40,7 +40,7 @@ static void count_image(struct evaluation *e, const float *z, uint32_t y)
     const bool broken = isnan(z[y]);
     e->top1 += before == 0 && !broken;
     e->top5 += before < 5 && !broken;
-    e->loss += rc_log_sum_exp(z, e->of->fit.classes, 1) - z[y];
+    e->loss += rci_log_sum_exp(z, e->of->fit.classes, 1) - z[y];
     if (e->confusion)
         e->confusion[(size_t) y * e->of->fit.classes + best]++;
 }
@@ -55,50 +55,50 @@ static void count_batch(struct evaluation *e, uint32_t n)
     e->images += n;
 }
 
-static rc_status evaluator_open(struct rc_evaluator *e, const struct rc_graph *g,
+static rc_status evaluator_open(struct rci_evaluator *e, const struct rc_graph *g,
                                 struct rc_dataset *d, const rc_evaluate_options *o)
 {
     e->ctx = g->ctx;
     e->dataset = d;
     e->limit = o->images;
-    RC_TRY(rc_fit_check(&e->fit, g, d, o->batch ? (int64_t) o->batch : 128));
-    const struct rc_session_config session = {
+    RC_TRY(rci_fit_check(&e->fit, g, d, o->batch ? (int64_t) o->batch : 128));
+    const struct rci_session_config session = {
         .batch = e->fit.batch,
         .threads = (uint32_t) o->threads,
         .flags = (o->flags & RC_EVALUATE_BF16 ? RC_SESSION_BF16 : 0) |
                  (o->flags & RC_EVALUATE_MIXED ? RC_SESSION_MIXED : 0)};
-    RC_TRY(rc_session_create(&e->session, g, &session));
+    RC_TRY(rci_session_create(&e->session, g, &session));
     const size_t batch = (size_t) e->fit.batch;
     const size_t image = (size_t) (e->fit.chw[0] * e->fit.chw[1] * e->fit.chw[2]);
-    e->x = rc_alloc_array(g->ctx, batch * image, sizeof(*e->x));
-    e->z = rc_alloc_array(g->ctx, batch * e->fit.classes, sizeof(*e->z));
-    e->y = rc_alloc_array(g->ctx, batch, sizeof(*e->y));
-    e->outputs = rc_alloc_array(g->ctx, g->n_outputs, sizeof(*e->outputs));
+    e->x = rci_alloc_array(g->ctx, batch * image, sizeof(*e->x));
+    e->z = rci_alloc_array(g->ctx, batch * e->fit.classes, sizeof(*e->z));
+    e->y = rci_alloc_array(g->ctx, batch, sizeof(*e->y));
+    e->outputs = rci_alloc_array(g->ctx, g->n_outputs, sizeof(*e->outputs));
     return e->x && e->z && e->y && e->outputs ? RC_OK : RC_ERR_MEMORY;
 }
 
-void rc_evaluator_destroy(struct rc_evaluator *e)
+void rci_evaluator_destroy(struct rci_evaluator *e)
 {
     if (!e)
         return;
-    rc_session_destroy(e->session);
-    rc_release(e->x);
-    rc_release(e->z);
-    rc_release(e->y);
-    rc_release(e->outputs);
-    rc_release(e);
+    rci_session_destroy(e->session);
+    rci_release(e->x);
+    rci_release(e->z);
+    rci_release(e->y);
+    rci_release(e->outputs);
+    rci_release(e);
 }
 
-rc_status rc_evaluator_create(struct rc_evaluator **out, const struct rc_graph *g,
-                              struct rc_dataset *d, const rc_evaluate_options *o)
+rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph *g,
+                               struct rc_dataset *d, const rc_evaluate_options *o)
 {
-    struct rc_evaluator *e = RC_NEW(g->ctx, struct rc_evaluator);
+    struct rci_evaluator *e = RC_NEW(g->ctx, struct rci_evaluator);
     *out = NULL;
     if (!e)
         return RC_ERR_MEMORY;
     const rc_status st = evaluator_open(e, g, d, o);
     if (st != RC_OK) {
-        rc_evaluator_destroy(e);
+        rci_evaluator_destroy(e);
         return st;
     }
     *out = e;
@@ -107,36 +107,36 @@ rc_status rc_evaluator_create(struct rc_evaluator **out, const struct rc_graph *
 
 static rc_status run_batches(struct evaluation *e)
 {
-    const struct rc_evaluator *of = e->of;
-    const uint64_t batches = rc_batches_per_epoch(e->batches);
+    const struct rci_evaluator *of = e->of;
+    const uint64_t batches = rci_batches_per_epoch(e->batches);
     const void *const inputs[] = {of->x};
     of->outputs[0] = of->z;
     for (uint64_t i = 0; i < batches; i++) {
         uint32_t n;
-        RC_TRY(rc_check_cancel(of->ctx));
-        RC_TRY(rc_batches_get(e->batches, 0, i, of->x, of->y, NULL, &n));
-        const uint64_t start = rc_clock_ns();
-        RC_TRY(rc_session_execute(of->session, n, inputs, of->outputs));
-        e->model_seconds += (double) (rc_clock_ns() - start) * 1e-9;
+        RC_TRY(rci_check_cancel(of->ctx));
+        RC_TRY(rci_batches_get(e->batches, 0, i, of->x, of->y, NULL, &n));
+        const uint64_t start = rci_clock_ns();
+        RC_TRY(rci_session_execute(of->session, n, inputs, of->outputs));
+        e->model_seconds += (double) (rci_clock_ns() - start) * 1e-9;
         count_batch(e, n);
     }
-    return e->images ? RC_OK : rc_fail(RC_ERR_DATA, "the data set has no images");
+    return e->images ? RC_OK : rci_fail(RC_ERR_DATA, "the data set has no images");
 }
 
-rc_status rc_evaluator_run(struct rc_evaluator *of, const struct rc_graph *g, uint64_t *confusion,
-                           rc_evaluate_result *r)
+rc_status rci_evaluator_run(struct rci_evaluator *of, const struct rc_graph *g, uint64_t *confusion,
+                            rc_evaluate_result *r)
 {
-    const uint64_t start = rc_clock_ns();
-    const struct rc_batches_config batches = {
+    const uint64_t start = rci_clock_ns();
+    const struct rci_batches_config batches = {
         .batch = (uint32_t) of->fit.batch, .limit = of->limit, .prefetch = true};
     struct evaluation e = {.of = of, .confusion = confusion};
     if (of->refresh)
-        RC_TRY(rc_session_refresh(of->session, g));
+        RC_TRY(rci_session_refresh(of->session, g));
     of->refresh = true;
-    rc_status st = rc_batches_create(&e.batches, of->dataset, &batches);
+    rc_status st = rci_batches_create(&e.batches, of->dataset, &batches);
     if (st == RC_OK)
         st = run_batches(&e);
-    rc_batches_destroy(e.batches);
+    rci_batches_destroy(e.batches);
     RC_TRY(st);
     const double n = (double) e.images;
     *r = (rc_evaluate_result){.size = sizeof(*r),
@@ -145,38 +145,38 @@ rc_status rc_evaluator_run(struct rc_evaluator *of, const struct rc_graph *g, ui
                               .top1 = 100 * (double) e.top1 / n,
                               .top5 = 100 * (double) e.top5 / n,
                               .loss = e.loss / n,
-                              .seconds = (double) (rc_clock_ns() - start) * 1e-9,
+                              .seconds = (double) (rci_clock_ns() - start) * 1e-9,
                               .images_per_second = n / fmax(e.model_seconds, 1e-9)};
     return RC_OK;
 }
 
-static rc_status clear_confusion(const struct rc_evaluator *e, const rc_evaluate_options *o)
+static rc_status clear_confusion(const struct rci_evaluator *e, const rc_evaluate_options *o)
 {
     const uint64_t k = e->fit.classes;
     if (!o->confusion)
         return RC_OK;
     if (o->confusion_size != k * k)
-        return rc_fail(RC_ERR_ARG, "confusion_size is %llu, must be %llu x %llu",
-                       (unsigned long long) o->confusion_size, (unsigned long long) k,
-                       (unsigned long long) k);
+        return rci_fail(RC_ERR_ARG, "confusion_size is %llu, must be %llu x %llu",
+                        (unsigned long long) o->confusion_size, (unsigned long long) k,
+                        (unsigned long long) k);
     memset(o->confusion, 0, k * k * sizeof(*o->confusion));
     return RC_OK;
 }
 
-rc_status rc_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
-                            const rc_evaluate_options *o, rc_evaluate_result *r)
+rc_status rci_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
+                             const rc_evaluate_options *o, rc_evaluate_result *r)
 {
     static const rc_evaluate_options defaults = RC_EVALUATE_OPTIONS_INIT;
-    struct rc_evaluator *e;
-    const uint64_t start = rc_clock_ns();
+    struct rci_evaluator *e;
+    const uint64_t start = rci_clock_ns();
     o = o ? o : &defaults;
-    rc_status st = rc_evaluator_create(&e, g, d, o);
+    rc_status st = rci_evaluator_create(&e, g, d, o);
     if (st == RC_OK)
         st = clear_confusion(e, o);
     if (st == RC_OK)
-        st = rc_evaluator_run(e, g, o->confusion, r);
+        st = rci_evaluator_run(e, g, o->confusion, r);
     if (st == RC_OK)
-        r->seconds = (double) (rc_clock_ns() - start) * 1e-9;
-    rc_evaluator_destroy(e);
+        r->seconds = (double) (rci_clock_ns() - start) * 1e-9;
+    rci_evaluator_destroy(e);
     return st;
 }

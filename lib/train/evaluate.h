@@ -6,16 +6,16 @@
 #include <rescomp/evaluate.h>
 
 /* Zeros in `o` mean defaults; o may be NULL. `r` is filled whole. */
-rc_status rc_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
-                            const rc_evaluate_options *o, rc_evaluate_result *r);
+rc_status rci_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
+                             const rc_evaluate_options *o, rc_evaluate_result *r);
 
 /* A session and its buffers, kept for a graph whose weights change. `o` may not be NULL. */
-struct rc_evaluator;
-rc_status rc_evaluator_create(struct rc_evaluator **out, const struct rc_graph *g,
-                              struct rc_dataset *d, const rc_evaluate_options *o);
-void rc_evaluator_destroy(struct rc_evaluator *e);
+struct rci_evaluator;
+rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph *g,
+                               struct rc_dataset *d, const rc_evaluate_options *o);
+void rci_evaluator_destroy(struct rci_evaluator *e);
 /* With the weights that `g`, the graph it was made of, has now. confusion: [classes^2], zeros, or
  * NULL. */
-rc_status rc_evaluator_run(struct rc_evaluator *e, const struct rc_graph *g, uint64_t *confusion,
-                           rc_evaluate_result *r);
+rc_status rci_evaluator_run(struct rci_evaluator *e, const struct rc_graph *g, uint64_t *confusion,
+                            rc_evaluate_result *r);
 #endif

@@ -3,56 +3,56 @@
 
 #include <string.h>
 
-static rc_status fit_output(struct rc_fit *out, const struct rc_graph *g)
+static rc_status fit_output(struct rci_fit *out, const struct rc_graph *g)
 {
     if (g->n_outputs == 0)
-        return rc_fail(RC_ERR_SHAPE, "the model has no output");
-    const struct rc_value *v = &g->values[g->outputs[0]];
-    const struct rc_shape *s = &v->tensor.shape;
+        return rci_fail(RC_ERR_SHAPE, "the model has no output");
+    const struct rci_value *v = &g->values[g->outputs[0]];
+    const struct rci_shape *s = &v->tensor.shape;
     int64_t classes = s->rank > 1 ? 1 : 0;
     for (uint32_t i = 1; i < s->rank; i++)
         classes *= s->dim[i];
     char text[RC_SHAPE_TEXT];
     if (classes < 1 || classes > INT32_MAX || s->dim[1] != classes)
-        return rc_fail(RC_ERR_SHAPE, "output \"%s\" has shape %s, expected batch x classes",
-                       v->name, rc_shape_text(s, text));
+        return rci_fail(RC_ERR_SHAPE, "output \"%s\" has shape %s, expected batch x classes",
+                        v->name, rci_shape_text(s, text));
     out->classes = (uint32_t) classes;
     out->softmax = v->producer != RC_NONE && !strcmp(g->nodes[v->producer].op->name, "Softmax");
     return RC_OK;
 }
 
-static rc_status fit_input(struct rc_fit *out, const struct rc_graph *g, int64_t batch)
+static rc_status fit_input(struct rci_fit *out, const struct rc_graph *g, int64_t batch)
 {
     if (g->n_inputs != 1)
-        return rc_fail(RC_ERR_SHAPE, "the model has %u inputs, expected one", g->n_inputs);
-    const struct rc_value *v = &g->values[g->inputs[0]];
-    const struct rc_shape *s = &v->tensor.shape;
+        return rci_fail(RC_ERR_SHAPE, "the model has %u inputs, expected one", g->n_inputs);
+    const struct rci_value *v = &g->values[g->inputs[0]];
+    const struct rci_shape *s = &v->tensor.shape;
     char text[RC_SHAPE_TEXT];
     if (s->rank != 4 || v->tensor.dtype != RC_F32)
-        return rc_fail(RC_ERR_SHAPE, "input \"%s\" is %s %s, expected f32 N x C x H x W", v->name,
-                       rc_dtype_name(v->tensor.dtype), rc_shape_text(s, text));
+        return rci_fail(RC_ERR_SHAPE, "input \"%s\" is %s %s, expected f32 N x C x H x W", v->name,
+                        rci_dtype_name(v->tensor.dtype), rci_shape_text(s, text));
     memcpy(out->chw, s->dim + 1, sizeof(out->chw));
     out->batch = g->dynamic_batch ? batch : s->dim[0];
     return RC_OK;
 }
 
-rc_status rc_fit_check(struct rc_fit *out, const struct rc_graph *g, const struct rc_dataset *d,
-                       int64_t batch)
+rc_status rci_fit_check(struct rci_fit *out, const struct rc_graph *g, const struct rc_dataset *d,
+                        int64_t batch)
 {
-    *out = (struct rc_fit){0};
+    *out = (struct rci_fit){0};
     RC_TRY(fit_input(out, g, batch));
     RC_TRY(fit_output(out, g));
     if (!d)
         return RC_OK;
     int64_t chw[3];
-    rc_dataset_image_shape(d, chw);
+    rci_dataset_image_shape(d, chw);
     if (memcmp(chw, out->chw, sizeof(chw)) != 0)
-        return rc_fail(RC_ERR_SHAPE,
-                       "the data set's images are %lldx%lldx%lld, the model takes %lldx%lldx%lld",
-                       (long long) chw[0], (long long) chw[1], (long long) chw[2],
-                       (long long) out->chw[0], (long long) out->chw[1], (long long) out->chw[2]);
+        return rci_fail(RC_ERR_SHAPE,
+                        "the data set's images are %lldx%lldx%lld, the model takes %lldx%lldx%lld",
+                        (long long) chw[0], (long long) chw[1], (long long) chw[2],
+                        (long long) out->chw[0], (long long) out->chw[1], (long long) out->chw[2]);
     if (rc_dataset_classes(d) != out->classes)
-        return rc_fail(RC_ERR_SHAPE, "the data set has %u classes, the model has %u",
-                       rc_dataset_classes(d), out->classes);
+        return rci_fail(RC_ERR_SHAPE, "the data set has %u classes, the model has %u",
+                        rc_dataset_classes(d), out->classes);
     return RC_OK;
 }

@@ -4,7 +4,7 @@
 #include "data/batches.h"
 #include "graph/graph.h"
 
-struct rc_fit {
+struct rci_fit {
     int64_t batch; /* the graph's own when that is fixed, else the wanted one */
     int64_t chw[3];
     uint32_t classes;
@@ -12,6 +12,6 @@ struct rc_fit {
 };
 
 /* One input [N, C, H, W], first output [N, classes]; d may be NULL. Failures name what differs. */
-rc_status rc_fit_check(struct rc_fit *out, const struct rc_graph *g, const struct rc_dataset *d,
-                       int64_t batch);
+rc_status rci_fit_check(struct rci_fit *out, const struct rc_graph *g, const struct rc_dataset *d,
+                        int64_t batch);
 #endif

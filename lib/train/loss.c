@@ -3,22 +3,22 @@
 
 #include <math.h>
 
-extern const struct rc_loss rc_loss_cross_entropy;
-extern const struct rc_loss rc_loss_mse;
+extern const struct rci_loss rci_loss_cross_entropy;
+extern const struct rci_loss rci_loss_mse;
 
-static const struct rc_method *const losses[] = {
-    &rc_loss_cross_entropy.m,
-    &rc_loss_mse.m,
+static const struct rci_method *const losses[] = {
+    &rci_loss_cross_entropy.m,
+    &rci_loss_mse.m,
 };
 
-const struct rc_method_kind rc_kind_loss = {
+const struct rci_method_kind rci_kind_loss = {
     .kind = "loss",
     .summary = "what training minimises",
     .table = losses,
     .count = sizeof(losses) / sizeof(losses[0]),
 };
 
-double rc_log_sum_exp(const float *z, uint32_t n, double factor)
+double rci_log_sum_exp(const float *z, uint32_t n, double factor)
 {
     double most = z[0] * factor, sum = 0;
     for (uint32_t j = 1; j < n; j++)

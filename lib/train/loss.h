@@ -3,20 +3,20 @@
 /* A training loss: the mean over a batch of a function of logits and labels, and its gradient. */
 #include "base/method.h"
 
-struct rc_loss_batch {
+struct rci_loss_batch {
     uint32_t n, classes;
     const float *logits;   /* [n, classes] */
     const int32_t *labels; /* [n], each in [0, classes) */
     float *grad;           /* [n, classes], overwritten with d loss / d logits; NULL: value only */
 };
 
-struct rc_loss {
-    struct rc_method m;
-    double (*value)(const void *params, const struct rc_loss_batch *b);
+struct rci_loss {
+    struct rci_method m;
+    double (*value)(const void *params, const struct rci_loss_batch *b);
 };
 
 /* log of sum_j exp(z[j] * factor), by the largest element so that nothing overflows. */
-double rc_log_sum_exp(const float *z, uint32_t n, double factor);
+double rci_log_sum_exp(const float *z, uint32_t n, double factor);
 
-extern const struct rc_method_kind rc_kind_loss;
+extern const struct rci_method_kind rci_kind_loss;
 #endif

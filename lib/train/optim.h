@@ -6,7 +6,7 @@
 
 enum { RC_OPTIM_STATES = 2 };
 
-struct rc_optim_step {
+struct rci_optim_step {
     float *w;                      /* [n] weights, changed */
     const float *grad;             /* [n] */
     float *state[RC_OPTIM_STATES]; /* [n] each, zero before the first step */
@@ -17,12 +17,12 @@ struct rc_optim_step {
     bool decays;     /* a matrix or kernel, not a bias or BatchNormalization vector */
 };
 
-struct rc_optimizer {
-    struct rc_method m;
+struct rci_optimizer {
+    struct rci_method m;
     uint32_t n_states;   /* arrays of state per parameter, at most RC_OPTIM_STATES */
     double default_rate; /* when the user names none */
-    void (*step)(const void *params, const struct rc_optim_step *s);
+    void (*step)(const void *params, const struct rci_optim_step *s);
 };
 
-extern const struct rc_method_kind rc_kind_optimizer;
+extern const struct rci_method_kind rci_kind_optimizer;
 #endif

@@ -7,32 +7,32 @@
 enum { MAX_RANKS = 4096, EXCHANGED = 4 };
 enum { DIGITS = 16, FACTS = 3, SUMS = 1 + FACTS * 2 * DIGITS };
 
-rc_status rc_ranks_open(struct rc_trainer *t)
+rc_status rci_ranks_open(struct rc_trainer *t)
 {
     const rc_train_options *o = &t->o;
     const uint64_t ranks = o->ranks ? o->ranks : 1;
     if (ranks > MAX_RANKS)
-        return rc_fail(RC_ERR_ARG, "ranks is %llu, allowed is 1..%d", (unsigned long long) ranks,
-                       MAX_RANKS);
+        return rci_fail(RC_ERR_ARG, "ranks is %llu, allowed is 1..%d", (unsigned long long) ranks,
+                        MAX_RANKS);
     if (ranks > 1 && !o->all_reduce)
-        return rc_fail(RC_ERR_ARG, "ranks is %llu, but all_reduce is NULL",
-                       (unsigned long long) ranks);
+        return rci_fail(RC_ERR_ARG, "ranks is %llu, but all_reduce is NULL",
+                        (unsigned long long) ranks);
     if (o->all_reduce && o->flags & RC_TRAIN_BF16)
-        return rc_fail(RC_ERR_UNSUPPORTED,
-                       "training in bf16 is for one process, all_reduce is set");
+        return rci_fail(RC_ERR_UNSUPPORTED,
+                        "training in bf16 is for one process, all_reduce is set");
     if (o->rank >= ranks)
-        return rc_fail(RC_ERR_ARG, "rank is %llu, allowed is 0..%llu", (unsigned long long) o->rank,
-                       (unsigned long long) ranks - 1);
+        return rci_fail(RC_ERR_ARG, "rank is %llu, allowed is 0..%llu",
+                        (unsigned long long) o->rank, (unsigned long long) ranks - 1);
     if (o->batch % ranks)
-        return rc_fail(RC_ERR_ARG, "batch is %llu, must be a multiple of ranks, which is %llu",
-                       (unsigned long long) o->batch, (unsigned long long) ranks);
+        return rci_fail(RC_ERR_ARG, "batch is %llu, must be a multiple of ranks, which is %llu",
+                        (unsigned long long) o->batch, (unsigned long long) ranks);
     t->sync =
-        (struct rc_sync){o->all_reduce, o->all_reduce_user, (uint32_t) ranks, (uint32_t) o->rank};
-    t->sync_room = rc_alloc_zero(t->ctx, rc_sync_room(&t->sync, EXCHANGED));
+        (struct rci_sync){o->all_reduce, o->all_reduce_user, (uint32_t) ranks, (uint32_t) o->rank};
+    t->sync_room = rci_alloc_zero(t->ctx, rci_sync_room(&t->sync, EXCHANGED));
     return t->sync_room ? RC_OK : RC_ERR_MEMORY;
 }
 
-rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values, uint32_t n)
+rc_status rci_ranks_exchange(struct rc_trainer *t, rc_status own, double *values, uint32_t n)
 {
     double mine[EXCHANGED] = {own != RC_OK};
     const double *all;
@@ -40,7 +40,7 @@ rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values,
         return own;
     for (uint32_t i = 0; i < n; i++)
         mine[i + 1] = values[i];
-    const rc_status st = rc_sync_gather(&t->sync, mine, n + 1, t->sync_room, &all);
+    const rc_status st = rci_sync_gather(&t->sync, mine, n + 1, t->sync_room, &all);
     if (own != RC_OK)
         return own;
     RC_TRY(st);
@@ -48,7 +48,7 @@ rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values,
         values[i] = 0;
     for (uint32_t r = 0; r < t->sync.ranks; r++) {
         if (all[r * (n + 1)] > 0)
-            return rc_fail(RC_ERR_STATE, "rank %u of %u failed", r, t->sync.ranks);
+            return rci_fail(RC_ERR_STATE, "rank %u of %u failed", r, t->sync.ranks);
         for (uint32_t i = 0; i < n; i++)
             values[i] += all[r * (n + 1) + 1 + i];
     }
@@ -59,11 +59,11 @@ rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values,
 
 static uint64_t weights_hash(const struct rc_trainer *t)
 {
-    const struct rc_train_state *s = &t->state;
-    uint64_t h = rc_train_model_hash(s);
+    const struct rci_train_state *s = &t->state;
+    uint64_t h = rci_train_model_hash(s);
     for (uint32_t i = 0; i < s->n_values; i++) {
-        const struct rc_tensor *w = &s->graph->values[s->values[i]].tensor;
-        h = rc_train_hash(h, w->data, rc_tensor_bytes(w));
+        const struct rci_tensor *w = &s->graph->values[s->values[i]].tensor;
+        h = rci_train_hash(h, w->data, rci_tensor_bytes(w));
     }
     return h;
 }
@@ -92,15 +92,15 @@ static bool digits_agree(const float *sum, double ranks)
 static rc_status check_numbers(const struct rc_trainer *t)
 {
     const double one = 1, *all;
-    RC_TRY(rc_sync_gather(&t->sync, &one, 1, t->sync_room, &all));
+    RC_TRY(rci_sync_gather(&t->sync, &one, 1, t->sync_room, &all));
     for (uint32_t r = 0; r < t->sync.ranks; r++)
         if (all[r] != 1)
-            return rc_fail(RC_ERR_ARG, "%g processes have the number of rank %u of %u", all[r], r,
-                           t->sync.ranks);
+            return rci_fail(RC_ERR_ARG, "%g processes have the number of rank %u of %u", all[r], r,
+                            t->sync.ranks);
     return RC_OK;
 }
 
-rc_status rc_ranks_agree(const struct rc_trainer *t)
+rc_status rci_ranks_agree(const struct rc_trainer *t)
 {
     float sum[SUMS] = {1};
     const double ranks = t->sync.ranks;
@@ -108,22 +108,22 @@ rc_status rc_ranks_agree(const struct rc_trainer *t)
         return RC_OK;
     put_digits(sum + 1, weights_hash(t));
     put_digits(sum + 1 + 2 * DIGITS,
-               rc_train_hash(RC_TRAIN_HASH_START, t->identity, strlen(t->identity)));
+               rci_train_hash(RC_TRAIN_HASH_START, t->identity, strlen(t->identity)));
     put_digits(sum + 1 + 4 * DIGITS, t->state.count.step * (MAX_RANKS + 1) + t->sync.ranks);
     RC_TRY(t->sync.all_reduce(t->sync.user, sum, SUMS));
     const double found = (double) sum[0];
     if (!digits_agree(sum + 1, found))
-        return rc_fail(RC_ERR_ARG, "the ranks have different models: structure or weights differ");
+        return rci_fail(RC_ERR_ARG, "the ranks have different models: structure or weights differ");
     if (!digits_agree(sum + 1 + 2 * DIGITS, found))
-        return rc_fail(RC_ERR_ARG, "the ranks have different options; rank %u has %s", t->sync.rank,
-                       t->identity);
+        return rci_fail(RC_ERR_ARG, "the ranks have different options; rank %u has %s",
+                        t->sync.rank, t->identity);
     if (!digits_agree(sum + 1 + 4 * DIGITS, found))
-        return rc_fail(RC_ERR_ARG,
-                       "the ranks start at different steps or count each other differently; rank "
-                       "%u of %u starts after step %llu",
-                       t->sync.rank, t->sync.ranks, (unsigned long long) t->state.count.step);
+        return rci_fail(RC_ERR_ARG,
+                        "the ranks start at different steps or count each other differently; rank "
+                        "%u of %u starts after step %llu",
+                        t->sync.rank, t->sync.ranks, (unsigned long long) t->state.count.step);
     if (found != ranks)
-        return rc_fail(RC_ERR_ARG, "all_reduce sums over %g ranks, there are to be %u", found,
-                       t->sync.ranks);
+        return rci_fail(RC_ERR_ARG, "all_reduce sums over %g ranks, there are to be %u", found,
+                        t->sync.ranks);
     return check_numbers(t);
 }

@@ -12,13 +12,13 @@ static double images_per_second(const struct rc_trainer *t)
     return (double) t->steps_here * (double) t->batch / fmax((double) t->step_ns * 1e-9, 1e-9);
 }
 
-static void report(const struct rc_trainer *t, const struct rc_train_step *s)
+static void report(const struct rc_trainer *t, const struct rci_train_step *s)
 {
     if (!t->o.progress)
         return;
-    const struct rc_train_count *c = &t->state.count;
+    const struct rci_train_count *c = &t->state.count;
     const double in_epoch = (double) (s->index + 1);
-    const double each = (double) (rc_clock_ns() - t->started_ns) * 1e-9 / (double) t->steps_here;
+    const double each = (double) (rci_clock_ns() - t->started_ns) * 1e-9 / (double) t->steps_here;
     const rc_train_progress p = {
         .size = sizeof(p),
         .epoch = s->epoch + 1,
@@ -40,20 +40,20 @@ static rc_status write_checkpoint(const struct rc_trainer *t)
 {
     if (!t->checkpoint || t->sync.rank != 0)
         return RC_OK;
-    return rc_checkpoint_write(&t->state, t->checkpoint, t->identity);
+    return rci_checkpoint_write(&t->state, t->checkpoint, t->identity);
 }
 
 /* The weights become what the run would return now: average, then statistics that fit to it. */
 static rc_status finish_weights(struct rc_trainer *t)
 {
-    const struct rc_train_state *s = &t->state;
+    const struct rci_train_state *s = &t->state;
     for (uint32_t i = 0; s->ema && i < s->n_params; i++)
-        memcpy(rc_tape_param_data(t->tape, i), s->ema + s->offset[i],
+        memcpy(rci_tape_param_data(t->tape, i), s->ema + s->offset[i],
                (s->offset[i + 1] - s->offset[i]) * sizeof(float));
     if (!t->o.bn_images)
         return RC_OK;
-    return rc_bn_reestimate(t->graph, t->dataset, t->o.bn_images, (uint64_t) t->fit.batch,
-                            (uint32_t) t->o.threads);
+    return rci_bn_reestimate(t->graph, t->dataset, t->o.bn_images, (uint64_t) t->fit.batch,
+                             (uint32_t) t->o.threads);
 }
 
 static rc_status validate(struct rc_trainer *t, double *top1)
@@ -63,8 +63,8 @@ static rc_status validate(struct rc_trainer *t, double *top1)
     rc_evaluate_result r;
     RC_TRY(finish_weights(t));
     if (!t->validator)
-        RC_TRY(rc_evaluator_create(&t->validator, t->graph, t->o.validation, &o));
-    RC_TRY(rc_evaluator_run(t->validator, t->graph, NULL, &r));
+        RC_TRY(rci_evaluator_create(&t->validator, t->graph, t->o.validation, &o));
+    RC_TRY(rci_evaluator_run(t->validator, t->graph, NULL, &r));
     *top1 = r.top1;
     return RC_OK;
 }
@@ -72,9 +72,9 @@ static rc_status validate(struct rc_trainer *t, double *top1)
 /* Training goes on with the weights it had, whatever finish_weights() made of them. */
 static rc_status validate_epoch(struct rc_trainer *t)
 {
-    struct rc_train_count *c = &t->state.count;
+    struct rci_train_count *c = &t->state.count;
     double top1 = 0;
-    rc_train_state_save(&t->state, t->state.kept);
+    rci_train_state_save(&t->state, t->state.kept);
     const rc_status st = validate(t, &top1);
     if (st == RC_OK) {
         c->last_top1 = top1;
@@ -82,23 +82,23 @@ static rc_status validate_epoch(struct rc_trainer *t)
             c->best_top1 = top1;
             c->best_epoch = c->closed + 1;
             if (t->state.best)
-                rc_train_state_save(&t->state, t->state.best);
+                rci_train_state_save(&t->state, t->state.best);
         }
     }
-    rc_train_state_load(&t->state, t->state.kept);
+    rci_train_state_load(&t->state, t->state.kept);
     return st;
 }
 
 static rc_status close_epoch(struct rc_trainer *t)
 {
-    struct rc_train_count *c = &t->state.count;
-    struct rc_train_step s = {.graph = t->graph,
-                              .tape = t->tape,
-                              .epoch = c->closed,
-                              .step = c->step,
-                              .steps = t->steps,
-                              .classes = t->fit.classes};
-    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_EPOCH, &s));
+    struct rci_train_count *c = &t->state.count;
+    struct rci_train_step s = {.graph = t->graph,
+                               .tape = t->tape,
+                               .epoch = c->closed,
+                               .step = c->step,
+                               .steps = t->steps,
+                               .classes = t->fit.classes};
+    RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_EPOCH, &s));
     if (t->o.validation)
         RC_TRY(validate_epoch(t));
     c->epoch_loss = c->loss_sum / (double) t->per_epoch;
@@ -106,11 +106,11 @@ static rc_status close_epoch(struct rc_trainer *t)
     c->loss_sum = 0;
     c->correct = 0;
     c->closed++;
-    rc_log(t->ctx, RC_LOG_INFO, "epoch %llu of %llu: loss %.4f, training top-1 %.2f %%",
-           (unsigned long long) c->closed, (unsigned long long) t->o.epochs, c->epoch_loss,
-           c->epoch_top1);
+    rci_log(t->ctx, RC_LOG_INFO, "epoch %llu of %llu: loss %.4f, training top-1 %.2f %%",
+            (unsigned long long) c->closed, (unsigned long long) t->o.epochs, c->epoch_loss,
+            c->epoch_top1);
     if (t->o.validation)
-        rc_log(t->ctx, RC_LOG_INFO, "validation top-1 %.2f %%", c->last_top1);
+        rci_log(t->ctx, RC_LOG_INFO, "validation top-1 %.2f %%", c->last_top1);
     return write_checkpoint(t);
 }
 
@@ -119,7 +119,7 @@ static rc_status check_stop(struct rc_trainer *t)
     if (t->cancelled)
         return RC_ERR_CANCELLED;
     if (!t->sync.all_reduce)
-        RC_TRY(rc_check_cancel(t->ctx));
+        RC_TRY(rci_check_cancel(t->ctx));
     if (t->o.checkpoint_steps && t->state.count.step % t->o.checkpoint_steps == 0)
         return write_checkpoint(t);
     return RC_OK;
@@ -127,11 +127,11 @@ static rc_status check_stop(struct rc_trainer *t)
 
 static rc_status run_epochs(struct rc_trainer *t)
 {
-    struct rc_train_step s;
-    struct rc_train_count *c = &t->state.count;
+    struct rci_train_step s;
+    struct rci_train_count *c = &t->state.count;
     while (c->closed < t->o.epochs) {
         while (c->step < (c->closed + 1) * t->per_epoch) {
-            RC_TRY(rc_trainer_step(t, &s));
+            RC_TRY(rci_trainer_step(t, &s));
             report(t, &s);
             RC_TRY(check_stop(t));
         }
@@ -144,23 +144,23 @@ static rc_status start(struct rc_trainer *t)
 {
     bool found = false;
     if (t->ran)
-        return rc_fail(RC_ERR_STATE, "the trainer ran already; make a new one");
+        return rci_fail(RC_ERR_STATE, "the trainer ran already; make a new one");
     t->ran = true;
     if (t->checkpoint && t->o.resume)
-        RC_TRY(rc_checkpoint_read(&t->state, t->checkpoint, t->identity, &found));
+        RC_TRY(rci_checkpoint_read(&t->state, t->checkpoint, t->identity, &found));
     if (found)
-        rc_log(t->ctx, RC_LOG_INFO, "%s: continuing after step %llu of %llu", t->checkpoint,
-               (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
-    RC_TRY(rc_ranks_agree(t)); /* before rank 0 writes what another might look for */
-    t->started_ns = rc_clock_ns();
+        rci_log(t->ctx, RC_LOG_INFO, "%s: continuing after step %llu of %llu", t->checkpoint,
+                (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
+    RC_TRY(rci_ranks_agree(t)); /* before rank 0 writes what another might look for */
+    t->started_ns = rci_clock_ns();
     return found ? RC_OK : write_checkpoint(t); /* a path that cannot be written fails now */
 }
 
 static rc_status finish(struct rc_trainer *t, rc_train_result *r)
 {
-    const struct rc_train_count *c = &t->state.count;
+    const struct rci_train_count *c = &t->state.count;
     if (t->state.best && c->best_epoch)
-        rc_train_state_load(&t->state, t->state.best);
+        rci_train_state_load(&t->state, t->state.best);
     else
         RC_TRY(finish_weights(t));
     *r = (rc_train_result){.size = sizeof(*r),
@@ -170,9 +170,9 @@ static rc_status finish(struct rc_trainer *t, rc_train_result *r)
                            .loss = c->epoch_loss,
                            .train_top1 = c->epoch_top1,
                            .top1 = t->state.best ? c->best_top1 : c->last_top1,
-                           .seconds = (double) (rc_clock_ns() - t->started_ns) * 1e-9,
+                           .seconds = (double) (rci_clock_ns() - t->started_ns) * 1e-9,
                            .images_per_second = t->steps_here ? images_per_second(t) : 0,
-                           .activation_bytes = rc_tape_activation_bytes(t->tape)};
+                           .activation_bytes = rci_tape_activation_bytes(t->tape)};
     return RC_OK;
 }
 
@@ -180,19 +180,19 @@ static rc_status finish(struct rc_trainer *t, rc_train_result *r)
 static rc_status leave_cancelled(const struct rc_trainer *t)
 {
     RC_TRY(write_checkpoint(t));
-    return rc_fail(RC_ERR_CANCELLED, "cancelled after step %llu of %llu",
-                   (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
+    return rci_fail(RC_ERR_CANCELLED, "cancelled after step %llu of %llu",
+                    (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
 }
 
-rc_status rc_trainer_execute(struct rc_trainer *t, rc_train_result *r)
+rc_status rci_trainer_execute(struct rc_trainer *t, rc_train_result *r)
 {
     RC_TRY(start(t));
-    const struct rc_compute saved = rc_compute_enter(t->ctx, (uint32_t) t->o.threads);
+    const struct rci_compute saved = rci_compute_enter(t->ctx, (uint32_t) t->o.threads);
     rc_status st = run_epochs(t);
     if (st == RC_OK)
         st = finish(t, r);
     else if (st == RC_ERR_CANCELLED)
         st = leave_cancelled(t);
-    rc_compute_leave(saved);
+    rci_compute_leave(saved);
     return st;
 }

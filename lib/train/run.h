@@ -9,7 +9,7 @@
 #include "train/trainer.h"
 
 /* A run of consecutive elements of one parameter: the unit that threads share. */
-struct rc_piece {
+struct rci_piece {
     uint32_t param;
     uint32_t n;
     size_t from;
@@ -23,25 +23,25 @@ struct rc_trainer {
     rc_train_options o;         /* resolved; its strings are not used after creation */
     char *checkpoint;           /* path, or NULL */
     char *identity;             /* model, options and hooks, as text */
-    struct rc_fit fit;
-    struct rc_sync sync; /* all_reduce NULL: one process */
+    struct rci_fit fit;
+    struct rci_sync sync; /* all_reduce NULL: one process */
     void *sync_room;
     uint64_t batch; /* images of a step over all ranks; fit.batch of them are here */
     bool cancelled; /* on some rank */
     uint64_t per_epoch, steps;
     bool ran, augmented;
 
-    struct rc_tape *tape;
-    struct rc_batches *batches;
-    struct rc_evaluator *validator; /* from the first validation on */
-    struct rc_train_state state;
-    const struct rc_loss *loss;
-    const struct rc_optimizer *optimizer;
-    const struct rc_rate *rate;
+    struct rci_tape *tape;
+    struct rci_batches *batches;
+    struct rci_evaluator *validator; /* from the first validation on */
+    struct rci_train_state state;
+    const struct rci_loss *loss;
+    const struct rci_optimizer *optimizer;
+    const struct rci_rate *rate;
     void *loss_params, *optimizer_params, *rate_params;
-    struct rc_piece *pieces;
+    struct rci_piece *pieces;
     uint32_t n_pieces;
-    struct rc_train_hook hooks[RC_MAX_TRAIN_HOOKS];
+    struct rci_train_hook hooks[RC_MAX_TRAIN_HOOKS];
     uint32_t n_hooks;
 
     float *x, *grad; /* [batch, C, H, W], [batch, classes] */
@@ -50,28 +50,28 @@ struct rc_trainer {
     uint64_t started_ns, step_ns, steps_here; /* of this call */
 };
 
-bool rc_trainer_valid(const struct rc_trainer *t); /* magic */
+bool rci_trainer_valid(const struct rc_trainer *t); /* magic */
 
 /* One step: data, forward, loss, backward, update. `s` is filled. */
-rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s);
+rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s);
 
 /* ranks.c: checked options; the same run on all ranks; after `own` is known on all, values[0..n-1],
  * at most 3, become sums over the ranks, or the failure of one is everyone's. */
-rc_status rc_ranks_open(struct rc_trainer *t);
-rc_status rc_ranks_agree(const struct rc_trainer *t);
-rc_status rc_ranks_exchange(struct rc_trainer *t, rc_status own, double *values, uint32_t n);
+rc_status rci_ranks_open(struct rc_trainer *t);
+rc_status rci_ranks_agree(const struct rc_trainer *t);
+rc_status rci_ranks_exchange(struct rc_trainer *t, rc_status own, double *values, uint32_t n);
 /* FNV-1a, continued from h. */
 #define RC_TRAIN_HASH_START UINT64_C(0xcbf29ce484222325)
-uint64_t rc_train_hash(uint64_t h, const void *data, size_t n);
-uint64_t rc_train_model_hash(const struct rc_train_state *s); /* names and shapes of constants */
+uint64_t rci_train_hash(uint64_t h, const void *data, size_t n);
+uint64_t rci_train_model_hash(const struct rci_train_state *s); /* names and shapes of constants */
 
-enum rc_hook_point {
+enum rci_hook_point {
     RC_HOOK_BATCH,
     RC_HOOK_LOGITS,
     RC_HOOK_GRADIENTS,
     RC_HOOK_STEP,
     RC_HOOK_EPOCH
 };
-rc_status rc_trainer_call_hooks(struct rc_trainer *t, enum rc_hook_point p,
-                                struct rc_train_step *s);
+rc_status rci_trainer_call_hooks(struct rc_trainer *t, enum rci_hook_point p,
+                                 struct rci_train_step *s);
 #endif

@@ -4,10 +4,10 @@
 #include "exec/tape.h"
 #include "train/optim.h"
 
-struct rc_train_state {
+struct rci_train_state {
     struct rc_graph *graph;
     /* all f32 constants of the graph, in order of id: weights and running statistics */
-    rc_id *values;
+    rci_id *values;
     uint32_t n_values;
     size_t n_floats;
     /* per trained parameter, in the tape's order */
@@ -17,7 +17,7 @@ struct rc_train_state {
     float *ema;                    /* the same; NULL when not used */
     float *best;                   /* [n_floats] constants of the best epoch; NULL when not used */
     float *kept;                   /* [n_floats] room for the constants during a validation */
-    struct rc_train_count {
+    struct rci_train_count {
         uint64_t step;    /* steps done */
         uint64_t closed;  /* epochs done, validation included */
         uint64_t correct; /* right answers in the running epoch */
@@ -28,17 +28,17 @@ struct rc_train_state {
     } count;
 };
 
-rc_status rc_train_state_open(struct rc_train_state *s, struct rc_graph *g, struct rc_tape *t,
-                              uint32_t n_optim, bool ema, bool best);
-void rc_train_state_close(struct rc_train_state *s);
-void rc_train_state_save(const struct rc_train_state *s, float *to);   /* graph -> array */
-void rc_train_state_load(struct rc_train_state *s, const float *from); /* array -> graph */
+rc_status rci_train_state_open(struct rci_train_state *s, struct rc_graph *g, struct rci_tape *t,
+                               uint32_t n_optim, bool ema, bool best);
+void rci_train_state_close(struct rci_train_state *s);
+void rci_train_state_save(const struct rci_train_state *s, float *to);   /* graph -> array */
+void rci_train_state_load(struct rci_train_state *s, const float *from); /* array -> graph */
 
 /* Checkpoint file. `identity` names model, options and hooks; a file with another one is refused.
  */
-rc_status rc_checkpoint_write(const struct rc_train_state *s, const char *path,
-                              const char *identity);
+rc_status rci_checkpoint_write(const struct rci_train_state *s, const char *path,
+                               const char *identity);
 /* *found false when there is no such file; the state is then untouched. */
-rc_status rc_checkpoint_read(struct rc_train_state *s, const char *path, const char *identity,
-                             bool *found);
+rc_status rci_checkpoint_read(struct rci_train_state *s, const char *path, const char *identity,
+                              bool *found);
 #endif

@@ -6,15 +6,16 @@
 
 #include <math.h>
 
-typedef rc_status (*hook_fn)(void *user, struct rc_train_step *s);
+typedef rc_status (*hook_fn)(void *user, struct rci_train_step *s);
 
-static hook_fn hook_at(const struct rc_train_hook *h, enum rc_hook_point p)
+static hook_fn hook_at(const struct rci_train_hook *h, enum rci_hook_point p)
 {
     const hook_fn at[] = {h->on_batch, h->on_logits, h->on_gradients, h->on_step, h->on_epoch};
     return at[p];
 }
 
-rc_status rc_trainer_call_hooks(struct rc_trainer *t, enum rc_hook_point p, struct rc_train_step *s)
+rc_status rci_trainer_call_hooks(struct rc_trainer *t, enum rci_hook_point p,
+                                 struct rci_train_step *s)
 {
     for (uint32_t i = 0; i < t->n_hooks; i++) {
         const hook_fn f = hook_at(&t->hooks[i], p);
@@ -32,30 +33,30 @@ static bool hooks_have_loss(const struct rc_trainer *t)
     return false;
 }
 
-static rc_status step_loss(struct rc_trainer *t, struct rc_train_step *s)
+static rc_status step_loss(struct rc_trainer *t, struct rci_train_step *s)
 {
-    const struct rc_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad};
+    const struct rci_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad};
     if (hooks_have_loss(t))
-        RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_LOGITS, s));
+        RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_LOGITS, s));
     else
         s->loss = t->loss->value(t->loss_params, &b);
     if (!isfinite(s->loss))
-        return rc_fail(RC_ERR_STATE,
-                       "training diverged: the loss is %g at epoch %llu, step %llu; a lower "
-                       "learning rate than %g may help",
-                       s->loss, (unsigned long long) s->epoch + 1, (unsigned long long) s->step + 1,
-                       t->o.lr);
+        return rci_fail(RC_ERR_STATE,
+                        "training diverged: the loss is %g at epoch %llu, step %llu; a lower "
+                        "learning rate than %g may help",
+                        s->loss, (unsigned long long) s->epoch + 1,
+                        (unsigned long long) s->step + 1, t->o.lr);
     return RC_OK;
 }
 
 /* The loss of all ranks, and its gradient by this one's logits. */
-static rc_status share_loss(struct rc_trainer *t, struct rc_train_step *s, rc_status own,
+static rc_status share_loss(struct rc_trainer *t, struct rci_train_step *s, rc_status own,
                             double *correct)
 {
     const float part = 1 / (float) t->sync.ranks;
-    const bool stop = t->sync.all_reduce && rc_check_cancel(t->ctx) != RC_OK;
+    const bool stop = t->sync.all_reduce && rci_check_cancel(t->ctx) != RC_OK;
     double v[] = {s->loss, *correct, stop};
-    RC_TRY(rc_ranks_exchange(t, own, v, 3));
+    RC_TRY(rci_ranks_exchange(t, own, v, 3));
     s->loss = v[0] / t->sync.ranks;
     *correct = v[1];
     t->cancelled = v[2] > 0;
@@ -64,7 +65,7 @@ static rc_status share_loss(struct rc_trainer *t, struct rc_train_step *s, rc_st
     return RC_OK;
 }
 
-static uint64_t count_correct(const struct rc_train_step *s)
+static uint64_t count_correct(const struct rci_train_step *s)
 {
     uint64_t correct = 0;
     for (uint32_t i = 0; i < s->n; i++) {
@@ -77,23 +78,23 @@ static uint64_t count_correct(const struct rc_train_step *s)
     return correct;
 }
 
-static void update_piece(struct rc_trainer *t, const struct rc_piece *p, struct rc_rate_now now,
+static void update_piece(struct rc_trainer *t, const struct rci_piece *p, struct rci_rate_now now,
                          float keep)
 {
-    struct rc_train_state *st = &t->state;
+    struct rci_train_state *st = &t->state;
     const size_t at = st->offset[p->param] + p->from;
-    const float *grad = rc_tape_param_grad(t->tape, p->param);
+    const float *grad = rci_tape_param_grad(t->tape, p->param);
     if (!grad) /* the loss does not depend on it */
         return;
-    const struct rc_optim_step s = {
-        .w = rc_tape_param_data(t->tape, p->param) + p->from,
+    const struct rci_optim_step s = {
+        .w = rci_tape_param_data(t->tape, p->param) + p->from,
         .grad = grad + p->from,
         .state = {st->optim[0] ? st->optim[0] + at : NULL, st->optim[1] ? st->optim[1] + at : NULL},
         .n = p->n,
         .rate = now.rate,
         .momentum = now.momentum,
         .step = st->count.step + 1,
-        .decays = rc_tape_param_decays(t->tape, p->param),
+        .decays = rci_tape_param_decays(t->tape, p->param),
     };
     t->optimizer->step(t->optimizer_params, &s);
     if (!st->ema)
@@ -102,7 +103,7 @@ static void update_piece(struct rc_trainer *t, const struct rc_piece *p, struct 
         st->ema[at + i] += (1 - keep) * (s.w[i] - st->ema[at + i]);
 }
 
-static void update_weights(struct rc_trainer *t, struct rc_rate_now now)
+static void update_weights(struct rc_trainer *t, struct rci_rate_now now)
 {
     const double age = (double) t->state.count.step;
     const float keep = (float) fmin(t->o.ema, (1 + age) / (10 + age));
@@ -111,22 +112,22 @@ static void update_weights(struct rc_trainer *t, struct rc_rate_now now)
         update_piece(t, &t->pieces[i], now, keep);
 }
 
-static rc_status step_data(struct rc_trainer *t, struct rc_train_step *s)
+static rc_status step_data(struct rc_trainer *t, struct rci_train_step *s)
 {
     const uint64_t step = t->state.count.step, epoch = step / t->per_epoch;
-    *s = (struct rc_train_step){.graph = t->graph,
-                                .tape = t->tape,
-                                .epoch = epoch,
-                                .step = step,
-                                .steps = t->steps,
-                                .pass = t->o.replays ? epoch % t->o.replays : epoch,
-                                .index = step % t->per_epoch,
-                                .classes = t->fit.classes,
-                                .x = t->x,
-                                .labels = t->labels,
-                                .ids = t->ids,
-                                .grad = t->grad};
-    return rc_batches_get(t->batches, s->pass, s->index, t->x, t->labels, t->ids, &s->n);
+    *s = (struct rci_train_step){.graph = t->graph,
+                                 .tape = t->tape,
+                                 .epoch = epoch,
+                                 .step = step,
+                                 .steps = t->steps,
+                                 .pass = t->o.replays ? epoch % t->o.replays : epoch,
+                                 .index = step % t->per_epoch,
+                                 .classes = t->fit.classes,
+                                 .x = t->x,
+                                 .labels = t->labels,
+                                 .ids = t->ids,
+                                 .grad = t->grad};
+    return rci_batches_get(t->batches, s->pass, s->index, t->x, t->labels, t->ids, &s->n);
 }
 
 /* Dropout takes other elements on every rank. */
@@ -135,30 +136,31 @@ static uint64_t rank_seed(const struct rc_trainer *t)
     return t->o.seed + UINT64_C(0xd1342543de82ef95) * t->sync.rank;
 }
 
-rc_status rc_trainer_step(struct rc_trainer *t, struct rc_train_step *s)
+rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s)
 {
-    const uint64_t start = rc_clock_ns();
+    const uint64_t start = rci_clock_ns();
     rc_status st = step_data(t, s);
-    const struct rc_rate_now now = rc_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
+    const struct rci_rate_now now =
+        rci_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
     s->rate = now.rate;
     if (st == RC_OK)
-        st = rc_trainer_call_hooks(t, RC_HOOK_BATCH, s);
-    RC_TRY(rc_ranks_exchange(t, st, NULL, 0)); /* nobody waits for a rank without images */
+        st = rci_trainer_call_hooks(t, RC_HOOK_BATCH, s);
+    RC_TRY(rci_ranks_exchange(t, st, NULL, 0)); /* nobody waits for a rank without images */
     const void *const inputs[] = {t->x};
-    RC_TRY(rc_tape_forward(t->tape, inputs, rank_seed(t), s->step));
-    s->logits = rc_tape_output(t->tape, 0)->data;
+    RC_TRY(rci_tape_forward(t->tape, inputs, rank_seed(t), s->step));
+    s->logits = rci_tape_output(t->tape, 0)->data;
     st = step_loss(t, s);
     double correct = (double) count_correct(s);
     RC_TRY(share_loss(t, s, st, &correct));
     const float *const gradients[] = {t->grad};
-    RC_TRY(rc_tape_backward(t->tape, gradients));
-    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_GRADIENTS, s));
+    RC_TRY(rci_tape_backward(t->tape, gradients));
+    RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_GRADIENTS, s));
     update_weights(t, now);
-    RC_TRY(rc_trainer_call_hooks(t, RC_HOOK_STEP, s));
+    RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_STEP, s));
     t->state.count.loss_sum += s->loss;
     t->state.count.correct += (uint64_t) correct;
     t->state.count.step++;
-    t->step_ns += rc_clock_ns() - start;
+    t->step_ns += rci_clock_ns() - start;
     t->steps_here++;
     return RC_OK;
 }

@@ -8,7 +8,7 @@
 #define TRAINER_MAGIC UINT64_C(0x7263747261696e72) /* "rctrainr" */
 enum { PIECE = 16384, DEFAULT_BATCH = 128, DEFAULT_BN_IMAGES = 2048, MAX_EPOCHS = 100000 };
 
-bool rc_trainer_valid(const struct rc_trainer *t)
+bool rci_trainer_valid(const struct rc_trainer *t)
 {
     return t && t->magic == TRAINER_MAGIC;
 }
@@ -16,26 +16,26 @@ bool rc_trainer_valid(const struct rc_trainer *t)
 static rc_status check_options(const rc_train_options *o)
 {
     if (o->epochs > MAX_EPOCHS)
-        return rc_fail(RC_ERR_ARG, "epochs is %llu, allowed is 1..%d",
-                       (unsigned long long) o->epochs, MAX_EPOCHS);
+        return rci_fail(RC_ERR_ARG, "epochs is %llu, allowed is 1..%d",
+                        (unsigned long long) o->epochs, MAX_EPOCHS);
     if (o->batch == 1 || o->batch > 65536)
-        return rc_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
-                       (unsigned long long) o->batch);
+        return rci_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
+                        (unsigned long long) o->batch);
     if (!(o->lr >= 0 && o->lr <= 1000))
-        return rc_fail(RC_ERR_ARG, "lr is %g, allowed is (0, 1000]", o->lr);
+        return rci_fail(RC_ERR_ARG, "lr is %g, allowed is (0, 1000]", o->lr);
     if (!(o->ema >= 0 && o->ema < 1))
-        return rc_fail(RC_ERR_ARG, "ema is %g, allowed is [0, 1)", o->ema);
+        return rci_fail(RC_ERR_ARG, "ema is %g, allowed is [0, 1)", o->ema);
     if (o->threads > 1024)
-        return rc_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024",
-                       (unsigned long long) o->threads);
+        return rci_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024",
+                        (unsigned long long) o->threads);
     if (o->keep_best && !o->validation)
-        return rc_fail(RC_ERR_ARG, "keep_best needs a validation data set");
+        return rci_fail(RC_ERR_ARG, "keep_best needs a validation data set");
     if ((o->resume || o->checkpoint_steps) && !o->checkpoint)
-        return rc_fail(RC_ERR_ARG, "%s needs a checkpoint path",
-                       o->resume ? "resume" : "checkpoint_steps");
+        return rci_fail(RC_ERR_ARG, "%s needs a checkpoint path",
+                        o->resume ? "resume" : "checkpoint_steps");
     const uint64_t unknown = o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN | RC_TRAIN_BF16);
     if (unknown)
-        return rc_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags", (unsigned long long) unknown);
+        return rci_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags", (unsigned long long) unknown);
     return RC_OK;
 }
 
@@ -53,16 +53,16 @@ static void fill_defaults(rc_train_options *o, const struct rc_context *c)
 
 static rc_status find_methods(struct rc_trainer *t)
 {
-    const struct rc_method *m;
-    RC_TRY(rc_method_find(&m, &rc_kind_loss, t->o.loss));
-    RC_TRY(rc_method_params(&t->loss_params, t->ctx, m, t->o.loss));
-    t->loss = (const struct rc_loss *) m;
-    RC_TRY(rc_method_find(&m, &rc_kind_optimizer, t->o.optimizer));
-    RC_TRY(rc_method_params(&t->optimizer_params, t->ctx, m, t->o.optimizer));
-    t->optimizer = (const struct rc_optimizer *) m;
-    RC_TRY(rc_method_find(&m, &rc_kind_rate, t->o.rate));
-    RC_TRY(rc_method_params(&t->rate_params, t->ctx, m, t->o.rate));
-    t->rate = (const struct rc_rate *) m;
+    const struct rci_method *m;
+    RC_TRY(rci_method_find(&m, &rci_kind_loss, t->o.loss));
+    RC_TRY(rci_method_params(&t->loss_params, t->ctx, m, t->o.loss));
+    t->loss = (const struct rci_loss *) m;
+    RC_TRY(rci_method_find(&m, &rci_kind_optimizer, t->o.optimizer));
+    RC_TRY(rci_method_params(&t->optimizer_params, t->ctx, m, t->o.optimizer));
+    t->optimizer = (const struct rci_optimizer *) m;
+    RC_TRY(rci_method_find(&m, &rci_kind_rate, t->o.rate));
+    RC_TRY(rci_method_params(&t->rate_params, t->ctx, m, t->o.rate));
+    t->rate = (const struct rci_rate *) m;
     if (t->o.lr == 0)
         t->o.lr = t->optimizer->default_rate;
     return RC_OK;
@@ -70,11 +70,11 @@ static rc_status find_methods(struct rc_trainer *t)
 
 static rc_status open_data(struct rc_trainer *t)
 {
-    RC_TRY(rc_ranks_open(t));
-    RC_TRY(rc_fit_check(&t->fit, t->graph, t->dataset, (int64_t) t->o.batch / t->sync.ranks));
+    RC_TRY(rci_ranks_open(t));
+    RC_TRY(rci_fit_check(&t->fit, t->graph, t->dataset, (int64_t) t->o.batch / t->sync.ranks));
     t->batch = (uint64_t) t->fit.batch * t->sync.ranks;
     const char *augmentation = t->o.augmentation;
-    const struct rc_batches_config config = {
+    const struct rci_batches_config config = {
         .batch = (uint32_t) t->fit.batch,
         .shuffle = !(t->o.flags & RC_TRAIN_IN_ORDER),
         .augment = t->augmented,
@@ -86,44 +86,44 @@ static rc_status open_data(struct rc_trainer *t)
         .rank = t->sync.rank,
         .augmentation = t->augmented && strcmp(augmentation, "usual") ? augmentation : NULL,
     };
-    RC_TRY(rc_batches_create(&t->batches, t->dataset, &config));
-    t->per_epoch = rc_batches_per_epoch(t->batches);
+    RC_TRY(rci_batches_create(&t->batches, t->dataset, &config));
+    t->per_epoch = rci_batches_per_epoch(t->batches);
     t->steps = t->per_epoch * t->o.epochs;
     if (!t->o.validation)
         return RC_OK;
-    struct rc_fit unused;
-    return rc_fit_check(&unused, t->graph, t->o.validation, t->fit.batch);
+    struct rci_fit unused;
+    return rci_fit_check(&unused, t->graph, t->o.validation, t->fit.batch);
 }
 
 static rc_status open_graph(struct rc_trainer *t)
 {
     const char *output = t->graph->values[t->graph->outputs[0]].name;
     if (t->fit.softmax)
-        return rc_fail(RC_ERR_MODEL, "output \"%s\" comes from a Softmax; training needs logits",
-                       output);
+        return rci_fail(RC_ERR_MODEL, "output \"%s\" comes from a Softmax; training needs logits",
+                        output);
     if (t->graph->n_outputs != 1)
-        return rc_fail(RC_ERR_MODEL, "the model has %u outputs, training needs one",
-                       t->graph->n_outputs);
-    const struct rc_tape_config config = {.batch = t->fit.batch,
-                                          .threads = (uint32_t) t->o.threads,
-                                          .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
-                                          .bf16 = t->o.flags & RC_TRAIN_BF16,
-                                          .memory = (size_t) t->o.memory,
-                                          .sync = t->sync};
-    RC_TRY(rc_tape_create(&t->tape, t->graph, &config));
-    if (rc_tape_n_params(t->tape) == 0)
-        return rc_fail(RC_ERR_MODEL, "the model has no weights to train");
-    return rc_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states, t->o.ema > 0,
-                               t->o.keep_best);
+        return rci_fail(RC_ERR_MODEL, "the model has %u outputs, training needs one",
+                        t->graph->n_outputs);
+    const struct rci_tape_config config = {.batch = t->fit.batch,
+                                           .threads = (uint32_t) t->o.threads,
+                                           .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
+                                           .bf16 = t->o.flags & RC_TRAIN_BF16,
+                                           .memory = (size_t) t->o.memory,
+                                           .sync = t->sync};
+    RC_TRY(rci_tape_create(&t->tape, t->graph, &config));
+    if (rci_tape_n_params(t->tape) == 0)
+        return rci_fail(RC_ERR_MODEL, "the model has no weights to train");
+    return rci_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states, t->o.ema > 0,
+                                t->o.keep_best);
 }
 
 static rc_status cut_pieces(struct rc_trainer *t)
 {
-    const struct rc_train_state *s = &t->state;
+    const struct rci_train_state *s = &t->state;
     size_t n = 0;
     for (uint32_t i = 0; i < s->n_params; i++)
         n += (s->offset[i + 1] - s->offset[i] + PIECE - 1) / PIECE;
-    t->pieces = rc_alloc_array(t->ctx, n, sizeof(*t->pieces));
+    t->pieces = rci_alloc_array(t->ctx, n, sizeof(*t->pieces));
     if (!t->pieces)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < s->n_params; i++) {
@@ -131,7 +131,7 @@ static rc_status cut_pieces(struct rc_trainer *t)
         for (size_t from = 0; from < count; from += PIECE) {
             const size_t left = count - from;
             t->pieces[t->n_pieces++] =
-                (struct rc_piece){i, (uint32_t) (left < PIECE ? left : PIECE), from};
+                (struct rci_piece){i, (uint32_t) (left < PIECE ? left : PIECE), from};
         }
     }
     return RC_OK;
@@ -141,14 +141,14 @@ static rc_status open_arrays(struct rc_trainer *t)
 {
     const size_t batch = (size_t) t->fit.batch;
     const size_t image = (size_t) (t->fit.chw[0] * t->fit.chw[1] * t->fit.chw[2]);
-    t->x = rc_alloc_array(t->ctx, batch * image, sizeof(*t->x));
-    t->grad = rc_alloc_array(t->ctx, batch * t->fit.classes, sizeof(*t->grad));
-    t->labels = rc_alloc_array(t->ctx, batch, sizeof(*t->labels));
-    t->ids = rc_alloc_array(t->ctx, batch, sizeof(*t->ids));
+    t->x = rci_alloc_array(t->ctx, batch * image, sizeof(*t->x));
+    t->grad = rci_alloc_array(t->ctx, batch * t->fit.classes, sizeof(*t->grad));
+    t->labels = rci_alloc_array(t->ctx, batch, sizeof(*t->labels));
+    t->ids = rci_alloc_array(t->ctx, batch, sizeof(*t->ids));
     return t->x && t->grad && t->labels && t->ids ? RC_OK : RC_ERR_MEMORY;
 }
 
-uint64_t rc_train_hash(uint64_t h, const void *data, size_t n)
+uint64_t rci_train_hash(uint64_t h, const void *data, size_t n)
 {
     const uint8_t *p = data;
     for (size_t i = 0; i < n; i++)
@@ -157,12 +157,12 @@ uint64_t rc_train_hash(uint64_t h, const void *data, size_t n)
 }
 
 /* FNV-1a over names and shapes of the constants: other models have other ones. */
-uint64_t rc_train_model_hash(const struct rc_train_state *s)
+uint64_t rci_train_model_hash(const struct rci_train_state *s)
 {
     uint64_t h = RC_TRAIN_HASH_START;
     for (uint32_t i = 0; i < s->n_values; i++) {
-        const struct rc_value *v = &s->graph->values[s->values[i]];
-        h = rc_train_hash(h, v->name, strlen(v->name));
+        const struct rci_value *v = &s->graph->values[s->values[i]];
+        h = rci_train_hash(h, v->name, strlen(v->name));
         for (uint32_t d = 0; d < v->tensor.shape.rank; d++)
             h = (h ^ (uint64_t) v->tensor.shape.dim[d]) * UINT64_C(0x100000001b3);
     }
@@ -172,12 +172,12 @@ uint64_t rc_train_model_hash(const struct rc_train_state *s)
 static rc_status write_identity(struct rc_trainer *t)
 {
     const rc_train_options *o = &t->o;
-    t->identity = rc_format(
+    t->identity = rci_format(
         t->ctx,
         "model %016llx, %llu images, epochs %llu, batch %llu, lr %.17g, rate %s, optimizer %s, "
         "loss %s, augmentation %s, replays %llu, seed %llu, ema %.17g, bn_images %llu, "
         "keep_best %llu, validation %llu, flags %llu",
-        (unsigned long long) rc_train_model_hash(&t->state),
+        (unsigned long long) rci_train_model_hash(&t->state),
         (unsigned long long) (o->images ? o->images : rc_dataset_images(t->dataset)),
         (unsigned long long) o->epochs, (unsigned long long) t->batch, o->lr, o->rate, o->optimizer,
         o->loss, t->augmented ? o->augmentation : "none", (unsigned long long) o->replays,
@@ -186,7 +186,7 @@ static rc_status write_identity(struct rc_trainer *t)
         (unsigned long long) (o->validation ? rc_dataset_images(o->validation) : 0),
         (unsigned long long) o->flags);
     if (o->checkpoint)
-        t->checkpoint = rc_strdup(t->ctx, o->checkpoint);
+        t->checkpoint = rci_strdup(t->ctx, o->checkpoint);
     return t->identity && (t->checkpoint || !o->checkpoint) ? RC_OK : RC_ERR_MEMORY;
 }
 
@@ -205,8 +205,8 @@ static rc_status trainer_build(struct rc_trainer *t)
     return RC_OK;
 }
 
-rc_status rc_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
-                            const rc_train_options *o)
+rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
+                             const rc_train_options *o)
 {
     struct rc_trainer *t = RC_NEW(g->ctx, struct rc_trainer);
     if (!t)
@@ -218,59 +218,59 @@ rc_status rc_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct 
     t->o = *o;
     const rc_status st = trainer_build(t);
     if (st != RC_OK) {
-        rc_trainer_destroy(t);
+        rci_trainer_destroy(t);
         return st;
     }
     *out = t;
     return RC_OK;
 }
 
-void rc_trainer_destroy(struct rc_trainer *t)
+void rci_trainer_destroy(struct rc_trainer *t)
 {
     if (!t)
         return;
-    rc_train_state_close(&t->state);
-    rc_tape_destroy(t->tape);
-    rc_batches_destroy(t->batches);
-    rc_evaluator_destroy(t->validator);
-    rc_release(t->loss_params);
-    rc_release(t->optimizer_params);
-    rc_release(t->rate_params);
-    rc_release(t->pieces);
-    rc_release(t->x);
-    rc_release(t->grad);
-    rc_release(t->labels);
-    rc_release(t->ids);
-    rc_release(t->checkpoint);
-    rc_release(t->identity);
-    rc_release(t->sync_room);
+    rci_train_state_close(&t->state);
+    rci_tape_destroy(t->tape);
+    rci_batches_destroy(t->batches);
+    rci_evaluator_destroy(t->validator);
+    rci_release(t->loss_params);
+    rci_release(t->optimizer_params);
+    rci_release(t->rate_params);
+    rci_release(t->pieces);
+    rci_release(t->x);
+    rci_release(t->grad);
+    rci_release(t->labels);
+    rci_release(t->ids);
+    rci_release(t->checkpoint);
+    rci_release(t->identity);
+    rci_release(t->sync_room);
     t->magic = 0;
-    rc_release(t);
+    rci_release(t);
 }
 
-rc_status rc_trainer_add_hook(struct rc_trainer *t, const struct rc_train_hook *h)
+rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook *h)
 {
     if (t->ran || t->n_hooks == RC_MAX_TRAIN_HOOKS)
-        return rc_fail(RC_ERR_STATE, t->ran ? "the trainer ran already"
-                                            : "the trainer has all the hooks it can take");
+        return rci_fail(RC_ERR_STATE, t->ran ? "the trainer ran already"
+                                             : "the trainer has all the hooks it can take");
     for (uint32_t i = 0; h->on_logits && i < t->n_hooks; i++)
         if (t->hooks[i].on_logits)
-            return rc_fail(RC_ERR_STATE, "the trainer's loss is replaced already (%s)",
-                           t->hooks[i].identity);
-    char *identity = rc_format(t->ctx, "%s, %s", t->identity, h->identity);
+            return rci_fail(RC_ERR_STATE, "the trainer's loss is replaced already (%s)",
+                            t->hooks[i].identity);
+    char *identity = rci_format(t->ctx, "%s, %s", t->identity, h->identity);
     if (!identity)
         return RC_ERR_MEMORY;
-    rc_release(t->identity);
+    rci_release(t->identity);
     t->identity = identity;
     t->hooks[t->n_hooks] = *h;
     t->hooks[t->n_hooks++].identity = "by a hook";
     return RC_OK;
 }
 
-void rc_trainer_get_plan(const struct rc_trainer *t, struct rc_train_plan *out)
+void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out)
 {
     const uint64_t all = rc_dataset_images(t->dataset);
-    *out = (struct rc_train_plan){
+    *out = (struct rci_train_plan){
         .graph = t->graph,
         .batch = t->fit.batch,
         .chw = {t->fit.chw[0], t->fit.chw[1], t->fit.chw[2]},

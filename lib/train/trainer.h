@@ -7,9 +7,9 @@
 #include <rescomp/train.h>
 
 /* What a hook sees of the running step. */
-struct rc_train_step {
+struct rci_train_step {
     struct rc_graph *graph;
-    struct rc_tape *tape;
+    struct rci_tape *tape;
     uint64_t epoch, step, steps; /* both count from 0; `step` over all epochs */
     uint64_t pass, index;        /* the data's own epoch (see replays) and batch within it */
     uint32_t n, classes;
@@ -22,22 +22,22 @@ struct rc_train_step {
 };
 
 /* NULL: nothing to do there. A failure ends the run. Gradients of parameters may be changed in
- * place through rc_tape_param_grad(), weights through rc_tape_param_data(). */
-struct rc_train_hook {
+ * place through rci_tape_param_grad(), weights through rci_tape_param_data(). */
+struct rci_train_hook {
     void *user;
     const char *identity; /* what it does, in one line without changing parts: a checkpoint resumes
                              only under the same hooks. Copied. */
-    rc_status (*on_batch)(void *user, struct rc_train_step *s); /* before the forward */
+    rc_status (*on_batch)(void *user, struct rci_train_step *s); /* before the forward */
     /* replaces the trainer's loss: write s->grad, and the mean loss to s->loss */
-    rc_status (*on_logits)(void *user, struct rc_train_step *s);
-    rc_status (*on_gradients)(void *user, struct rc_train_step *s); /* before the update */
-    rc_status (*on_step)(void *user, struct rc_train_step *s);      /* after the update */
-    rc_status (*on_epoch)(void *user, struct rc_train_step *s);     /* after its last step */
+    rc_status (*on_logits)(void *user, struct rci_train_step *s);
+    rc_status (*on_gradients)(void *user, struct rci_train_step *s); /* before the update */
+    rc_status (*on_step)(void *user, struct rci_train_step *s);      /* after the update */
+    rc_status (*on_epoch)(void *user, struct rci_train_step *s);     /* after its last step */
 };
 enum { RC_MAX_TRAIN_HOOKS = 8 };
 
 /* Facts that hooks need before the run. */
-struct rc_train_plan {
+struct rci_train_plan {
     const struct rc_graph *graph;
     int64_t batch, chw[3];
     uint32_t classes, threads; /* threads 0: the context's */
@@ -47,14 +47,14 @@ struct rc_train_plan {
 };
 
 /* `o` as the caller gave it: zeros are resolved here. */
-rc_status rc_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
-                            const rc_train_options *o);
-void rc_trainer_destroy(struct rc_trainer *t);
-rc_status rc_trainer_add_hook(struct rc_trainer *t, const struct rc_train_hook *h);
-void rc_trainer_get_plan(const struct rc_trainer *t, struct rc_train_plan *out);
-rc_status rc_trainer_execute(struct rc_trainer *t, rc_train_result *result);
+rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
+                             const rc_train_options *o);
+void rci_trainer_destroy(struct rc_trainer *t);
+rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook *h);
+void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out);
+rc_status rci_trainer_execute(struct rc_trainer *t, rc_train_result *result);
 
 /* Exact BatchNormalization statistics from training images; see rc_graph_reestimate_bn(). */
-rc_status rc_bn_reestimate(struct rc_graph *g, struct rc_dataset *d, uint64_t images,
-                           uint64_t batch, uint32_t threads);
+rc_status rci_bn_reestimate(struct rc_graph *g, struct rc_dataset *d, uint64_t images,
+                            uint64_t batch, uint32_t threads);
 #endif

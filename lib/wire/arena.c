@@ -6,23 +6,23 @@
 
 enum { ARENA_BLOCK = 64 * 1024, ARENA_LARGE = 16 * 1024 };
 
-struct rc_arena_block {
-    struct rc_arena_block *next;
+struct rci_arena_block {
+    struct rci_arena_block *next;
     size_t size; /* payload bytes */
     uint64_t align[];
 };
 
-struct rc_arena_large {
-    struct rc_arena_large *next;
+struct rci_arena_large {
+    struct rci_arena_large *next;
     void *piece;
 };
 
-static unsigned char *arena_payload(struct rc_arena_block *b)
+static unsigned char *arena_payload(struct rci_arena_block *b)
 {
     return (unsigned char *) b + 16;
 }
 
-static void *arena_fail(struct rc_arena *a, rc_status st)
+static void *arena_fail(struct rci_arena *a, rc_status st)
 {
     if (a->status == RC_OK)
         a->status = st;
@@ -30,12 +30,12 @@ static void *arena_fail(struct rc_arena *a, rc_status st)
 }
 
 /* A large piece is an allocation of its own, so that it can be taken out. */
-static void *arena_large(struct rc_arena *a, size_t size)
+static void *arena_large(struct rci_arena *a, size_t size)
 {
-    struct rc_arena_large *l = rc_arena_alloc(a, sizeof(*l));
+    struct rci_arena_large *l = rci_arena_alloc(a, sizeof(*l));
     if (!l)
         return NULL;
-    *l = (struct rc_arena_large){NULL, rc_alloc(a->ctx, size)};
+    *l = (struct rci_arena_large){NULL, rci_alloc(a->ctx, size)};
     if (!l->piece)
         return arena_fail(a, RC_ERR_MEMORY);
     if (a->last)
@@ -46,22 +46,22 @@ static void *arena_large(struct rc_arena *a, size_t size)
     return l->piece;
 }
 
-void *rc_arena_alloc(struct rc_arena *a, size_t size)
+void *rci_arena_alloc(struct rci_arena *a, size_t size)
 {
     if (size > SIZE_MAX - 15) {
-        rc_fail(RC_ERR_MEMORY, "memory: %zu bytes asked for", size);
+        rci_fail(RC_ERR_MEMORY, "memory: %zu bytes asked for", size);
         return arena_fail(a, RC_ERR_MEMORY);
     }
     size = (size + 15) & ~(size_t) 15;
     if (a->cap && (size > a->cap || a->total > a->cap - size)) {
-        rc_fail(RC_ERR_LIMIT, "decoding needs more than %llu bytes", (unsigned long long) a->cap);
+        rci_fail(RC_ERR_LIMIT, "decoding needs more than %llu bytes", (unsigned long long) a->cap);
         return arena_fail(a, RC_ERR_LIMIT);
     }
     a->total += size;
     if (size > ARENA_LARGE)
         return arena_large(a, size);
     if (!a->blocks || a->left < size) {
-        struct rc_arena_block *b = rc_alloc(a->ctx, ARENA_BLOCK + 16);
+        struct rci_arena_block *b = rci_alloc(a->ctx, ARENA_BLOCK + 16);
         if (!b)
             return arena_fail(a, RC_ERR_MEMORY);
         b->size = ARENA_BLOCK;
@@ -74,31 +74,31 @@ void *rc_arena_alloc(struct rc_arena *a, size_t size)
     return p;
 }
 
-void *rc_arena_array(struct rc_arena *a, size_t count, size_t size)
+void *rci_arena_array(struct rci_arena *a, size_t count, size_t size)
 {
     size_t bytes;
-    if (!rc_mul_size(count, size, &bytes))
+    if (!rci_mul_size(count, size, &bytes))
         bytes = SIZE_MAX;
-    void *p = rc_arena_alloc(a, bytes);
+    void *p = rci_arena_alloc(a, bytes);
     if (p)
         memset(p, 0, bytes);
     return p;
 }
 
-char *rc_arena_strdup(struct rc_arena *a, const char *s)
+char *rci_arena_strdup(struct rci_arena *a, const char *s)
 {
     const size_t n = strlen(s) + 1;
-    char *p = rc_arena_alloc(a, n);
+    char *p = rci_arena_alloc(a, n);
     if (p)
         memcpy(p, s, n);
     return p;
 }
 
 /* Pieces are usually taken in order, so the one wanted is near the front. */
-bool rc_arena_take(struct rc_arena *a, const void *p)
+bool rci_arena_take(struct rci_arena *a, const void *p)
 {
-    struct rc_arena_large *before = NULL;
-    for (struct rc_arena_large *l = a->first; l; before = l, l = l->next) {
+    struct rci_arena_large *before = NULL;
+    for (struct rci_arena_large *l = a->first; l; before = l, l = l->next) {
         if (l->piece != p)
             continue;
         if (before)
@@ -112,14 +112,14 @@ bool rc_arena_take(struct rc_arena *a, const void *p)
     return false;
 }
 
-void rc_arena_free(struct rc_arena *a)
+void rci_arena_free(struct rci_arena *a)
 {
-    for (struct rc_arena_large *l = a->first; l; l = l->next)
-        rc_release(l->piece);
+    for (struct rci_arena_large *l = a->first; l; l = l->next)
+        rci_release(l->piece);
     a->first = a->last = NULL;
     while (a->blocks) {
-        struct rc_arena_block *next = a->blocks->next;
-        rc_release(a->blocks);
+        struct rci_arena_block *next = a->blocks->next;
+        rci_release(a->blocks);
         a->blocks = next;
     }
     a->left = 0;

@@ -5,26 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
-int64_t rc_attrs_opset(const struct rc_attrs *a)
+int64_t rci_attrs_opset(const struct rci_attrs *a)
 {
     return a->opset;
 }
 
-const char *rc_attrs_node(const struct rc_attrs *a)
+const char *rci_attrs_node(const struct rci_attrs *a)
 {
     return a->name;
 }
 
-struct rc_context *rc_attrs_context(const struct rc_attrs *a)
+struct rc_context *rci_attrs_context(const struct rci_attrs *a)
 {
     return a->arena->ctx;
 }
 
-static const Onnx__AttributeProto *attr_find(const struct rc_attrs *a, const char *name)
+static const Onnx__AttributeProto *attr_find(const struct rci_attrs *a, const char *name)
 {
     for (size_t i = 0; i < a->node->n_attribute; i++) {
         const Onnx__AttributeProto *p = a->node->attribute[i];
-        if (!strcmp(rc_onnx_text(p->name), name)) {
+        if (!strcmp(rci_onnx_text(p->name), name)) {
             a->used[i] = true;
             return p;
         }
@@ -56,22 +56,22 @@ static int32_t attr_type(const Onnx__AttributeProto *p)
                          : 0;
 }
 
-static rc_status attr_get(const struct rc_attrs *a, const char *name, int32_t type,
+static rc_status attr_get(const struct rci_attrs *a, const char *name, int32_t type,
                           const Onnx__AttributeProto **out)
 {
     *out = attr_find(a, name);
     if (!*out || attr_type(*out) == type)
         return RC_OK;
-    return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is %s, must be %s", a->name, name,
+    return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is %s, must be %s", a->name, name,
                    attr_type_name(attr_type(*out)), attr_type_name(type));
 }
 
-bool rc_attrs_has(const struct rc_attrs *a, const char *name)
+bool rci_attrs_has(const struct rci_attrs *a, const char *name)
 {
     return attr_find(a, name) != NULL;
 }
 
-rc_status rc_attr_int(const struct rc_attrs *a, const char *name, int64_t def, int64_t *out)
+rc_status rci_attr_int(const struct rci_attrs *a, const char *name, int64_t def, int64_t *out)
 {
     const Onnx__AttributeProto *p;
     RC_TRY(attr_get(a, name, ONNX_ATTR_INT, &p));
@@ -79,25 +79,25 @@ rc_status rc_attr_int(const struct rc_attrs *a, const char *name, int64_t def, i
     return RC_OK;
 }
 
-rc_status rc_attr_float(const struct rc_attrs *a, const char *name, float def, float *out)
+rc_status rci_attr_float(const struct rci_attrs *a, const char *name, float def, float *out)
 {
     const Onnx__AttributeProto *p;
     RC_TRY(attr_get(a, name, ONNX_ATTR_FLOAT, &p));
     *out = p ? p->f : def;
     if (isnan(*out))
-        return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is NaN", a->name, name);
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is NaN", a->name, name);
     return RC_OK;
 }
 
-static rc_status attr_room(const struct rc_attrs *a, const char *name, size_t n, int32_t cap)
+static rc_status attr_room(const struct rci_attrs *a, const char *name, size_t n, int32_t cap)
 {
     if (n <= (size_t) cap)
         return RC_OK;
-    return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s has %zu entries, at most %d", a->name,
+    return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s has %zu entries, at most %d", a->name,
                    name, n, (int) cap);
 }
 
-rc_status rc_attr_ints(const struct rc_attrs *a, const char *name, int64_t *out, int32_t cap,
+rc_status rci_attr_ints(const struct rci_attrs *a, const char *name, int64_t *out, int32_t cap,
                        int32_t *n)
 {
     const Onnx__AttributeProto *p;
@@ -112,7 +112,7 @@ rc_status rc_attr_ints(const struct rc_attrs *a, const char *name, int64_t *out,
     return RC_OK;
 }
 
-rc_status rc_attr_floats(const struct rc_attrs *a, const char *name, float *out, int32_t cap,
+rc_status rci_attr_floats(const struct rci_attrs *a, const char *name, float *out, int32_t cap,
                          int32_t *n)
 {
     const Onnx__AttributeProto *p;
@@ -125,13 +125,13 @@ rc_status rc_attr_floats(const struct rc_attrs *a, const char *name, float *out,
     for (int32_t i = 0; i < *n; i++) {
         out[i] = p->floats[i];
         if (isnan(out[i]))
-            return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s has a NaN", a->name, name);
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s has a NaN", a->name, name);
     }
     return RC_OK;
 }
 
 /* Bytes in the file; the arena copy has no terminator, so it gets one of its own when read. */
-rc_status rc_attr_string(const struct rc_attrs *a, const char *name, const char **out)
+rc_status rci_attr_string(const struct rci_attrs *a, const char *name, const char **out)
 {
     const Onnx__AttributeProto *p;
     *out = "";
@@ -139,9 +139,9 @@ rc_status rc_attr_string(const struct rc_attrs *a, const char *name, const char 
     if (!p || !p->s.len)
         return RC_OK;
     if (memchr(p->s.data, 0, p->s.len) || p->s.len > 1024)
-        return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is not a string of 1..1024 bytes",
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s is not a string of 1..1024 bytes",
                        a->name, name);
-    char *copy = rc_arena_alloc(a->arena, p->s.len + 1);
+    char *copy = rci_arena_alloc(a->arena, p->s.len + 1);
     if (!copy)
         return a->arena->status;
     memcpy(copy, p->s.data, p->s.len);
@@ -150,17 +150,17 @@ rc_status rc_attr_string(const struct rc_attrs *a, const char *name, const char 
     return RC_OK;
 }
 
-rc_status rc_attr_tensor(const struct rc_attrs *a, const char *name, struct rc_context *c,
-                         struct rc_tensor *out)
+rc_status rci_attr_tensor(const struct rci_attrs *a, const char *name, struct rc_context *c,
+                         struct rci_tensor *out)
 {
     const Onnx__AttributeProto *p;
-    *out = (struct rc_tensor){0};
+    *out = (struct rci_tensor){0};
     RC_TRY(attr_get(a, name, ONNX_ATTR_TENSOR, &p));
     if (!p)
         return RC_OK;
     if (!p->t)
-        return rc_fail(RC_ERR_MODEL, "node \"%s\": attribute %s has no tensor", a->name, name);
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute %s has no tensor", a->name, name);
     char what[256];
     snprintf(what, sizeof(what), "node \"%.120s\": attribute %.40s", a->name, name);
-    return rc_onnx_tensor_read(out, c, p->t, what);
+    return rci_onnx_tensor_read(out, c, p->t, what);
 }

@@ -4,30 +4,30 @@
 #include <stdio.h>
 #include <string.h>
 
-int64_t rc_attr_write_opset(const struct rc_attr_write *w)
+int64_t rci_attr_write_opset(const struct rci_attr_write *w)
 {
     return w->opset;
 }
 
-static rc_status attr_new(struct rc_attr_write *w, const char *name, int32_t type,
+static rc_status attr_new(struct rci_attr_write *w, const char *name, int32_t type,
                           Onnx__AttributeProto **out)
 {
     if (w->n_attr == RC_MAX_PUT)
-        return rc_fail(RC_ERR_LIMIT, "node \"%s\": more than %d attributes", w->name, RC_MAX_PUT);
-    Onnx__AttributeProto *p = rc_arena_alloc(w->arena, sizeof(*p));
+        return rci_fail(RC_ERR_LIMIT, "node \"%s\": more than %d attributes", w->name, RC_MAX_PUT);
+    Onnx__AttributeProto *p = rci_arena_alloc(w->arena, sizeof(*p));
     if (!p)
         return w->arena->status;
     onnx__attribute_proto__init(p);
     p->has_type = 1;
     p->type = type;
-    if (!(p->name = rc_arena_strdup(w->arena, name)))
+    if (!(p->name = rci_arena_strdup(w->arena, name)))
         return w->arena->status;
     w->attr[w->n_attr++] = p;
     *out = p;
     return RC_OK;
 }
 
-rc_status rc_put_int(struct rc_attr_write *w, const char *name, int64_t v)
+rc_status rci_put_int(struct rci_attr_write *w, const char *name, int64_t v)
 {
     Onnx__AttributeProto *p = NULL;
     RC_TRY(attr_new(w, name, ONNX_ATTR_INT, &p));
@@ -36,7 +36,7 @@ rc_status rc_put_int(struct rc_attr_write *w, const char *name, int64_t v)
     return RC_OK;
 }
 
-rc_status rc_put_float(struct rc_attr_write *w, const char *name, float v)
+rc_status rci_put_float(struct rci_attr_write *w, const char *name, float v)
 {
     Onnx__AttributeProto *p = NULL;
     RC_TRY(attr_new(w, name, ONNX_ATTR_FLOAT, &p));
@@ -45,11 +45,11 @@ rc_status rc_put_float(struct rc_attr_write *w, const char *name, float v)
     return RC_OK;
 }
 
-rc_status rc_put_ints(struct rc_attr_write *w, const char *name, const int64_t *v, uint32_t n)
+rc_status rci_put_ints(struct rci_attr_write *w, const char *name, const int64_t *v, uint32_t n)
 {
     Onnx__AttributeProto *p = NULL;
     RC_TRY(attr_new(w, name, ONNX_ATTR_INTS, &p));
-    if (!(p->ints = rc_arena_array(w->arena, n, sizeof(*v))))
+    if (!(p->ints = rci_arena_array(w->arena, n, sizeof(*v))))
         return w->arena->status;
     if (n)
         memcpy(p->ints, v, n * sizeof(*v));
@@ -57,45 +57,45 @@ rc_status rc_put_ints(struct rc_attr_write *w, const char *name, const int64_t *
     return RC_OK;
 }
 
-rc_status rc_put_string(struct rc_attr_write *w, const char *name, const char *v)
+rc_status rci_put_string(struct rci_attr_write *w, const char *name, const char *v)
 {
     Onnx__AttributeProto *p = NULL;
     RC_TRY(attr_new(w, name, ONNX_ATTR_STRING, &p));
     p->has_s = 1;
     p->s.len = strlen(v);
-    p->s.data = (uint8_t *) rc_arena_strdup(w->arena, v);
+    p->s.data = (uint8_t *) rci_arena_strdup(w->arena, v);
     return p->s.data ? RC_OK : w->arena->status;
 }
 
 /* The caller's tensor may live on its stack, so the bytes are copied. */
-static rc_status tensor_copied(struct rc_attr_write *w, const char *name, const struct rc_tensor *t,
-                               Onnx__TensorProto **out)
+static rc_status tensor_copied(struct rci_attr_write *w, const char *name,
+                               const struct rci_tensor *t, Onnx__TensorProto **out)
 {
-    const size_t bytes = rc_tensor_bytes(t);
-    struct rc_tensor copy = *t;
-    if (!(copy.data = rc_arena_alloc(w->arena, bytes)))
+    const size_t bytes = rci_tensor_bytes(t);
+    struct rci_tensor copy = *t;
+    if (!(copy.data = rci_arena_alloc(w->arena, bytes)))
         return w->arena->status;
     if (bytes)
         memcpy(copy.data, t->data, bytes);
-    return rc_onnx_tensor_write(out, w->arena, name, &copy);
+    return rci_onnx_tensor_write(out, w->arena, name, &copy);
 }
 
-rc_status rc_put_tensor(struct rc_attr_write *w, const char *name, const struct rc_tensor *t)
+rc_status rci_put_tensor(struct rci_attr_write *w, const char *name, const struct rci_tensor *t)
 {
     Onnx__AttributeProto *p = NULL;
     RC_TRY(attr_new(w, name, ONNX_ATTR_TENSOR, &p));
     return tensor_copied(w, NULL, t, &p->t);
 }
 
-rc_status rc_put_operand(struct rc_attr_write *w, uint32_t index, const char *what,
-                         const struct rc_tensor *t)
+rc_status rci_put_operand(struct rci_attr_write *w, uint32_t index, const char *what,
+                          const struct rci_tensor *t)
 {
     if (w->n_operands == RC_MAX_PUT)
-        return rc_fail(RC_ERR_LIMIT, "node \"%s\": more than %d written operands", w->name,
-                       RC_MAX_PUT);
-    struct rc_attr_operand *o = &w->operand[w->n_operands];
+        return rci_fail(RC_ERR_LIMIT, "node \"%s\": more than %d written operands", w->name,
+                        RC_MAX_PUT);
+    struct rci_attr_operand *o = &w->operand[w->n_operands];
     o->index = index;
-    char *name = rc_arena_alloc(w->arena, strlen(w->name) + strlen(what) + 2);
+    char *name = rci_arena_alloc(w->arena, strlen(w->name) + strlen(what) + 2);
     if (!name)
         return w->arena->status;
     sprintf(name, "%s_%s", w->name, what);

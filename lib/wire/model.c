@@ -4,7 +4,7 @@
 
 static void *model_alloc(void *arena, size_t size)
 {
-    return rc_arena_alloc(arena, size);
+    return rci_arena_alloc(arena, size);
 }
 
 /* Everything goes at once, with the arena. */
@@ -14,12 +14,12 @@ static void model_release(void *arena, void *p)
     (void) p;
 }
 
-rc_status rc_onnx_read(Onnx__ModelProto **out, struct rc_arena *arena, const uint8_t *data,
+rc_status rci_onnx_read(Onnx__ModelProto **out, struct rci_arena *arena, const uint8_t *data,
                        size_t size)
 {
     *out = NULL;
-    const struct rc_scan_limits limits = rc_scan_defaults(arena->ctx);
-    RC_TRY(rc_scan_onnx(data, size, &limits));
+    const struct rci_scan_limits limits = rci_scan_defaults(arena->ctx);
+    RC_TRY(rci_scan_onnx(data, size, &limits));
     /* one byte of a packed number becomes eight; two bytes of an empty message become about 200,
      * but how many of those there may be is bounded by the scan */
     arena->cap = UINT64_C(16) * size + (UINT64_C(64) << 20);
@@ -29,18 +29,18 @@ rc_status rc_onnx_read(Onnx__ModelProto **out, struct rc_arena *arena, const uin
         return RC_OK;
     if (arena->status != RC_OK) /* the allocator has said why */
         return arena->status;
-    return rc_fail(RC_ERR_FORMAT, "not an ONNX model: the protobuf message cannot be decoded");
+    return rci_fail(RC_ERR_FORMAT, "not an ONNX model: the protobuf message cannot be decoded");
 }
 
-rc_status rc_onnx_write(uint8_t **bytes, size_t *size, struct rc_context *c,
+rc_status rci_onnx_write(uint8_t **bytes, size_t *size, struct rc_context *c,
                         const Onnx__ModelProto *m)
 {
     *bytes = NULL;
     *size = onnx__model_proto__get_packed_size(m);
     if (*size > INT32_MAX)
-        return rc_fail(RC_ERR_LIMIT, "model of %zu bytes; an ONNX file holds at most 2147483647",
+        return rci_fail(RC_ERR_LIMIT, "model of %zu bytes; an ONNX file holds at most 2147483647",
                        *size);
-    uint8_t *p = rc_alloc(c, *size);
+    uint8_t *p = rci_alloc(c, *size);
     if (!p)
         return RC_ERR_MEMORY;
     onnx__model_proto__pack(m, p);

@@ -28,55 +28,55 @@ enum { /* AttributeProto.AttributeType */
 };
 
 /* Scan, then unpack with memory from `arena` (zeroed by the caller but for ctx), whose cap is set
- * here. The message lives until rc_arena_free(). */
-rc_status rc_onnx_read(Onnx__ModelProto **out, struct rc_arena *arena, const uint8_t *data,
+ * here. The message lives until rci_arena_free(). */
+rc_status rci_onnx_read(Onnx__ModelProto **out, struct rci_arena *arena, const uint8_t *data,
                        size_t size);
-/* Bytes of a message; *bytes from rc_alloc. */
-rc_status rc_onnx_write(uint8_t **bytes, size_t *size, struct rc_context *c,
+/* Bytes of a message; *bytes from rci_alloc. */
+rc_status rci_onnx_write(uint8_t **bytes, size_t *size, struct rc_context *c,
                         const Onnx__ModelProto *m);
 
-static inline const char *rc_onnx_text(const char *s)
+static inline const char *rci_onnx_text(const char *s)
 {
     return s ? s : "";
 }
 
 /* 0 when this library has no such type. */
-enum rc_dtype rc_onnx_dtype(int32_t onnx);
-int32_t rc_onnx_dtype_number(enum rc_dtype t);
-const char *rc_onnx_dtype_name(int32_t onnx); /* "FLOAT16", also for types that are refused */
+enum rci_dtype rci_onnx_dtype(int32_t onnx);
+int32_t rci_onnx_dtype_number(enum rci_dtype t);
+const char *rci_onnx_dtype_name(int32_t onnx); /* "FLOAT16", also for types that are refused */
 
 /* All checks of type, dims, lengths and values; `what` starts the messages. */
-rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
+rc_status rci_onnx_tensor_read(struct rci_tensor *out, struct rc_context *c,
                               const Onnx__TensorProto *t, const char *what);
 /* The same for a message in arena `a`, whose large raw_data becomes the tensor without a copy; the
  * message must not be read again. */
-rc_status rc_onnx_tensor_take(struct rc_tensor *out, struct rc_arena *a,
+rc_status rci_onnx_tensor_take(struct rci_tensor *out, struct rci_arena *a,
                               const Onnx__TensorProto *t, const char *what);
 /* raw_data points at the tensor's own bytes where it can. */
-rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, const char *name,
-                               const struct rc_tensor *t);
+rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, const char *name,
+                               const struct rci_tensor *t);
 
 /* --- behind attr.h --- */
-struct rc_attrs {
+struct rci_attrs {
     const Onnx__NodeProto *node;
     const char *name; /* node name for messages */
     int64_t opset;
     bool *used;             /* one per attribute */
-    struct rc_arena *arena; /* for strings */
+    struct rci_arena *arena; /* for strings */
 };
 
-struct rc_attr_operand {
+struct rci_attr_operand {
     uint32_t index;
     Onnx__TensorProto *tensor;
 };
 enum { RC_MAX_PUT = 16 };
-struct rc_attr_write {
-    struct rc_arena *arena;
+struct rci_attr_write {
+    struct rci_arena *arena;
     const char *name; /* node name */
     int64_t opset;
     Onnx__AttributeProto *attr[RC_MAX_PUT];
     uint32_t n_attr;
-    struct rc_attr_operand operand[RC_MAX_PUT];
+    struct rci_attr_operand operand[RC_MAX_PUT];
     uint32_t n_operands;
 };
 #endif

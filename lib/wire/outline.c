@@ -6,8 +6,8 @@ enum { WINDOW = 1 << 16, LARGE = 1 << 15 }; /* LARGE: more than arena.c keeps in
 enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5, TENSOR_RAW_DATA = 9, DELIMITED = 2 };
 
 struct walk {
-    const struct rc_file *f;
-    struct rc_outline *o;
+    const struct rci_file *f;
+    struct rci_outline *o;
     struct rc_context *ctx;
     uint8_t *window;
     uint64_t start; /* of the window in the file */
@@ -37,7 +37,7 @@ static bool see(struct walk *w, uint64_t at)
     const uint64_t left = w->f->size - at;
     w->start = at;
     w->have = left < WINDOW ? (size_t) left : WINDOW;
-    if (!failed(w, rc_file_read_at(w->f, at, w->window, w->have)))
+    if (!failed(w, rci_file_read_at(w->f, at, w->window, w->have)))
         return true;
     w->have = 0;
     return false;
@@ -90,52 +90,52 @@ static bool next(struct walk *w, struct field *f, uint64_t at, uint64_t end)
     return true;
 }
 
-static bool copy(struct walk *w, struct rc_buffer *to, uint64_t begin, uint64_t end)
+static bool copy(struct walk *w, struct rci_buffer *to, uint64_t begin, uint64_t end)
 {
     while (begin < end) {
         if (!see(w, begin))
             return false;
         const uint64_t seen = w->start + w->have, stop = seen < end ? seen : end;
-        if (failed(w, rc_buffer_append(to, w->window + (begin - w->start), stop - begin)))
+        if (failed(w, rci_buffer_append(to, w->window + (begin - w->start), stop - begin)))
             return false;
         begin = stop;
     }
     return true;
 }
 
-static bool put_varint(struct walk *w, struct rc_buffer *to, uint64_t v)
+static bool put_varint(struct walk *w, struct rci_buffer *to, uint64_t v)
 {
     uint8_t bytes[10];
     size_t n = 0;
     for (; v > 127; v >>= 7)
         bytes[n++] = (uint8_t) (v | 128);
     bytes[n++] = (uint8_t) v;
-    return !failed(w, rc_buffer_append(to, bytes, n));
+    return !failed(w, rci_buffer_append(to, bytes, n));
 }
 
 /* Field `number` of `to` is the message `from`. */
-static bool put_message(struct walk *w, struct rc_buffer *to, uint64_t number,
-                        const struct rc_buffer *from)
+static bool put_message(struct walk *w, struct rci_buffer *to, uint64_t number,
+                        const struct rci_buffer *from)
 {
     return put_varint(w, to, number << 3 | DELIMITED) && put_varint(w, to, from->size) &&
-           !failed(w, rc_buffer_append(to, from->data ? from->data : (uint8_t *) "", from->size));
+           !failed(w, rci_buffer_append(to, from->data ? from->data : (uint8_t *) "", from->size));
 }
 
 static bool add_piece(struct walk *w, const struct field *f)
 {
-    struct rc_outline *o = w->o;
+    struct rci_outline *o = w->o;
     if (o->n && o->piece[o->n - 1].initializer == w->n_initializers)
         return false; /* twice in one tensor */
-    if (failed(w, rc_grow(w->ctx, &o->piece, o->n, &o->capacity, sizeof(*o->piece))))
+    if (failed(w, rci_grow(w->ctx, &o->piece, o->n, &o->capacity, sizeof(*o->piece))))
         return false;
     o->piece[o->n++] =
-        (struct rc_outline_piece){f->body, (size_t) (f->end - f->body), w->n_initializers};
+        (struct rci_outline_piece){f->body, (size_t) (f->end - f->body), w->n_initializers};
     return true;
 }
 
-static bool walk_tensor(struct walk *w, const struct field *tensor, struct rc_buffer *to)
+static bool walk_tensor(struct walk *w, const struct field *tensor, struct rci_buffer *to)
 {
-    struct rc_buffer own = {.ctx = w->ctx};
+    struct rci_buffer own = {.ctx = w->ctx};
     struct field f;
     bool ok = true, raw = false;
     for (uint64_t at = tensor->body; ok && at < tensor->end; at = f.end) {
@@ -152,14 +152,14 @@ static bool walk_tensor(struct walk *w, const struct field *tensor, struct rc_bu
         raw |= mine;
     }
     ok = ok && put_message(w, to, GRAPH_INITIALIZER, &own);
-    rc_buffer_free(&own);
+    rci_buffer_free(&own);
     w->n_initializers++;
     return ok;
 }
 
-static bool walk_graph(struct walk *w, const struct field *graph, struct rc_buffer *to)
+static bool walk_graph(struct walk *w, const struct field *graph, struct rci_buffer *to)
 {
-    struct rc_buffer own = {.ctx = w->ctx};
+    struct rci_buffer own = {.ctx = w->ctx};
     struct field f;
     bool ok = true;
     for (uint64_t at = graph->body; ok && at < graph->end; at = f.end) {
@@ -170,7 +170,7 @@ static bool walk_graph(struct walk *w, const struct field *graph, struct rc_buff
             ok = copy(w, &own, f.begin, f.end);
     }
     ok = ok && put_message(w, to, MODEL_GRAPH, &own);
-    rc_buffer_free(&own);
+    rci_buffer_free(&own);
     return ok;
 }
 
@@ -190,25 +190,25 @@ static bool walk_model(struct walk *w)
     return ok;
 }
 
-rc_status rc_outline_read(struct rc_outline *o, const struct rc_file *f, struct rc_context *c)
+rc_status rci_outline_read(struct rci_outline *o, const struct rci_file *f, struct rc_context *c)
 {
     struct walk w = {.f = f, .o = o, .ctx = c};
-    *o = (struct rc_outline){.model = {.ctx = c}};
+    *o = (struct rci_outline){.model = {.ctx = c}};
     if (f->size < LARGE)
         return RC_OK;
-    if (!(w.window = rc_alloc(c, WINDOW)))
+    if (!(w.window = rci_alloc(c, WINDOW)))
         return RC_ERR_MEMORY;
     if (!walk_model(&w))
         o->n = 0;
-    rc_release(w.window);
+    rci_release(w.window);
     if (w.status != RC_OK)
-        rc_outline_free(o);
+        rci_outline_free(o);
     return w.status;
 }
 
-void rc_outline_free(struct rc_outline *o)
+void rci_outline_free(struct rci_outline *o)
 {
-    rc_buffer_free(&o->model);
-    rc_release(o->piece);
-    *o = (struct rc_outline){0};
+    rci_buffer_free(&o->model);
+    rci_release(o->piece);
+    *o = (struct rci_outline){0};
 }

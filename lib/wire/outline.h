@@ -4,20 +4,20 @@
  * then go from the file into their tensors without ever being in memory twice. */
 #include "base/file.h"
 
-struct rc_outline_piece {
+struct rci_outline_piece {
     uint64_t at; /* in the file */
     size_t size;
     uint32_t initializer; /* graph.initializer[this].raw_data */
 };
 
-struct rc_outline {
-    struct rc_buffer model;
-    struct rc_outline_piece *piece;
+struct rci_outline {
+    struct rci_buffer model;
+    struct rci_outline_piece *piece;
     uint32_t n, capacity;
 };
 
 /* RC_OK with n = 0: nothing large is in the file, or its bytes are not a well-formed message; read
  * it whole, which says what is wrong. */
-rc_status rc_outline_read(struct rc_outline *o, const struct rc_file *f, struct rc_context *c);
-void rc_outline_free(struct rc_outline *o);
+rc_status rci_outline_read(struct rci_outline *o, const struct rci_file *f, struct rc_context *c);
+void rci_outline_free(struct rci_outline *o);
 #endif

@@ -22,16 +22,16 @@ struct frame {
 struct scan {
     const uint8_t *data;
     size_t size, pos, tag_pos; /* tag_pos: where the field being read starts */
-    const struct rc_scan_limits *limits;
+    const struct rci_scan_limits *limits;
     const ProtobufCFieldDescriptor *field; /* being read; NULL: unknown */
     uint32_t number, depth;
     uint64_t nodes, initializers, value_infos, metadata, unknown, messages;
     struct frame frame[SCAN_DEPTH];
 };
 
-struct rc_scan_limits rc_scan_defaults(const struct rc_context *c)
+struct rci_scan_limits rci_scan_defaults(const struct rc_context *c)
 {
-    return (struct rc_scan_limits){
+    return (struct rci_scan_limits){
         .nodes = c->o.max_nodes ? c->o.max_nodes : 65536,
         .initializers = 65536,
         .value_infos = 262144,
@@ -66,13 +66,13 @@ static const char *scan_path(const struct scan *s, char *buffer, size_t room)
 static rc_status scan_fail(const struct scan *s, rc_status st, const char *what)
 {
     char path[320];
-    return rc_fail(st, "%s: %s (at byte %zu)", scan_path(s, path, sizeof(path)), what, s->tag_pos);
+    return rci_fail(st, "%s: %s (at byte %zu)", scan_path(s, path, sizeof(path)), what, s->tag_pos);
 }
 
 static rc_status scan_over(const struct scan *s, const char *what, uint64_t limit)
 {
     char path[320];
-    return rc_fail(RC_ERR_LIMIT, "%s: more than %llu %s (at byte %zu)",
+    return rci_fail(RC_ERR_LIMIT, "%s: more than %llu %s (at byte %zu)",
                    scan_path(s, path, sizeof(path)), (unsigned long long) limit, what, s->tag_pos);
 }
 
@@ -181,7 +181,7 @@ static rc_status scan_count(struct scan *s)
         const char *what;
     } counted[] = {
 #define COUNTED(t, member, limit, what) \
-    {&t, offsetof(struct scan, member), offsetof(struct rc_scan_limits, limit), what}
+    {&t, offsetof(struct scan, member), offsetof(struct rci_scan_limits, limit), what}
         COUNTED(onnx__node_proto__descriptor, nodes, nodes, "nodes"),
         COUNTED(onnx__tensor_proto__descriptor, initializers, initializers, "tensors"),
         COUNTED(onnx__value_info_proto__descriptor, value_infos, value_infos, "value infos"),
@@ -339,22 +339,22 @@ static rc_status scan_first(const uint8_t *p, size_t size)
 {
     const char *other = other_format(p, size);
     if (other)
-        return rc_fail(RC_ERR_FORMAT, "not an ONNX model: this is %s", other);
+        return rci_fail(RC_ERR_FORMAT, "not an ONNX model: this is %s", other);
     const uint32_t more = p[0] >= 0x80 && size > 1 ? (uint32_t) p[1] << 7 : 0;
     const uint32_t tag = (p[0] & 0x7fu) | more;
     const ProtobufCFieldDescriptor *f =
         protobuf_c_message_descriptor_get_field(&onnx__model_proto__descriptor, tag >> 3);
     if (!f || (uint32_t) field_wire(f->type) != (tag & 7))
-        return rc_fail(RC_ERR_FORMAT, "not an ONNX model: starts with byte 0x%02x", p[0]);
+        return rci_fail(RC_ERR_FORMAT, "not an ONNX model: starts with byte 0x%02x", p[0]);
     return RC_OK;
 }
 
-rc_status rc_scan_onnx(const uint8_t *data, size_t size, const struct rc_scan_limits *limits)
+rc_status rci_scan_onnx(const uint8_t *data, size_t size, const struct rci_scan_limits *limits)
 {
     if (size == 0)
-        return rc_fail(RC_ERR_FORMAT, "empty file: no graph");
+        return rci_fail(RC_ERR_FORMAT, "empty file: no graph");
     if (size > INT32_MAX)
-        return rc_fail(RC_ERR_LIMIT, "file of %zu bytes; ONNX allows 2147483647", size);
+        return rci_fail(RC_ERR_LIMIT, "file of %zu bytes; ONNX allows 2147483647", size);
     RC_TRY(scan_first(data, size));
     struct scan s = {.data = data, .size = size, .limits = limits};
     s.frame[0] = (struct frame){.type = &onnx__model_proto__descriptor, .field = "", .end = size};

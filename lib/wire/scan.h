@@ -5,12 +5,12 @@
 #include "base/context.h"
 
 /* What one file may hold, over all nested messages. */
-struct rc_scan_limits {
+struct rci_scan_limits {
     uint64_t nodes, initializers, value_infos, attributes_per_node, metadata, unknown, messages;
     uint64_t name_bytes, ints_per_attribute;
 };
-struct rc_scan_limits rc_scan_defaults(const struct rc_context *c);
+struct rci_scan_limits rci_scan_defaults(const struct rc_context *c);
 
 /* RC_ERR_FORMAT, RC_ERR_TRUNCATED or RC_ERR_LIMIT, with the field's path and the byte offset. */
-rc_status rc_scan_onnx(const uint8_t *data, size_t size, const struct rc_scan_limits *limits);
+rc_status rci_scan_onnx(const uint8_t *data, size_t size, const struct rci_scan_limits *limits);
 #endif

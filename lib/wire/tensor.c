@@ -13,7 +13,7 @@
 
 static const struct {
     const char *name;
-    enum rc_dtype dtype;
+    enum rci_dtype dtype;
 } types[] = {
     [ONNX_FLOAT] = {"FLOAT", RC_F32},
     [ONNX_UINT8] = {"UINT8", RC_U8},
@@ -40,17 +40,17 @@ static const struct {
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
-enum rc_dtype rc_onnx_dtype(int32_t onnx)
+enum rci_dtype rci_onnx_dtype(int32_t onnx)
 {
-    return onnx > 0 && onnx < TYPES ? types[onnx].dtype : (enum rc_dtype) 0;
+    return onnx > 0 && onnx < TYPES ? types[onnx].dtype : (enum rci_dtype) 0;
 }
 
-const char *rc_onnx_dtype_name(int32_t onnx)
+const char *rci_onnx_dtype_name(int32_t onnx)
 {
     return onnx > 0 && onnx < TYPES ? types[onnx].name : "unknown";
 }
 
-int32_t rc_onnx_dtype_number(enum rc_dtype t)
+int32_t rci_onnx_dtype_number(enum rci_dtype t)
 {
     for (int32_t i = 1; i < TYPES; i++)
         if (types[i].dtype == t)
@@ -58,32 +58,32 @@ int32_t rc_onnx_dtype_number(enum rc_dtype t)
     return 0;
 }
 
-static rc_status tensor_shape(struct rc_tensor *out, const Onnx__TensorProto *t, const char *what)
+static rc_status tensor_shape(struct rci_tensor *out, const Onnx__TensorProto *t, const char *what)
 {
-    out->dtype = rc_onnx_dtype(t->data_type);
+    out->dtype = rci_onnx_dtype(t->data_type);
     if (t->data_type == 0)
-        return rc_fail(RC_ERR_MODEL, "%s: tensor without data type", what);
+        return rci_fail(RC_ERR_MODEL, "%s: tensor without data type", what);
     if (!out->dtype)
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: data type %d (%s) is not supported", what,
-                       (int) t->data_type, rc_onnx_dtype_name(t->data_type));
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: data type %d (%s) is not supported", what,
+                        (int) t->data_type, rci_onnx_dtype_name(t->data_type));
     if (t->n_dims > RC_MAX_DIMS)
-        return rc_fail(RC_ERR_MODEL, "%s: tensor of %zu dimensions, at most %d", what, t->n_dims,
-                       RC_MAX_DIMS);
-    out->shape = rc_shape_make((uint32_t) t->n_dims, t->dims);
+        return rci_fail(RC_ERR_MODEL, "%s: tensor of %zu dimensions, at most %d", what, t->n_dims,
+                        RC_MAX_DIMS);
+    out->shape = rci_shape_make((uint32_t) t->n_dims, t->dims);
     /* an empty list of integers is how a scalar's shape is written */
     const int64_t least = t->n_dims == 1 && out->dtype != RC_F32 && out->dtype != RC_F64 ? 0 : 1;
     for (size_t i = 0; i < t->n_dims; i++)
         if (t->dims[i] < least || t->dims[i] > INT32_MAX)
-            return rc_fail(RC_ERR_MODEL, "%s: tensor size: dims[%zu] is %lld, allowed %d..%d", what,
-                           i, (long long) t->dims[i], (int) least, INT32_MAX);
+            return rci_fail(RC_ERR_MODEL, "%s: tensor size: dims[%zu] is %lld, allowed %d..%d",
+                            what, i, (long long) t->dims[i], (int) least, INT32_MAX);
     int64_t count;
-    if (!rc_shape_count_checked(&out->shape, &count) || count > INT32_MAX)
-        return rc_fail(RC_ERR_MODEL, "%s: tensor size: more than %d elements", what, INT32_MAX);
+    if (!rci_shape_count_checked(&out->shape, &count) || count > INT32_MAX)
+        return rci_fail(RC_ERR_MODEL, "%s: tensor size: more than %d elements", what, INT32_MAX);
     return RC_OK;
 }
 
 /* How many elements each typed field holds, and which one this type must use. */
-static rc_status tensor_source(const Onnx__TensorProto *t, enum rc_dtype d, const char *what,
+static rc_status tensor_source(const Onnx__TensorProto *t, enum rci_dtype d, const char *what,
                                size_t *n_typed)
 {
     const struct {
@@ -103,10 +103,10 @@ static rc_status tensor_source(const Onnx__TensorProto *t, enum rc_dtype d, cons
         if (!field[i].n)
             continue;
         if (t->has_raw_data)
-            return rc_fail(RC_ERR_MODEL, "%s: both raw_data and %s", what, field[i].name);
+            return rci_fail(RC_ERR_MODEL, "%s: both raw_data and %s", what, field[i].name);
         if (!field[i].mine)
-            return rc_fail(RC_ERR_MODEL, "%s: %s does not belong to type %s", what, field[i].name,
-                           rc_dtype_name(d));
+            return rci_fail(RC_ERR_MODEL, "%s: %s does not belong to type %s", what, field[i].name,
+                            rci_dtype_name(d));
         *n_typed = field[i].n;
     }
     return RC_OK;
@@ -125,7 +125,7 @@ static void tensor_copy_le(void *to, const uint8_t *from, size_t count, size_t w
 #endif
 }
 
-static rc_status tensor_copy_typed(struct rc_tensor *out, const Onnx__TensorProto *t, size_t n,
+static rc_status tensor_copy_typed(struct rci_tensor *out, const Onnx__TensorProto *t, size_t n,
                                    const char *what)
 {
     if (n == 0)
@@ -136,7 +136,7 @@ static rc_status tensor_copy_typed(struct rc_tensor *out, const Onnx__TensorProt
                            : out->dtype == RC_I32 ? (const void *) t->int32_data
                            : out->dtype == RC_F64 ? (const void *) t->double_data
                                                   : (const void *) t->int64_data;
-        memcpy(out->data, from, n * rc_dtype_size(out->dtype));
+        memcpy(out->data, from, n * rci_dtype_size(out->dtype));
         return RC_OK;
     }
     const int32_t low = out->dtype == RC_S8 ? -128 : 0;
@@ -144,8 +144,8 @@ static rc_status tensor_copy_typed(struct rc_tensor *out, const Onnx__TensorProt
     for (size_t i = 0; i < n; i++) {
         const int32_t v = t->int32_data[i];
         if (v < low || v > high)
-            return rc_fail(RC_ERR_MODEL, "%s: element %zu is %d, allowed %d..%d", what, i, (int) v,
-                           (int) low, (int) high);
+            return rci_fail(RC_ERR_MODEL, "%s: element %zu is %d, allowed %d..%d", what, i, (int) v,
+                            (int) low, (int) high);
         ((uint8_t *) out->data)[i] = (uint8_t) v;
     }
     return RC_OK;
@@ -166,7 +166,7 @@ static bool floats_finite(const float *x, int64_t n)
 }
 
 /* NaN is never a weight. Infinity may be a bound or a padding value, so a scalar may hold it. */
-static rc_status tensor_finite(const struct rc_tensor *t, int64_t n, const char *what)
+static rc_status tensor_finite(const struct rci_tensor *t, int64_t n, const char *what)
 {
     if (t->dtype != RC_F32 && t->dtype != RC_F64)
         return RC_OK;
@@ -176,30 +176,30 @@ static rc_status tensor_finite(const struct rc_tensor *t, int64_t n, const char 
     for (int64_t i = 0; i < n; i++) {
         const double v = single ? ((const float *) t->data)[i] : ((const double *) t->data)[i];
         if (isnan(v) || (isinf(v) && t->shape.rank > 0))
-            return rc_fail(RC_ERR_MODEL, "%s: element %lld is %s; weights must be finite", what,
-                           (long long) i, isnan(v) ? "NaN" : "infinite");
+            return rci_fail(RC_ERR_MODEL, "%s: element %lld is %s; weights must be finite", what,
+                            (long long) i, isnan(v) ? "NaN" : "infinite");
     }
     return RC_OK;
 }
 
 /* Allocates only after the file was seen to hold as many bytes as dims ask for. */
-static rc_status tensor_fill(struct rc_tensor *out, struct rc_context *c, struct rc_arena *a,
+static rc_status tensor_fill(struct rci_tensor *out, struct rc_context *c, struct rci_arena *a,
                              const Onnx__TensorProto *t, int64_t count, const char *what)
 {
     size_t typed;
     RC_TRY(tensor_source(t, out->dtype, what, &typed));
-    const size_t width = rc_dtype_size(out->dtype);
+    const size_t width = rci_dtype_size(out->dtype);
     if (t->has_raw_data && t->raw_data.len != (size_t) count * width)
-        return rc_fail(RC_ERR_MODEL, "%s: raw_data has %zu bytes, dims and type need %zu", what,
-                       t->raw_data.len, (size_t) count * width);
+        return rci_fail(RC_ERR_MODEL, "%s: raw_data has %zu bytes, dims and type need %zu", what,
+                        t->raw_data.len, (size_t) count * width);
     if (!t->has_raw_data && typed != (size_t) count)
-        return rc_fail(RC_ERR_MODEL, "%s: %zu elements given, dims need %lld", what, typed,
-                       (long long) count);
-    if (LITTLE_ENDIAN_HOST && a && t->has_raw_data && rc_arena_take(a, t->raw_data.data)) {
+        return rci_fail(RC_ERR_MODEL, "%s: %zu elements given, dims need %lld", what, typed,
+                        (long long) count);
+    if (LITTLE_ENDIAN_HOST && a && t->has_raw_data && rci_arena_take(a, t->raw_data.data)) {
         out->data = t->raw_data.data;
     } else {
-        const struct rc_shape shape = out->shape;
-        RC_TRY(rc_tensor_new(out, c, out->dtype, &shape));
+        const struct rci_shape shape = out->shape;
+        RC_TRY(rci_tensor_new(out, c, out->dtype, &shape));
         if (!t->has_raw_data)
             RC_TRY(tensor_copy_typed(out, t, typed, what));
         else
@@ -211,59 +211,59 @@ static rc_status tensor_fill(struct rc_tensor *out, struct rc_context *c, struct
     return tensor_finite(out, count, what);
 }
 
-static rc_status tensor_read(struct rc_tensor *out, struct rc_context *c, struct rc_arena *a,
+static rc_status tensor_read(struct rci_tensor *out, struct rc_context *c, struct rci_arena *a,
                              const Onnx__TensorProto *t, const char *what)
 {
-    *out = (struct rc_tensor){0};
+    *out = (struct rci_tensor){0};
     if (t->n_external_data || t->data_location == 1)
-        return rc_fail(RC_ERR_UNSUPPORTED,
-                       "%s: data in an external file is not supported; save the model as one file",
-                       what);
+        return rci_fail(RC_ERR_UNSUPPORTED,
+                        "%s: data in an external file is not supported; save the model as one file",
+                        what);
     if (t->has_segment)
-        return rc_fail(RC_ERR_UNSUPPORTED, "%s: tensor in segments is not supported", what);
+        return rci_fail(RC_ERR_UNSUPPORTED, "%s: tensor in segments is not supported", what);
     RC_TRY(tensor_shape(out, t, what));
-    const int64_t count = rc_shape_count(&out->shape);
+    const int64_t count = rci_shape_count(&out->shape);
     const rc_status st = tensor_fill(out, c, a, t, count, what);
     if (st != RC_OK)
-        rc_tensor_free(out);
+        rci_tensor_free(out);
     return st;
 }
 
-rc_status rc_onnx_tensor_read(struct rc_tensor *out, struct rc_context *c,
-                              const Onnx__TensorProto *t, const char *what)
+rc_status rci_onnx_tensor_read(struct rci_tensor *out, struct rc_context *c,
+                               const Onnx__TensorProto *t, const char *what)
 {
     return tensor_read(out, c, NULL, t, what);
 }
 
-rc_status rc_onnx_tensor_take(struct rc_tensor *out, struct rc_arena *a, const Onnx__TensorProto *t,
-                              const char *what)
+rc_status rci_onnx_tensor_take(struct rci_tensor *out, struct rci_arena *a,
+                               const Onnx__TensorProto *t, const char *what)
 {
     return tensor_read(out, a->ctx, a, t, what);
 }
 
-rc_status rc_onnx_tensor_write(Onnx__TensorProto **out, struct rc_arena *a, const char *name,
-                               const struct rc_tensor *t)
+rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, const char *name,
+                                const struct rci_tensor *t)
 {
-    Onnx__TensorProto *p = rc_arena_alloc(a, sizeof(*p));
+    Onnx__TensorProto *p = rci_arena_alloc(a, sizeof(*p));
     if (!p)
         return a->status;
     onnx__tensor_proto__init(p);
-    const size_t count = (size_t) rc_shape_count(&t->shape);
+    const size_t count = (size_t) rci_shape_count(&t->shape);
     p->n_dims = t->shape.rank;
-    p->dims = rc_arena_array(a, p->n_dims, sizeof(*p->dims));
-    p->name = name ? rc_arena_strdup(a, name) : NULL;
+    p->dims = rci_arena_array(a, p->n_dims, sizeof(*p->dims));
+    p->name = name ? rci_arena_strdup(a, name) : NULL;
     if (!p->dims || (name && !p->name))
         return a->status;
     memcpy(p->dims, t->shape.dim, p->n_dims * sizeof(*p->dims));
     p->has_data_type = 1;
-    p->data_type = rc_onnx_dtype_number(t->dtype);
+    p->data_type = rci_onnx_dtype_number(t->dtype);
     p->has_raw_data = 1;
-    p->raw_data.len = count * rc_dtype_size(t->dtype);
+    p->raw_data.len = count * rci_dtype_size(t->dtype);
     p->raw_data.data = t->data;
 #if !LITTLE_ENDIAN_HOST
-    if (!(p->raw_data.data = rc_arena_alloc(a, p->raw_data.len)))
+    if (!(p->raw_data.data = rci_arena_alloc(a, p->raw_data.len)))
         return a->status;
-    tensor_copy_le(p->raw_data.data, t->data, count, rc_dtype_size(t->dtype));
+    tensor_copy_le(p->raw_data.data, t->data, count, rci_dtype_size(t->dtype));
 #endif
     *out = p;
     return RC_OK;

@@ -33,67 +33,67 @@ static const struct plan plans[] = {
 enum { N_PLANS = sizeof(plans) / sizeof(*plans) };
 
 struct net {
-    struct rc_build b;
+    struct rci_build b;
     const struct plan *plan;
     bool option_b;
     double multiplier;
 };
 
-static rc_id relu(struct net *n, rc_id x, const char *name)
+static rci_id relu(struct net *n, rci_id x, const char *name)
 {
-    return rc_build_node(&n->b, "Relu", name, NULL, &x, 1);
+    return rci_build_node(&n->b, "Relu", name, NULL, &x, 1);
 }
 
-static rc_id conv_norm(struct net *n, rc_id x, const char *block, int index,
-                       const struct rc_build_conv *c)
+static rci_id conv_norm(struct net *n, rci_id x, const char *block, int index,
+                        const struct rci_build_conv *c)
 {
     char name[NAME];
     snprintf(name, sizeof(name), "%.40sconv%d", block, index);
-    x = rc_build_conv(&n->b, x, name, c);
+    x = rci_build_conv(&n->b, x, name, c);
     snprintf(name, sizeof(name), "%.40sbn%d", block, index);
-    return rc_build_norm(&n->b, x, name, c->out);
+    return rci_build_norm(&n->b, x, name, c->out);
 }
 
-static rc_id shortcut(struct net *n, rc_id x, const char *block, const struct rc_build_conv *c)
+static rci_id shortcut(struct net *n, rci_id x, const char *block, const struct rci_build_conv *c)
 {
     char name[NAME];
     if (c->stride == 1 && c->in == c->out)
         return x;
     if (!n->option_b) {
         snprintf(name, sizeof(name), "%.40sshortcut", block);
-        return rc_build_option_a(&n->b, x, name, c);
+        return rci_build_option_a(&n->b, x, name, c);
     }
     snprintf(name, sizeof(name), "%.40sdownsample.0", block);
-    x = rc_build_conv(&n->b, x, name, c);
+    x = rci_build_conv(&n->b, x, name, c);
     snprintf(name, sizeof(name), "%.40sdownsample.1", block);
-    return rc_build_norm(&n->b, x, name, c->out);
+    return rci_build_norm(&n->b, x, name, c->out);
 }
 
 /* c: channels in and out of the block, its stride; kernel and pad are ignored. */
-static rc_id block(struct net *n, rc_id x, const char *name, const struct rc_build_conv *c)
+static rci_id block(struct net *n, rci_id x, const char *name, const struct rci_build_conv *c)
 {
     char text[NAME];
-    rc_id y = x;
+    rci_id y = x;
     int last = 2;
     snprintf(text, sizeof(text), "%.40srelu1", name);
     if (n->plan->bottleneck) {
         const int64_t mid = c->out / 4;
-        y = conv_norm(n, y, name, 1, &(struct rc_build_conv){c->in, mid, 1, 1, 0});
+        y = conv_norm(n, y, name, 1, &(struct rci_build_conv){c->in, mid, 1, 1, 0});
         y = relu(n, y, text);
-        y = conv_norm(n, y, name, 2, &(struct rc_build_conv){mid, mid, 3, c->stride, 1});
+        y = conv_norm(n, y, name, 2, &(struct rci_build_conv){mid, mid, 3, c->stride, 1});
         snprintf(text, sizeof(text), "%.40srelu2", name);
         y = relu(n, y, text);
-        y = conv_norm(n, y, name, 3, &(struct rc_build_conv){mid, c->out, 1, 1, 0});
+        y = conv_norm(n, y, name, 3, &(struct rci_build_conv){mid, c->out, 1, 1, 0});
         last = 3;
     } else {
-        y = conv_norm(n, y, name, 1, &(struct rc_build_conv){c->in, c->out, 3, c->stride, 1});
+        y = conv_norm(n, y, name, 1, &(struct rci_build_conv){c->in, c->out, 3, c->stride, 1});
         y = relu(n, y, text);
-        y = conv_norm(n, y, name, 2, &(struct rc_build_conv){c->out, c->out, 3, 1, 1});
+        y = conv_norm(n, y, name, 2, &(struct rci_build_conv){c->out, c->out, 3, 1, 1});
     }
-    const struct rc_build_conv s = {c->in, c->out, 1, c->stride, 0};
-    const rc_id sum[2] = {y, shortcut(n, x, name, &s)};
+    const struct rci_build_conv s = {c->in, c->out, 1, c->stride, 0};
+    const rci_id sum[2] = {y, shortcut(n, x, name, &s)};
     snprintf(text, sizeof(text), "%.40sadd", name);
-    y = rc_build_node(&n->b, "Add", text, NULL, sum, 2);
+    y = rci_build_node(&n->b, "Add", text, NULL, sum, 2);
     snprintf(text, sizeof(text), "%.40srelu%d", name, last);
     return relu(n, y, text);
 }
@@ -104,16 +104,16 @@ static int64_t scaled(const struct net *n, int64_t channels)
     return c < 1 ? 1 : c;
 }
 
-static rc_id stages(struct net *n, rc_id x, int64_t *channels)
+static rci_id stages(struct net *n, rci_id x, int64_t *channels)
 {
     const struct plan *p = n->plan;
     for (int stage = 0; stage < 4 && p->blocks[stage]; stage++) {
         const int64_t mid = scaled(n, p->width << stage);
         for (int64_t i = 0; i < p->blocks[stage]; i++) {
             char name[NAME];
-            const struct rc_build_conv c = {.in = *channels,
-                                            .out = p->bottleneck ? mid * 4 : mid,
-                                            .stride = stage > 0 && i == 0 ? 2 : 1};
+            const struct rci_build_conv c = {.in = *channels,
+                                             .out = p->bottleneck ? mid * 4 : mid,
+                                             .stride = stage > 0 && i == 0 ? 2 : 1};
             snprintf(name, sizeof(name), "layer%d.%d.", stage + 1, (int) i);
             x = block(n, x, name, &c);
             *channels = c.out;
@@ -122,36 +122,36 @@ static rc_id stages(struct net *n, rc_id x, int64_t *channels)
     return x;
 }
 
-static rc_status build(struct net *n, const struct rc_zoo_options *o)
+static rc_status build(struct net *n, const struct rci_zoo_options *o)
 {
     struct rc_graph *g = n->b.g;
     const bool cifar = n->plan->cifar;
     const int64_t side = cifar ? 32 : 224, in = o->channels ? o->channels : 3;
-    const struct rc_shape shape =
+    const struct rci_shape shape =
         RC_SHAPE(1, in, o->height ? o->height : side, o->width ? o->width : side);
-    rc_id x, node;
-    RC_TRY(rc_graph_add_input(g, &x, "input", RC_F32, &shape));
+    rci_id x, node;
+    RC_TRY(rci_graph_add_input(g, &x, "input", RC_F32, &shape));
     int64_t channels = scaled(n, n->plan->width);
-    const struct rc_build_conv stem = {in, channels, cifar ? 3 : 7, cifar ? 1 : 2, cifar ? 1 : 3};
+    const struct rci_build_conv stem = {in, channels, cifar ? 3 : 7, cifar ? 1 : 2, cifar ? 1 : 3};
     x = relu(n, conv_norm(n, x, "", 1, &stem), "relu");
     if (!cifar) {
-        const struct rc_pool_attrs pool = {
+        const struct rci_pool_attrs pool = {
             .window = {
                 .kernel = {3, 3}, .stride = {2, 2}, .dilation = {1, 1}, .pads = {1, 1, 1, 1}}};
-        x = rc_build_node(&n->b, "MaxPool", "maxpool", &pool, &x, 1);
+        x = rci_build_node(&n->b, "MaxPool", "maxpool", &pool, &x, 1);
     }
     x = stages(n, x, &channels);
-    x = rc_build_node(&n->b, "GlobalAveragePool", "avgpool", NULL, &x, 1);
-    const struct rc_axis_attrs flat = {1};
-    x = rc_build_node(&n->b, "Flatten", "flatten", &flat, &x, 1);
+    x = rci_build_node(&n->b, "GlobalAveragePool", "avgpool", NULL, &x, 1);
+    const struct rci_axis_attrs flat = {1};
+    x = rci_build_node(&n->b, "Flatten", "flatten", &flat, &x, 1);
     const int64_t classes = o->classes ? o->classes : cifar ? 10 : 1000;
-    x = rc_build_linear(&n->b, x, "fc", channels, classes);
+    x = rci_build_linear(&n->b, x, "fc", channels, classes);
     RC_TRY(n->b.st);
     node = g->values[x].producer;
-    RC_TRY(rc_graph_rename_value(g, g->nodes[node].out[0], "logits"));
-    RC_TRY(rc_graph_set_outputs(g, &x, 1));
-    RC_TRY(rc_graph_infer(g));
-    return rc_graph_verify(g);
+    RC_TRY(rci_graph_rename_value(g, g->nodes[node].out[0], "logits"));
+    RC_TRY(rci_graph_set_outputs(g, &x, 1));
+    RC_TRY(rci_graph_infer(g));
+    return rci_graph_verify(g);
 }
 
 static const struct plan *find_plan(const char *name)
@@ -159,14 +159,14 @@ static const struct plan *find_plan(const char *name)
     for (uint32_t i = 0; i < N_PLANS; i++)
         if (!strcmp(plans[i].name, name))
             return &plans[i];
-    rc_fail(RC_ERR_ARG, "no network named \"%.64s\"; there are", name);
+    rci_fail(RC_ERR_ARG, "no network named \"%.64s\"; there are", name);
     for (uint32_t i = 0; i < N_PLANS; i++)
-        rc_fail_append("%s %s", i ? "," : "", plans[i].name);
+        rci_fail_append("%s %s", i ? "," : "", plans[i].name);
     return NULL;
 }
 
-rc_status rc_zoo_create(struct rc_graph **out, struct rc_context *c, const char *architecture,
-                        const struct rc_zoo_options *o)
+rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char *architecture,
+                         const struct rci_zoo_options *o)
 {
     *out = NULL;
     struct net n = {.plan = find_plan(architecture),
@@ -175,17 +175,17 @@ rc_status rc_zoo_create(struct rc_graph **out, struct rc_context *c, const char 
         return RC_ERR_ARG;
     n.option_b = n.plan->option_b || o->option_b;
     n.b.seed = o->seed;
-    RC_TRY(rc_graph_create(&n.b.g, c));
+    RC_TRY(rci_graph_create(&n.b.g, c));
     struct rc_graph *g = n.b.g;
     g->opset = 13;
     g->ir_version = 7;
     g->dynamic_batch = true;
     g->batch = 1;
-    g->batch_name = rc_strdup(c, "N");
-    g->name = rc_strdup(c, architecture);
+    g->batch_name = rci_strdup(c, "N");
+    g->name = rci_strdup(c, architecture);
     const rc_status st = g->batch_name && g->name ? build(&n, o) : RC_ERR_MEMORY;
     if (st != RC_OK) {
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
         return st;
     }
     *out = g;

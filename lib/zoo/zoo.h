@@ -3,13 +3,13 @@
 /* Standard networks with fresh weights. */
 #include "graph/graph.h"
 
-struct rc_zoo_options { /* zero: the network's own */
+struct rci_zoo_options { /* zero: the network's own */
     int64_t classes, channels, height, width;
     double multiplier; /* of all channel counts */
     bool option_b;     /* CIFAR networks: 1x1 convolutions as shortcuts */
     uint64_t seed;
 };
 
-rc_status rc_zoo_create(struct rc_graph **out, struct rc_context *c, const char *architecture,
-                        const struct rc_zoo_options *o);
+rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char *architecture,
+                         const struct rci_zoo_options *o);
 #endif

@@ -5,8 +5,8 @@
  *
  * Threads by OMP_NUM_THREADS, instruction set by ONEDNN_MAX_CPU_ISA. */
 #include "base/file.h"
-#include "kernel/onednn.h"
-#include "kernel/winograd.h"
+#include "kernel/onednn/onednn.h"
+#include "kernel/winograd/winograd.h"
 #include "nets.h"
 #include "test.h"
 
@@ -18,13 +18,13 @@ enum { PASSES = 3, MOST_RUNS = 1000 };
 static const char *const pass_name[PASSES] = {"forward", "backward data", "backward weights"};
 
 struct layer {
-    struct rc_engine *engine;
+    struct rci_engine *engine;
     struct rc_context *ctx;
-    struct rc_conv_geometry g;
-    const struct rc_md *src, *dst;
-    struct rc_winograd *forward, *data;
-    struct rc_winograd_grad *weights;
-    struct rc_prim direct[PASSES];
+    struct rci_conv_geometry g;
+    const struct rci_md *src, *dst;
+    struct rci_winograd *forward, *data;
+    struct rci_winograd_grad *weights;
+    struct rci_prim direct[PASSES];
     void *handle[PASSES][3];
     float *plain, *packed;
     void *scratch;
@@ -32,67 +32,68 @@ struct layer {
 
 static void *buffer(struct layer *l, size_t bytes)
 {
-    float *p = rc_alloc(l->ctx, bytes);
+    float *p = rci_alloc(l->ctx, bytes);
     assert_non_null(p);
     fill_random(p, (int64_t) (bytes / sizeof(float)), 1);
     return p;
 }
 
-static const struct rc_md *asked(struct layer *l, const_dnnl_primitive_desc_t pd, dnnl_query_t what)
+static const struct rci_md *asked(struct layer *l, const_dnnl_primitive_desc_t pd,
+                                  dnnl_query_t what)
 {
-    const struct rc_md *md;
-    OK(rc_md_query(l->engine, pd, what, 0, &md));
+    const struct rci_md *md;
+    OK(rci_md_query(l->engine, pd, what, 0, &md));
     return md;
 }
 
 /* Arguments in the order of the pass: what it reads, what it reads, what it writes. */
-static void bind(struct layer *l, int pass, const int arg[3], const struct rc_md *const md[3])
+static void bind(struct layer *l, int pass, const int arg[3], const struct rci_md *const md[3])
 {
     for (int i = 0; i < 3; i++) {
-        OK(rc_prim_bind(&l->direct[pass], arg[i], md[i]));
-        l->handle[pass][i] = buffer(l, rc_md_bytes(md[i]));
+        OK(rci_prim_bind(&l->direct[pass], arg[i], md[i]));
+        l->handle[pass][i] = buffer(l, rci_md_bytes(md[i]));
     }
 }
 
 static void open_direct(struct layer *l)
 {
-    struct rc_conv_request r = {.geometry = &l->g, .prop = dnnl_forward_training};
+    struct rci_conv_request r = {.geometry = &l->g, .prop = dnnl_forward_training};
     dnnl_primitive_desc_t pd;
-    OK(rc_conv_describe(&pd, l->engine, &r));
-    OK(rc_prim_init(&l->direct[0], l->engine, pd));
+    OK(rci_conv_describe(&pd, l->engine, &r));
+    OK(rci_prim_init(&l->direct[0], l->engine, pd));
     l->src = r.src = asked(l, pd, dnnl_query_src_md);
     l->dst = r.dst = asked(l, pd, dnnl_query_dst_md);
     bind(l, 0, (int[]){DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
-         (const struct rc_md *[]){l->src, asked(l, pd, dnnl_query_weights_md), l->dst});
+         (const struct rci_md *[]){l->src, asked(l, pd, dnnl_query_weights_md), l->dst});
     r.hint = pd;
     r.prop = dnnl_backward_data;
-    OK(rc_conv_describe(&pd, l->engine, &r));
-    OK(rc_prim_init(&l->direct[1], l->engine, pd));
+    OK(rci_conv_describe(&pd, l->engine, &r));
+    OK(rci_prim_init(&l->direct[1], l->engine, pd));
     bind(l, 1, (int[]){DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC},
-         (const struct rc_md *[]){l->dst, asked(l, pd, dnnl_query_weights_md), l->src});
+         (const struct rci_md *[]){l->dst, asked(l, pd, dnnl_query_weights_md), l->src});
     r.prop = dnnl_backward_weights;
-    OK(rc_conv_describe(&pd, l->engine, &r));
-    OK(rc_prim_init(&l->direct[2], l->engine, pd));
+    OK(rci_conv_describe(&pd, l->engine, &r));
+    OK(rci_prim_init(&l->direct[2], l->engine, pd));
     bind(l, 2, (int[]){DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS},
-         (const struct rc_md *[]){l->src, l->dst, asked(l, pd, dnnl_query_diff_weights_md)});
+         (const struct rci_md *[]){l->src, l->dst, asked(l, pd, dnnl_query_diff_weights_md)});
 }
 
 static void open_winograd(struct layer *l)
 {
-    const struct rc_conv_spec s = {.geometry = &l->g,
-                                   .src = l->src,
-                                   .dst = l->dst,
-                                   .threads = (uint32_t) omp_get_max_threads()};
-    OK(rc_winograd_create(&l->forward, l->ctx, &s));
-    OK(rc_winograd_create_data(&l->data, l->ctx, &s));
-    OK(rc_winograd_grad_create(&l->weights, l->ctx, &s));
-    size_t most = rc_winograd_scratch(l->forward);
-    const size_t other[] = {rc_winograd_scratch(l->data), rc_winograd_grad_scratch(l->weights),
+    const struct rci_conv_spec s = {.geometry = &l->g,
+                                    .src = l->src,
+                                    .dst = l->dst,
+                                    .threads = (uint32_t) omp_get_max_threads()};
+    OK(rci_winograd_create(&l->forward, l->ctx, &s));
+    OK(rci_winograd_create_data(&l->data, l->ctx, &s));
+    OK(rci_winograd_grad_create(&l->weights, l->ctx, &s));
+    size_t most = rci_winograd_scratch(l->forward);
+    const size_t other[] = {rci_winograd_scratch(l->data), rci_winograd_grad_scratch(l->weights),
                             l->direct[0].scratch, l->direct[1].scratch, l->direct[2].scratch};
     for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
         most = other[i] > most ? other[i] : most;
     l->plain = buffer(l, (size_t) (9 * l->g.in_channels * l->g.out_channels) * sizeof(float));
-    l->packed = buffer(l, rc_winograd_weights_bytes(l->forward));
+    l->packed = buffer(l, rci_winograd_weights_bytes(l->forward));
     l->scratch = buffer(l, most + sizeof(float));
 }
 
@@ -100,18 +101,18 @@ static void open_winograd(struct layer *l)
 static void run_winograd(struct layer *l, int pass)
 {
     if (pass == 2) {
-        rc_winograd_grad_run(l->weights, &(struct rc_winograd_grad_args){.src = l->handle[2][0],
-                                                                         .d_dst = l->handle[2][1],
-                                                                         .d_weights = l->plain,
-                                                                         .scratch = l->scratch});
+        rci_winograd_grad_run(l->weights, &(struct rci_winograd_grad_args){.src = l->handle[2][0],
+                                                                           .d_dst = l->handle[2][1],
+                                                                           .d_weights = l->plain,
+                                                                           .scratch = l->scratch});
         return;
     }
-    const struct rc_winograd *w = pass ? l->data : l->forward;
-    rc_winograd_pack_weights(w, l->plain, l->packed);
-    rc_winograd_run(w, &(struct rc_conv_args){.src = l->handle[pass][0],
-                                              .weights = l->packed,
-                                              .dst = l->handle[pass][2],
-                                              .scratch = l->scratch});
+    const struct rci_winograd *w = pass ? l->data : l->forward;
+    rci_winograd_pack_weights(w, l->plain, l->packed);
+    rci_winograd_run(w, &(struct rci_conv_args){.src = l->handle[pass][0],
+                                                .weights = l->packed,
+                                                .dst = l->handle[pass][2],
+                                                .scratch = l->scratch});
 }
 
 static int by_time(const void *a, const void *b)
@@ -125,35 +126,35 @@ static void compare(struct layer *l, int pass, int runs)
     static uint64_t ns[2][MOST_RUNS];
     for (int i = -2; i < runs; i++)
         for (int k = 0; k < 2; k++) {
-            const uint64_t begin = rc_clock_ns();
+            const uint64_t begin = rci_clock_ns();
             if (k == 0)
                 run_winograd(l, pass);
             else
-                OK(rc_prim_run(&l->direct[pass], l->handle[pass], l->scratch));
+                OK(rci_prim_run(&l->direct[pass], l->handle[pass], l->scratch));
             if (i >= 0)
-                ns[k][i] = rc_clock_ns() - begin;
+                ns[k][i] = rci_clock_ns() - begin;
         }
     for (int k = 0; k < 2; k++)
         qsort(ns[k], (size_t) runs, sizeof(ns[k][0]), by_time);
     const double a = (double) ns[0][runs / 2] / 1e6, b = (double) ns[1][runs / 2] / 1e6;
     printf("%-17s %-16s %8.3f   %-28s %8.3f   %.2f\n", pass_name[pass],
-           rc_winograd_name(l->forward), a, rc_prim_name(&l->direct[pass]), b, a / b);
+           rci_winograd_name(l->forward), a, rci_prim_name(&l->direct[pass]), b, a / b);
 }
 
 static void close_layer(struct layer *l)
 {
     for (int p = 0; p < PASSES; p++) {
-        rc_prim_clear(&l->direct[p]);
+        rci_prim_clear(&l->direct[p]);
         for (int i = 0; i < 3; i++)
-            rc_release(l->handle[p][i]);
+            rci_release(l->handle[p][i]);
     }
-    rc_winograd_destroy(l->forward);
-    rc_winograd_destroy(l->data);
-    rc_winograd_grad_destroy(l->weights);
-    rc_release(l->plain);
-    rc_release(l->packed);
-    rc_release(l->scratch);
-    rc_engine_destroy(l->engine);
+    rci_winograd_destroy(l->forward);
+    rci_winograd_destroy(l->data);
+    rci_winograd_grad_destroy(l->weights);
+    rci_release(l->plain);
+    rci_release(l->packed);
+    rci_release(l->scratch);
+    rci_engine_destroy(l->engine);
     test_context_done(l->ctx);
 }
 
@@ -171,7 +172,7 @@ int main(int argc, char **argv)
     struct layer l = {
         .g = {n, c, c, 1, {side, side}, {side, side}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}};
     l.ctx = test_context();
-    OK(rc_engine_create(&l.engine, l.ctx));
+    OK(rci_engine_create(&l.engine, l.ctx));
     open_direct(&l);
     open_winograd(&l);
     printf("%ld images, %ld channels, %ldx%ld, %d threads: Winograd, oneDNN [ms], ratio\n", n, c,

@@ -11,19 +11,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
     rc_context *c;
     struct rc_graph *g, *back = NULL;
-    struct rc_bytes file = {0};
+    struct rci_bytes file = {0};
     o.max_memory = UINT64_C(1) << 29;
     if (rc_context_new(&c, &o) != RC_OK)
         abort();
-    if (rc_onnx_load_memory(&g, c, data, size) == RC_OK) {
-        rc_status st = rc_onnx_save_memory(&file, g);
+    if (rci_onnx_load_memory(&g, c, data, size) == RC_OK) {
+        rc_status st = rci_onnx_save_memory(&file, g);
         if (st == RC_OK)
-            st = rc_onnx_load_memory(&back, c, file.data, file.size);
+            st = rci_onnx_load_memory(&back, c, file.data, file.size);
         if (st != RC_OK && st != RC_ERR_MEMORY)
             abort();
-        rc_graph_destroy(back);
-        rc_release(file.data);
-        rc_graph_destroy(g);
+        rci_graph_destroy(back);
+        rci_release(file.data);
+        rci_graph_destroy(g);
     }
     uint64_t live = 0;
     rc_context_memory(c, &live, NULL);

@@ -71,20 +71,20 @@ static void put(struct pb *p, const struct pb *from, size_t at, size_t n)
     pb_raw(p, from->data + at, n);
 }
 
-static struct pb mutate(const struct pb *seed, struct rc_rng *r)
+static struct pb mutate(const struct pb *seed, struct rci_rng *r)
 {
     struct pb p = {0};
     put(&p, seed, 0, seed->size);
-    for (uint32_t edits = 1 + rc_rng_below(r, 4); edits; edits--) {
-        const uint32_t at = rc_rng_below(r, (uint32_t) p.size);
+    for (uint32_t edits = 1 + rci_rng_below(r, 4); edits; edits--) {
+        const uint32_t at = rci_rng_below(r, (uint32_t) p.size);
         struct pb q = {0};
-        switch (rc_rng_below(r, 5)) {
+        switch (rci_rng_below(r, 5)) {
         case 0: /* one bit */
-            p.data[at] ^= (uint8_t) (1u << rc_rng_below(r, 8));
+            p.data[at] ^= (uint8_t) (1u << rci_rng_below(r, 8));
             break;
         case 1: /* one byte, often a telling one */
             p.data[at] =
-                (uint8_t[]){0, 1, 0x7f, 0x80, 0xff, (uint8_t) rc_rng_u32(r)}[rc_rng_below(r, 6)];
+                (uint8_t[]){0, 1, 0x7f, 0x80, 0xff, (uint8_t) rci_rng_u32(r)}[rci_rng_below(r, 6)];
             break;
         case 2: /* shorter, length fields left as they are */
             put(&q, &p, 0, at);
@@ -93,13 +93,13 @@ static struct pb mutate(const struct pb *seed, struct rc_rng *r)
             p = q;
             break;
         case 3: { /* a piece moved over another */
-            const uint32_t n = rc_rng_below(r, 24), to = rc_rng_below(r, (uint32_t) p.size);
+            const uint32_t n = rci_rng_below(r, 24), to = rci_rng_below(r, (uint32_t) p.size);
             for (uint32_t i = 0; i < n && at + i < p.size && to + i < p.size; i++)
                 p.data[to + i] = p.data[at + i];
             break;
         }
         default: /* a number made larger */
-            p.data[at] = (uint8_t) (p.data[at] + 1 + rc_rng_below(r, 3));
+            p.data[at] = (uint8_t) (p.data[at] + 1 + rci_rng_below(r, 3));
         }
         if (!p.size)
             break;
@@ -112,7 +112,7 @@ static void mutated_models_neither_crash_nor_leak(void **state)
     (void) state;
     struct pb seed[SEEDS] = {conv_seed(), chain_seed(), slice_seed()};
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        struct rc_rng r = rc_rng_make(1, 2, i);
+        struct rci_rng r = rci_rng_make(1, 2, i);
         struct pb p = mutate(&seed[i % SEEDS], &r);
         assert_int_equal(LLVMFuzzerTestOneInput(p.data, p.size), 0);
         pb_free(&p);

@@ -12,8 +12,8 @@ enum { C = 5, TAPS = 3, D = C * TAPS, O = 4 };
 
 static double random_number(uint64_t i)
 {
-    struct rc_rng r = rc_rng_make(5, i, 0);
-    return rc_rng_normal(&r);
+    struct rci_rng r = rci_rng_make(5, i, 0);
+    return rci_rng_normal(&r);
 }
 
 /* Covariance of correlated data, weights and importance. */
@@ -71,14 +71,14 @@ static void scores_add_up_to_the_least_error(void **state)
     make_problem(gram, weight, importance);
     memcpy(g, gram, sizeof(g));
     memcpy(w, weight, sizeof(w));
-    const struct rc_readout r = {.ctx = *state,
-                                 .channels = C,
-                                 .taps = TAPS,
-                                 .outputs = O,
-                                 .gram = g,
-                                 .weight = w,
-                                 .importance = importance};
-    OK(rc_criterion_block_obs.eliminate(&ridge, &r, score));
+    const struct rci_readout r = {.ctx = *state,
+                                  .channels = C,
+                                  .taps = TAPS,
+                                  .outputs = O,
+                                  .gram = g,
+                                  .weight = w,
+                                  .importance = importance};
+    OK(rci_criterion_block_obs.eliminate(&ridge, &r, score));
     unsigned gone = 0;
     double sum = 0;
     for (int step = 0; step < C; step++) {
@@ -115,14 +115,14 @@ static void silent_channels_cost_nothing(void **state)
         weight[i] = random_number((uint64_t) i);
     for (int i = 0; i < D; i++) /* channel 2 is silent */
         gram[i * D + i] = i / TAPS == 2 ? 0 : 1;
-    const struct rc_readout r = {.ctx = *state,
-                                 .channels = C,
-                                 .taps = TAPS,
-                                 .outputs = O,
-                                 .gram = gram,
-                                 .weight = weight,
-                                 .importance = importance};
-    OK(rc_criterion_block_obs.eliminate(&ridge, &r, score));
+    const struct rci_readout r = {.ctx = *state,
+                                  .channels = C,
+                                  .taps = TAPS,
+                                  .outputs = O,
+                                  .gram = gram,
+                                  .weight = weight,
+                                  .importance = importance};
+    OK(rci_criterion_block_obs.eliminate(&ridge, &r, score));
     for (int c = 0; c < C; c++)
         assert_true(c == 2 ? score[c] < 1e-2 : score[c] > 0.1);
 }
@@ -134,7 +134,7 @@ enum { IMAGES = 64, SIDE = 5 };
 static struct net small_net(struct rc_context *c)
 {
     struct net n = net_new(c);
-    rc_id x =
+    rci_id x =
         net_cbr(&n, "wide", net_input(&n, 2, SIDE, SIDE), (struct net_conv){.out = 7, .k = 3});
     x = net_conv(&n, "reader", x, (struct net_conv){.out = 5, .k = 3});
     x = net_flatten(&n, net_unary(&n, "GlobalAveragePool", x));
@@ -148,8 +148,8 @@ static void outputs_weigh_as_much_as_the_answers_move(void **state)
     struct net n = small_net(*state);
     rc_dataset *d = noise_images(*state, IMAGES, 2, SIDE);
     double reader[5], fc[3], *weight[] = {reader, fc};
-    const rc_id nodes[] = {rc_graph_find_node(n.g, "reader"), rc_graph_find_node(n.g, "fc")};
-    const rc_id fw = rc_graph_find_value(n.g, "fc.weight");
+    const rci_id nodes[] = {rci_graph_find_node(n.g, "reader"), rci_graph_find_node(n.g, "fc")};
+    const rci_id fw = rci_graph_find_value(n.g, "fc.weight");
     float *f = n.g->values[fw].tensor.data;
     assert_int_equal(n.g->values[fw].tensor.shape.dim[1], 5);
     for (int o = 0; o < 3; o++) { /* channel 1 twice channel 0, channel 2 unread */
@@ -158,13 +158,13 @@ static void outputs_weigh_as_much_as_the_answers_move(void **state)
     }
     memset(reader, 0, sizeof(reader));
     memset(fc, 0, sizeof(fc));
-    OK(rc_sensitivity_measure(n.g, nodes, 2, d, IMAGES, 1, weight));
+    OK(rci_sensitivity_measure(n.g, nodes, 2, d, IMAGES, 1, weight));
     assert_near(reader[1], 4 * reader[0], 1e-4);
     assert_true(reader[2] == 0 && reader[0] > 0);
     for (int k = 0; k < 3; k++) /* the answers themselves: the mean of 64 squares of a normal */
         assert_true(fc[k] > 0.5 && fc[k] < 1.7);
     rc_dataset_free(&d);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
 }
 
 static const double *scores_of(rc_pruner *p, const char *group, uint64_t *n)
@@ -187,8 +187,8 @@ static void a_repeated_channel_is_free(void **state)
     rc_pruner *p;
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     uint64_t channels;
-    const struct rc_node *conv = &n.g->nodes[rc_graph_find_node(n.g, "wide")];
-    const struct rc_node *bn = &n.g->nodes[rc_graph_single_reader(n.g, conv->out[0])];
+    const struct rci_node *conv = &n.g->nodes[rci_graph_find_node(n.g, "wide")];
+    const struct rci_node *bn = &n.g->nodes[rci_graph_single_reader(n.g, conv->out[0])];
     float *w = n.g->values[conv->in[1]].tensor.data;
     memcpy(w + 4 * 18, w + 1 * 18, 18 * sizeof(*w));
     for (uint32_t i = 1; i < 5; i++) {
@@ -206,7 +206,7 @@ static void a_repeated_channel_is_free(void **state)
         assert_true(k == first ? s[k] < 1e-3 * s[second] : s[k] > 10 * s[first]);
     rc_pruner_free(&p);
     rc_dataset_free(&o.dataset);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
 }
 
 /* Losses are compared as they are, unless the user says otherwise. */
@@ -231,7 +231,7 @@ static void losses_are_not_normalised(void **state)
     assert_near(largest[1], 1, 1e-12);
     assert_true(fabs(largest[0] - 1) > 1e-3);
     rc_dataset_free(&d);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
 }
 
 static void data_is_needed(void **state)
@@ -245,7 +245,7 @@ static void data_is_needed(void **state)
     o.criterion = "block-obs:ridge=2";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "ridge");
     rc_dataset_free(&o.dataset);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
 }
 
 int main(void)

@@ -10,15 +10,15 @@
 static struct net two_channels(struct rc_context *c)
 {
     struct net n = net_new(c);
-    const rc_id x = net_input(&n, 1, 4, 4);
-    const rc_id y = net_cbr(&n, "a", x, (struct net_conv){.out = 2, .k = 1});
+    const rci_id x = net_input(&n, 1, 4, 4);
+    const rci_id y = net_cbr(&n, "a", x, (struct net_conv){.out = 2, .k = 1});
     net_done(&n, net_conv(&n, "b", y, (struct net_conv){.out = 1, .k = 1}));
     static const struct {
         const char *name;
         float v[2];
     } w[] = {{"a.weight", {-3, 0.5f}}, {"a.bn.weight", {2, -1}}, {"b.weight", {4, -2}}};
     for (uint32_t i = 0; i < 3; i++)
-        memcpy(n.g->values[rc_graph_find_value(n.g, w[i].name)].tensor.data, w[i].v,
+        memcpy(n.g->values[rci_graph_find_value(n.g, w[i].name)].tensor.data, w[i].v,
                sizeof(w[i].v));
     return n;
 }
@@ -48,7 +48,7 @@ static void check_two(const rc_pruner_options *o, double first, double second)
     assert_near(s[0], first, 1e-6);
     assert_near(s[1], second, 1e-6);
     rc_pruner_free(&p);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
     test_context_done(c);
 }
 
@@ -121,7 +121,7 @@ static void random_scores_depend_on_the_seed_alone(void **state)
     }
     assert_true(first[0] == first[1]);
     assert_true(first[0] != first[2]);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
     test_context_done(c);
 }
 
@@ -133,7 +133,7 @@ static void a_criterion_without_its_data_says_so(void **state)
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     rc_pruner *p;
     const double *s;
-    rc_id x = net_input(&n, 1, 4, 4);
+    rci_id x = net_input(&n, 1, 4, 4);
     x = net_conv(&n, "bare", x, (struct net_conv){.out = 2, .k = 1, .bias = true});
     net_done(&n, net_conv(&n, "b", x, (struct net_conv){.out = 1, .k = 1}));
     o.criterion = "bn-scale";
@@ -145,7 +145,7 @@ static void a_criterion_without_its_data_says_so(void **state)
     o.criterion = "magic";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "no criterion named \"magic\"");
     assert_null(p);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
     test_context_done(c);
 }
 
@@ -153,7 +153,7 @@ static void a_criterion_without_its_data_says_so(void **state)
 
 struct golden {
     struct rc_context *ctx;
-    struct rc_json *json;
+    struct rci_json *json;
     struct rc_graph *g;
 };
 
@@ -164,15 +164,15 @@ static bool golden_load(struct golden *t)
     if (!json || !model)
         return false;
     t->ctx = test_context();
-    OK(rc_json_load(&t->json, t->ctx, json));
+    OK(rci_json_load(&t->json, t->ctx, json));
     OK(rc_graph_load(&t->g, t->ctx, model));
     return true;
 }
 
 static void golden_done(struct golden *t)
 {
-    rc_graph_destroy(t->g);
-    rc_json_free(&t->json);
+    rci_graph_destroy(t->g);
+    rci_json_free(&t->json);
     test_context_done(t->ctx);
 }
 
@@ -181,18 +181,18 @@ static void compare_golden(const struct golden *t, const rc_pruner_options *o, c
 {
     rc_pruner *p;
     OK(rc_pruner_new(&p, t->g, o));
-    const struct rc_json_value *groups = rc_json_get(rc_json_root(t->json), "groups");
-    for (const struct rc_json_value *g = groups->first; g; g = g->next) {
+    const struct rci_json_value *groups = rci_json_get(rci_json_root(t->json), "groups");
+    for (const struct rci_json_value *g = groups->first; g; g = g->next) {
         char name[64];
         const double *s;
         uint64_t n;
         snprintf(name, sizeof(name), "%s.conv1.weight", g->key);
         OK(rc_pruner_get_scores(p, group_with(p, name), &s, &n));
-        const struct rc_json_value *want = rc_json_get(rc_json_get(g, "torch_pruning"), key);
+        const struct rci_json_value *want = rci_json_get(rci_json_get(g, "torch_pruning"), key);
         assert_non_null(want);
         assert_int_equal(n, want->count);
         for (uint32_t i = 0; i < n; i++) {
-            const double w = rc_json_at(want, i)->number;
+            const double w = rci_json_at(want, i)->number;
             /* torch-pruning reduces in float32, which shows where gaussian scores cross 0 */
             if (fabs(s[i] - w) > 1e-4 * fabs(w) + 2e-6)
                 fail_msg("%s, %s, channel %u: %g, torch-pruning %g", key, g->key, i, s[i], w);
@@ -256,8 +256,8 @@ static void trunk_scores_sum_over_the_stages(void **state)
     struct golden t;
     if (!golden_load(&t))
         skip();
-    const struct rc_json_value *want =
-        rc_json_get(rc_json_get(rc_json_root(t.json), "trunk_own_code"), "magnitude_p1");
+    const struct rci_json_value *want =
+        rci_json_get(rci_json_get(rci_json_root(t.json), "trunk_own_code"), "magnitude_p1");
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
     rc_pruner *p;
     o.criterion = "l1";
@@ -277,7 +277,7 @@ static void trunk_scores_sum_over_the_stages(void **state)
             ours += s[k];
         channels += info.channels;
     }
-    for (const struct rc_json_value *v = rc_json_get(want, "sum")->first; v; v = v->next)
+    for (const struct rci_json_value *v = rci_json_get(want, "sum")->first; v; v = v->next)
         theirs += v->number;
     assert_int_equal(channels, 64);
     assert_near(ours, theirs, 1e-4);

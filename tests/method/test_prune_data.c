@@ -12,7 +12,7 @@ enum { IMAGES = 37, PIXELS = 2 * 6 * 6 };
 static struct net small_net(struct rc_context *c)
 {
     struct net n = net_new(c);
-    rc_id x = net_input(&n, 2, 6, 6);
+    rci_id x = net_input(&n, 2, 6, 6);
     x = net_cbr(&n, "a", x, (struct net_conv){.out = 7, .k = 3});
     x = net_cbr(&n, "b", x, (struct net_conv){.out = 5, .k = 3, .stride = 2});
     net_done(&n, net_gemm(&n, "fc", net_flatten(&n, net_unary(&n, "GlobalAveragePool", x)), 3));
@@ -20,24 +20,24 @@ static struct net small_net(struct rc_context *c)
 }
 
 /* What the plain operators give at the first Relu, over all images: [IMAGES, 7, 6, 6]. */
-static struct rc_tensor first_relu(const struct rc_graph *g)
+static struct rci_tensor first_relu(const struct rc_graph *g)
 {
     struct rc_graph *head;
-    struct rc_tensor y;
+    struct rci_tensor y;
     float x[IMAGES * PIXELS];
-    OK(rc_graph_clone(&head, g));
-    const rc_id conv = rc_graph_find_node(head, "b");
-    OK(rc_graph_set_outputs(head, &head->nodes[conv].in[0], 1));
-    OK(rc_graph_sweep(head, NULL));
+    OK(rci_graph_clone(&head, g));
+    const rci_id conv = rci_graph_find_node(head, "b");
+    OK(rci_graph_set_outputs(head, &head->nodes[conv].in[0], 1));
+    OK(rci_graph_sweep(head, NULL));
     for (uint64_t i = 0; i < IMAGES; i++)
         noise_image(i, x + i * PIXELS, PIXELS);
     net_run(head, IMAGES, x, &y);
-    rc_graph_destroy(head);
+    rci_graph_destroy(head);
     return y;
 }
 
 /* Sum of |x|^power of channel k over images and positions. */
-static double power_sum(const struct rc_tensor *y, uint32_t k, double power)
+static double power_sum(const struct rci_tensor *y, uint32_t k, double power)
 {
     double sum = 0;
     for (uint32_t i = 0; i < IMAGES; i++)
@@ -48,7 +48,7 @@ static double power_sum(const struct rc_tensor *y, uint32_t k, double power)
 
 static double reader_energy(const struct rc_graph *g, uint32_t k)
 {
-    const float *w = g->values[rc_graph_find_value(g, "b.weight")].tensor.data;
+    const float *w = g->values[rci_graph_find_value(g, "b.weight")].tensor.data;
     double sum = 0;
     for (uint32_t o = 0; o < 5; o++)
         for (uint32_t i = 0; i < 9; i++)
@@ -62,7 +62,7 @@ static void criteria_see_all_images(void **state)
     struct rc_context *c = test_context();
     struct net n = small_net(c);
     rc_dataset *d = noise_images(c, IMAGES, 2, 6);
-    struct rc_tensor y = first_relu(n.g);
+    struct rci_tensor y = first_relu(n.g);
     const double count = IMAGES * 36;
     for (int i = 0; i < 2; i++) {
         rc_pruner *p;
@@ -83,9 +83,9 @@ static void criteria_see_all_images(void **state)
         }
         rc_pruner_free(&p);
     }
-    rc_tensor_free(&y);
+    rci_tensor_free(&y);
     rc_dataset_free(&d);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
     test_context_done(c);
 }
 
@@ -97,7 +97,7 @@ static void images_of_another_size_are_refused(void **state)
     rc_dataset *d = noise_images(c, IMAGES, 2, 6);
     rc_pruner *p;
     rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
-    rc_id x = net_input(&n, 3, 8, 8);
+    rci_id x = net_input(&n, 3, 8, 8);
     x = net_cbr(&n, "a", x, (struct net_conv){.out = 4, .k = 3});
     net_done(&n, net_conv(&n, "b", x, (struct net_conv){.out = 2, .k = 1}));
     o.criterion = "activation";
@@ -106,7 +106,7 @@ static void images_of_another_size_are_refused(void **state)
     REFUSED(rc_pruner_plan(p, NULL), RC_ERR_SHAPE, "input \"input\" is 1x3x8x8");
     rc_pruner_free(&p);
     rc_dataset_free(&d);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
     test_context_done(c);
 }
 

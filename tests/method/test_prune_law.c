@@ -12,7 +12,7 @@ struct fixture {
     uint32_t removed;
 };
 
-static void zero_index(struct rc_tensor *t, uint32_t axis, int64_t index)
+static void zero_index(struct rci_tensor *t, uint32_t axis, int64_t index)
 {
     int64_t inner = 1, outer = 1;
     for (uint32_t a = 0; a < t->shape.rank; a++)
@@ -23,10 +23,10 @@ static void zero_index(struct rc_tensor *t, uint32_t axis, int64_t index)
 }
 
 /* Zero all weights of the unit, or only those that make the channel. */
-static void mask_unit(const struct rc_coupling *c, uint32_t unit, struct rc_graph *g, bool readers)
+static void mask_unit(const struct rci_coupling *c, uint32_t unit, struct rc_graph *g, bool readers)
 {
     uint32_t n;
-    const uint32_t *id = rc_unit_ids(c, unit, &n);
+    const uint32_t *id = rci_unit_ids(c, unit, &n);
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t row = c->links->row_of[id[i]];
         if (c->kind[row] && (readers || c->kind[row] != RC_MEMBER_IN))
@@ -39,46 +39,46 @@ static void mask_unit(const struct rc_coupling *c, uint32_t unit, struct rc_grap
 static void cut_some(const struct rc_graph *g, uint64_t seed, double share, bool readers,
                      struct fixture *f)
 {
-    struct rc_coupling *c;
-    struct rc_budget *b;
-    struct rc_graph_cost cost;
-    struct rc_rng r = rc_rng_make(seed, 0, 0);
-    OK(rc_coupling_create(&c, g));
-    OK(rc_budget_create(&b, c));
-    OK(rc_graph_clone(&f->masked, g));
-    OK(rc_graph_clone(&f->cut, g));
-    uint8_t *keep = rc_alloc(g->ctx, c->links->n_ids);
+    struct rci_coupling *c;
+    struct rci_budget *b;
+    struct rci_graph_cost cost;
+    struct rci_rng r = rci_rng_make(seed, 0, 0);
+    OK(rci_coupling_create(&c, g));
+    OK(rci_budget_create(&b, c));
+    OK(rci_graph_clone(&f->masked, g));
+    OK(rci_graph_clone(&f->cut, g));
+    uint8_t *keep = rci_alloc(g->ctx, c->links->n_ids);
     memset(keep, 1, c->links->n_ids);
     f->removed = 0;
     for (uint32_t i = 0; i < c->n_groups; i++) {
-        const struct rc_prune_group *p = &c->group[i];
-        const uint32_t stays = rc_rng_below(&r, p->n_units);
+        const struct rci_prune_group *p = &c->group[i];
+        const uint32_t stays = rci_rng_below(&r, p->n_units);
         for (uint32_t u = 0; u < p->n_units; u++) {
-            const bool goes = rc_rng_uniform(&r) < share;
+            const bool goes = rci_rng_uniform(&r) < share;
             if (p->fixed_by != RC_NONE || u == stays || !goes)
                 continue;
             uint32_t n;
-            const uint32_t *id = rc_unit_ids(c, p->unit[u], &n);
+            const uint32_t *id = rci_unit_ids(c, p->unit[u], &n);
             for (uint32_t k = 0; k < n; k++)
                 keep[id[k]] = 0;
             mask_unit(c, p->unit[u], f->masked, readers);
-            rc_budget_change(b, &p->unit[u], 1, -1);
+            rci_budget_change(b, &p->unit[u], 1, -1);
             f->removed++;
         }
     }
-    OK(rc_graph_cut(f->cut, c->links, keep));
-    OK(rc_graph_cost(f->cut, &cost));
+    OK(rci_graph_cut(f->cut, c->links, keep));
+    OK(rci_graph_cost(f->cut, &cost));
     assert_int_equal(cost.macs, b->macs);
     assert_int_equal(cost.parameters, b->parameters);
-    rc_release(keep);
-    rc_budget_destroy(b);
-    rc_coupling_destroy(c);
+    rci_release(keep);
+    rci_budget_destroy(b);
+    rci_coupling_destroy(c);
 }
 
 static void fixture_done(struct fixture *f)
 {
-    rc_graph_destroy(f->masked);
-    rc_graph_destroy(f->cut);
+    rci_graph_destroy(f->masked);
+    rci_graph_destroy(f->cut);
 }
 
 static void check_law(const struct rc_graph *g, uint32_t seeds, double tolerance, int64_t batch)
@@ -96,23 +96,23 @@ static void check_law(const struct rc_graph *g, uint32_t seeds, double tolerance
 
 /* --- small networks by hand --- */
 
-static rc_id head(struct net *n, rc_id x)
+static rci_id head(struct net *n, rci_id x)
 {
     return net_gemm(n, "fc", net_flatten(n, net_unary(n, "GlobalAveragePool", x)), 5);
 }
 
-static void check_net(rc_id (*build)(struct net *n, rc_id x))
+static void check_net(rci_id (*build)(struct net *n, rci_id x))
 {
     struct rc_context *c = test_context();
     struct net n = net_new(c);
-    const rc_id x = net_input(&n, 3, 8, 8);
+    const rci_id x = net_input(&n, 3, 8, 8);
     net_done(&n, build(&n, x));
     check_law(n.g, 12, 1e-6, 2);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
     test_context_done(c);
 }
 
-static rc_id chain(struct net *n, rc_id x)
+static rci_id chain(struct net *n, rci_id x)
 {
     x = net_cbr(n, "a", x, (struct net_conv){.out = 6, .k = 3});
     x = net_unary(n, "Relu",
@@ -120,36 +120,36 @@ static rc_id chain(struct net *n, rc_id x)
     return head(n, net_cbr(n, "c", x, (struct net_conv){.out = 9, .k = 1, .stride = 2}));
 }
 
-static rc_id block(struct net *n, const char *name, rc_id x, int64_t width, int64_t out)
+static rci_id block(struct net *n, const char *name, rci_id x, int64_t width, int64_t out)
 {
     char a[32], b[32];
     snprintf(a, sizeof(a), "%s.conv1", name);
     snprintf(b, sizeof(b), "%s.conv2", name);
-    const rc_id y = net_cbr(n, a, x, (struct net_conv){.out = width, .k = 3});
-    const rc_id z = net_conv(n, b, y, (struct net_conv){.out = out, .k = 3});
+    const rci_id y = net_cbr(n, a, x, (struct net_conv){.out = width, .k = 3});
+    const rci_id z = net_conv(n, b, y, (struct net_conv){.out = out, .k = 3});
     snprintf(b, sizeof(b), "%s.bn2", name);
     return net_unary(n, "Relu", net_binary(n, "Add", net_bn(n, b, z), x));
 }
 
-static rc_id residual(struct net *n, rc_id x)
+static rci_id residual(struct net *n, rci_id x)
 {
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 8, .k = 3});
     x = block(n, "one", x, 5, 8);
     return head(n, block(n, "two", x, 6, 8));
 }
 
-static rc_id wide_block(struct net *n, const char *name, rc_id x, int64_t out, rc_id shortcut)
+static rci_id wide_block(struct net *n, const char *name, rci_id x, int64_t out, rci_id shortcut)
 {
     char a[32], b[32];
     snprintf(a, sizeof(a), "%s.conv1", name);
     snprintf(b, sizeof(b), "%s.conv2", name);
-    const rc_id y = net_cbr(n, a, x, (struct net_conv){.out = out, .k = 3, .stride = 2});
-    const rc_id z = net_conv(n, b, y, (struct net_conv){.out = out, .k = 3});
+    const rci_id y = net_cbr(n, a, x, (struct net_conv){.out = out, .k = 3, .stride = 2});
+    const rci_id z = net_conv(n, b, y, (struct net_conv){.out = out, .k = 3});
     snprintf(b, sizeof(b), "%s.bn2", name);
     return net_unary(n, "Relu", net_binary(n, "Add", net_bn(n, b, z), shortcut));
 }
 
-static rc_id option_a(struct net *n, rc_id x)
+static rci_id option_a(struct net *n, rci_id x)
 {
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 4, .k = 3});
     x = block(n, "one", x, 5, 4);
@@ -158,35 +158,35 @@ static rc_id option_a(struct net *n, rc_id x)
     return head(n, block(n, "four", x, 7, 16));
 }
 
-static rc_id option_b(struct net *n, rc_id x)
+static rci_id option_b(struct net *n, rci_id x)
 {
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 4, .k = 3});
-    rc_id s = net_conv(n, "short", x, (struct net_conv){.out = 8, .k = 1, .stride = 2});
+    rci_id s = net_conv(n, "short", x, (struct net_conv){.out = 8, .k = 1, .stride = 2});
     x = wide_block(n, "two", x, 8, net_bn(n, "short.bn", s));
     return head(n, block(n, "three", x, 7, 8));
 }
 
-static rc_id bottleneck(struct net *n, rc_id x)
+static rci_id bottleneck(struct net *n, rci_id x)
 {
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 8, .k = 3});
-    rc_id y = net_cbr(n, "c1", x, (struct net_conv){.out = 4, .k = 1});
+    rci_id y = net_cbr(n, "c1", x, (struct net_conv){.out = 4, .k = 1});
     y = net_cbr(n, "c2", y, (struct net_conv){.out = 5, .k = 3});
     y = net_bn(n, "b3", net_conv(n, "c3", y, (struct net_conv){.out = 8, .k = 1}));
     return head(n, net_unary(n, "Relu", net_binary(n, "Add", x, y)));
 }
 
-static rc_id dense(struct net *n, rc_id x)
+static rci_id dense(struct net *n, rci_id x)
 {
-    rc_id all[3] = {net_cbr(n, "stem", x, (struct net_conv){.out = 6, .k = 3})};
+    rci_id all[3] = {net_cbr(n, "stem", x, (struct net_conv){.out = 6, .k = 3})};
     all[1] = net_conv(n, "d1", all[0], (struct net_conv){.out = 4, .k = 3});
-    rc_id y = net_unary(n, "Relu", net_bn(n, "n2", net_concat(n, all, 2)));
+    rci_id y = net_unary(n, "Relu", net_bn(n, "n2", net_concat(n, all, 2)));
     all[2] = net_conv(n, "d2", y, (struct net_conv){.out = 5, .k = 3});
     return head(n, net_unary(n, "Relu", net_bn(n, "n3", net_concat(n, all, 3))));
 }
 
-static rc_id split(struct net *n, rc_id x)
+static rci_id split(struct net *n, rci_id x)
 {
-    rc_id part[3];
+    rci_id part[3];
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 12, .k = 3});
     net_split(n, x, (int64_t[]){4, 3, 5}, 3, part);
     part[0] = net_cbr(n, "p0", part[0], (struct net_conv){.out = 4, .k = 3});
@@ -194,15 +194,15 @@ static rc_id split(struct net *n, rc_id x)
     return head(n, net_cbr(n, "join", net_concat(n, part, 3), (struct net_conv){.out = 7, .k = 1}));
 }
 
-static rc_id sliced(struct net *n, rc_id x)
+static rci_id sliced(struct net *n, rci_id x)
 {
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 10, .k = 3});
-    const rc_id y = net_cbr(n, "y", net_slice(n, x, 2, 7), (struct net_conv){.out = 6, .k = 3});
-    const rc_id z = net_cbr(n, "z", x, (struct net_conv){.out = 6, .k = 3});
+    const rci_id y = net_cbr(n, "y", net_slice(n, x, 2, 7), (struct net_conv){.out = 6, .k = 3});
+    const rci_id z = net_cbr(n, "z", x, (struct net_conv){.out = 6, .k = 3});
     return head(n, net_binary(n, "Add", y, z));
 }
 
-static rc_id depthwise(struct net *n, rc_id x)
+static rci_id depthwise(struct net *n, rci_id x)
 {
     x = net_cbr(n, "expand", x, (struct net_conv){.out = 8, .k = 1});
     x = net_cbr(n, "dw", x, (struct net_conv){.out = 8, .k = 3, .group = 8});
@@ -210,18 +210,18 @@ static rc_id depthwise(struct net *n, rc_id x)
     return head(n, net_cbr(n, "project", x, (struct net_conv){.out = 6, .k = 1}));
 }
 
-static rc_id grouped(struct net *n, rc_id x)
+static rci_id grouped(struct net *n, rci_id x)
 {
     x = net_cbr(n, "c1", x, (struct net_conv){.out = 12, .k = 1});
     x = net_cbr(n, "c2", x, (struct net_conv){.out = 18, .k = 3, .group = 3, .bias = true});
     return head(n, net_cbr(n, "c3", x, (struct net_conv){.out = 6, .k = 1}));
 }
 
-static rc_id gate(struct net *n, rc_id x)
+static rci_id gate(struct net *n, rci_id x)
 {
     x = net_cbr(n, "stem", x, (struct net_conv){.out = 8, .k = 3});
-    rc_id y = net_bn(n, "bn", net_conv(n, "body", x, (struct net_conv){.out = 8, .k = 3}));
-    rc_id s = net_unary(n, "GlobalAveragePool", y);
+    rci_id y = net_bn(n, "bn", net_conv(n, "body", x, (struct net_conv){.out = 8, .k = 3}));
+    rci_id s = net_unary(n, "GlobalAveragePool", y);
     s = net_conv(n, "fc1", s, (struct net_conv){.out = 4, .k = 1, .bias = true});
     s = net_conv(n, "fc2", net_unary(n, "Relu", s),
                  (struct net_conv){.out = 8, .k = 1, .bias = true});
@@ -229,7 +229,7 @@ static rc_id gate(struct net *n, rc_id x)
     return head(n, net_unary(n, "Relu", net_binary(n, "Add", y, x)));
 }
 
-static rc_id flat(struct net *n, rc_id x)
+static rci_id flat(struct net *n, rci_id x)
 {
     x = net_cbr(n, "a", x, (struct net_conv){.out = 6, .k = 3, .stride = 2});
     x = net_gemm(n, "fc1", net_flatten(n, x), 10);
@@ -263,7 +263,7 @@ static void check_file(const char *path, uint32_t seeds)
     struct rc_graph *g;
     OK(rc_graph_load(&g, c, path));
     check_law(g, seeds, 1e-5, 1);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
     test_context_done(c);
 }
 

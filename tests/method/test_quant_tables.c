@@ -7,13 +7,13 @@
 
 #include "io/onnx.h"
 
-static struct rc_bytes bytes_of(rc_quantizer *q)
+static struct rci_bytes bytes_of(rc_quantizer *q)
 {
     struct rc_graph *g;
-    struct rc_bytes b;
+    struct rci_bytes b;
     OK(rc_quantizer_apply(q, &g));
-    OK(rc_graph_set_meta(g, "rescomp.quantization", NULL));
-    OK(rc_onnx_save_memory(&b, g));
+    OK(rci_graph_set_meta(g, "rescomp.quantization", NULL));
+    OK(rci_onnx_save_memory(&b, g));
     rc_graph_free(&g);
     return b;
 }
@@ -30,16 +30,16 @@ static void tables_give_back_the_same_graph(void **state)
     const char *path = scratch_path(folder, "table");
     REFUSED(rc_quantizer_save_table(q, path, RC_TABLE_JSON), RC_ERR_STATE, "not calibrated");
     OK(rc_quantizer_calibrate(q, d));
-    const struct rc_bytes want = bytes_of(q);
+    const struct rci_bytes want = bytes_of(q);
     for (int32_t format = RC_TABLE_JSON; format <= RC_TABLE_TENSORRT; format++) {
         rc_quantizer *r = quant_new(g, "minmax", 0);
         OK(rc_quantizer_save_table(q, path, format));
         OK(rc_quantizer_load_table(r, path, format));
-        const struct rc_bytes got = bytes_of(r);
+        const struct rci_bytes got = bytes_of(r);
         assert_int_equal(got.size, want.size);
         if (format == RC_TABLE_JSON) /* TensorRT's keeps amax / 127 in f32 */
             assert_memory_equal(got.data, want.data, want.size);
-        rc_release(got.data);
+        rci_release(got.data);
         for (uint64_t i = 0; i < rc_quantizer_entries(q); i++) {
             rc_quantizer_entry a = RC_QUANTIZER_ENTRY_INIT, b = RC_QUANTIZER_ENTRY_INIT;
             OK(rc_quantizer_entry_at(q, i, &a));
@@ -48,7 +48,7 @@ static void tables_give_back_the_same_graph(void **state)
         }
         rc_quantizer_free(&r);
     }
-    rc_release(want.data);
+    rci_release(want.data);
     rc_quantizer_free(&q);
     rc_dataset_free(&d);
     rc_graph_free(&g);

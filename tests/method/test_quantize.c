@@ -18,7 +18,7 @@ static struct rc_graph *quantized(struct rc_context *c, const struct rc_graph *g
                                   const char *observer, uint64_t flags)
 {
     struct source s = {0};
-    const struct rc_shape *x = &g->values[g->inputs[0]].tensor.shape;
+    const struct rci_shape *x = &g->values[g->inputs[0]].tensor.shape;
     rc_dataset *d = quant_dataset(c, &s, (uint64_t) x->dim[2], (uint64_t) x->dim[3]);
     rc_quantizer *q = quant_new(g, observer, flags);
     struct rc_graph *out;
@@ -29,42 +29,42 @@ static struct rc_graph *quantized(struct rc_context *c, const struct rc_graph *g
     return out;
 }
 
-static bool made_by(const struct rc_graph *g, rc_id v, const char *op)
+static bool made_by(const struct rc_graph *g, rci_id v, const char *op)
 {
-    const rc_id p = g->values[v].producer;
+    const rci_id p = g->values[v].producer;
     return p != RC_NONE && !strcmp(g->nodes[p].op->name, op);
 }
 
-static const struct rc_tensor *producer_in(const struct rc_graph *g, rc_id v, uint32_t i)
+static const struct rci_tensor *producer_in(const struct rc_graph *g, rci_id v, uint32_t i)
 {
-    return rc_const_in(g, &g->nodes[g->values[v].producer], i);
+    return rci_const_in(g, &g->nodes[g->values[v].producer], i);
 }
 
-static void check_weighted(const struct rc_graph *g, const struct rc_node *n)
+static void check_weighted(const struct rc_graph *g, const struct rci_node *n)
 {
     assert_true(made_by(g, n->in[0], "DequantizeLinear"));
     assert_true(made_by(g, n->in[1], "DequantizeLinear"));
-    const struct rc_tensor *w = producer_in(g, n->in[1], 0), *sw = producer_in(g, n->in[1], 1);
-    const struct rc_tensor *sx = producer_in(g, n->in[0], 1);
+    const struct rci_tensor *w = producer_in(g, n->in[1], 0), *sw = producer_in(g, n->in[1], 1);
+    const struct rci_tensor *sx = producer_in(g, n->in[0], 1);
     assert_int_equal(w->dtype, RC_S8);
-    assert_int_equal(rc_shape_count(&sw->shape), w->shape.dim[rc_weight_axis(g, n)]);
-    for (int64_t i = 0; i < rc_shape_count(&w->shape); i++)
+    assert_int_equal(rci_shape_count(&sw->shape), w->shape.dim[rci_weight_axis(g, n)]);
+    for (int64_t i = 0; i < rci_shape_count(&w->shape); i++)
         assert_true(((int8_t *) w->data)[i] >= -127);
     if (n->n_in < 3)
         return;
     assert_true(made_by(g, n->in[2], "DequantizeLinear"));
-    const struct rc_tensor *b = producer_in(g, n->in[2], 0), *sb = producer_in(g, n->in[2], 1);
+    const struct rci_tensor *b = producer_in(g, n->in[2], 0), *sb = producer_in(g, n->in[2], 1);
     assert_int_equal(b->dtype, RC_I32);
-    for (int64_t o = 0; o < rc_shape_count(&sb->shape); o++)
+    for (int64_t o = 0; o < rci_shape_count(&sb->shape); o++)
         assert_true(((float *) sb->data)[o] == ((float *) sx->data)[0] * ((float *) sw->data)[o]);
 }
 
 static void check_placement(const struct rc_graph *g)
 {
     assert_true(g->opset >= 13);
-    OK(rc_graph_verify(g));
-    for (rc_id i = 0; i < g->n_nodes; i++) {
-        const struct rc_node *n = &g->nodes[i];
+    OK(rci_graph_verify(g));
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
         if (!n->op)
             continue;
         if (n->op->quant == RC_QUANT_WEIGHTED)
@@ -73,7 +73,7 @@ static void check_placement(const struct rc_graph *g)
             for (int k = 0; k < 2; k++)
                 assert_true(made_by(g, n->in[k], "DequantizeLinear"));
         if (!strcmp(n->op->name, "QuantizeLinear") && made_by(g, n->in[0], "Relu"))
-            assert_int_equal(rc_const_in(g, n, 2)->dtype, RC_U8);
+            assert_int_equal(rci_const_in(g, n, 2)->dtype, RC_U8);
     }
     for (uint32_t i = 0; i < g->n_outputs; i++)
         assert_false(made_by(g, g->outputs[i], "DequantizeLinear"));
@@ -82,10 +82,10 @@ static void check_placement(const struct rc_graph *g)
 static void run(const struct rc_graph *g, int64_t n, const float *x, float *y, uint64_t flags)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = n, .flags = flags};
-    OK(rc_session_create(&s, g, &o));
-    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
-    rc_session_destroy(s);
+    const struct rci_session_config o = {.batch = n, .flags = flags};
+    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    rci_session_destroy(s);
 }
 
 /* Integers against their simulation on floats, and both against the network itself. */
@@ -93,7 +93,7 @@ static void check_values(const struct rc_graph *g, const struct rc_graph *q, int
                          double tolerance)
 {
     enum { BATCH = 4 };
-    const int64_t outs = rc_shape_count(&g->values[g->outputs[0]].tensor.shape) / g->batch;
+    const int64_t outs = rci_shape_count(&g->values[g->outputs[0]].tensor.shape) / g->batch;
     float *x = malloc((size_t) (BATCH * pixels) * sizeof(float));
     float *y = malloc((size_t) (BATCH * outs) * 3 * sizeof(float));
     fill_random(x, BATCH * pixels, 5);
@@ -111,15 +111,15 @@ static void check_values(const struct rc_graph *g, const struct rc_graph *q, int
 static uint32_t count_steps(const struct rc_graph *g, const char *op)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = 2};
+    const struct rci_session_config o = {.batch = 2};
     uint32_t count = 0;
-    OK(rc_session_create(&s, g, &o));
-    for (uint32_t i = 0; i < rc_session_n_steps(s); i++) {
-        struct rc_step_info info;
-        rc_session_step(s, i, &info);
+    OK(rci_session_create(&s, g, &o));
+    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
+        struct rci_step_info info;
+        rci_session_step(s, i, &info);
         count += !strcmp(info.op, op);
     }
-    rc_session_destroy(s);
+    rci_session_destroy(s);
     return count;
 }
 
@@ -176,9 +176,9 @@ static void other_forms_keep_their_values_too(void **state)
         struct rc_graph *g = net_random(c, 3, NET_RESIDUAL | NET_POOL);
         struct rc_graph *q = quantized(c, g, "minmax", forms[k]);
         check_values(g, q, PIXELS, 0.15);
-        for (rc_id v = 0; forms[k] == RC_QUANTIZE_REDUCE_RANGE && v < q->n_values; v++) {
-            const struct rc_tensor *t = &q->values[v].tensor;
-            for (int64_t i = 0; t->data && t->dtype == RC_S8 && i < rc_shape_count(&t->shape); i++)
+        for (rci_id v = 0; forms[k] == RC_QUANTIZE_REDUCE_RANGE && v < q->n_values; v++) {
+            const struct rci_tensor *t = &q->values[v].tensor;
+            for (int64_t i = 0; t->data && t->dtype == RC_S8 && i < rci_shape_count(&t->shape); i++)
                 assert_true(abs(((int8_t *) t->data)[i]) <= 63);
         }
         rc_graph_free(&q);
@@ -193,16 +193,16 @@ static void exported_file_computes_the_same_bits(void **state)
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 4, NET_ALL), *again;
     struct rc_graph *q = quantized(c, g, "mse", 0);
-    struct rc_bytes file;
+    struct rci_bytes file;
     float x[2 * PIXELS], y[2][2 * 5];
-    OK(rc_onnx_save_memory(&file, q));
-    OK(rc_onnx_load_memory(&again, c, file.data, file.size));
+    OK(rci_onnx_save_memory(&file, q));
+    OK(rci_onnx_load_memory(&again, c, file.data, file.size));
     fill_random(x, 2 * PIXELS, 1);
     run(q, 2, x, y[0], 0);
     run(again, 2, x, y[1], 0);
     assert_memory_equal(y[0], y[1], sizeof(y[0]));
-    assert_non_null(strstr(rc_graph_meta(again, "rescomp.quantization"), "\"observer\":\"mse\""));
-    rc_release(file.data);
+    assert_non_null(strstr(rci_graph_meta(again, "rescomp.quantization"), "\"observer\":\"mse\""));
+    rci_release(file.data);
     rc_graph_free(&again);
     rc_graph_free(&q);
     rc_graph_free(&g);
@@ -214,8 +214,8 @@ static void every_observer_calibrates(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 5, NET_RESIDUAL);
-    for (uint32_t i = 0; i < rc_kind_observer.count; i++) {
-        struct rc_graph *q = quantized(c, g, rc_kind_observer.table[i]->name, 0);
+    for (uint32_t i = 0; i < rci_kind_observer.count; i++) {
+        struct rc_graph *q = quantized(c, g, rci_kind_observer.table[i]->name, 0);
         check_values(g, q, PIXELS, 0.25);
         rc_graph_free(&q);
     }
@@ -251,15 +251,15 @@ static void zero_and_tiny_channels_stay_finite(void **state)
 {
     (void) state;
     struct rc_context *c = test_context();
-    struct rc_quant_weight w;
+    struct rci_quant_weight w;
     float x[4] = {0, 0, 0.5f, -1};
-    const struct rc_tensor t = {RC_F32, RC_SHAPE(2, 2), x};
-    OK(rc_quant_weight_make(&w, c, &t, &(struct rc_quant_weight_options){.axis = 0, .top = 127}));
+    const struct rci_tensor t = {RC_F32, RC_SHAPE(2, 2), x};
+    OK(rci_quant_weight_make(&w, c, &t, &(struct rci_quant_weight_options){.axis = 0, .top = 127}));
     assert_true(w.scale[0] == 1 && w.scale[1] == 1.0f / 127);
     assert_memory_equal(w.q.data, ((int8_t[]){0, 0, 64, -127}), 4);
-    rc_quant_weight_free(&w);
+    rci_quant_weight_free(&w);
     x[3] = NAN;
-    REFUSED(rc_quant_weight_make(&w, c, &t, &(struct rc_quant_weight_options){.top = 127}),
+    REFUSED(rci_quant_weight_make(&w, c, &t, &(struct rci_quant_weight_options){.top = 127}),
             RC_ERR_MODEL, "channel 1 is NaN");
 
     struct rc_graph *g = quant_two_convs(c, (float[]){1e-12f, 1}, (float[]){3, 0}), *out;
@@ -289,15 +289,15 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
     struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT);
     struct rc_graph *direct = quantized(c, g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION);
     check_values(g, q, PIXELS, 0.1);
-    for (rc_id i = 0; i < q->n_nodes; i++)
+    for (rci_id i = 0; i < q->n_nodes; i++)
         if (q->nodes[i].op && q->nodes[i].op->quant == RC_QUANT_WEIGHTED) {
-            const rc_id pair = q->nodes[q->values[q->nodes[i].in[1]].producer].in[0];
+            const rci_id pair = q->nodes[q->values[q->nodes[i].in[1]].producer].in[0];
             assert_true(made_by(q, pair, "QuantizeLinear"));
             assert_int_equal(producer_in(q, pair, 0)->dtype, RC_F32);
         }
     OK(rc_quantizer_finish(q, &frozen));
     check_placement(frozen);
-    assert_non_null(strstr(rc_graph_meta(frozen, "rescomp.quantization"), "\"trainable\":false"));
+    assert_non_null(strstr(rci_graph_meta(frozen, "rescomp.quantization"), "\"trainable\":false"));
     float x[PIXELS], y[2][5];
     fill_random(x, PIXELS, 3);
     run(frozen, 1, x, y[0], 0);
@@ -322,36 +322,36 @@ static void trainable_form_learns(void **state)
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 2, NET_RESIDUAL | NET_SHORTCUT);
     struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT);
-    struct rc_tape *t;
-    const struct rc_tape_config o = {.batch = N, .frozen_bn = true};
-    OK(rc_tape_create(&t, q, &o));
+    struct rci_tape *t;
+    const struct rci_tape_config o = {.batch = N, .frozen_bn = true};
+    OK(rci_tape_create(&t, q, &o));
     float x[N * PIXELS], target[N * 5], d[N * 5];
     fill_random(x, N * PIXELS, 1);
     fill_random(target, N * 5, 2);
     double first = 0, last = 0;
     for (int step = 0; step < STEPS; step++) {
-        OK(rc_tape_forward(t, (const void *const[]){x}, 0, (uint64_t) step));
-        const float *y = rc_tape_output(t, 0)->data;
+        OK(rci_tape_forward(t, (const void *const[]){x}, 0, (uint64_t) step));
+        const float *y = rci_tape_output(t, 0)->data;
         last = 0;
         for (int i = 0; i < N * 5; i++) {
             d[i] = (y[i] - target[i]) / N;
             last += (double) (d[i] * d[i]);
         }
         first = step ? first : last;
-        OK(rc_tape_backward(t, (const float *const[]){d}));
-        for (uint32_t p = 0; p < rc_tape_n_params(t); p++)
-            for (int64_t i = 0; i < rc_tape_param_count(t, p); i++)
-                rc_tape_param_data(t, p)[i] -= 0.02f * rc_tape_param_grad(t, p)[i];
+        OK(rci_tape_backward(t, (const float *const[]){d}));
+        for (uint32_t p = 0; p < rci_tape_n_params(t); p++)
+            for (int64_t i = 0; i < rci_tape_param_count(t, p); i++)
+                rci_tape_param_data(t, p)[i] -= 0.02f * rci_tape_param_grad(t, p)[i];
     }
     uint32_t weights = 0;
-    for (uint32_t p = 0; p < rc_tape_n_params(t); p++) {
-        assert_null(strstr(q->values[rc_tape_param(t, p)].name, "_scale"));
-        weights += rc_tape_param_decays(t, p);
+    for (uint32_t p = 0; p < rci_tape_n_params(t); p++) {
+        assert_null(strstr(q->values[rci_tape_param(t, p)].name, "_scale"));
+        weights += rci_tape_param_decays(t, p);
     }
     assert_true(weights >= 4);
     if (!(last < 0.8 * first))
         fail_msg("error %g after %d steps, was %g", last, STEPS, first);
-    rc_tape_destroy(t);
+    rci_tape_destroy(t);
     rc_graph_free(&q);
     rc_graph_free(&g);
     test_context_done(c);

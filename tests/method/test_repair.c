@@ -11,7 +11,7 @@ enum { IMAGES = 37, CHANNELS = 2, SIDE = 6, PIXELS = CHANNELS * SIDE * SIDE };
 
 /* --- networks: layer "wide" makes the channels that are cut, "reader" reads them --- */
 
-static rc_id head(struct net *n, rc_id x)
+static rci_id head(struct net *n, rci_id x)
 {
     return net_gemm(n, "fc", net_flatten(n, net_unary(n, "GlobalAveragePool", x)), 3);
 }
@@ -19,10 +19,10 @@ static rc_id head(struct net *n, rc_id x)
 static struct net residual(struct rc_context *c)
 {
     struct net n = net_new(c);
-    const rc_id x = net_cbr(&n, "stem", net_input(&n, CHANNELS, SIDE, SIDE),
-                            (struct net_conv){.out = 6, .k = 3});
-    const rc_id y = net_cbr(&n, "wide", x, (struct net_conv){.out = 7, .k = 3});
-    const rc_id z =
+    const rci_id x = net_cbr(&n, "stem", net_input(&n, CHANNELS, SIDE, SIDE),
+                             (struct net_conv){.out = 6, .k = 3});
+    const rci_id y = net_cbr(&n, "wide", x, (struct net_conv){.out = 7, .k = 3});
+    const rci_id z =
         net_bn(&n, "reader.bn", net_conv(&n, "reader", y, (struct net_conv){.out = 6, .k = 3}));
     net_done(&n, head(&n, net_unary(&n, "Relu", net_binary(&n, "Add", z, x))));
     return n;
@@ -31,7 +31,7 @@ static struct net residual(struct rc_context *c)
 static struct net strided(struct rc_context *c)
 {
     struct net n = net_new(c);
-    rc_id x = net_input(&n, CHANNELS, SIDE, SIDE);
+    rci_id x = net_input(&n, CHANNELS, SIDE, SIDE);
     x = net_cbr(&n, "wide", x, (struct net_conv){.out = 9, .k = 3});
     x = net_cbr(&n, "reader", x, (struct net_conv){.out = 5, .k = 3, .stride = 2});
     net_done(&n, head(&n, x));
@@ -42,7 +42,7 @@ static struct net strided(struct rc_context *c)
 static struct net folded(struct rc_context *c)
 {
     struct net n = net_new(c);
-    rc_id x = net_input(&n, CHANNELS, SIDE, SIDE);
+    rci_id x = net_input(&n, CHANNELS, SIDE, SIDE);
     x = net_unary(&n, "Relu", net_conv(&n, "wide", x, (struct net_conv){9, .k = 3, .bias = true}));
     x = net_unary(&n, "Relu", net_conv(&n, "reader", x, (struct net_conv){.out = 5, .k = 1}));
     net_done(&n, head(&n, x));
@@ -52,9 +52,9 @@ static struct net folded(struct rc_context *c)
 static struct net classifier(struct rc_context *c)
 {
     struct net n = net_new(c);
-    const rc_id x = net_cbr(&n, "wide", net_input(&n, CHANNELS, SIDE, SIDE),
-                            (struct net_conv){.out = 11, .k = 3});
-    const rc_id y = net_flatten(&n, net_unary(&n, "GlobalAveragePool", x));
+    const rci_id x = net_cbr(&n, "wide", net_input(&n, CHANNELS, SIDE, SIDE),
+                             (struct net_conv){.out = 11, .k = 3});
+    const rci_id y = net_flatten(&n, net_unary(&n, "GlobalAveragePool", x));
     net_done(&n, net_gemm(&n, "reader", y, 3));
     return n;
 }
@@ -100,50 +100,51 @@ static void done(struct shot *s)
     rc_graph_free(&s->plain);
     rc_graph_free(&s->repaired);
     rc_dataset_free(&s->data);
-    rc_graph_destroy(s->n.g);
+    rci_graph_destroy(s->n.g);
 }
 
 /* A value over all images, by the plain operators. */
-static struct rc_tensor look(const struct rc_graph *g, rc_id value)
+static struct rci_tensor look(const struct rc_graph *g, rci_id value)
 {
     struct rc_graph *part;
-    struct rc_tensor y;
+    struct rci_tensor y;
     float x[IMAGES * PIXELS];
-    OK(rc_graph_clone(&part, g));
-    OK(rc_graph_set_outputs(part, &value, 1));
-    OK(rc_graph_sweep(part, NULL));
+    OK(rci_graph_clone(&part, g));
+    OK(rci_graph_set_outputs(part, &value, 1));
+    OK(rci_graph_sweep(part, NULL));
     for (uint64_t i = 0; i < IMAGES; i++)
         noise_image(i, x + i * PIXELS, PIXELS);
     net_run(part, IMAGES, x, &y);
-    rc_graph_destroy(part);
+    rci_graph_destroy(part);
     return y;
 }
 
 /* What follows the reader and its BatchNormalization. */
-static rc_id reader_result(const struct rc_graph *g)
+static rci_id reader_result(const struct rc_graph *g)
 {
-    rc_id y = g->nodes[rc_graph_find_node(g, "reader")].out[0];
-    const rc_id next = rc_graph_single_reader(g, y);
+    rci_id y = g->nodes[rci_graph_find_node(g, "reader")].out[0];
+    const rci_id next = rci_graph_single_reader(g, y);
     return next != RC_NONE && !strcmp(g->nodes[next].op->name, "BatchNormalization")
                ? g->nodes[next].out[0]
                : y;
 }
 
-static double distance(const struct rc_tensor *a, const struct rc_tensor *b)
+static double distance(const struct rci_tensor *a, const struct rci_tensor *b)
 {
     double sum = 0;
-    assert_true(rc_shape_equal(&a->shape, &b->shape));
-    for (int64_t i = 0; i < rc_shape_count(&a->shape); i++)
+    assert_true(rci_shape_equal(&a->shape, &b->shape));
+    for (int64_t i = 0; i < rci_shape_count(&a->shape); i++)
         sum += pow((double) ((float *) a->data)[i] - (double) ((float *) b->data)[i], 2);
     return sum;
 }
 
 static double error_of(const struct rc_graph *before, const struct rc_graph *after)
 {
-    struct rc_tensor a = look(before, reader_result(before)), b = look(after, reader_result(after));
+    struct rci_tensor a = look(before, reader_result(before)),
+                      b = look(after, reader_result(after));
     const double e = distance(&a, &b);
-    rc_tensor_free(&a);
-    rc_tensor_free(&b);
+    rci_tensor_free(&a);
+    rci_tensor_free(&b);
     return e;
 }
 
@@ -185,7 +186,7 @@ static void neighbourhood(const float *x, int y, int z, double *row)
     *row = 1;
 }
 
-static void fit(const struct rc_tensor *x, const struct rc_tensor *t,
+static void fit(const struct rci_tensor *x, const struct rci_tensor *t,
                 double a[UNKNOWNS][UNKNOWNS + OUTPUTS])
 {
     double row[UNKNOWNS];
@@ -208,15 +209,15 @@ static void results_are_those_of_a_plain_solve(void **state)
     static double a[UNKNOWNS][UNKNOWNS + OUTPUTS];
     struct shot s =
         shoot(residual(*state), "least-squares:positions=65536,ridge=1e-8,drift=0", KEPT);
-    const rc_id reads = s.repaired->nodes[rc_graph_find_node(s.repaired, "reader")].in[0];
-    struct rc_tensor x = look(s.repaired, reads), t = look(s.n.g, reader_result(s.n.g));
-    struct rc_tensor y = look(s.repaired, reader_result(s.repaired));
+    const rci_id reads = s.repaired->nodes[rci_graph_find_node(s.repaired, "reader")].in[0];
+    struct rci_tensor x = look(s.repaired, reads), t = look(s.n.g, reader_result(s.n.g));
+    struct rci_tensor y = look(s.repaired, reader_result(s.repaired));
     double row[UNKNOWNS], largest = 0;
     assert_int_equal(x.shape.dim[1], KEPT);
     fit(&x, &t, a);
-    for (int64_t i = 0; i < rc_shape_count(&t.shape); i++)
+    for (int64_t i = 0; i < rci_shape_count(&t.shape); i++)
         largest = fmax(largest, fabs((double) ((float *) t.data)[i]));
-    for (int64_t i = 0; i < rc_shape_count(&y.shape); i++) {
+    for (int64_t i = 0; i < rci_shape_count(&y.shape); i++) {
         const int p = (int) i % (SIDE * SIDE), k = (int) i / (SIDE * SIDE) % OUTPUTS;
         const int64_t image = i / (SIDE * SIDE * OUTPUTS);
         double want = 0;
@@ -225,9 +226,9 @@ static void results_are_those_of_a_plain_solve(void **state)
             want += row[j] * a[j][UNKNOWNS + k];
         assert_true(fabs((double) ((float *) y.data)[i] - want) < 1e-4 * largest);
     }
-    rc_tensor_free(&x);
-    rc_tensor_free(&t);
-    rc_tensor_free(&y);
+    rci_tensor_free(&x);
+    rci_tensor_free(&t);
+    rci_tensor_free(&y);
     done(&s);
 }
 
@@ -259,12 +260,12 @@ static void drift_is_taken_back(void **state)
     for (int drift = 0; drift < 2; drift++) {
         char spec[80];
         struct net n = net_new(c);
-        rc_id x = net_cbr(&n, "stem", net_input(&n, CHANNELS, SIDE, SIDE),
-                          (struct net_conv){.out = 6, .k = 3});
+        rci_id x = net_cbr(&n, "stem", net_input(&n, CHANNELS, SIDE, SIDE),
+                           (struct net_conv){.out = 6, .k = 3});
         const char *const names[2][3] = {{"wide", "first", "first.bn"}, {"b", "reader", "bn"}};
-        rc_id sum = RC_NONE;
+        rci_id sum = RC_NONE;
         for (int i = 0; i < 2; i++) {
-            rc_id y = net_cbr(&n, names[i][0], x, (struct net_conv){.out = 7, .k = 3});
+            rci_id y = net_cbr(&n, names[i][0], x, (struct net_conv){.out = 7, .k = 3});
             y = net_conv(&n, names[i][1], y, (struct net_conv){.out = 6, .k = 3});
             sum = net_binary(&n, "Add", net_bn(&n, names[i][2], y), x);
             x = net_unary(&n, "Relu", sum);
@@ -272,10 +273,10 @@ static void drift_is_taken_back(void **state)
         net_done(&n, head(&n, x));
         snprintf(spec, sizeof(spec), "least-squares:positions=65536,drift=%d", drift);
         struct shot s = shoot(n, spec, 2);
-        struct rc_tensor a = look(s.n.g, sum), b = look(s.repaired, sum);
+        struct rci_tensor a = look(s.n.g, sum), b = look(s.repaired, sum);
         error[drift] = distance(&a, &b);
-        rc_tensor_free(&a);
-        rc_tensor_free(&b);
+        rci_tensor_free(&a);
+        rci_tensor_free(&b);
         done(&s);
     }
     print_message("squared error behind the second block %g, with drift %g\n", error[0], error[1]);
@@ -290,15 +291,15 @@ static void statistics_fit_the_new_weights(void **state)
     OK(rc_graph_reestimate_bn(n.g, d, IMAGES, IMAGES)); /* of the layers that stay */
     rc_dataset_free(&d);
     struct shot s = shoot(n, "least-squares:positions=65536", 3);
-    struct rc_tensor a = look(s.repaired, reader_result(s.repaired));
+    struct rci_tensor a = look(s.repaired, reader_result(s.repaired));
     OK(rc_graph_reestimate_bn(s.repaired, s.data, IMAGES, IMAGES));
-    struct rc_tensor b = look(s.repaired, reader_result(s.repaired)),
-                     zero = look(s.plain, reader_result(s.plain));
-    memset(zero.data, 0, rc_tensor_bytes(&zero));
+    struct rci_tensor b = look(s.repaired, reader_result(s.repaired)),
+                      zero = look(s.plain, reader_result(s.plain));
+    memset(zero.data, 0, rci_tensor_bytes(&zero));
     assert_true(distance(&a, &b) < 1e-5 * distance(&a, &zero));
-    rc_tensor_free(&a);
-    rc_tensor_free(&b);
-    rc_tensor_free(&zero);
+    rci_tensor_free(&a);
+    rci_tensor_free(&b);
+    rci_tensor_free(&zero);
     done(&s);
 }
 
@@ -307,24 +308,24 @@ static void shared_constants_change_for_the_reader_only(void **state)
 {
     struct rc_context *c = *state;
     struct net n = net_new(c);
-    const rc_id x = net_input(&n, CHANNELS, SIDE, SIDE);
-    const rc_id w = net_cbr(&n, "wide", x, (struct net_conv){.out = 7, .k = 3});
-    const rc_id y =
+    const rci_id x = net_input(&n, CHANNELS, SIDE, SIDE);
+    const rci_id w = net_cbr(&n, "wide", x, (struct net_conv){.out = 7, .k = 3});
+    const rci_id y =
         net_bn(&n, "reader.bn", net_conv(&n, "reader", w, (struct net_conv){.out = 6, .k = 3}));
-    const rc_id z =
+    const rci_id z =
         net_bn(&n, "other.bn", net_conv(&n, "other", x, (struct net_conv){.out = 6, .k = 3}));
-    struct rc_node *a = &n.g->nodes[n.g->values[y].producer];
-    struct rc_node *b = &n.g->nodes[n.g->values[z].producer];
+    struct rci_node *a = &n.g->nodes[n.g->values[y].producer];
+    struct rci_node *b = &n.g->nodes[n.g->values[z].producer];
     for (uint32_t i = 1; i < 5; i++)
         a->in[i] = b->in[i];
-    const rc_id both[] = {y, z};
+    const rci_id both[] = {y, z};
     net_done(&n, head(&n, net_concat(&n, both, 2)));
     struct shot s = shoot(n, "least-squares", 3);
-    struct rc_tensor was = look(s.n.g, z), is = look(s.repaired, z);
+    struct rci_tensor was = look(s.n.g, z), is = look(s.repaired, z);
     assert_true(distance(&was, &is) == 0);
     assert_true(error_of(s.n.g, s.repaired) < 0.9 * error_of(s.n.g, s.plain));
-    rc_tensor_free(&was);
-    rc_tensor_free(&is);
+    rci_tensor_free(&was);
+    rci_tensor_free(&is);
     done(&s);
 }
 
@@ -343,16 +344,16 @@ static void a_sample_of_positions_is_enough(void **state)
 static void too_few_observations_change_nothing(void **state)
 {
     struct net n = net_new(*state);
-    const rc_id x = net_cbr(&n, "wide", net_input(&n, CHANNELS, SIDE, SIDE),
-                            (struct net_conv){.out = 47, .k = 3});
-    const rc_id y = net_flatten(&n, net_unary(&n, "GlobalAveragePool", x));
+    const rci_id x = net_cbr(&n, "wide", net_input(&n, CHANNELS, SIDE, SIDE),
+                             (struct net_conv){.out = 47, .k = 3});
+    const rci_id y = net_flatten(&n, net_unary(&n, "GlobalAveragePool", x));
     net_done(&n, net_gemm(&n, "reader", y, 3));
     struct shot s = shoot(n, "least-squares", 45);
-    struct rc_tensor a = look(s.plain, reader_result(s.plain)),
-                     b = look(s.repaired, reader_result(s.repaired));
+    struct rci_tensor a = look(s.plain, reader_result(s.plain)),
+                      b = look(s.repaired, reader_result(s.repaired));
     assert_true(distance(&a, &b) == 0);
-    rc_tensor_free(&a);
-    rc_tensor_free(&b);
+    rci_tensor_free(&a);
+    rci_tensor_free(&b);
     done(&s);
 }
 
@@ -369,7 +370,7 @@ static void wrong_options_are_refused(void **state)
     o.repair = "least-squares:positions=0";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "positions");
     rc_dataset_free(&o.dataset);
-    rc_graph_destroy(n.g);
+    rci_graph_destroy(n.g);
 }
 
 int main(void)

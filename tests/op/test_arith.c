@@ -1,7 +1,7 @@
 /* Sub, Mul and Div with broadcasting; the same code serves Add. */
 #include "opcheck.h"
 
-#include "op/broadcast.h"
+#include "op/math/broadcast.h"
 
 #include <math.h>
 
@@ -11,7 +11,7 @@ static double apply(const char *op, double a, double b)
 }
 
 /* Element of an operand behind index i of the result, by counting down the axes. */
-static double behind(const struct rc_tensor *t, const struct rc_shape *y, int64_t i)
+static double behind(const struct rci_tensor *t, const struct rci_shape *y, int64_t i)
 {
     int64_t at = 0, step = 1;
     for (uint32_t k = 0; k < t->shape.rank; k++) {
@@ -24,7 +24,7 @@ static double behind(const struct rc_tensor *t, const struct rc_shape *y, int64_
 }
 
 static const struct {
-    struct rc_shape a, b;
+    struct rci_shape a, b;
 } pairs[] = {
     {{4, {2, 3, 4, 5}}, {4, {2, 3, 4, 5}}},
     {{4, {2, 3, 4, 5}}, {4, {2, 3, 1, 1}}},
@@ -42,10 +42,10 @@ static const char *const names[] = {"Sub", "Mul", "Div"};
 
 static void open_pair(struct opcheck *c, const char *op, int k)
 {
-    const struct rc_tensor in[] = {{RC_F32, pairs[k].a, NULL}, {RC_F32, pairs[k].b, NULL}};
+    const struct rci_tensor in[] = {{RC_F32, pairs[k].a, NULL}, {RC_F32, pairs[k].b, NULL}};
     opcheck_open(c, op, NULL, in, 2, 1);
     float *b = c->in[1].data; /* divisors away from 0 */
-    for (int64_t i = 0, n = rc_shape_count(&c->in[1].shape); i < n; i++)
+    for (int64_t i = 0, n = rci_shape_count(&c->in[1].shape); i < n; i++)
         b[i] += b[i] < 0 ? -1 : 1;
 }
 
@@ -57,8 +57,8 @@ static void results_equal_plain_arithmetic(void **state)
             struct opcheck c;
             open_pair(&c, names[o], k);
             opcheck_forward(&c);
-            const struct rc_shape *y = &c.out[0].shape;
-            for (int64_t i = 0, n = rc_shape_count(y); i < n; i++) {
+            const struct rci_shape *y = &c.out[0].shape;
+            for (int64_t i = 0, n = rci_shape_count(y); i < n; i++) {
                 const double want = apply(names[o], behind(&c.in[0], y, i), behind(&c.in[1], y, i));
                 assert_true(fabs((double) ((float *) c.out[0].data)[i] - want) < 1e-5);
             }
@@ -72,7 +72,7 @@ static void gradients_match_differences(void **state)
     for (int k = 0; k < PAIRS; k++)
         for (int o = 0; o < 3; o++) {
             struct opcheck c;
-            if (rc_shape_count(&pairs[k].a) > 100 && o != 1)
+            if (rci_shape_count(&pairs[k].a) > 100 && o != 1)
                 continue;
             open_pair(&c, names[o], k);
             opcheck_gradient(&c, 1e-2, 1e-3, 0);
@@ -83,8 +83,8 @@ static void gradients_match_differences(void **state)
 static void long_sums_keep_their_digits(void **state)
 {
     (void) state;
-    const struct rc_tensor in[] = {{RC_F32, RC_SHAPE(4, 1, 50000), NULL},
-                                   {RC_F32, RC_SHAPE(1, 2, 1), NULL}};
+    const struct rci_tensor in[] = {{RC_F32, RC_SHAPE(4, 1, 50000), NULL},
+                                    {RC_F32, RC_SHAPE(1, 2, 1), NULL}};
     struct opcheck c;
     opcheck_open(&c, "Mul", NULL, in, 2, 1);
     opcheck_forward(&c);
@@ -103,28 +103,28 @@ static void long_sums_keep_their_digits(void **state)
 static void integers_divide_without_traps(void **state)
 {
     (void) state;
-    const struct rc_tensor i64[] = {
+    const struct rci_tensor i64[] = {
         {RC_I64, RC_SHAPE(5), (int64_t[]){7, -7, 5, INT64_MIN, INT64_MIN}},
         {RC_I64, RC_SHAPE(5), (int64_t[]){2, 2, 0, -1, 2}}};
-    const struct rc_tensor u8[] = {{RC_U8, RC_SHAPE(3), (uint8_t[]){200, 7, 9}},
-                                   {RC_U8, RC_SHAPE(3), (uint8_t[]){100, 2, 0}}};
+    const struct rci_tensor u8[] = {{RC_U8, RC_SHAPE(3), (uint8_t[]){200, 7, 9}},
+                                    {RC_U8, RC_SHAPE(3), (uint8_t[]){100, 2, 0}}};
     struct opcheck c;
     opcheck_open(&c, "Div", NULL, i64, 2, 1);
     OPCHECK_I64(&c, RC_SHAPE(5), 3, -3, 0, INT64_MIN, INT64_MIN / 2);
     opcheck_close(&c);
     opcheck_open(&c, "Div", NULL, u8, 2, 1);
-    opcheck_expect(&c, &(struct rc_tensor){RC_U8, RC_SHAPE(3), (uint8_t[]){2, 3, 0}}, 0);
+    opcheck_expect(&c, &(struct rci_tensor){RC_U8, RC_SHAPE(3), (uint8_t[]){2, 3, 0}}, 0);
     opcheck_close(&c);
     opcheck_open(&c, "Mul", NULL, u8, 2, 1); /* wraps, as C does */
-    opcheck_expect(&c, &(struct rc_tensor){RC_U8, RC_SHAPE(3), (uint8_t[]){32, 14, 0}}, 0);
+    opcheck_expect(&c, &(struct rci_tensor){RC_U8, RC_SHAPE(3), (uint8_t[]){32, 14, 0}}, 0);
     opcheck_close(&c);
 }
 
 static void shapes_that_do_not_broadcast_are_refused(void **state)
 {
     (void) state;
-    const struct rc_tensor in[] = {{RC_F32, RC_SHAPE(2, 3), NULL}, {RC_F32, RC_SHAPE(2), NULL}};
-    const struct rc_tensor types[] = {{RC_F32, RC_SHAPE(2), NULL}, {RC_I64, RC_SHAPE(2), NULL}};
+    const struct rci_tensor in[] = {{RC_F32, RC_SHAPE(2, 3), NULL}, {RC_F32, RC_SHAPE(2), NULL}};
+    const struct rci_tensor types[] = {{RC_F32, RC_SHAPE(2), NULL}, {RC_I64, RC_SHAPE(2), NULL}};
     for (int o = 0; o < 3; o++) {
         opcheck_refused(names[o], NULL, in, 2, 1, RC_ERR_SHAPE,
                         "shapes 2x3 and 2 do not broadcast");
@@ -137,20 +137,20 @@ static void affine_form_equals_the_operator(void **state)
 {
     (void) state;
     float k[3] = {2, -4, 0.5f};
-    const struct rc_tensor kt = {RC_F32, RC_SHAPE(3, 1, 1), k};
-    const struct rc_shape xs = RC_SHAPE(1, 3, 2, 2);
+    const struct rci_tensor kt = {RC_F32, RC_SHAPE(3, 1, 1), k};
+    const struct rci_shape xs = RC_SHAPE(1, 3, 2, 2);
     for (int o = 0; o < 3; o++)
         for (int side = 0; side < 2; side++) {
             struct rc_context *ctx = test_context();
-            const struct rc_op *op = rc_op_find(NULL, names[o]);
+            const struct rci_op *op = rci_op_find(NULL, names[o]);
             struct rc_graph *g;
-            struct rc_affine a = {0};
-            rc_id x, w, id;
-            OK(rc_graph_create(&g, ctx));
-            OK(rc_graph_add_input(g, &x, "x", RC_F32, &xs));
-            OK(rc_graph_add_const(g, &w, "w", &kt));
-            OK(rc_graph_add_node(g, &id, op, "n", NULL, side ? (rc_id[]){x, w} : (rc_id[]){w, x}, 2,
-                                 NULL, 1));
+            struct rci_affine a = {0};
+            rci_id x, w, id;
+            OK(rci_graph_create(&g, ctx));
+            OK(rci_graph_add_input(g, &x, "x", RC_F32, &xs));
+            OK(rci_graph_add_const(g, &w, "w", &kt));
+            OK(rci_graph_add_node(g, &id, op, "n", NULL, side ? (rci_id[]){x, w} : (rci_id[]){w, x},
+                                  2, NULL, 1));
             const bool can = op->is_affine(g, &g->nodes[id]);
             assert_int_equal(can, o != 2 || side == 1); /* k/x is none */
             if (can)
@@ -160,9 +160,9 @@ static void affine_form_equals_the_operator(void **state)
                 const double want = side ? apply(names[o], v, kv) : apply(names[o], kv, v);
                 assert_true(fabs((double) a.scale[ch] * v + (double) a.shift[ch] - want) < 1e-6);
             }
-            rc_release(a.scale);
-            rc_release(a.shift);
-            rc_graph_destroy(g);
+            rci_release(a.scale);
+            rci_release(a.shift);
+            rci_graph_destroy(g);
             test_context_done(ctx);
         }
 }

@@ -14,17 +14,18 @@
 static void conv_rejects_what_does_not_fit(void **state)
 {
     (void) state;
-    const struct rc_conv_attrs plain = CONV(1, 1, 1, 1, 1, 1, 1), three = CONV(1, 1, 0, 0, 0, 0, 3);
-    const struct rc_conv_attrs negative = CONV(1, 1, -1, 0, 0, 0, 1),
-                               wide = CONV(-2, 1, 0, 0, 0, 0, 1);
-    const struct rc_conv_attrs kernel = {{{5, 3}, {1, 1}, {1, 1}, {0}, 0, 0}, 1};
-    const struct rc_tensor x = T_F32(1, 4, 5, 5), w = T_F32(6, 4, 3, 3), b = T_F32(6);
-    const struct rc_tensor line = T_F32(1, 4, 5), w3 = T_F32(6, 4, 3), big = T_F32(6, 4, 9, 9);
-    const struct rc_tensor w5 = T_F32(6, 5, 3, 3), b5 = T_F32(5);
-    const struct rc_tensor i64 = {RC_I64, {4, {1, 4, 5, 5}}, NULL};
-#define REFUSE(attrs, status, text, ...)                                                     \
-    opcheck_refused("Conv", &(attrs), (struct rc_tensor[]){__VA_ARGS__},                     \
-                    sizeof((struct rc_tensor[]){__VA_ARGS__}) / sizeof(struct rc_tensor), 1, \
+    const struct rci_conv_attrs plain = CONV(1, 1, 1, 1, 1, 1, 1),
+                                three = CONV(1, 1, 0, 0, 0, 0, 3);
+    const struct rci_conv_attrs negative = CONV(1, 1, -1, 0, 0, 0, 1),
+                                wide = CONV(-2, 1, 0, 0, 0, 0, 1);
+    const struct rci_conv_attrs kernel = {{{5, 3}, {1, 1}, {1, 1}, {0}, 0, 0}, 1};
+    const struct rci_tensor x = T_F32(1, 4, 5, 5), w = T_F32(6, 4, 3, 3), b = T_F32(6);
+    const struct rci_tensor line = T_F32(1, 4, 5), w3 = T_F32(6, 4, 3), big = T_F32(6, 4, 9, 9);
+    const struct rci_tensor w5 = T_F32(6, 5, 3, 3), b5 = T_F32(5);
+    const struct rci_tensor i64 = {RC_I64, {4, {1, 4, 5, 5}}, NULL};
+#define REFUSE(attrs, status, text, ...)                                                       \
+    opcheck_refused("Conv", &(attrs), (struct rci_tensor[]){__VA_ARGS__},                      \
+                    sizeof((struct rci_tensor[]){__VA_ARGS__}) / sizeof(struct rci_tensor), 1, \
                     status, text)
     REFUSE(three, RC_ERR_MODEL, "group is 3, must divide 4 input and 6 output channels", x, w);
     REFUSE(plain, RC_ERR_SHAPE, "4 input channels", x, w5);
@@ -40,7 +41,7 @@ static void conv_rejects_what_does_not_fit(void **state)
 }
 
 struct shape_case {
-    struct rc_conv_attrs attrs;
+    struct rci_conv_attrs attrs;
     int64_t batch, in, out, height, width, kh, kw;
 };
 
@@ -61,12 +62,12 @@ static const struct shape_case cases[] = {
 };
 enum { N_CASES = sizeof(cases) / sizeof(cases[0]) };
 
-static void operands(const struct shape_case *s, struct rc_tensor *in)
+static void operands(const struct shape_case *s, struct rci_tensor *in)
 {
     const int64_t group = s->attrs.group;
-    in[0] = (struct rc_tensor){RC_F32, {4, {s->batch, s->in, s->height, s->width}}, NULL};
-    in[1] = (struct rc_tensor){RC_F32, {4, {s->out, s->in / group, s->kh, s->kw}}, NULL};
-    in[2] = (struct rc_tensor){RC_F32, {1, {s->out}}, NULL};
+    in[0] = (struct rci_tensor){RC_F32, {4, {s->batch, s->in, s->height, s->width}}, NULL};
+    in[1] = (struct rci_tensor){RC_F32, {4, {s->out, s->in / group, s->kh, s->kw}}, NULL};
+    in[2] = (struct rci_tensor){RC_F32, {1, {s->out}}, NULL};
 }
 
 static void conv_matches_naive_doubles(void **state)
@@ -74,12 +75,12 @@ static void conv_matches_naive_doubles(void **state)
     (void) state;
     for (int k = 0; k < N_CASES; k++) {
         const struct shape_case *s = &cases[k];
-        struct rc_tensor in[3];
+        struct rci_tensor in[3];
         struct opcheck c;
         operands(s, in);
         opcheck_open(&c, "Conv", &s->attrs, in, k % 2 ? 2 : 3, 1);
         opcheck_forward(&c);
-        const struct rc_shape *y = &c.out[0].shape;
+        const struct rci_shape *y = &c.out[0].shape;
         const int64_t *pads = s->attrs.window.pads;
         const struct ref_window w = {s->batch,
                                      s->in,
@@ -99,7 +100,7 @@ static void conv_matches_naive_doubles(void **state)
                                      pads[1],
                                      pads[2],
                                      pads[3]};
-        const int64_t n = rc_shape_count(y);
+        const int64_t n = rci_shape_count(y);
         double *want = test_malloc((size_t) n * sizeof(double));
         ref_conv(&w, c.in[0].data, c.in[1].data, k % 2 ? NULL : c.in[2].data, want);
         for (int64_t i = 0; i < n; i++)
@@ -112,8 +113,8 @@ static void conv_matches_naive_doubles(void **state)
 static void same_padding_keeps_the_size(void **state)
 {
     (void) state;
-    struct rc_conv_attrs a = CONV(2, 1, 0, 0, 0, 0, 1);
-    const struct rc_tensor in[2] = {
+    struct rci_conv_attrs a = CONV(2, 1, 0, 0, 0, 0, 1);
+    const struct rci_tensor in[2] = {
         {RC_F32, RC_SHAPE(1, 1, 4, 4),
          (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
         {RC_F32, RC_SHAPE(1, 1, 3, 3), (float[]){1, 0, 0, 0, 0, 0, 0, 0, 0}}};
@@ -136,7 +137,7 @@ static void conv_gradient_matches_differences(void **state)
 {
     (void) state;
     for (int k = 0; k < N_CASES; k++) {
-        struct rc_tensor in[3];
+        struct rci_tensor in[3];
         operands(&cases[k], in);
         opcheck_gradient_of("Conv", &cases[k].attrs, in, 3, 1, 1e-2, 2e-3);
     }
@@ -167,9 +168,9 @@ static void fast_path_matches_plain(void **state)
 static void every_channel_count_agrees(void **state)
 {
     (void) state;
-    static const struct rc_conv_attrs three = CONV(1, 1, 1, 1, 1, 1, 1);
-    static const struct rc_conv_attrs strided = CONV(2, 1, 1, 1, 1, 1, 1);
-    static const struct rc_conv_attrs shortcut = CONV(2, 1, 0, 0, 0, 0, 1);
+    static const struct rci_conv_attrs three = CONV(1, 1, 1, 1, 1, 1, 1);
+    static const struct rci_conv_attrs strided = CONV(2, 1, 1, 1, 1, 1, 1);
+    static const struct rci_conv_attrs shortcut = CONV(2, 1, 0, 0, 0, 0, 1);
     for (int64_t n = 1; n <= 33; n++)
         for (int training = 0; training < 2; training++) {
             const struct shape_case s[] = {{three, 1, n, 34 - n, 5, 5, 3, 3},
@@ -206,8 +207,8 @@ static void conv_has_a_fast_path(void **state)
 static void fused_work_matches_plain(void **state)
 {
     (void) state;
-    static const struct rc_conv_attrs a = CONV(1, 1, 1, 1, 1, 1, 1);
-    static const struct rc_post posts[][2] = {
+    static const struct rci_conv_attrs a = CONV(1, 1, 1, 1, 1, 1, 1);
+    static const struct rci_post posts[][2] = {
         {{RC_POST_RELU, 0, 0, 0}, {0}},
         {{RC_POST_CLIP, 0, 6, 0}, {0}},
         {{RC_POST_LEAKY, 0.1f, 0, 0}, {0}},
@@ -227,9 +228,9 @@ static void fused_work_matches_plain(void **state)
                                   .tolerance = 2e-5};
             const struct shape_case s = {a, 2, n, n, 6, 5, 3, 3};
             operands(&s, c.in);
-            c.in[3] = (struct rc_tensor){RC_F32, {4, {2, n, 6, 5}}, NULL};
+            c.in[3] = (struct rci_tensor){RC_F32, {4, {2, n, 6, 5}}, NULL};
             if (n % 2)
-                c.in[2] = (struct rc_tensor){0};
+                c.in[2] = (struct rci_tensor){0};
             memcpy(c.post, posts[k], sizeof(posts[k]));
             check_fast(&c);
         }
@@ -238,7 +239,7 @@ static void fused_work_matches_plain(void **state)
 static void gradients_nobody_wants_are_not_written(void **state)
 {
     (void) state;
-    static const struct rc_conv_attrs a = CONV(1, 1, 1, 1, 1, 1, 1);
+    static const struct rci_conv_attrs a = CONV(1, 1, 1, 1, 1, 1, 1);
     const struct shape_case s = {a, 2, 5, 7, 6, 5, 3, 3};
     for (uint32_t mask = 0; mask < 7; mask++) {
         struct prepcheck c = {
@@ -248,9 +249,9 @@ static void gradients_nobody_wants_are_not_written(void **state)
     }
 }
 
-static struct rc_affine affine(struct rc_context *ctx, uint32_t n)
+static struct rci_affine affine(struct rc_context *ctx, uint32_t n)
 {
-    struct rc_affine a = {rc_alloc_array(ctx, n, 4), rc_alloc_array(ctx, n, 4), n};
+    struct rci_affine a = {rci_alloc_array(ctx, n, 4), rci_alloc_array(ctx, n, 4), n};
     for (uint32_t i = 0; i < n; i++) {
         a.scale[i] = 0.5f + (float) i;
         a.shift[i] = 2 - (float) i;
@@ -263,17 +264,17 @@ static void conv_absorbs_scale_and_shift(void **state)
     (void) state;
     struct rc_context *ctx = test_context();
     struct rc_graph *g;
-    rc_id x, w, node;
-    static const struct rc_conv_attrs a = CONV(1, 1, 0, 0, 0, 0, 1);
-    const struct rc_shape shape = RC_SHAPE(1, 2, 2, 2);
-    const struct rc_tensor weights = {RC_F32, RC_SHAPE(3, 2, 1, 1), (float[]){1, 2, 3, 4, 5, 6}};
-    OK(rc_graph_create(&g, ctx));
-    OK(rc_graph_add_input(g, &x, "x", RC_F32, &shape));
-    OK(rc_graph_add_const(g, &w, "w", &weights));
-    OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Conv"), "conv", &a, (rc_id[]){x, w}, 2, NULL,
-                         1));
-    struct rc_affine f = affine(ctx, 3);
-    struct rc_node *n = &g->nodes[node];
+    rci_id x, w, node;
+    static const struct rci_conv_attrs a = CONV(1, 1, 0, 0, 0, 0, 1);
+    const struct rci_shape shape = RC_SHAPE(1, 2, 2, 2);
+    const struct rci_tensor weights = {RC_F32, RC_SHAPE(3, 2, 1, 1), (float[]){1, 2, 3, 4, 5, 6}};
+    OK(rci_graph_create(&g, ctx));
+    OK(rci_graph_add_input(g, &x, "x", RC_F32, &shape));
+    OK(rci_graph_add_const(g, &w, "w", &weights));
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Conv"), "conv", &a, (rci_id[]){x, w}, 2,
+                          NULL, 1));
+    struct rci_affine f = affine(ctx, 3);
+    struct rci_node *n = &g->nodes[node];
     assert_true(n->op->absorbs_affine(g, n));
     OK(n->op->absorb_affine(g, n, &f));
     assert_int_equal(n->n_in, 3);
@@ -281,46 +282,46 @@ static void conv_absorbs_scale_and_shift(void **state)
     assert_true(v[0] == 0.5f && v[1] == 1.0f && v[5] == 15.0f && b[0] == 2 && b[2] == 0);
     OK(n->op->absorb_affine(g, n, &f)); /* now with a bias that is there */
     assert_true(b[0] == 3 && b[2] == 0 && n->n_in == 3);
-    rc_release(f.scale);
-    rc_release(f.shift);
-    rc_graph_destroy(g);
+    rci_release(f.scale);
+    rci_release(f.shift);
+    rci_graph_destroy(g);
     test_context_done(ctx);
 }
 
 /* Ids of an axis of a value: base[value * RC_MAX_DIMS + axis] + index. */
-static uint32_t id_of(struct rc_links *l, rc_id value, uint32_t axis, uint32_t index)
+static uint32_t id_of(struct rci_links *l, rci_id value, uint32_t axis, uint32_t index)
 {
-    return rc_links_find(l, l->base[value * RC_MAX_DIMS + axis] + index);
+    return rci_links_find(l, l->base[value * RC_MAX_DIMS + axis] + index);
 }
 
 static void links_of(int64_t in, int64_t out, int64_t group, struct rc_graph **g,
-                     struct rc_links **l, rc_id ids[3])
+                     struct rci_links **l, rci_id ids[3])
 {
     struct rc_context *ctx = test_context();
-    const struct rc_conv_attrs a = CONV(1, 1, 0, 0, 0, 0, group);
-    const struct rc_shape shape = RC_SHAPE(1, in, 2, 2), ws = RC_SHAPE(out, in / group, 1, 1);
-    struct rc_tensor w;
-    rc_id x, node;
-    OK(rc_graph_create(g, ctx));
-    OK(rc_graph_add_input(*g, &x, "x", RC_F32, &shape));
-    OK(rc_tensor_new(&w, ctx, RC_F32, &ws));
-    OK(rc_graph_add_const(*g, &ids[1], "w", &w));
-    rc_tensor_free(&w);
-    OK(rc_graph_add_node(*g, &node, rc_op_find(NULL, "Relu"), "relu", NULL, &x, 1, NULL, 1));
+    const struct rci_conv_attrs a = CONV(1, 1, 0, 0, 0, 0, group);
+    const struct rci_shape shape = RC_SHAPE(1, in, 2, 2), ws = RC_SHAPE(out, in / group, 1, 1);
+    struct rci_tensor w;
+    rci_id x, node;
+    OK(rci_graph_create(g, ctx));
+    OK(rci_graph_add_input(*g, &x, "x", RC_F32, &shape));
+    OK(rci_tensor_new(&w, ctx, RC_F32, &ws));
+    OK(rci_graph_add_const(*g, &ids[1], "w", &w));
+    rci_tensor_free(&w);
+    OK(rci_graph_add_node(*g, &node, rci_op_find(NULL, "Relu"), "relu", NULL, &x, 1, NULL, 1));
     ids[0] = (*g)->nodes[node].out[0];
-    OK(rc_graph_add_node(*g, &node, rc_op_find(NULL, "Conv"), "conv", &a, ids, 2, NULL, 1));
+    OK(rci_graph_add_node(*g, &node, rci_op_find(NULL, "Conv"), "conv", &a, ids, 2, NULL, 1));
     ids[2] = (*g)->nodes[node].out[0];
-    OK(rc_graph_set_outputs(*g, &ids[2], 1));
-    OK(rc_graph_infer(*g));
-    OK(rc_links_create(l, *g));
+    OK(rci_graph_set_outputs(*g, &ids[2], 1));
+    OK(rci_graph_infer(*g));
+    OK(rci_links_create(l, *g));
 }
 
 static void conv_couples_channels_with_weights(void **state)
 {
     (void) state;
     struct rc_graph *g;
-    struct rc_links *l;
-    rc_id v[3];
+    struct rci_links *l;
+    rci_id v[3];
     for (int64_t group = 1; group <= 4; group += group) {
         links_of(4, 8, group, &g, &l, v);
         struct rc_context *ctx = g->ctx;
@@ -337,8 +338,8 @@ static void conv_couples_channels_with_weights(void **state)
             assert_int_equal(id_of(l, v[0], 1, 3), id_of(l, v[2], 1, 6));
             assert_int_equal(id_of(l, v[0], 1, 3), id_of(l, v[1], 0, 7));
         }
-        rc_links_destroy(l);
-        rc_graph_destroy(g);
+        rci_links_destroy(l);
+        rci_graph_destroy(g);
         test_context_done(ctx);
     }
 }

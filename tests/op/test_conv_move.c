@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "exec/session.h"
-#include "kernel/engine.h"
+#include "kernel/onednn/engine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +15,17 @@ enum { BATCH = 3 };
 static struct rc_session *compile(const struct rc_graph *g)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = BATCH};
-    OK(rc_session_create(&s, g, &o));
+    const struct rci_session_config o = {.batch = BATCH};
+    OK(rci_session_create(&s, g, &o));
     return s;
 }
 
 static uint32_t moves(const struct rc_session *s)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < rc_session_n_steps(s); i++) {
-        struct rc_step_info info;
-        rc_session_step(s, i, &info);
+    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
+        struct rci_step_info info;
+        rci_session_step(s, i, &info);
         n += info.kernel && !strcmp(info.kernel, "move");
     }
     return n;
@@ -34,15 +34,15 @@ static uint32_t moves(const struct rc_session *s)
 /* Largest difference to the plain operators, of the largest value. */
 static double error_of(struct rc_session *s, const struct rc_graph *g)
 {
-    const struct rc_tensor *in = rc_session_input(s, 0), *out = rc_session_output(s, 0);
-    const int64_t n = rc_shape_count(&in->shape), m = rc_shape_count(&out->shape);
+    const struct rci_tensor *in = rci_session_input(s, 0), *out = rci_session_output(s, 0);
+    const int64_t n = rci_shape_count(&in->shape), m = rci_shape_count(&out->shape);
     float *x = malloc((size_t) n * sizeof(*x)), *y = malloc((size_t) m * sizeof(*y));
-    struct rc_tensor want;
+    struct rci_tensor want;
     fill_random(x, n, 3);
-    OK(rc_session_execute(s, BATCH, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, BATCH, (const void *const[]){x}, (void *const[]){y}));
     net_run(g, BATCH, x, &want);
     const double error = relative_error(y, want.data, m);
-    rc_tensor_free(&want);
+    rci_tensor_free(&want);
     free(x);
     free(y);
     return error;
@@ -54,8 +54,8 @@ static double shortcut(struct rc_context *c, int64_t channels, int64_t pad, enum
                        int64_t side)
 {
     struct net n = net_new(c);
-    const rc_id x = net_input(&n, channels, side, side - 2);
-    rc_id y = net_option_a(&n, x, pad);
+    const rci_id x = net_input(&n, channels, side, side - 2);
+    rci_id y = net_option_a(&n, x, pad);
     if (tail == SUM || tail == SUM_RELU)
         y = net_binary(&n, "Add",
                        net_conv(&n, "c", x, (struct net_conv){channels + 2 * pad, 3, 2, 1, true}),
@@ -64,11 +64,11 @@ static double shortcut(struct rc_context *c, int64_t channels, int64_t pad, enum
         y = net_unary(&n, "Relu", y);
     net_done(&n, y);
     struct rc_session *s = compile(n.g);
-    if (channels > 4 && rc_cpu_lanes()) /* few come as planes, where oneDNN wants them so */
+    if (channels > 4 && rci_cpu_lanes()) /* few come as planes, where oneDNN wants them so */
         assert_int_equal(moves(s), 1);
     const double error = error_of(s, n.g);
-    rc_session_destroy(s);
-    rc_graph_destroy(n.g);
+    rci_session_destroy(s);
+    rci_graph_destroy(n.g);
     return error;
 }
 
@@ -89,8 +89,8 @@ static void shortcuts_only_move(void **state)
 static struct net one_conv(struct rc_context *c, float **w, int64_t in, int64_t out)
 {
     struct net n = net_new(c);
-    const rc_id x = net_input(&n, in, 6, 6);
-    const rc_id y = net_conv(&n, "c", x, (struct net_conv){out, 1, 1, 1, false});
+    const rci_id x = net_input(&n, in, 6, 6);
+    const rci_id y = net_conv(&n, "c", x, (struct net_conv){out, 1, 1, 1, false});
     net_done(&n, y);
     *w = n.g->values[n.g->nodes[0].in[1]].tensor.data;
     memset(*w, 0, (size_t) (in * out) * sizeof(**w));
@@ -105,26 +105,26 @@ static void other_weights_are_multiplied(void **state)
     for (int i = 0; i < IN; i++)
         w[(2 + i) * IN + i] = 1;
     struct rc_session *s = compile(n.g);
-    assert_int_equal(moves(s), rc_cpu_lanes() != 0);
+    assert_int_equal(moves(s), rci_cpu_lanes() != 0);
     assert_true(error_of(s, n.g) == 0);
     w[0] = 0.25f; /* no longer a move */
-    OK(rc_session_refresh(s, n.g));
+    OK(rci_session_refresh(s, n.g));
     assert_int_equal(moves(s), 0);
     assert_true(error_of(s, n.g) < 1e-5);
     memset(w, 0, IN * OUT * sizeof(*w));
     for (int i = 0; i < IN; i++)
         w[(1 + i) * IN + i] = 1; /* a move to another place */
     struct rc_session *again = compile(n.g);
-    assert_int_equal(moves(again), rc_cpu_lanes() != 0);
+    assert_int_equal(moves(again), rci_cpu_lanes() != 0);
     for (int i = IN; i-- > 0;) {
         w[(1 + i) * IN + i] = 0;
         w[(2 + i) * IN + i] = 1;
     }
-    OK(rc_session_refresh(again, n.g));
+    OK(rci_session_refresh(again, n.g));
     assert_true(error_of(again, n.g) == 0);
-    rc_session_destroy(again);
-    rc_session_destroy(s);
-    rc_graph_destroy(n.g);
+    rci_session_destroy(again);
+    rci_session_destroy(s);
+    rci_graph_destroy(n.g);
 }
 
 /* Scaled, swapped, one channel left out: not moves. */
@@ -139,8 +139,8 @@ static void near_misses_are_convolutions(void **state)
         struct rc_session *s = compile(n.g);
         assert_int_equal(moves(s), 0);
         assert_true(error_of(s, n.g) < 1e-5);
-        rc_session_destroy(s);
-        rc_graph_destroy(n.g);
+        rci_session_destroy(s);
+        rci_graph_destroy(n.g);
     }
 }
 

@@ -7,12 +7,12 @@
 
 #define X7 RC_SHAPE(7)
 static float x7[] = {-5, -3, -0.5f, 0, 0.25f, 3, 5};
-static const struct rc_tensor in7 = {RC_F32, {1, {7}}, x7};
+static const struct rci_tensor in7 = {RC_F32, {1, {7}}, x7};
 
 static void clip_bounds_from_both_sides(void **state)
 {
     (void) state;
-    const struct rc_clip_attrs a = {.lo = -1, .hi = 2, .n_bounds = 2};
+    const struct rci_clip_attrs a = {.lo = -1, .hi = 2, .n_bounds = 2};
     struct opcheck c;
     opcheck_open(&c, "Clip", &a, &in7, 1, 1);
     OPCHECK_F32(&c, 0, X7, -1, -1, -0.5f, 0, 0.25f, 2, 2);
@@ -20,7 +20,7 @@ static void clip_bounds_from_both_sides(void **state)
     opcheck_open(&c, "Clip", NULL, &in7, 1, 1); /* no attributes: no bounds */
     OPCHECK_F32(&c, 0, X7, -5, -3, -0.5f, 0, 0.25f, 3, 5);
     opcheck_close(&c);
-    const struct rc_clip_attrs one = {.lo = 0, .hi = INFINITY, .n_bounds = 2};
+    const struct rci_clip_attrs one = {.lo = 0, .hi = INFINITY, .n_bounds = 2};
     opcheck_open(&c, "Clip", &one, &in7, 1, 1);
     OPCHECK_F32(&c, 0, X7, 0, 0, 0, 0, 0.25f, 3, 5);
     opcheck_close(&c);
@@ -29,12 +29,12 @@ static void clip_bounds_from_both_sides(void **state)
 static void clip_takes_integers(void **state)
 {
     (void) state;
-    const struct rc_clip_attrs a = {.lo = -2, .hi = 100, .n_bounds = 2};
-    const struct rc_tensor s8 = {RC_S8, RC_SHAPE(3), (int8_t[]){-128, 5, 127}};
-    const struct rc_tensor i64 = {RC_I64, RC_SHAPE(3), (int64_t[]){INT64_MIN, 5, INT64_MAX}};
+    const struct rci_clip_attrs a = {.lo = -2, .hi = 100, .n_bounds = 2};
+    const struct rci_tensor s8 = {RC_S8, RC_SHAPE(3), (int8_t[]){-128, 5, 127}};
+    const struct rci_tensor i64 = {RC_I64, RC_SHAPE(3), (int64_t[]){INT64_MIN, 5, INT64_MAX}};
     struct opcheck c;
     opcheck_open(&c, "Clip", &a, &s8, 1, 1);
-    opcheck_expect(&c, &(struct rc_tensor){RC_S8, RC_SHAPE(3), (int8_t[]){-2, 5, 100}}, 0);
+    opcheck_expect(&c, &(struct rci_tensor){RC_S8, RC_SHAPE(3), (int8_t[]){-2, 5, 100}}, 0);
     opcheck_close(&c);
     opcheck_open(&c, "Clip", &a, &i64, 1, 1);
     OPCHECK_I64(&c, RC_SHAPE(3), -2, 5, 100);
@@ -44,14 +44,14 @@ static void clip_takes_integers(void **state)
 static void clip_gradient_matches_differences(void **state)
 {
     (void) state;
-    const struct rc_clip_attrs a = {.lo = -1, .hi = 2, .n_bounds = 2};
+    const struct rci_clip_attrs a = {.lo = -1, .hi = 2, .n_bounds = 2};
     opcheck_gradient_of("Clip", &a, &in7, 1, 1, 1e-2, 1e-4);
 }
 
 static void leakyrelu_scales_what_is_negative(void **state)
 {
     (void) state;
-    const struct rc_leaky_attrs a = {0.1f};
+    const struct rci_leaky_attrs a = {0.1f};
     struct opcheck c;
     opcheck_open(&c, "LeakyRelu", &a, &in7, 1, 1);
     OPCHECK_F32(&c, 1e-6, X7, -0.5f, -0.3f, -0.05f, 0, 0.25f, 3, 5);
@@ -64,7 +64,7 @@ static void leakyrelu_scales_what_is_negative(void **state)
 static void sigmoid_equals_its_formula(void **state)
 {
     (void) state;
-    const struct rc_tensor far = {RC_F32, RC_SHAPE(4), (float[]){-200, -1, 1, 200}};
+    const struct rci_tensor far = {RC_F32, RC_SHAPE(4), (float[]){-200, -1, 1, 200}};
     struct opcheck c;
     opcheck_open(&c, "Sigmoid", NULL, &far, 1, 1);
     OPCHECK_F32(&c, 1e-6, RC_SHAPE(4), 0, 0.26894142f, 0.73105858f, 1);
@@ -75,7 +75,7 @@ static void sigmoid_equals_its_formula(void **state)
 static void hardsigmoid_equals_its_formula(void **state)
 {
     (void) state;
-    const struct rc_hardsigmoid_attrs a = {0.2f, 0.5f};
+    const struct rci_hardsigmoid_attrs a = {0.2f, 0.5f};
     struct opcheck c;
     opcheck_open(&c, "HardSigmoid", &a, &in7, 1, 1);
     OPCHECK_F32(&c, 1e-6, X7, 0, 0, 0.4f, 0.5f, 0.55f, 1, 1);
@@ -90,14 +90,14 @@ static void hardswish_equals_its_formula(void **state)
     opcheck_open(&c, "HardSwish", NULL, &in7, 1, 1);
     OPCHECK_F32(&c, 1e-6, X7, 0, 0, -0.5f * (2.5f / 6), 0, 0.25f * (3.25f / 6), 3, 5);
     opcheck_close(&c);
-    const struct rc_tensor smooth = {RC_F32, RC_SHAPE(5), (float[]){-4, -2.5f, 0.5f, 2.5f, 4}};
+    const struct rci_tensor smooth = {RC_F32, RC_SHAPE(5), (float[]){-4, -2.5f, 0.5f, 2.5f, 4}};
     opcheck_gradient_of("HardSwish", NULL, &smooth, 1, 1, 1e-2, 1e-3);
 }
 
 static void long_arrays_run_in_pieces(void **state)
 {
     (void) state;
-    const struct rc_tensor big = {RC_F32, RC_SHAPE(100003), NULL};
+    const struct rci_tensor big = {RC_F32, RC_SHAPE(100003), NULL};
     struct opcheck c;
     opcheck_open(&c, "HardSwish", NULL, &big, 1, 1);
     opcheck_forward(&c);
@@ -111,8 +111,8 @@ static void maps_refuse_integers(void **state)
 {
     (void) state;
     static const char *const ops[] = {"LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish"};
-    const struct rc_tensor i64 = {RC_I64, RC_SHAPE(3), NULL};
-    const struct rc_tensor flags = {RC_BOOL, RC_SHAPE(3), NULL};
+    const struct rci_tensor i64 = {RC_I64, RC_SHAPE(3), NULL};
+    const struct rci_tensor flags = {RC_BOOL, RC_SHAPE(3), NULL};
     for (int k = 0; k < 4; k++)
         opcheck_refused(ops[k], NULL, &i64, 1, 1, RC_ERR_UNSUPPORTED, "of type i64");
     opcheck_refused("Clip", NULL, &flags, 1, 1, RC_ERR_UNSUPPORTED, "of type bool");
@@ -121,7 +121,7 @@ static void maps_refuse_integers(void **state)
 static void clip_refuses_bounds_from_the_data(void **state)
 {
     (void) state;
-    const struct rc_tensor in[] = {in7, {RC_F32, {0, {0}}, NULL}};
+    const struct rci_tensor in[] = {in7, {RC_F32, {0, {0}}, NULL}};
     opcheck_refused("Clip", NULL, in, 2, 1, RC_ERR_UNSUPPORTED, "must be constants");
 }
 

@@ -4,16 +4,16 @@
 
 #include <math.h>
 
-static const struct rc_norm_attrs attrs = {1e-3f, 0.75f};
+static const struct rci_norm_attrs attrs = {1e-3f, 0.75f};
 
 static void norm_rejects_what_does_not_fit(void **state)
 {
     (void) state;
-    const struct rc_norm_attrs bad = {0.0f, 0.9f}, worse = {1e-5f, 1.5f};
-    const struct rc_tensor x = T_F32(2, 3, 4, 4), c3 = T_F32(3), c4 = T_F32(4), row = T_F32(3);
-    const struct rc_tensor good[5] = {x, c3, c3, c3, c3}, four[5] = {x, c3, c4, c3, c3};
-    const struct rc_tensor vector[5] = {row, c3, c3, c3, c3}, last[5] = {x, c3, c3, c3, c4};
-    const struct rc_tensor missing[5] = {x, c3, {0}, c3, c3};
+    const struct rci_norm_attrs bad = {0.0f, 0.9f}, worse = {1e-5f, 1.5f};
+    const struct rci_tensor x = T_F32(2, 3, 4, 4), c3 = T_F32(3), c4 = T_F32(4), row = T_F32(3);
+    const struct rci_tensor good[5] = {x, c3, c3, c3, c3}, four[5] = {x, c3, c4, c3, c3};
+    const struct rci_tensor vector[5] = {row, c3, c3, c3, c3}, last[5] = {x, c3, c3, c3, c4};
+    const struct rci_tensor missing[5] = {x, c3, {0}, c3, c3};
     opcheck_refused("BatchNormalization", &attrs, four, 5, 1, RC_ERR_SHAPE,
                     "shift has shape 4, must be [3]");
     opcheck_refused("BatchNormalization", &attrs, last, 5, 1, RC_ERR_SHAPE, "variance has shape 4");
@@ -29,12 +29,12 @@ static void norm_rejects_what_does_not_fit(void **state)
 static void inference_uses_running_statistics(void **state)
 {
     (void) state;
-    const struct rc_norm_attrs a = {1.0f, 0.9f}; /* variances 3 and 8: roots 2 and 3 */
-    const struct rc_tensor in[5] = {{RC_F32, RC_SHAPE(1, 2, 1, 2), (float[]){1, 2, 3, 4}},
-                                    {RC_F32, RC_SHAPE(2), (float[]){2, 3}},
-                                    {RC_F32, RC_SHAPE(2), (float[]){10, 20}},
-                                    {RC_F32, RC_SHAPE(2), (float[]){1, -2}},
-                                    {RC_F32, RC_SHAPE(2), (float[]){3, 8}}};
+    const struct rci_norm_attrs a = {1.0f, 0.9f}; /* variances 3 and 8: roots 2 and 3 */
+    const struct rci_tensor in[5] = {{RC_F32, RC_SHAPE(1, 2, 1, 2), (float[]){1, 2, 3, 4}},
+                                     {RC_F32, RC_SHAPE(2), (float[]){2, 3}},
+                                     {RC_F32, RC_SHAPE(2), (float[]){10, 20}},
+                                     {RC_F32, RC_SHAPE(2), (float[]){1, -2}},
+                                     {RC_F32, RC_SHAPE(2), (float[]){3, 8}}};
     struct opcheck c;
     opcheck_open(&c, "BatchNormalization", &a, in, 5, 1);
     OPCHECK_F32(&c, 1e-6, RC_SHAPE(1, 2, 1, 2), 10, 11, 25, 26);
@@ -45,11 +45,11 @@ static void inference_uses_running_statistics(void **state)
 static void training_updates_running_statistics(void **state)
 {
     (void) state;
-    const struct rc_tensor in[5] = {{RC_F32, RC_SHAPE(2, 1, 1, 2), (float[]){1, 3, 2, 6}},
-                                    {RC_F32, RC_SHAPE(1), (float[]){1}},
-                                    {RC_F32, RC_SHAPE(1), (float[]){0}},
-                                    {RC_F32, RC_SHAPE(1), (float[]){1}},
-                                    {RC_F32, RC_SHAPE(1), (float[]){2}}};
+    const struct rci_tensor in[5] = {{RC_F32, RC_SHAPE(2, 1, 1, 2), (float[]){1, 3, 2, 6}},
+                                     {RC_F32, RC_SHAPE(1), (float[]){1}},
+                                     {RC_F32, RC_SHAPE(1), (float[]){0}},
+                                     {RC_F32, RC_SHAPE(1), (float[]){1}},
+                                     {RC_F32, RC_SHAPE(1), (float[]){2}}};
     struct opcheck c;
     opcheck_open(&c, "BatchNormalization", &attrs, in, 5, 1);
     c.training = true;
@@ -64,11 +64,11 @@ static void training_updates_running_statistics(void **state)
 static void norm_gradient_matches_differences(void **state)
 {
     (void) state;
-    const struct rc_tensor in[5] = {T_F32(3, 4, 2, 3),
-                                    T_F32(4),
-                                    T_F32(4),
-                                    T_F32(4),
-                                    {RC_F32, RC_SHAPE(4), (float[]){0.5f, 1, 2, 0.7f}}};
+    const struct rci_tensor in[5] = {T_F32(3, 4, 2, 3),
+                                     T_F32(4),
+                                     T_F32(4),
+                                     T_F32(4),
+                                     {RC_F32, RC_SHAPE(4), (float[]){0.5f, 1, 2, 0.7f}}};
     for (int training = 0; training < 2; training++) {
         struct opcheck c;
         opcheck_open(&c, "BatchNormalization", &attrs, in, 5, 1);
@@ -87,9 +87,9 @@ static struct prepcheck fast_case(int64_t channels, enum prepcheck_layout arrive
                           .positive = 1 << 4,
                           .no_grad = 1 << 3 | 1 << 4,
                           .tolerance = 3e-5};
-    c.in[0] = (struct rc_tensor) T_F32(3, channels, 4, 5);
+    c.in[0] = (struct rci_tensor) T_F32(3, channels, 4, 5);
     for (int i = 1; i < 5; i++)
-        c.in[i] = (struct rc_tensor) T_F32(channels);
+        c.in[i] = (struct rci_tensor) T_F32(channels);
     return c;
 }
 
@@ -124,9 +124,9 @@ static void norm_of_other_ranks(void **state)
     struct prepcheck c = fast_case(7, PREPCHECK_PLAIN);
     for (int training = 0; training < 2; training++) {
         c.training = training;
-        c.in[0] = (struct rc_tensor) T_F32(6, 7);
+        c.in[0] = (struct rci_tensor) T_F32(6, 7);
         assert_int_equal(prepcheck_run(&c, NULL), RC_OK);
-        c.in[0] = (struct rc_tensor) T_F32(4, 7, 5);
+        c.in[0] = (struct rci_tensor) T_F32(4, 7, 5);
         assert_int_equal(prepcheck_run(&c, NULL), RC_OK);
     }
 }
@@ -136,27 +136,27 @@ static void norm_is_an_affine_map(void **state)
     (void) state;
     struct rc_context *ctx = test_context();
     struct rc_graph *g;
-    rc_id ins[5], node;
-    const struct rc_norm_attrs a = {1.0f, 0.9f};
-    const struct rc_shape x = RC_SHAPE(1, 2, 1, 1);
+    rci_id ins[5], node;
+    const struct rci_norm_attrs a = {1.0f, 0.9f};
+    const struct rci_shape x = RC_SHAPE(1, 2, 1, 1);
     static float v[4][2] = {{2, 3}, {10, 20}, {1, -2}, {3, 8}};
-    OK(rc_graph_create(&g, ctx));
-    OK(rc_graph_add_input(g, &ins[0], "x", RC_F32, &x));
+    OK(rci_graph_create(&g, ctx));
+    OK(rci_graph_add_input(g, &ins[0], "x", RC_F32, &x));
     for (int i = 1; i < 5; i++) {
-        const struct rc_tensor t = {RC_F32, RC_SHAPE(2), v[i - 1]};
-        OK(rc_graph_add_const(g, &ins[i], (const char *[]){"a", "b", "c", "d"}[i - 1], &t));
+        const struct rci_tensor t = {RC_F32, RC_SHAPE(2), v[i - 1]};
+        OK(rci_graph_add_const(g, &ins[i], (const char *[]){"a", "b", "c", "d"}[i - 1], &t));
     }
-    OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "BatchNormalization"), "bn", &a, ins, 5, NULL,
-                         1));
-    const struct rc_node *n = &g->nodes[node];
-    struct rc_affine f;
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "BatchNormalization"), "bn", &a, ins, 5, NULL,
+                          1));
+    const struct rci_node *n = &g->nodes[node];
+    struct rci_affine f;
     assert_true(n->op->is_affine(g, n));
     OK(n->op->as_affine(g, n, &f));
     assert_int_equal(f.channels, 2);
     assert_true(f.scale[0] == 1 && f.scale[1] == 1 && f.shift[0] == 9 && f.shift[1] == 22);
-    rc_release(f.scale);
-    rc_release(f.shift);
-    rc_graph_destroy(g);
+    rci_release(f.scale);
+    rci_release(f.shift);
+    rci_graph_destroy(g);
     test_context_done(ctx);
 }
 

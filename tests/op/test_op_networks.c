@@ -16,23 +16,23 @@ static void sessions_compute_what_plain_operators_do(void **state)
     for (uint32_t i = 0; i < opnet_count; i++) {
         struct opnet n;
         struct rc_session *s;
-        struct rc_tensor y, got;
+        struct rci_tensor y, got;
         opnet_open(&n, &opnet_cases[i]);
-        struct rc_tensor x = opnet_input(&n);
+        struct rci_tensor x = opnet_input(&n);
         OK(eval_graph(n.g, &x, &y));
-        OK(rc_tensor_new(&got, n.ctx, RC_F32, &y.shape));
-        OK(rc_session_create(&s, n.g, &(struct rc_session_config){.batch = 2}));
-        OK(rc_session_execute(s, 2, (const void *[]){x.data}, (void *[]){got.data}));
-        for (int64_t k = 0, count = rc_shape_count(&y.shape); k < count; k++) {
+        OK(rci_tensor_new(&got, n.ctx, RC_F32, &y.shape));
+        OK(rci_session_create(&s, n.g, &(struct rci_session_config){.batch = 2}));
+        OK(rci_session_execute(s, 2, (const void *[]){x.data}, (void *[]){got.data}));
+        for (int64_t k = 0, count = rci_shape_count(&y.shape); k < count; k++) {
             const double p = (double) ((float *) got.data)[k], q = (double) ((float *) y.data)[k];
             if (!(fabs(p - q) <= 1e-4 * (1 + fabs(q))))
                 fail_msg("%s: element %lld: session %g, plain %g", opnet_cases[i].name,
                          (long long) k, p, q);
         }
-        rc_session_destroy(s);
-        rc_tensor_free(&x);
-        rc_tensor_free(&y);
-        rc_tensor_free(&got);
+        rci_session_destroy(s);
+        rci_tensor_free(&x);
+        rci_tensor_free(&y);
+        rci_tensor_free(&got);
         opnet_close(&n);
     }
 }
@@ -42,19 +42,19 @@ static float weight(int64_t k) /* of output k in the loss */
     return (float) (k % 7) / 3 - 1;
 }
 
-static double loss(const struct opnet *n, const struct rc_tensor *x)
+static double loss(const struct opnet *n, const struct rci_tensor *x)
 {
-    struct rc_tensor y;
+    struct rci_tensor y;
     double sum = 0;
     OK(eval_graph(n->g, x, &y));
-    for (int64_t k = 0, count = rc_shape_count(&y.shape); k < count; k++)
+    for (int64_t k = 0, count = rci_shape_count(&y.shape); k < count; k++)
         sum += (double) ((float *) y.data)[k] * (double) weight(k);
-    rc_tensor_free(&y);
+    rci_tensor_free(&y);
     return sum;
 }
 
 /* Slope of the loss along a random direction of the first layer's weights. */
-static double slope(struct opnet *n, const struct rc_tensor *x, const float *direction)
+static double slope(struct opnet *n, const struct rci_tensor *x, const float *direction)
 {
     const float h = 1e-3f;
     float *w = n->g->values[n->w1].tensor.data, keep[24];
@@ -69,27 +69,27 @@ static double slope(struct opnet *n, const struct rc_tensor *x, const float *dir
     return (side[1] - side[0]) / (2 * (double) h);
 }
 
-static double tape_slope(struct opnet *n, const struct rc_tensor *x, const float *direction)
+static double tape_slope(struct opnet *n, const struct rci_tensor *x, const float *direction)
 {
-    struct rc_tape *t;
+    struct rci_tape *t;
     double sum = 0;
     bool found = false;
-    OK(rc_tape_create(&t, n->g, &(struct rc_tape_config){.batch = 2}));
-    const int64_t count = rc_shape_count(&rc_tape_output(t, 0)->shape);
-    float *g = rc_alloc_array(n->ctx, (size_t) count, sizeof(*g));
+    OK(rci_tape_create(&t, n->g, &(struct rci_tape_config){.batch = 2}));
+    const int64_t count = rci_shape_count(&rci_tape_output(t, 0)->shape);
+    float *g = rci_alloc_array(n->ctx, (size_t) count, sizeof(*g));
     assert_non_null(g);
     for (int64_t k = 0; k < count; k++)
         g[k] = weight(k);
-    OK(rc_tape_forward(t, (const void *[]){x->data}, 1, 1));
-    OK(rc_tape_backward(t, (const float *[]){g}));
-    for (uint32_t p = 0; p < rc_tape_n_params(t); p++)
-        for (int k = 0; rc_tape_param(t, p) == n->w1 && k < 24; k++) {
-            sum += (double) rc_tape_param_grad(t, p)[k] * (double) direction[k];
+    OK(rci_tape_forward(t, (const void *[]){x->data}, 1, 1));
+    OK(rci_tape_backward(t, (const float *[]){g}));
+    for (uint32_t p = 0; p < rci_tape_n_params(t); p++)
+        for (int k = 0; rci_tape_param(t, p) == n->w1 && k < 24; k++) {
+            sum += (double) rci_tape_param_grad(t, p)[k] * (double) direction[k];
             found = true;
         }
     assert_true(found);
-    rc_release(g);
-    rc_tape_destroy(t);
+    rci_release(g);
+    rci_tape_destroy(t);
     return sum;
 }
 
@@ -102,14 +102,14 @@ static void tapes_give_the_slope_of_the_loss(void **state)
         if (!opnet_cases[i].smooth)
             continue;
         opnet_open(&n, &opnet_cases[i]);
-        struct rc_tensor x = opnet_input(&n);
-        struct rc_rng r = rc_rng_make(1, 2, 3);
+        struct rci_tensor x = opnet_input(&n);
+        struct rci_rng r = rci_rng_make(1, 2, 3);
         for (int k = 0; k < 24; k++)
-            direction[k] = (float) rc_rng_normal(&r);
+            direction[k] = (float) rci_rng_normal(&r);
         const double want = slope(&n, &x, direction), got = tape_slope(&n, &x, direction);
         if (!(fabs(want - got) <= 5e-3 * (1 + fabs(want))))
             fail_msg("%s: slope on the tape %g, by differences %g", opnet_cases[i].name, got, want);
-        rc_tensor_free(&x);
+        rci_tensor_free(&x);
         opnet_close(&n);
     }
 }
@@ -121,30 +121,30 @@ static double slope_through(void (*between)(struct opnet *n))
     struct opnet n;
     float direction[24];
     opnet_open(&n, &c);
-    struct rc_tensor x = opnet_input(&n);
+    struct rci_tensor x = opnet_input(&n);
     for (int k = 0; k < 24; k++)
         direction[k] = (float) (k % 5) - 2;
     const double s = tape_slope(&n, &x, direction);
-    rc_tensor_free(&x);
+    rci_tensor_free(&x);
     opnet_close(&n);
     return s;
 }
 
 static void fake_quantize(struct opnet *n)
 {
-    const struct rc_tensor scale = {RC_F32, {0, {0}}, (float[]){0.01f}};
-    const struct rc_tensor zero = {RC_U8, {0, {0}}, (uint8_t[]){128}};
-    rc_id s, z;
-    OK(rc_graph_add_const(n->g, &s, "scale", &scale));
-    OK(rc_graph_add_const(n->g, &z, "zero", &zero));
-    opnet_add(n, "QuantizeLinear", NULL, (rc_id[]){n->at, s, z}, 3);
-    opnet_add(n, "DequantizeLinear", NULL, (rc_id[]){n->at, s, z}, 3);
+    const struct rci_tensor scale = {RC_F32, {0, {0}}, (float[]){0.01f}};
+    const struct rci_tensor zero = {RC_U8, {0, {0}}, (uint8_t[]){128}};
+    rci_id s, z;
+    OK(rci_graph_add_const(n->g, &s, "scale", &scale));
+    OK(rci_graph_add_const(n->g, &z, "zero", &zero));
+    opnet_add(n, "QuantizeLinear", NULL, (rci_id[]){n->at, s, z}, 3);
+    opnet_add(n, "DequantizeLinear", NULL, (rci_id[]){n->at, s, z}, 3);
     opnet_conv(n, 8, 3);
 }
 
 static void clip(struct opnet *n)
 {
-    const struct rc_clip_attrs a = {.lo = -1.285, .hi = 1.275, .n_bounds = 2};
+    const struct rci_clip_attrs a = {.lo = -1.285, .hi = 1.275, .n_bounds = 2};
     opnet_add(n, "Clip", &a, &n->at, 1);
     opnet_conv(n, 8, 3);
 }

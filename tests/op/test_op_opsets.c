@@ -12,48 +12,48 @@
 struct item {
     const char *op;
     const void *attrs;
-    struct rc_shape x;
+    struct rci_shape x;
     uint32_t n_out;
     int64_t first, last; /* opsets */
-    enum rc_dtype type;  /* of x; 0: f32 */
+    enum rci_dtype type; /* of x; 0: f32 */
 };
 
-static const struct rc_clip_attrs clip_both = {.lo = -0.5, .hi = 0.25, .n_bounds = 2};
-static const struct rc_clip_attrs clip_f64 = {
+static const struct rci_clip_attrs clip_both = {.lo = -0.5, .hi = 0.25, .n_bounds = 2};
+static const struct rci_clip_attrs clip_f64 = {
     .lo = -0.5, .hi = 0.25, .n_bounds = 2, .type = RC_F64};
-static const struct rc_clip_attrs clip_hi = {.lo = -INFINITY, .hi = 0.25, .n_bounds = 2};
-static const struct rc_leaky_attrs leaky = {0.3f};
-static const struct rc_hardsigmoid_attrs hard = {0.3f, 0.4f};
-static const struct rc_dropout_attrs drop = {.ratio = 0.25f};
-static const struct rc_dropout_attrs drop_old = {.ratio = 0.25f, .float_mask = 1};
-static const struct rc_axis_attrs axis_two = {2};
-static const struct rc_softmax_attrs softmax_flat = {.axis = 1, .flat = 1};
-static const struct rc_softmax_attrs softmax_one = {.axis = 1};
-static const struct rc_cast_attrs to_i64 = {RC_I64}, to_f64 = {RC_F64};
-static const struct rc_axes_attrs axes_23 = {.axes = {2, 3}, .n = 2};
-static const struct rc_reduce_attrs mean_23 = {.axes = {2, 3}, .n = 2, .keepdims = 1};
-static const struct rc_reduce_attrs mean_all = {.keepdims = 0};
-static const struct rc_reduce_attrs mean_none = {.keepdims = 1, .noop = 1};
-static const struct rc_reshape_attrs rows = {.dims = {0, -1}, .rank = 2, .bound = 1};
-static const struct rc_reshape_attrs rows_strict = {
+static const struct rci_clip_attrs clip_hi = {.lo = -INFINITY, .hi = 0.25, .n_bounds = 2};
+static const struct rci_leaky_attrs leaky = {0.3f};
+static const struct rci_hardsigmoid_attrs hard = {0.3f, 0.4f};
+static const struct rci_dropout_attrs drop = {.ratio = 0.25f};
+static const struct rci_dropout_attrs drop_old = {.ratio = 0.25f, .float_mask = 1};
+static const struct rci_axis_attrs axis_two = {2};
+static const struct rci_softmax_attrs softmax_flat = {.axis = 1, .flat = 1};
+static const struct rci_softmax_attrs softmax_one = {.axis = 1};
+static const struct rci_cast_attrs to_i64 = {RC_I64}, to_f64 = {RC_F64};
+static const struct rci_axes_attrs axes_23 = {.axes = {2, 3}, .n = 2};
+static const struct rci_reduce_attrs mean_23 = {.axes = {2, 3}, .n = 2, .keepdims = 1};
+static const struct rci_reduce_attrs mean_all = {.keepdims = 0};
+static const struct rci_reduce_attrs mean_none = {.keepdims = 1, .noop = 1};
+static const struct rci_reshape_attrs rows = {.dims = {0, -1}, .rank = 2, .bound = 1};
+static const struct rci_reshape_attrs rows_strict = {
     .dims = {2, -1}, .rank = 2, .bound = 1, .allowzero = 1};
-static const struct rc_expand_attrs wide = {.dims = {5, 1, 1, 1, 1}, .rank = 5, .bound = 1};
-static const struct rc_transpose_attrs nhwc = {.perm = {0, 2, 3, 1}, .n = 4};
-static const struct rc_shape_attrs part = {.start = 1, .end = 3, .has_end = 1};
-static const struct rc_split_attrs split_sizes = {.axis = 1, .sizes = {1, 2}, .n = 2};
-static const struct rc_split_attrs split_equal = {.axis = 2};
-static const struct rc_split_attrs split_uneven = {.axis = 1, .uneven = 1};
-static const struct rc_pad_attrs pad_all = {
+static const struct rci_expand_attrs wide = {.dims = {5, 1, 1, 1, 1}, .rank = 5, .bound = 1};
+static const struct rci_transpose_attrs nhwc = {.perm = {0, 2, 3, 1}, .n = 4};
+static const struct rci_shape_attrs part = {.start = 1, .end = 3, .has_end = 1};
+static const struct rci_split_attrs split_sizes = {.axis = 1, .sizes = {1, 2}, .n = 2};
+static const struct rci_split_attrs split_equal = {.axis = 2};
+static const struct rci_split_attrs split_uneven = {.axis = 1, .uneven = 1};
+static const struct rci_pad_attrs pad_all = {
     .begin = {0, 1, 0, 2}, .end = {0, 0, 1, 0}, .n = 4, .value = 1.5, .bound = 1};
-static const struct rc_pad_attrs pad_edge = {
+static const struct rci_pad_attrs pad_edge = {
     .begin = {0, 0, 1, 0}, .end = {0, 0, 1, 0}, .n = 4, .mode = RC_PAD_EDGE, .bound = 1};
-static const struct rc_pad_attrs pad_axes = {
+static const struct rci_pad_attrs pad_axes = {
     .axes = {-1, 1}, .begin = {1, 2}, .end = {0, 1}, .n = 2, .n_axes = 2, .bound = 1};
-static const struct rc_slice_attrs slice = {
+static const struct rci_slice_attrs slice = {
     .starts = {1, 0}, .ends = {3, INT64_MAX}, .axes = {1, 3}, .steps = {1, 1}, .n = 2, .bound = 1};
-static const struct rc_slice_attrs slice_back = {
+static const struct rci_slice_attrs slice_back = {
     .starts = {-1}, .ends = {INT64_MIN}, .axes = {2}, .steps = {-2}, .n = 1, .bound = 1};
-static const struct rc_quantize_attrs per_axis = {.axis = 1};
+static const struct rci_quantize_attrs per_axis = {.axis = 1};
 
 #define IMAGE          \
     {                  \
@@ -110,43 +110,44 @@ static const struct item items[] = {
 };
 enum { ITEMS = sizeof(items) / sizeof(items[0]) };
 
-static rc_id add_const(struct rc_graph *g, const char *name, enum rc_dtype d, int64_t n, void *data)
+static rci_id add_const(struct rc_graph *g, const char *name, enum rci_dtype d, int64_t n,
+                        void *data)
 {
-    const struct rc_tensor t = {d, {1, {n}}, data};
-    rc_id id;
-    OK(rc_graph_add_const(g, &id, name, &t));
+    const struct rci_tensor t = {d, {1, {n}}, data};
+    rci_id id;
+    OK(rci_graph_add_const(g, &id, name, &t));
     return id;
 }
 
 static struct rc_graph *build(struct rc_context *c, const struct item *it, int64_t opset)
 {
     struct rc_graph *g;
-    rc_id in[3], id;
+    rci_id in[3], id;
     uint32_t n_in = 1;
-    OK(rc_graph_create(&g, c));
+    OK(rci_graph_create(&g, c));
     g->opset = opset;
     g->ir_version = 8;
     g->batch = it->x.dim[0];
-    OK(rc_graph_add_input(g, &in[0], "x", it->type ? it->type : RC_F32, &it->x));
+    OK(rci_graph_add_input(g, &in[0], "x", it->type ? it->type : RC_F32, &it->x));
     if (strstr(it->op, "quantize") || strstr(it->op, "Quantize")) {
         in[1] = add_const(g, "scale", RC_F32, 3, (float[]){0.01f, 0.02f, 0.03f});
         in[2] = add_const(g, "zero", RC_S8, 3, (int8_t[]){0, -3, 5});
         n_in = 3;
     }
-    OK(rc_graph_add_node(g, &id, rc_op_find(NULL, it->op), "node", it->attrs, in, n_in, NULL,
-                         it->n_out));
-    OK(rc_graph_set_outputs(g, g->nodes[id].out, it->n_out));
-    OK(rc_graph_infer(g));
-    OK(rc_graph_verify(g));
+    OK(rci_graph_add_node(g, &id, rci_op_find(NULL, it->op), "node", it->attrs, in, n_in, NULL,
+                          it->n_out));
+    OK(rci_graph_set_outputs(g, g->nodes[id].out, it->n_out));
+    OK(rci_graph_infer(g));
+    OK(rci_graph_verify(g));
     return g;
 }
 
-static struct rc_tensor input_of(struct rc_context *c, const struct rc_graph *g)
+static struct rci_tensor input_of(struct rc_context *c, const struct rc_graph *g)
 {
-    struct rc_tensor x;
-    const struct rc_tensor *t = &g->values[g->inputs[0]].tensor;
-    OK(rc_tensor_new(&x, c, t->dtype, &t->shape));
-    for (int64_t i = 0, n = rc_shape_count(&x.shape); i < n; i++) {
+    struct rci_tensor x;
+    const struct rci_tensor *t = &g->values[g->inputs[0]].tensor;
+    OK(rci_tensor_new(&x, c, t->dtype, &t->shape));
+    for (int64_t i = 0, n = rci_shape_count(&x.shape); i < n; i++) {
         const int v = (int) (i * 37 % 101) - 50;
         if (x.dtype == RC_F32)
             ((float *) x.data)[i] = (float) v / 50;
@@ -162,12 +163,12 @@ static void check_item(struct rc_context *c, const struct item *it, int64_t opse
                        const char *folder)
 {
     struct rc_graph *g = build(c, it, opset), *back;
-    struct rc_bytes b;
-    struct rc_tensor x = input_of(c, g), y[2], z[2];
+    struct rci_bytes b;
+    struct rci_tensor x = input_of(c, g), y[2], z[2];
     char name[64];
-    rc_status st = rc_onnx_save_memory(&b, g);
+    rc_status st = rci_onnx_save_memory(&b, g);
     if (st == RC_OK)
-        st = rc_onnx_load_memory(&back, c, b.data, b.size);
+        st = rci_onnx_load_memory(&back, c, b.data, b.size);
     if (st != RC_OK)
         fail_msg("%s, opset %lld: %s", it->op, (long long) opset, rc_last_error());
     snprintf(name, sizeof(name), "%s_%d_%lld.onnx", it->op, (int) (it - items), (long long) opset);
@@ -177,16 +178,16 @@ static void check_item(struct rc_context *c, const struct item *it, int64_t opse
     OK(eval_graph(g, &x, y));
     OK(eval_graph(back, &x, z));
     for (uint32_t k = 0; k < it->n_out; k++) {
-        if (y[k].dtype != z[k].dtype || !rc_shape_equal(&y[k].shape, &z[k].shape) ||
-            memcmp(y[k].data, z[k].data, rc_tensor_bytes(&y[k])))
+        if (y[k].dtype != z[k].dtype || !rci_shape_equal(&y[k].shape, &z[k].shape) ||
+            memcmp(y[k].data, z[k].data, rci_tensor_bytes(&y[k])))
             fail_msg("%s, opset %lld: output %u differs", it->op, (long long) opset, k);
-        rc_tensor_free(&y[k]);
-        rc_tensor_free(&z[k]);
+        rci_tensor_free(&y[k]);
+        rci_tensor_free(&z[k]);
     }
-    rc_tensor_free(&x);
-    rc_release(b.data);
-    rc_graph_destroy(back);
-    rc_graph_destroy(g);
+    rci_tensor_free(&x);
+    rci_release(b.data);
+    rci_graph_destroy(back);
+    rci_graph_destroy(g);
 }
 
 static const char checker[] = "import glob, sys\n"
@@ -222,13 +223,14 @@ static void what_an_opset_cannot_say_is_refused(void **state)
     struct rc_context *c = test_context();
     const struct item slice9 = {"Slice", &slice_back, IMAGE, 1, 9, 9, 0};
     const struct item softmax12 = {"Softmax", &softmax_one, IMAGE, 1, 12, 12, 0};
-    struct rc_bytes b;
+    struct rci_bytes b;
     struct rc_graph *g = build(c, &slice9, 9);
-    REFUSED(rc_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "step is -2, must be 1 below opset 10");
-    rc_graph_destroy(g);
+    REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED,
+            "step is -2, must be 1 below opset 10");
+    rci_graph_destroy(g);
     g = build(c, &softmax12, 12);
-    REFUSED(rc_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "cannot be written in opset 12");
-    rc_graph_destroy(g);
+    REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "cannot be written in opset 12");
+    rci_graph_destroy(g);
     test_context_done(c);
 }
 

@@ -8,26 +8,26 @@
 static void operators_have_what_they_need(void **state)
 {
     (void) state;
-    for (uint32_t i = 0; i < rc_op_count(); i++) {
-        const struct rc_op *o = rc_op_at(i);
+    for (uint32_t i = 0; i < rci_op_count(); i++) {
+        const struct rci_op *o = rci_op_at(i);
         assert_true(o->name && o->infer && o->min_in <= o->max_in && o->min_out <= o->max_out);
         assert_true(o->attr_size == 0 || o->read_attrs || o->bind || o->flags & RC_OP_INTERNAL);
         assert_true(!o->backward || o->forward);
-        assert_ptr_equal(rc_op_find(o->domain, o->name), o);
+        assert_ptr_equal(rci_op_find(o->domain, o->name), o);
     }
-    assert_null(rc_op_at(rc_op_count()));
-    assert_null(rc_op_find("", "NoSuchOperator"));
-    assert_null(rc_op_find("com.example", "Relu"));
+    assert_null(rci_op_at(rci_op_count()));
+    assert_null(rci_op_find("", "NoSuchOperator"));
+    assert_null(rci_op_find("com.example", "Relu"));
 }
 
-static const char *role_text(enum rc_quant_role r)
+static const char *role_text(enum rci_quant_role r)
 {
     static const char *const text[] = {"float", "passes", "requantizes", "weights"};
     return text[r];
 }
 
 /* The row of an operator: "| Name | opsets | gradient | int8 | limits |". */
-static bool row_matches(const char *page, const struct rc_op *o)
+static bool row_matches(const char *page, const struct rci_op *o)
 {
     char start[64], opsets[16] = "", gradient[8] = "", role[16] = "";
     snprintf(start, sizeof(start), "\n| %s | ", o->name);
@@ -40,14 +40,14 @@ static void the_page_tells_what_the_table_holds(void **state)
 {
     (void) state;
     struct rc_context *c = test_context();
-    struct rc_bytes page;
+    struct rci_bytes page;
     uint32_t listed = 0, rows = 0;
-    OK(rc_file_read(c, source_path("docs/operators.md"), 0, &page));
-    char *text = rc_alloc_zero(c, page.size + 1);
+    OK(rci_file_read(c, source_path("docs/operators.md"), 0, &page));
+    char *text = rci_alloc_zero(c, page.size + 1);
     assert_non_null(text);
     memcpy(text, page.data, page.size);
-    for (uint32_t i = 0; i < rc_op_count(); i++) {
-        const struct rc_op *o = rc_op_at(i);
+    for (uint32_t i = 0; i < rci_op_count(); i++) {
+        const struct rci_op *o = rci_op_at(i);
         if (o->flags & RC_OP_INTERNAL)
             continue;
         listed++;
@@ -58,8 +58,8 @@ static void the_page_tells_what_the_table_holds(void **state)
     for (const char *p = text; (p = strstr(p, "\n| ")); p++)
         rows++;
     assert_int_equal(rows, listed + 1); /* the head */
-    rc_release(text);
-    rc_release(page.data);
+    rci_release(text);
+    rci_release(page.data);
     test_context_done(c);
 }
 

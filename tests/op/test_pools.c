@@ -13,10 +13,10 @@
 static void pools_reject_what_does_not_fit(void **state)
 {
     (void) state;
-    const struct rc_pool_attrs two = POOL(2, 2, 2, 1, 0, 0, 0, 0, 0, 0);
-    const struct rc_pool_attrs pads = POOL(2, 2, 2, 1, 2, 0, 0, 0, 0, 0);
-    const struct rc_pool_attrs nine = POOL(9, 2, 2, 1, 0, 0, 0, 0, 0, 0), none = {0};
-    const struct rc_tensor x = T_F32(1, 2, 4, 4), line = T_F32(1, 2, 4), flat = T_F32(2, 4);
+    const struct rci_pool_attrs two = POOL(2, 2, 2, 1, 0, 0, 0, 0, 0, 0);
+    const struct rci_pool_attrs pads = POOL(2, 2, 2, 1, 2, 0, 0, 0, 0, 0);
+    const struct rci_pool_attrs nine = POOL(9, 2, 2, 1, 0, 0, 0, 0, 0, 0), none = {0};
+    const struct rci_tensor x = T_F32(1, 2, 4, 4), line = T_F32(1, 2, 4), flat = T_F32(2, 4);
     opcheck_refused("MaxPool", &two, &x, 1, 2, RC_ERR_UNSUPPORTED, "indices output");
     opcheck_refused("MaxPool", &pads, &x, 1, 1, RC_ERR_MODEL, "pads[0] is 2, must be below");
     opcheck_refused("AveragePool", &nine, &x, 1, 1, RC_ERR_MODEL, "spans 9 along height");
@@ -27,7 +27,7 @@ static void pools_reject_what_does_not_fit(void **state)
 }
 
 struct pool_case {
-    struct rc_pool_attrs a;
+    struct rci_pool_attrs a;
     int64_t height, width;
 };
 
@@ -43,12 +43,12 @@ enum { N_CASES = sizeof(cases) / sizeof(cases[0]) };
 
 static void check_forward(const char *op, const struct pool_case *k, enum ref_pool kind)
 {
-    const struct rc_tensor x = T_F32(2, 3, k->height, k->width);
+    const struct rci_tensor x = T_F32(2, 3, k->height, k->width);
     struct opcheck c;
     opcheck_open(&c, op, &k->a, &x, 1, 1);
     opcheck_forward(&c);
-    const struct rc_shape *y = &c.out[0].shape;
-    const struct rc_window_attrs *a = &k->a.window;
+    const struct rci_shape *y = &c.out[0].shape;
+    const struct rci_window_attrs *a = &k->a.window;
     const struct ref_window w = {2,
                                  3,
                                  3,
@@ -67,7 +67,7 @@ static void check_forward(const char *op, const struct pool_case *k, enum ref_po
                                  a->pads[1],
                                  a->pads[2],
                                  a->pads[3]};
-    const int64_t n = rc_shape_count(y);
+    const int64_t n = rci_shape_count(y);
     double *want = test_malloc((size_t) n * sizeof(double));
     ref_pool(&w, kind, c.in[0].data, want);
     for (int64_t i = 0; i < n; i++)
@@ -89,8 +89,9 @@ static void pools_match_naive_doubles(void **state)
 static void ceil_mode_keeps_the_last_window_inside(void **state)
 {
     (void) state;
-    const struct rc_pool_attrs a = POOL(2, 2, 2, 1, 1, 1, 1, 1, 1, 0);
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(1, 1, 3, 3), (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}};
+    const struct rci_pool_attrs a = POOL(2, 2, 2, 1, 1, 1, 1, 1, 1, 0);
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(1, 1, 3, 3),
+                                 (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}};
     struct opcheck c; /* a third window would start at the padding behind the image */
     opcheck_open(&c, "MaxPool", &a, &x, 1, 1);
     OPCHECK_F32(&c, 0, RC_SHAPE(1, 1, 2, 2), 1, 3, 7, 9);
@@ -101,11 +102,11 @@ static void pool_gradient_matches_differences(void **state)
 {
     (void) state;
     for (int k = 0; k < N_CASES; k++) {
-        const struct rc_tensor x = T_F32(1, 2, cases[k].height, cases[k].width);
+        const struct rci_tensor x = T_F32(1, 2, cases[k].height, cases[k].width);
         opcheck_gradient_of("MaxPool", &cases[k].a, &x, 1, 1, 1e-4, 2e-2);
         opcheck_gradient_of("AveragePool", &cases[k].a, &x, 1, 1, 1e-2, 2e-3);
     }
-    const struct rc_tensor x = T_F32(2, 3, 4, 5);
+    const struct rci_tensor x = T_F32(2, 3, 4, 5);
     opcheck_gradient_of("GlobalAveragePool", NULL, &x, 1, 1, 1e-2, 2e-3);
 }
 
@@ -128,12 +129,12 @@ static void fast_pools_match_plain(void **state)
         for (int op = 0; op < 2; op++)
             for (int64_t n = 1 + k % 4; n <= 33; n += 11) {
                 struct prepcheck c = {.op = names[op], .attrs = &cases[k].a, .n_in = 1};
-                c.in[0] = (struct rc_tensor) T_F32(2, n, cases[k].height, cases[k].width);
+                c.in[0] = (struct rci_tensor) T_F32(2, n, cases[k].height, cases[k].width);
                 check_fast(&c);
             }
     for (int64_t n = 1; n <= 33; n++) {
         struct prepcheck c = {.op = "GlobalAveragePool", .n_in = 1};
-        c.in[0] = (struct rc_tensor) T_F32(2, n, 5, 3);
+        c.in[0] = (struct rci_tensor) T_F32(2, n, 5, 3);
         check_fast(&c);
     }
 }
@@ -142,7 +143,7 @@ static void usual_pools_have_a_fast_path(void **state)
 {
     (void) state;
     struct prepcheck c = {.op = "MaxPool", .attrs = &cases[1].a, .n_in = 1, .training = true};
-    c.in[0] = (struct rc_tensor) T_F32(2, 20, 12, 12);
+    c.in[0] = (struct rci_tensor) T_F32(2, 20, 12, 12);
     for (int layout = 0; layout < 4; layout++) {
         c.arrive = (enum prepcheck_layout) layout;
         assert_int_equal(prepcheck_run(&c, NULL), RC_OK);
@@ -156,7 +157,7 @@ static void usual_pools_have_a_fast_path(void **state)
 static void means_of_planes_are_a_loop_of_ours(void **state)
 {
     (void) state;
-    const struct rc_pool_attrs whole = {.window = {.kernel = {5, 4}, .stride = {1, 1}}};
+    const struct rci_pool_attrs whole = {.window = {.kernel = {5, 4}, .stride = {1, 1}}};
     for (int layout = PREPCHECK_LAST; layout <= PREPCHECK_BLOCK16; layout++)
         for (int64_t n = 1; n <= 33; n++)
             for (int k = 0; k < 2; k++) {
@@ -165,7 +166,7 @@ static void means_of_planes_are_a_loop_of_ours(void **state)
                                       .attrs = k ? &whole : NULL,
                                       .n_in = 1,
                                       .arrive = (enum prepcheck_layout) layout};
-                c.in[0] = (struct rc_tensor) T_F32(3, n, 5, 4);
+                c.in[0] = (struct rci_tensor) T_F32(3, n, 5, 4);
                 OK(prepcheck_run(&c, impl));
                 assert_string_equal(impl, "mean");
             }

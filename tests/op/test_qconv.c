@@ -3,7 +3,7 @@
 #include "qnets.h"
 #include "test.h"
 
-#include "kernel/engine.h"
+#include "kernel/onednn/engine.h"
 
 static void every_channel_count_gives_the_integers_of_plain_loops(void **state)
 {
@@ -58,7 +58,7 @@ static void strides_groups_dilation_and_float_outputs_work(void **state)
     (void) state;
     char kernel[96] = "";
     for (int k = 0; k < 4; k++) {
-        const enum rc_dtype x = k & 1 ? RC_S8 : RC_U8, y = k & 2 ? RC_F32 : RC_U8;
+        const enum rci_dtype x = k & 1 ? RC_S8 : RC_U8, y = k & 2 ? RC_F32 : RC_U8;
         qnet_check_conv(&(struct conv_case){.in = 3,
                                             .out = 20,
                                             .groups = 1,
@@ -120,7 +120,7 @@ static void matrix_product_gives_float_logits(void **state)
     for (int64_t inputs = 1; inputs <= 65; inputs += 8) {
         struct qnet n;
         qnet_open(&n);
-        const struct rc_qconv_attrs a = {.x_scale = 0.02f, .y_scale = 1, .out = RC_F32};
+        const struct rci_qconv_attrs a = {.x_scale = 0.02f, .y_scale = 1, .out = RC_F32};
         qnet_bytes(&n, RC_QCONV_X, RC_U8, RC_SHAPE(3, inputs));
         qnet_weights(&n, RC_SHAPE(10, inputs, 1, 1), 127);
         qnet_floats(&n, RC_QCONV_BIAS, "b", 10, -2, 2);
@@ -136,8 +136,8 @@ static void kernel_text_tells_how_a_layer_runs(void **state)
 {
     (void) state;
     char kernel[96] = "";
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     struct conv_case t = {.in = 16,
                           .out = 16,
                           .groups = 1,
@@ -147,7 +147,7 @@ static void kernel_text_tells_how_a_layer_runs(void **state)
                           .size = 6,
                           .x = RC_U8,
                           .y = RC_U8};
-    const bool ours = rc_cpu_lanes() != 0;
+    const bool ours = rci_cpu_lanes() != 0;
     qnet_check_conv(&t, kernel);
     assert_non_null(strstr(kernel, cpu.vnni || ours ? "int8 " : "f32 on integers "));
     t.top = 63; /* safe on every processor */
@@ -165,14 +165,14 @@ static void pair_sums_decide_what_is_exact(void **state)
 {
     (void) state;
     int8_t w[4] = {100, 28, -64, -64};
-    const struct rc_tensor t = {RC_S8, RC_SHAPE(1, 4, 1, 1), w};
-    assert_true(rc_qconv_exact(RC_U8, &t, false));
-    assert_false(rc_qconv_exact(RC_S8, &t, false));
-    assert_true(rc_qconv_exact(RC_S8, &t, true));
+    const struct rci_tensor t = {RC_S8, RC_SHAPE(1, 4, 1, 1), w};
+    assert_true(rci_qconv_exact(RC_U8, &t, false));
+    assert_false(rci_qconv_exact(RC_S8, &t, false));
+    assert_true(rci_qconv_exact(RC_S8, &t, true));
     w[1] = 29;
-    assert_false(rc_qconv_exact(RC_U8, &t, false));
+    assert_false(rci_qconv_exact(RC_U8, &t, false));
     w[1] = -29; /* opposite signs do not add up */
-    assert_true(rc_qconv_exact(RC_U8, &t, false));
+    assert_true(rci_qconv_exact(RC_U8, &t, false));
 }
 
 static void addition_requantizes(void **state)
@@ -182,7 +182,7 @@ static void addition_requantizes(void **state)
     for (int k = 0; k < 8; k++) {
         struct qnet n;
         qnet_open(&n);
-        const struct rc_qadd_attrs a = {0.0217f, 0.0391f, 0.0533f, k & 4 ? RC_U8 : RC_S8, 0};
+        const struct rci_qadd_attrs a = {0.0217f, 0.0391f, 0.0533f, k & 4 ? RC_U8 : RC_S8, 0};
         qnet_bytes(&n, 0, k & 1 ? RC_U8 : RC_S8, RC_SHAPE(2, 7, 9, 11));
         qnet_bytes(&n, 1, k & 2 ? RC_U8 : RC_S8, RC_SHAPE(2, 7, 9, 11));
         qnet_node(&n, "QAdd", &a, 2);
@@ -198,7 +198,7 @@ static void pools_average_and_select_integers(void **state)
     for (int k = 0; k < 16; k++) {
         struct qnet n;
         qnet_open(&n);
-        const struct rc_qpool_attrs a = {
+        const struct rci_qpool_attrs a = {
             .pool = {.window = {.kernel = {3, 2}, .stride = {2, 1}, .pads = {1, 0, 1, 1}},
                      .count_include_pad = k & 1},
             .x_scale = 0.0217f,
@@ -221,21 +221,21 @@ static void pools_behind_a_convolution_select_integers(void **state)
     for (int k = 0; k < 8; k++) {
         struct qnet n;
         qnet_open(&n);
-        const enum rc_dtype type = k & 1 ? RC_S8 : RC_U8;
-        const struct rc_qconv_attrs conv = {
+        const enum rci_dtype type = k & 1 ? RC_S8 : RC_U8;
+        const struct rci_qconv_attrs conv = {
             .conv = {.window = {.kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}},
                      .group = 1},
             .x_scale = 0.0213f,
             .y_scale = 0.0371f,
             .out = type};
-        struct rc_qpool_attrs pool = {
+        struct rci_qpool_attrs pool = {
             .pool = {.window = {.kernel = {3, 3}, .stride = {2, 2}, .pads = {1, 1, 1, 1}}},
             .x_scale = 0.0371f,
             .y_scale = 0.0371f,
             .out = type,
             .max = 1};
         if (k & 2) /* the last column of windows lies in the padding alone */
-            pool.pool.window = (struct rc_window_attrs){
+            pool.pool.window = (struct rci_window_attrs){
                 .kernel = {2, 3}, .stride = {1, 3}, .dilation = {2, 1}, .pads = {1, 0, 1, 2}};
         qnet_bytes(&n, RC_QCONV_X, RC_U8, RC_SHAPE(2, 6, 9, 7));
         qnet_weights(&n, RC_SHAPE(k & 4 ? 37 : 64, 6, 1, 1), 127);

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 
 #include "exec/session.h"
-#include "kernel/engine.h"
+#include "kernel/onednn/engine.h"
 
 static void check_named(const char *name, struct conv_case t, const char *shown)
 {
     char kernel[96] = "";
-    if (!rc_cpu_lanes())
+    if (!rci_cpu_lanes())
         skip();
     setenv("RESCOMP_INT8_KERNEL", name, 1);
     qnet_check_conv(&t, kernel);
@@ -50,7 +50,7 @@ static void kernels_of_ours_take_any_channels(void **state)
                                         .size = 4 + c % 6,
                                         .x = k & 1 ? RC_S8 : RC_U8,
                                         .y = k & 2 ? RC_S8 : RC_U8,
-                                        .residual = c % 3 == 0   ? (enum rc_dtype) 0
+                                        .residual = c % 3 == 0   ? (enum rci_dtype) 0
                                                     : c % 3 == 1 ? RC_U8
                                                                  : RC_S8,
                                         .mid = c % 3 && c % 2,
@@ -151,7 +151,7 @@ static void integers_stay_unless_asked(void **state)
     (void) state;
     char kernel[96] = "";
     const struct conv_case t = layer_3x3(16);
-    if (!rc_cpu_lanes())
+    if (!rci_cpu_lanes())
         skip();
     setenv("RESCOMP_INT8_KERNEL", "f32-own", 1);
     qnet_check_conv(&t, kernel);
@@ -190,9 +190,9 @@ static void a_rule_decides_where_nothing_is_measured(void **state)
 {
     (void) state;
     char kernel[96] = "";
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
-    if (!rc_cpu_lanes())
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
+    if (!rci_cpu_lanes())
         skip();
     rule(kernel, 32);
     assert_non_null(strstr(kernel, "winograd"));
@@ -236,17 +236,17 @@ static void starve(const char *name)
     struct qnet n;
     setenv("RESCOMP_INT8_KERNEL", name, 1);
     qnet_conv(&n, &t);
-    const struct rc_session_config config = {.batch = 2,
-                                             .flags = RC_SESSION_NO_PASSES | qnet_flags};
+    const struct rci_session_config config = {.batch = 2,
+                                              .flags = RC_SESSION_NO_PASSES | qnet_flags};
     const int64_t before = blocks;
     bool failed = true;
     for (int64_t k = 0; failed; k++) {
         struct rc_session *s = NULL;
         until_failure = k;
-        const rc_status st = rc_session_create(&s, n.g, &config);
+        const rc_status st = rci_session_create(&s, n.g, &config);
         failed = until_failure < 0;
         until_failure = INT64_MAX;
-        rc_session_destroy(s);
+        rci_session_destroy(s);
         assert_int_equal(st, failed ? RC_ERR_MEMORY : RC_OK);
         if (blocks != before)
             fail_msg("%s: allocation %lld: %lld blocks leak", name, (long long) k,

@@ -8,10 +8,10 @@
 static void reducemean_averages(void **state)
 {
     (void) state;
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(2, 2, 2), (float[]){0, 1, 2, 3, 4, 5, 6, 9}};
-    const struct rc_reduce_attrs keep = {.axes = {1, -1}, .n = 2, .keepdims = 1};
-    const struct rc_reduce_attrs first = {.axes = {0}, .n = 1};
-    const struct rc_reduce_attrs noop = {.noop = 1, .keepdims = 1};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 2, 2), (float[]){0, 1, 2, 3, 4, 5, 6, 9}};
+    const struct rci_reduce_attrs keep = {.axes = {1, -1}, .n = 2, .keepdims = 1};
+    const struct rci_reduce_attrs first = {.axes = {0}, .n = 1};
+    const struct rci_reduce_attrs noop = {.noop = 1, .keepdims = 1};
     struct opcheck c;
     opcheck_open(&c, "ReduceMean", &keep, &x, 1, 1);
     OPCHECK_F32(&c, 1e-6, RC_SHAPE(2, 1, 1), 1.5f, 6);
@@ -20,7 +20,7 @@ static void reducemean_averages(void **state)
     OPCHECK_F32(&c, 1e-6, RC_SHAPE(2, 2), 2, 3, 4, 6);
     opcheck_close(&c);
     opcheck_open(&c, "ReduceMean", NULL, &x, 1, 1);
-    const struct rc_tensor all = {RC_F32, {0, {0}}, (float[]){3.75f}};
+    const struct rci_tensor all = {RC_F32, {0, {0}}, (float[]){3.75f}};
     opcheck_expect(&c, &all, 1e-6);
     opcheck_close(&c);
     opcheck_open(&c, "ReduceMean", &noop, &x, 1, 1);
@@ -31,9 +31,9 @@ static void reducemean_averages(void **state)
 static void reducemean_gradient_matches_differences(void **state)
 {
     (void) state;
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(2, 3, 2, 3), NULL};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 3, 2, 3), NULL};
     for (uint32_t bits = 0; bits < 16; bits++) {
-        struct rc_reduce_attrs a = {.noop = 1, .keepdims = bits & 1};
+        struct rci_reduce_attrs a = {.noop = 1, .keepdims = bits & 1};
         for (int k = 0; k < 4; k++)
             if (bits >> k & 1)
                 a.axes[a.n++] = k;
@@ -44,8 +44,8 @@ static void reducemean_gradient_matches_differences(void **state)
 static void reducemean_refuses_bad_axes(void **state)
 {
     (void) state;
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(2, 3), NULL}, i = {RC_I64, RC_SHAPE(2), NULL};
-    const struct rc_reduce_attrs far = {.axes = {2}, .n = 1};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 3), NULL}, i = {RC_I64, RC_SHAPE(2), NULL};
+    const struct rci_reduce_attrs far = {.axes = {2}, .n = 1};
     opcheck_refused("ReduceMean", &far, &x, 1, 1, RC_ERR_SHAPE, "axis is 2, allowed -2 to 1");
     opcheck_refused("ReduceMean", NULL, &i, 1, 1, RC_ERR_UNSUPPORTED, "data of type i64");
 }
@@ -53,9 +53,9 @@ static void reducemean_refuses_bad_axes(void **state)
 static void softmax_sums_to_one(void **state)
 {
     (void) state;
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(2, 2), (float[]){1000, 1001, -5, -5}};
-    const struct rc_softmax_attrs last = {.axis = -1}, first = {.axis = 0};
-    const struct rc_softmax_attrs flat = {.axis = 0, .flat = 1};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 2), (float[]){1000, 1001, -5, -5}};
+    const struct rci_softmax_attrs last = {.axis = -1}, first = {.axis = 0};
+    const struct rci_softmax_attrs flat = {.axis = 0, .flat = 1};
     struct opcheck c;
     opcheck_open(&c, "Softmax", &last, &x, 1, 1);
     OPCHECK_F32(&c, 1e-6, RC_SHAPE(2, 2), 0.26894142f, 0.73105858f, 0.5f, 0.5f);
@@ -71,21 +71,21 @@ static void softmax_sums_to_one(void **state)
 static void softmax_gradient_matches_differences(void **state)
 {
     (void) state;
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(2, 3, 4), NULL};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 3, 4), NULL};
     for (int64_t axis = -3; axis < 3; axis++)
         for (int32_t flat = 0; flat < 2; flat++) {
-            const struct rc_softmax_attrs a = {axis, flat};
+            const struct rci_softmax_attrs a = {axis, flat};
             opcheck_gradient_of("Softmax", &a, &x, 1, 1, 1e-2, 1e-4);
         }
-    const struct rc_softmax_attrs far = {.axis = 3};
+    const struct rci_softmax_attrs far = {.axis = 3};
     opcheck_refused("Softmax", &far, &x, 1, 1, RC_ERR_SHAPE, "axis is 3, allowed -3 to 2");
 }
 
 static void dropout_is_identity_in_inference(void **state)
 {
     (void) state;
-    const struct rc_dropout_attrs a = {.ratio = 0.75f};
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(3), (float[]){1, 2, 3}};
+    const struct rci_dropout_attrs a = {.ratio = 0.75f};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(3), (float[]){1, 2, 3}};
     struct opcheck c;
     opcheck_open(&c, "Dropout", &a, &x, 1, 2);
     opcheck_expect(&c, &x, 0);
@@ -97,8 +97,8 @@ static void dropout_keeps_the_mean_in_training(void **state)
 {
     (void) state;
     enum { N = 200000 };
-    const struct rc_dropout_attrs a = {.ratio = 0.25f};
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(N), NULL};
+    const struct rci_dropout_attrs a = {.ratio = 0.25f};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(N), NULL};
     struct opcheck c;
     opcheck_open(&c, "Dropout", &a, &x, 1, 2);
     c.training = true;
@@ -135,8 +135,8 @@ static void dropout_keeps_the_mean_in_training(void **state)
 static void dropout_gradient_matches_differences(void **state)
 {
     (void) state;
-    const struct rc_dropout_attrs a = {.ratio = 0.5f}, bad = {.ratio = 1};
-    const struct rc_tensor x = {RC_F32, RC_SHAPE(40), NULL};
+    const struct rci_dropout_attrs a = {.ratio = 0.5f}, bad = {.ratio = 1};
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(40), NULL};
     struct opcheck c;
     opcheck_open(&c, "Dropout", &a, &x, 1, 1);
     c.training = true;

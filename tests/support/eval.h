@@ -4,6 +4,6 @@
 #include "graph/graph.h"
 
 /* At g->batch. in[i].data: the graph's inputs. out: n_outputs tensors, allocated here with
- * rc_tensor_new; on failure all are free. */
-rc_status eval_graph(const struct rc_graph *g, const struct rc_tensor *in, struct rc_tensor *out);
+ * rci_tensor_new; on failure all are free. */
+rc_status eval_graph(const struct rc_graph *g, const struct rci_tensor *in, struct rci_tensor *out);
 #endif

@@ -5,80 +5,80 @@
 
 #include <math.h>
 
-static const struct rc_op *op_of(const char *name)
+static const struct rci_op *op_of(const char *name)
 {
-    const struct rc_op *op = rc_op_find(NULL, name);
+    const struct rci_op *op = rci_op_find(NULL, name);
     if (!op)
         fail_msg("there is no operator %s", name);
     return op;
 }
 
-static int64_t dim_of(const struct net *n, rc_id x, uint32_t axis)
+static int64_t dim_of(const struct net *n, rci_id x, uint32_t axis)
 {
-    OK(rc_graph_infer(n->g));
+    OK(rci_graph_infer(n->g));
     return n->g->values[x].tensor.shape.dim[axis];
 }
 
 struct net net_new(struct rc_context *c)
 {
     struct net n = {0};
-    OK(rc_graph_create(&n.g, c));
+    OK(rci_graph_create(&n.g, c));
     n.g->dynamic_batch = true;
     n.g->batch = 1;
     n.g->opset = 17;
     return n;
 }
 
-void net_done(struct net *n, rc_id output)
+void net_done(struct net *n, rci_id output)
 {
-    OK(rc_graph_set_outputs(n->g, &output, 1));
-    OK(rc_graph_infer(n->g));
-    OK(rc_graph_verify(n->g));
+    OK(rci_graph_set_outputs(n->g, &output, 1));
+    OK(rci_graph_infer(n->g));
+    OK(rci_graph_verify(n->g));
 }
 
-rc_id net_input(struct net *n, int64_t c, int64_t h, int64_t w)
+rci_id net_input(struct net *n, int64_t c, int64_t h, int64_t w)
 {
-    rc_id id;
-    const struct rc_shape s = RC_SHAPE(1, c, h, w);
-    OK(rc_graph_add_input(n->g, &id, "input", RC_F32, &s));
+    rci_id id;
+    const struct rci_shape s = RC_SHAPE(1, c, h, w);
+    OK(rci_graph_add_input(n->g, &id, "input", RC_F32, &s));
     return id;
 }
 
 /* base + spread * normal, never nearer to 0 than base/4 when base is set */
-static rc_id weights(struct net *n, const char *layer, const char *what, struct rc_shape s,
-                     double base, double spread)
+static rci_id weights(struct net *n, const char *layer, const char *what, struct rci_shape s,
+                      double base, double spread)
 {
-    struct rc_tensor t;
-    rc_id id;
+    struct rci_tensor t;
+    rci_id id;
     char name[96];
-    struct rc_rng r = rc_rng_make(7, n->draws++, 0);
-    OK(rc_tensor_new(&t, n->g->ctx, RC_F32, &s));
-    for (int64_t i = 0; i < rc_shape_count(&s); i++)
-        ((float *) t.data)[i] = (float) (base ? fmax(base / 4, base + spread * rc_rng_normal(&r))
-                                              : spread * rc_rng_normal(&r));
+    struct rci_rng r = rci_rng_make(7, n->draws++, 0);
+    OK(rci_tensor_new(&t, n->g->ctx, RC_F32, &s));
+    for (int64_t i = 0; i < rci_shape_count(&s); i++)
+        ((float *) t.data)[i] = (float) (base ? fmax(base / 4, base + spread * rci_rng_normal(&r))
+                                              : spread * rci_rng_normal(&r));
     snprintf(name, sizeof(name), "%s.%s", layer, what);
-    OK(rc_graph_add_const(n->g, &id, name, &t));
-    rc_tensor_free(&t);
+    OK(rci_graph_add_const(n->g, &id, name, &t));
+    rci_tensor_free(&t);
     return id;
 }
 
-static rc_id add(struct net *n, const char *op, const char *name, const void *attrs,
-                 const rc_id *in, uint32_t n_in)
+static rci_id add(struct net *n, const char *op, const char *name, const void *attrs,
+                  const rci_id *in, uint32_t n_in)
 {
-    rc_id node;
-    OK(rc_graph_add_node(n->g, &node, op_of(op), name, attrs, in, n_in, NULL, 1));
+    rci_id node;
+    OK(rci_graph_add_node(n->g, &node, op_of(op), name, attrs, in, n_in, NULL, 1));
     return n->g->nodes[node].out[0];
 }
 
-rc_id net_conv(struct net *n, const char *name, rc_id x, struct net_conv o)
+rci_id net_conv(struct net *n, const char *name, rci_id x, struct net_conv o)
 {
     const int64_t group = o.group ? o.group : 1, in = dim_of(n, x, 1) / group;
-    struct rc_conv_attrs a = {.group = group};
+    struct rci_conv_attrs a = {.group = group};
     for (int i = 0; i < 2; i++) {
         a.window.stride[i] = o.stride ? o.stride : 1;
         a.window.pads[i] = a.window.pads[2 + i] = o.k / 2;
     }
-    rc_id operand[3] = {x};
+    rci_id operand[3] = {x};
     operand[1] = weights(n, name, "weight", RC_SHAPE(o.out, in, o.k, o.k), 0,
                          sqrt(2.0 / (double) (in * o.k * o.k)));
     if (o.bias)
@@ -86,88 +86,88 @@ rc_id net_conv(struct net *n, const char *name, rc_id x, struct net_conv o)
     return add(n, "Conv", name, &a, operand, o.bias ? 3 : 2);
 }
 
-rc_id net_bn(struct net *n, const char *name, rc_id x)
+rci_id net_bn(struct net *n, const char *name, rci_id x)
 {
-    const struct rc_norm_attrs a = RC_NORM_ATTRS_INIT;
+    const struct rci_norm_attrs a = RC_NORM_ATTRS_INIT;
     const int64_t c = dim_of(n, x, 1);
-    const rc_id operand[5] = {x, weights(n, name, "weight", RC_SHAPE(c), 1, 0.3),
-                              weights(n, name, "bias", RC_SHAPE(c), 0, 0.3),
-                              weights(n, name, "running_mean", RC_SHAPE(c), 0, 0.3),
-                              weights(n, name, "running_var", RC_SHAPE(c), 1, 0.3)};
+    const rci_id operand[5] = {x, weights(n, name, "weight", RC_SHAPE(c), 1, 0.3),
+                               weights(n, name, "bias", RC_SHAPE(c), 0, 0.3),
+                               weights(n, name, "running_mean", RC_SHAPE(c), 0, 0.3),
+                               weights(n, name, "running_var", RC_SHAPE(c), 1, 0.3)};
     return add(n, "BatchNormalization", name, &a, operand, 5);
 }
 
-rc_id net_unary(struct net *n, const char *op, rc_id x)
+rci_id net_unary(struct net *n, const char *op, rci_id x)
 {
     return add(n, op, NULL, NULL, &x, 1);
 }
 
-rc_id net_binary(struct net *n, const char *op, rc_id a, rc_id b)
+rci_id net_binary(struct net *n, const char *op, rci_id a, rci_id b)
 {
-    const rc_id in[2] = {a, b};
+    const rci_id in[2] = {a, b};
     return add(n, op, NULL, NULL, in, 2);
 }
 
-rc_id net_concat(struct net *n, const rc_id *x, uint32_t count)
+rci_id net_concat(struct net *n, const rci_id *x, uint32_t count)
 {
-    const struct rc_concat_attrs a = {.axis = 1};
+    const struct rci_concat_attrs a = {.axis = 1};
     return add(n, "Concat", NULL, &a, x, count);
 }
 
-rc_id net_flatten(struct net *n, rc_id x)
+rci_id net_flatten(struct net *n, rci_id x)
 {
-    const struct rc_axis_attrs a = {.axis = 1};
+    const struct rci_axis_attrs a = {.axis = 1};
     return add(n, "Flatten", NULL, &a, &x, 1);
 }
 
-rc_id net_softmax(struct net *n, rc_id x)
+rci_id net_softmax(struct net *n, rci_id x)
 {
-    const struct rc_softmax_attrs a = {.axis = 1};
+    const struct rci_softmax_attrs a = {.axis = 1};
     return add(n, "Softmax", NULL, &a, &x, 1);
 }
 
-rc_id net_gemm(struct net *n, const char *name, rc_id x, int64_t out)
+rci_id net_gemm(struct net *n, const char *name, rci_id x, int64_t out)
 {
-    const struct rc_gemm_attrs a = RC_GEMM_ATTRS_INIT;
+    const struct rci_gemm_attrs a = RC_GEMM_ATTRS_INIT;
     const int64_t in = dim_of(n, x, 1);
-    const rc_id operand[3] = {
+    const rci_id operand[3] = {
         x, weights(n, name, "weight", RC_SHAPE(out, in), 0, sqrt(1.0 / (double) in)),
         weights(n, name, "bias", RC_SHAPE(out), 0, 0.3)};
     return add(n, "Gemm", name, &a, operand, 3);
 }
 
-rc_id net_slice(struct net *n, rc_id x, int64_t from, int64_t to)
+rci_id net_slice(struct net *n, rci_id x, int64_t from, int64_t to)
 {
-    const struct rc_slice_attrs a = {
+    const struct rci_slice_attrs a = {
         .starts = {from}, .ends = {to}, .axes = {1}, .steps = {1}, .n = 1, .bound = 1};
     return add(n, "Slice", NULL, &a, &x, 1);
 }
 
-rc_id net_option_a(struct net *n, rc_id x, int64_t pad)
+rci_id net_option_a(struct net *n, rci_id x, int64_t pad)
 {
-    const struct rc_slice_attrs s = {.starts = {0, 0},
-                                     .ends = {INT64_MAX, INT64_MAX},
-                                     .axes = {2, 3},
-                                     .steps = {2, 2},
-                                     .n = 2,
-                                     .bound = 1};
-    const struct rc_pad_attrs p = {
+    const struct rci_slice_attrs s = {.starts = {0, 0},
+                                      .ends = {INT64_MAX, INT64_MAX},
+                                      .axes = {2, 3},
+                                      .steps = {2, 2},
+                                      .n = 2,
+                                      .bound = 1};
+    const struct rci_pad_attrs p = {
         .begin = {0, pad, 0, 0}, .end = {0, pad, 0, 0}, .n = 4, .bound = 1};
     x = add(n, "Slice", NULL, &s, &x, 1);
     return add(n, "Pad", NULL, &p, &x, 1);
 }
 
-void net_split(struct net *n, rc_id x, const int64_t *sizes, uint32_t count, rc_id *out)
+void net_split(struct net *n, rci_id x, const int64_t *sizes, uint32_t count, rci_id *out)
 {
-    struct rc_split_attrs a = {.axis = 1, .n = (int32_t) count};
-    rc_id node;
+    struct rci_split_attrs a = {.axis = 1, .n = (int32_t) count};
+    rci_id node;
     for (uint32_t i = 0; i < count; i++)
         a.sizes[i] = sizes[i];
-    OK(rc_graph_add_node(n->g, &node, op_of("Split"), NULL, &a, &x, 1, NULL, count));
+    OK(rci_graph_add_node(n->g, &node, op_of("Split"), NULL, &a, &x, 1, NULL, count));
     memcpy(out, n->g->nodes[node].out, count * sizeof(*out));
 }
 
-rc_id net_cbr(struct net *n, const char *name, rc_id x, struct net_conv o)
+rci_id net_cbr(struct net *n, const char *name, rci_id x, struct net_conv o)
 {
     char bn[64];
     snprintf(bn, sizeof(bn), "%s.bn", name);
@@ -176,67 +176,67 @@ rc_id net_cbr(struct net *n, const char *name, rc_id x, struct net_conv o)
 
 /* --- evaluation --- */
 
-static void run_node(const struct rc_graph *g, const struct rc_node *n, struct rc_tensor *all)
+static void run_node(const struct rc_graph *g, const struct rci_node *n, struct rci_tensor *all)
 {
-    struct rc_tensor in[64] = {{0}}, out[64] = {{0}};
+    struct rci_tensor in[64] = {{0}}, out[64] = {{0}};
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != RC_NONE)
             in[i] = all[n->in[i]];
     for (uint32_t i = 0; i < n->n_out; i++) {
-        struct rc_tensor *t = &all[n->out[i]];
-        const struct rc_shape shape = t->shape;
-        OK(rc_tensor_new(t, g->ctx, t->dtype, &shape));
+        struct rci_tensor *t = &all[n->out[i]];
+        const struct rci_shape shape = t->shape;
+        OK(rci_tensor_new(t, g->ctx, t->dtype, &shape));
         out[i] = *t;
     }
     void *saved = NULL;
     if (n->op->saved_bytes)
-        saved = rc_alloc(g->ctx, n->op->saved_bytes(n, in) + 1);
-    const struct rc_call call = {.node = n, .ctx = g->ctx, .in = in, .out = out, .saved = saved};
+        saved = rci_alloc(g->ctx, n->op->saved_bytes(n, in) + 1);
+    const struct rci_call call = {.node = n, .ctx = g->ctx, .in = in, .out = out, .saved = saved};
     OK(n->op->forward(&call));
-    rc_release(saved);
+    rci_release(saved);
 }
 
-void net_run(const struct rc_graph *g, int64_t batch, const float *x, struct rc_tensor *out)
+void net_run(const struct rc_graph *g, int64_t batch, const float *x, struct rci_tensor *out)
 {
-    rc_id *order;
+    rci_id *order;
     uint32_t n;
-    struct rc_tensor *all = rc_alloc_array(g->ctx, g->n_values, sizeof(*all));
-    OK(rc_graph_infer_at(g, batch, all));
+    struct rci_tensor *all = rci_alloc_array(g->ctx, g->n_values, sizeof(*all));
+    OK(rci_graph_infer_at(g, batch, all));
     for (uint32_t v = 0; v < g->n_values; v++)
         all[v].data = g->values[v].tensor.data;
     all[g->inputs[0]].data = (void *) x;
-    OK(rc_graph_order(g, &order, &n));
+    OK(rci_graph_order(g, &order, &n));
     for (uint32_t i = 0; i < n; i++)
         run_node(g, &g->nodes[order[i]], all);
-    OK(rc_tensor_copy(out, g->ctx, &all[g->outputs[0]]));
+    OK(rci_tensor_copy(out, g->ctx, &all[g->outputs[0]]));
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = 0; k < g->nodes[order[i]].n_out; k++)
-            rc_tensor_free(&all[g->nodes[order[i]].out[k]]);
-    rc_release(order);
-    rc_release(all);
+            rci_tensor_free(&all[g->nodes[order[i]].out[k]]);
+    rci_release(order);
+    rci_release(all);
 }
 
 double net_difference(const struct rc_graph *a, const struct rc_graph *b, int64_t batch)
 {
-    struct rc_tensor ya, yb;
-    struct rc_rng r = rc_rng_make(3, 1, 4);
-    const int64_t n = rc_shape_count(&a->values[a->inputs[0]].tensor.shape) / a->batch * batch;
-    float *x = rc_alloc_array(a->ctx, (size_t) n, sizeof(*x));
+    struct rci_tensor ya, yb;
+    struct rci_rng r = rci_rng_make(3, 1, 4);
+    const int64_t n = rci_shape_count(&a->values[a->inputs[0]].tensor.shape) / a->batch * batch;
+    float *x = rci_alloc_array(a->ctx, (size_t) n, sizeof(*x));
     for (int64_t i = 0; i < n; i++)
-        x[i] = (float) rc_rng_normal(&r);
+        x[i] = (float) rci_rng_normal(&r);
     net_run(a, batch, x, &ya);
     net_run(b, batch, x, &yb);
-    assert_true(rc_shape_equal(&ya.shape, &yb.shape));
+    assert_true(rci_shape_equal(&ya.shape, &yb.shape));
     double worst = 0, scale = 0;
-    for (int64_t i = 0; i < rc_shape_count(&ya.shape); i++) {
+    for (int64_t i = 0; i < rci_shape_count(&ya.shape); i++) {
         const double p = ((float *) ya.data)[i], q = ((float *) yb.data)[i];
         assert_false(isnan(p));
         worst = fmax(worst, fabs(p - q));
         scale = fmax(scale, fabs(q));
     }
     assert_true(scale > 0);
-    rc_tensor_free(&ya);
-    rc_tensor_free(&yb);
-    rc_release(x);
+    rci_tensor_free(&ya);
+    rci_tensor_free(&yb);
+    rci_release(x);
     return worst / scale;
 }

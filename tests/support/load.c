@@ -6,12 +6,12 @@ rc_status load_bytes(struct pb bytes, struct rc_context *c, struct rc_graph **g)
 {
     struct rc_graph *own = NULL;
     const rc_status st =
-        rc_onnx_load_memory(&own, c, bytes.data ? bytes.data : (uint8_t *) "", bytes.size);
+        rci_onnx_load_memory(&own, c, bytes.data ? bytes.data : (uint8_t *) "", bytes.size);
     pb_free(&bytes);
     if (g)
         *g = own;
     else
-        rc_graph_destroy(own);
+        rci_graph_destroy(own);
     return st;
 }
 

@@ -3,9 +3,9 @@
 
 void noise_image(uint64_t index, float *pixels, uint64_t count)
 {
-    struct rc_rng r = rc_rng_make(11, index, 0);
+    struct rci_rng r = rci_rng_make(11, index, 0);
     for (uint64_t i = 0; i < count; i++)
-        pixels[i] = (float) rc_rng_normal(&r);
+        pixels[i] = (float) rci_rng_normal(&r);
 }
 
 /* `user` is the number of pixels. */

@@ -6,25 +6,25 @@
 
 #include <math.h>
 
-static void fill_random(const struct rc_tensor *t, uint64_t stream)
+static void fill_random(const struct rci_tensor *t, uint64_t stream)
 {
-    struct rc_rng r = rc_rng_make(7, 11, stream);
-    for (int64_t i = 0, n = rc_shape_count(&t->shape); i < n; i++)
-        ((float *) t->data)[i] = (float) (2 * rc_rng_uniform(&r) - 1);
+    struct rci_rng r = rci_rng_make(7, 11, stream);
+    for (int64_t i = 0, n = rci_shape_count(&t->shape); i < n; i++)
+        ((float *) t->data)[i] = (float) (2 * rci_rng_uniform(&r) - 1);
 }
 
 static void build(struct opcheck *c, const char *name, const void *attrs,
-                  const struct rc_tensor *in, uint32_t n_in, uint32_t n_out)
+                  const struct rci_tensor *in, uint32_t n_in, uint32_t n_out)
 {
-    const struct rc_op *op = rc_op_find(NULL, name);
-    rc_id id, ids[OPCHECK_MAX];
+    const struct rci_op *op = rci_op_find(NULL, name);
+    rci_id id, ids[OPCHECK_MAX];
     char label[16];
     if (!op)
         fail_msg("no operator %s", name);
     assert_true(n_in <= OPCHECK_MAX && n_out <= OPCHECK_MAX);
     memset(c, 0, sizeof(*c));
     c->ctx = test_context();
-    OK(rc_graph_create(&c->g, c->ctx));
+    OK(rci_graph_create(&c->g, c->ctx));
     c->g->opset = 13;
     c->g->batch = 1;
     for (uint32_t i = 0; i < n_in; i++) {
@@ -33,42 +33,42 @@ static void build(struct opcheck *c, const char *name, const void *attrs,
         if (!in[i].dtype)
             continue;
         snprintf(label, sizeof(label), "x%u", i);
-        OK(rc_graph_add_input(c->g, &ids[i], label, in[i].dtype, &in[i].shape));
-        OK(rc_tensor_new(&c->in[i], c->ctx, in[i].dtype, &in[i].shape));
+        OK(rci_graph_add_input(c->g, &ids[i], label, in[i].dtype, &in[i].shape));
+        OK(rci_tensor_new(&c->in[i], c->ctx, in[i].dtype, &in[i].shape));
         if (in[i].data)
-            memcpy(c->in[i].data, in[i].data, rc_tensor_bytes(&in[i]));
+            memcpy(c->in[i].data, in[i].data, rci_tensor_bytes(&in[i]));
         else if (in[i].dtype == RC_F32)
             fill_random(&c->in[i], i);
     }
-    OK(rc_graph_add_node(c->g, &id, op, "under_test", attrs, ids, n_in, NULL, n_out));
+    OK(rci_graph_add_node(c->g, &id, op, "under_test", attrs, ids, n_in, NULL, n_out));
     c->node = &c->g->nodes[id];
 }
 
 static rc_status infer(struct opcheck *c)
 {
-    const struct rc_infer i = {c->g, c->node, c->in, c->out};
+    const struct rci_infer i = {c->g, c->node, c->in, c->out};
     return c->node->op->infer(&i);
 }
 
-void opcheck_open(struct opcheck *c, const char *op, const void *attrs, const struct rc_tensor *in,
+void opcheck_open(struct opcheck *c, const char *op, const void *attrs, const struct rci_tensor *in,
                   uint32_t n_in, uint32_t n_out)
 {
     build(c, op, attrs, in, n_in, n_out);
     OK(infer(c));
     for (uint32_t k = 0; k < n_out; k++) {
-        const struct rc_shape s = c->out[k].shape;
-        assert_true(rc_dtype_size(c->out[k].dtype) > 0);
-        OK(rc_tensor_new(&c->out[k], c->ctx, c->out[k].dtype, &s));
+        const struct rci_shape s = c->out[k].shape;
+        assert_true(rci_dtype_size(c->out[k].dtype) > 0);
+        OK(rci_tensor_new(&c->out[k], c->ctx, c->out[k].dtype, &s));
     }
     if (c->node->op->saved_bytes) {
-        c->saved = rc_alloc_zero(c->ctx, c->node->op->saved_bytes(c->node, c->in));
+        c->saved = rci_alloc_zero(c->ctx, c->node->op->saved_bytes(c->node, c->in));
         assert_non_null(c->saved);
     }
 }
 
-static struct rc_call call_of(const struct opcheck *c)
+static struct rci_call call_of(const struct opcheck *c)
 {
-    return (struct rc_call){.node = c->node,
+    return (struct rci_call){.node = c->node,
                             .ctx = c->ctx,
                             .in = c->in,
                             .out = c->out,
@@ -82,20 +82,20 @@ static struct rc_call call_of(const struct opcheck *c)
 
 void opcheck_forward(struct opcheck *c)
 {
-    const struct rc_call call = call_of(c);
+    const struct rci_call call = call_of(c);
     assert_non_null(c->node->op->forward);
     OK(c->node->op->forward(&call));
 }
 
-static void gradient_buffer(struct opcheck *c, struct rc_tensor *d, const struct rc_tensor *of)
+static void gradient_buffer(struct opcheck *c, struct rci_tensor *d, const struct rci_tensor *of)
 {
     if (of->dtype && !d->data)
-        OK(rc_tensor_new(d, c->ctx, RC_F32, &of->shape));
+        OK(rci_tensor_new(d, c->ctx, RC_F32, &of->shape));
 }
 
 void opcheck_backward(struct opcheck *c)
 {
-    const struct rc_call call = call_of(c);
+    const struct rci_call call = call_of(c);
     assert_non_null(c->node->op->backward);
     for (uint32_t k = 0; k < c->node->n_out; k++) {
         gradient_buffer(c, &c->d_out[k], &c->out[k]);
@@ -106,7 +106,7 @@ void opcheck_backward(struct opcheck *c)
             continue;
         gradient_buffer(c, &c->d_in[k], &c->in[k]);
         /* backward must overwrite, not add */
-        memset(c->d_in[k].data, 0x7f, rc_tensor_bytes(&c->d_in[k]));
+        memset(c->d_in[k].data, 0x7f, rci_tensor_bytes(&c->d_in[k]));
     }
     OK(c->node->op->backward(&call));
 }
@@ -114,25 +114,25 @@ void opcheck_backward(struct opcheck *c)
 void opcheck_close(struct opcheck *c)
 {
     for (uint32_t k = 0; k < OPCHECK_MAX; k++) {
-        rc_tensor_free(&c->in[k]);
-        rc_tensor_free(&c->out[k]);
-        rc_tensor_free(&c->d_in[k]);
-        rc_tensor_free(&c->d_out[k]);
+        rci_tensor_free(&c->in[k]);
+        rci_tensor_free(&c->out[k]);
+        rci_tensor_free(&c->d_in[k]);
+        rci_tensor_free(&c->d_out[k]);
     }
-    rc_release(c->saved);
-    rc_graph_destroy(c->g);
+    rci_release(c->saved);
+    rci_graph_destroy(c->g);
     test_context_done(c->ctx);
 }
 
-void opcheck_shape(const struct opcheck *c, struct rc_shape expected)
+void opcheck_shape(const struct opcheck *c, struct rci_shape expected)
 {
     char a[RC_SHAPE_TEXT], b[RC_SHAPE_TEXT];
-    if (!rc_shape_equal(&c->out[0].shape, &expected))
+    if (!rci_shape_equal(&c->out[0].shape, &expected))
         fail_msg("%s: result of shape %s, expected %s", c->node->op->name,
-                 rc_shape_text(&c->out[0].shape, a), rc_shape_text(&expected, b));
+                 rci_shape_text(&c->out[0].shape, a), rci_shape_text(&expected, b));
 }
 
-static double element(const struct rc_tensor *t, int64_t i)
+static double element(const struct rci_tensor *t, int64_t i)
 {
     switch (t->dtype) {
     case RC_F32:
@@ -150,15 +150,15 @@ static double element(const struct rc_tensor *t, int64_t i)
     }
 }
 
-void opcheck_expect(struct opcheck *c, const struct rc_tensor *expected, double tolerance)
+void opcheck_expect(struct opcheck *c, const struct rci_tensor *expected, double tolerance)
 {
-    const struct rc_tensor *y = &c->out[0];
+    const struct rci_tensor *y = &c->out[0];
     opcheck_forward(c);
     opcheck_shape(c, expected->shape);
     if (y->dtype != expected->dtype)
-        fail_msg("%s: result of type %s, expected %s", c->node->op->name, rc_dtype_name(y->dtype),
-                 rc_dtype_name(expected->dtype));
-    for (int64_t i = 0, n = rc_shape_count(&y->shape); i < n; i++) {
+        fail_msg("%s: result of type %s, expected %s", c->node->op->name, rci_dtype_name(y->dtype),
+                 rci_dtype_name(expected->dtype));
+    for (int64_t i = 0, n = rci_shape_count(&y->shape); i < n; i++) {
         const double got = element(y, i), want = element(expected, i);
         if (!(fabs(got - want) <= tolerance * (1 + fabs(want))))
             fail_msg("%s: element %lld is %.9g, expected %.9g", c->node->op->name, (long long) i,
@@ -172,20 +172,20 @@ static double loss(struct opcheck *c)
     double sum = 0;
     opcheck_forward(c);
     for (uint32_t k = 0; k < c->node->n_out; k++)
-        for (int64_t i = 0, n = rc_shape_count(&c->out[k].shape);
+        for (int64_t i = 0, n = rci_shape_count(&c->out[k].shape);
              c->out[k].dtype == RC_F32 && i < n; i++)
             sum += element(&c->out[k], i) * element(&c->d_out[k], i);
     return sum;
 }
 
-static void put_back(struct opcheck *c, const struct rc_tensor *original)
+static void put_back(struct opcheck *c, const struct rci_tensor *original)
 {
     for (uint32_t k = 0; k < c->node->n_in; k++)
         if (c->in[k].data)
-            memcpy(c->in[k].data, original[k].data, rc_tensor_bytes(&c->in[k]));
+            memcpy(c->in[k].data, original[k].data, rci_tensor_bytes(&c->in[k]));
 }
 
-static void check_element(struct opcheck *c, const struct rc_tensor *original, uint32_t k,
+static void check_element(struct opcheck *c, const struct rci_tensor *original, uint32_t k,
                           int64_t i, double h[2])
 {
     float *x = (float *) c->in[k].data + i;
@@ -206,24 +206,24 @@ static void check_element(struct opcheck *c, const struct rc_tensor *original, u
 
 void opcheck_gradient(struct opcheck *c, double step, double tolerance, uint32_t skip)
 {
-    struct rc_tensor original[OPCHECK_MAX] = {{0}};
+    struct rci_tensor original[OPCHECK_MAX] = {{0}};
     double h[2] = {step, tolerance};
     for (uint32_t k = 0; k < c->node->n_in; k++)
         if (c->in[k].data)
-            OK(rc_tensor_copy(&original[k], c->ctx, &c->in[k]));
+            OK(rci_tensor_copy(&original[k], c->ctx, &c->in[k]));
     opcheck_forward(c);
     opcheck_backward(c);
     put_back(c, original);
     for (uint32_t k = 0; k < c->node->n_in; k++)
         for (int64_t i = 0;
-             c->in[k].dtype == RC_F32 && !(skip >> k & 1) && i < rc_shape_count(&c->in[k].shape);
+             c->in[k].dtype == RC_F32 && !(skip >> k & 1) && i < rci_shape_count(&c->in[k].shape);
              i++)
             check_element(c, original, k, i, h);
     for (uint32_t k = 0; k < OPCHECK_MAX; k++)
-        rc_tensor_free(&original[k]);
+        rci_tensor_free(&original[k]);
 }
 
-void opcheck_gradient_of(const char *op, const void *attrs, const struct rc_tensor *in,
+void opcheck_gradient_of(const char *op, const void *attrs, const struct rci_tensor *in,
                          uint32_t n_in, uint32_t n_out, double step, double tolerance)
 {
     struct opcheck c;
@@ -232,14 +232,14 @@ void opcheck_gradient_of(const char *op, const void *attrs, const struct rc_tens
     opcheck_close(&c);
 }
 
-void opcheck_refused(const char *op, const void *attrs, const struct rc_tensor *in, uint32_t n_in,
+void opcheck_refused(const char *op, const void *attrs, const struct rci_tensor *in, uint32_t n_in,
                      uint32_t n_out, rc_status status, const char *text)
 {
     struct opcheck c;
     build(&c, op, attrs, in, n_in, n_out);
     for (uint32_t k = 0; k < n_in; k++)
         if (!in[k].data)
-            rc_tensor_free(&c.in[k]); /* unknown values stay unknown */
+            rci_tensor_free(&c.in[k]); /* unknown values stay unknown */
     const rc_status st = infer(&c);
     const char *start = "node \"under_test\"";
     if (st != status || strncmp(rc_last_error(), start, strlen(start)) ||

@@ -6,76 +6,76 @@
 
 #include "base/rng.h"
 
-static rc_id constant(struct opnet *n, struct rc_shape s, float lo, float hi)
+static rci_id constant(struct opnet *n, struct rci_shape s, float lo, float hi)
 {
-    struct rc_tensor t;
+    struct rci_tensor t;
     char name[16];
-    rc_id id;
-    OK(rc_tensor_new(&t, n->ctx, RC_F32, &s));
-    struct rc_rng r = rc_rng_make(3, 4, n->seed++);
-    for (int64_t i = 0, k = rc_shape_count(&s); i < k; i++)
-        ((float *) t.data)[i] = lo + (hi - lo) * (float) rc_rng_uniform(&r);
+    rci_id id;
+    OK(rci_tensor_new(&t, n->ctx, RC_F32, &s));
+    struct rci_rng r = rci_rng_make(3, 4, n->seed++);
+    for (int64_t i = 0, k = rci_shape_count(&s); i < k; i++)
+        ((float *) t.data)[i] = lo + (hi - lo) * (float) rci_rng_uniform(&r);
     snprintf(name, sizeof(name), "c%u", n->seed);
-    OK(rc_graph_add_const(n->g, &id, name, &t));
-    rc_tensor_free(&t);
+    OK(rci_graph_add_const(n->g, &id, name, &t));
+    rci_tensor_free(&t);
     return id;
 }
 
-static rc_id node(struct opnet *n, const char *op, const void *attrs, const rc_id *in,
-                  uint32_t n_in, uint32_t n_out)
+static rci_id node(struct opnet *n, const char *op, const void *attrs, const rci_id *in,
+                   uint32_t n_in, uint32_t n_out)
 {
     char name[32];
-    rc_id id;
-    const struct rc_op *o = rc_op_find(NULL, op);
+    rci_id id;
+    const struct rci_op *o = rci_op_find(NULL, op);
     assert_non_null(o);
     snprintf(name, sizeof(name), "n%u", n->g->n_nodes);
-    OK(rc_graph_add_node(n->g, &id, o, name, attrs, in, n_in, NULL, n_out));
+    OK(rci_graph_add_node(n->g, &id, o, name, attrs, in, n_in, NULL, n_out));
     return id;
 }
 
-static rc_id first_of(const struct opnet *n, rc_id id)
+static rci_id first_of(const struct opnet *n, rci_id id)
 {
     return n->g->nodes[id].out[0];
 }
 
 /* Put `op` behind the value reached so far. */
-static rc_id then(struct opnet *n, const char *op, const void *attrs)
+static rci_id then(struct opnet *n, const char *op, const void *attrs)
 {
     n->at = first_of(n, node(n, op, attrs, &n->at, 1, 1));
     return n->at;
 }
 
-static rc_id binary(struct opnet *n, const char *op, rc_id a, rc_id b)
+static rci_id binary(struct opnet *n, const char *op, rci_id a, rci_id b)
 {
-    return n->at = first_of(n, node(n, op, NULL, (rc_id[]){a, b}, 2, 1));
+    return n->at = first_of(n, node(n, op, NULL, (rci_id[]){a, b}, 2, 1));
 }
 
-static rc_id conv(struct opnet *n, rc_id x, int64_t from, int64_t to)
+static rci_id conv(struct opnet *n, rci_id x, int64_t from, int64_t to)
 {
-    const rc_id w = constant(n, RC_SHAPE(to, from, 1, 1), -1, 1);
-    const rc_id b = constant(n, RC_SHAPE(to), -1, 1);
-    struct rc_conv_attrs a = {0};
+    const rci_id w = constant(n, RC_SHAPE(to, from, 1, 1), -1, 1);
+    const rci_id b = constant(n, RC_SHAPE(to), -1, 1);
+    struct rci_conv_attrs a = {0};
     if (n->w1 == RC_NONE)
         n->w1 = w;
-    return n->at = first_of(n, node(n, "Conv", &a, (rc_id[]){x, w, b}, 3, 1));
+    return n->at = first_of(n, node(n, "Conv", &a, (rci_id[]){x, w, b}, 3, 1));
 }
 
 static void gemm(struct opnet *n, int64_t from)
 {
-    const struct rc_gemm_attrs a = RC_GEMM_ATTRS_INIT;
-    const rc_id w = constant(n, RC_SHAPE(5, from), -1, 1);
-    n->at = first_of(n, node(n, "Gemm", &a, (rc_id[]){n->at, w}, 2, 1));
+    const struct rci_gemm_attrs a = RC_GEMM_ATTRS_INIT;
+    const rci_id w = constant(n, RC_SHAPE(5, from), -1, 1);
+    n->at = first_of(n, node(n, "Gemm", &a, (rci_id[]){n->at, w}, 2, 1));
 }
 
 /* --- what lies between: from [2,8,4,4], each ends in a layer of its own --- */
 
 static void through_maps(struct opnet *n)
 {
-    const struct rc_clip_attrs clip = {.lo = 0.25, .hi = 6, .n_bounds = 2};
-    const struct rc_leaky_attrs leaky = {0.1f};
-    const struct rc_hardsigmoid_attrs hard = {0.2f, 0.5f};
-    const struct rc_dropout_attrs drop = {.ratio = 0.5f};
-    const struct rc_cast_attrs cast = {RC_F32};
+    const struct rci_clip_attrs clip = {.lo = 0.25, .hi = 6, .n_bounds = 2};
+    const struct rci_leaky_attrs leaky = {0.1f};
+    const struct rci_hardsigmoid_attrs hard = {0.2f, 0.5f};
+    const struct rci_dropout_attrs drop = {.ratio = 0.5f};
+    const struct rci_cast_attrs cast = {RC_F32};
     then(n, "LeakyRelu", &leaky);
     then(n, "Clip", &clip);
     then(n, "HardSwish", NULL);
@@ -89,8 +89,8 @@ static void through_maps(struct opnet *n)
 
 static void through_a_gate(struct opnet *n)
 {
-    const struct rc_reduce_attrs mean = {.axes = {2, 3}, .n = 2, .keepdims = 1};
-    const rc_id x = n->at;
+    const struct rci_reduce_attrs mean = {.axes = {2, 3}, .n = 2, .keepdims = 1};
+    const rci_id x = n->at;
     then(n, "ReduceMean", &mean);
     conv(n, n->at, 8, 4);
     then(n, "Sigmoid", NULL);
@@ -110,22 +110,22 @@ static void through_constants(struct opnet *n)
 
 static void through_flatten(struct opnet *n)
 {
-    const struct rc_axis_attrs one = {1};
+    const struct rci_axis_attrs one = {1};
     then(n, "Flatten", &one);
     gemm(n, 8 * 16);
 }
 
 static void through_reshape_to_rows(struct opnet *n)
 {
-    const struct rc_reshape_attrs a = {.dims = {2, 128}, .rank = 2, .bound = 1};
+    const struct rci_reshape_attrs a = {.dims = {2, 128}, .rank = 2, .bound = 1};
     then(n, "Reshape", &a);
     gemm(n, 8 * 16);
 }
 
 static void through_reshape_and_back(struct opnet *n)
 {
-    const struct rc_reshape_attrs a = {.dims = {0, 8, -1}, .rank = 3, .bound = 1};
-    const struct rc_reshape_attrs b = {.dims = {0, 8, 4, 4}, .rank = 4, .bound = 1};
+    const struct rci_reshape_attrs a = {.dims = {0, 8, -1}, .rank = 3, .bound = 1};
+    const struct rci_reshape_attrs b = {.dims = {0, 8, 4, 4}, .rank = 4, .bound = 1};
     then(n, "Reshape", &a);
     then(n, "Reshape", &b);
     conv(n, n->at, 8, 3);
@@ -133,8 +133,8 @@ static void through_reshape_and_back(struct opnet *n)
 
 static void through_reshape_that_splits(struct opnet *n)
 {
-    const struct rc_reshape_attrs a = {.dims = {0, 4, 2, 16}, .rank = 4, .bound = 1};
-    const struct rc_reshape_attrs b = {.dims = {2, 8, 4, 4}, .rank = 4, .bound = 1};
+    const struct rci_reshape_attrs a = {.dims = {0, 4, 2, 16}, .rank = 4, .bound = 1};
+    const struct rci_reshape_attrs b = {.dims = {2, 8, 4, 4}, .rank = 4, .bound = 1};
     then(n, "Reshape", &a);
     then(n, "Reshape", &b);
     conv(n, n->at, 8, 3);
@@ -142,8 +142,8 @@ static void through_reshape_that_splits(struct opnet *n)
 
 static void through_transposes(struct opnet *n)
 {
-    const struct rc_transpose_attrs a = {.perm = {0, 2, 3, 1}, .n = 4};
-    const struct rc_transpose_attrs b = {.perm = {0, 3, 1, 2}, .n = 4};
+    const struct rci_transpose_attrs a = {.perm = {0, 2, 3, 1}, .n = 4};
+    const struct rci_transpose_attrs b = {.perm = {0, 3, 1, 2}, .n = 4};
     then(n, "Transpose", &a);
     then(n, "Transpose", &b);
     conv(n, n->at, 8, 3);
@@ -151,19 +151,19 @@ static void through_transposes(struct opnet *n)
 
 static void through_slice(struct opnet *n)
 {
-    const struct rc_slice_attrs a = {.starts = {2, 0},
-                                     .ends = {7, INT64_MAX},
-                                     .axes = {1, 2},
-                                     .steps = {1, 2},
-                                     .n = 2,
-                                     .bound = 1};
+    const struct rci_slice_attrs a = {.starts = {2, 0},
+                                      .ends = {7, INT64_MAX},
+                                      .axes = {1, 2},
+                                      .steps = {1, 2},
+                                      .n = 2,
+                                      .bound = 1};
     then(n, "Slice", &a);
     conv(n, n->at, 5, 3);
 }
 
 static void through_reverse(struct opnet *n)
 {
-    const struct rc_slice_attrs a = {
+    const struct rci_slice_attrs a = {
         .starts = {-1}, .ends = {INT64_MIN}, .axes = {1}, .steps = {-1}, .n = 1, .bound = 1};
     then(n, "Slice", &a);
     conv(n, n->at, 8, 3);
@@ -171,33 +171,33 @@ static void through_reverse(struct opnet *n)
 
 static void through_pad(struct opnet *n)
 {
-    const struct rc_pad_attrs a = {.begin = {0, 2, 1, 0}, .end = {0, 3, 0, 1}, .n = 4, .bound = 1};
+    const struct rci_pad_attrs a = {.begin = {0, 2, 1, 0}, .end = {0, 3, 0, 1}, .n = 4, .bound = 1};
     then(n, "Pad", &a);
     conv(n, n->at, 13, 3);
 }
 
 static void through_split_and_concat(struct opnet *n)
 {
-    const struct rc_split_attrs s = {.axis = 1, .sizes = {3, 5}, .n = 2};
-    const struct rc_concat_attrs c = {1};
-    const rc_id id = node(n, "Split", &s, &n->at, 1, 2);
-    const rc_id a = n->g->nodes[id].out[0], b = n->g->nodes[id].out[1];
-    n->at = first_of(n, node(n, "Concat", &c, (rc_id[]){b, a}, 2, 1));
+    const struct rci_split_attrs s = {.axis = 1, .sizes = {3, 5}, .n = 2};
+    const struct rci_concat_attrs c = {1};
+    const rci_id id = node(n, "Split", &s, &n->at, 1, 2);
+    const rci_id a = n->g->nodes[id].out[0], b = n->g->nodes[id].out[1];
+    n->at = first_of(n, node(n, "Concat", &c, (rci_id[]){b, a}, 2, 1));
     conv(n, n->at, 8, 3);
 }
 
 static void through_equal_split(struct opnet *n)
 {
-    const struct rc_split_attrs s = {.axis = 1};
-    const rc_id id = node(n, "Split", &s, &n->at, 1, 2);
+    const struct rci_split_attrs s = {.axis = 1};
+    const rci_id id = node(n, "Split", &s, &n->at, 1, 2);
     binary(n, "Mul", n->g->nodes[id].out[0], n->g->nodes[id].out[1]);
     conv(n, n->at, 4, 3);
 }
 
 static void through_squeeze_and_unsqueeze(struct opnet *n)
 {
-    const struct rc_reduce_attrs mean = {.axes = {2, 3}, .n = 2, .keepdims = 1};
-    const struct rc_axes_attrs drop = {.axes = {2, 3}, .n = 2}, back = {.axes = {-1, -2}, .n = 2};
+    const struct rci_reduce_attrs mean = {.axes = {2, 3}, .n = 2, .keepdims = 1};
+    const struct rci_axes_attrs drop = {.axes = {2, 3}, .n = 2}, back = {.axes = {-1, -2}, .n = 2};
     then(n, "ReduceMean", &mean);
     then(n, "Squeeze", &drop);
     then(n, "Unsqueeze", &back);
@@ -206,8 +206,8 @@ static void through_squeeze_and_unsqueeze(struct opnet *n)
 
 static void through_expand(struct opnet *n)
 {
-    const struct rc_reduce_attrs mean = {.axes = {2, 3}, .n = 2, .keepdims = 1};
-    const struct rc_expand_attrs a = {.dims = {8, 4, 4}, .rank = 3, .bound = 1};
+    const struct rci_reduce_attrs mean = {.axes = {2, 3}, .n = 2, .keepdims = 1};
+    const struct rci_expand_attrs a = {.dims = {8, 4, 4}, .rank = 3, .bound = 1};
     then(n, "ReduceMean", &mean);
     then(n, "Expand", &a);
     conv(n, n->at, 8, 3);
@@ -215,27 +215,27 @@ static void through_expand(struct opnet *n)
 
 static void through_gather_of_rows(struct opnet *n)
 {
-    const struct rc_axis_attrs two = {2};
-    const struct rc_tensor pick = {RC_I64, RC_SHAPE(2), (int64_t[]){3, 0}};
-    rc_id index;
-    OK(rc_graph_add_const(n->g, &index, "index", &pick));
-    n->at = first_of(n, node(n, "Gather", &two, (rc_id[]){n->at, index}, 2, 1));
+    const struct rci_axis_attrs two = {2};
+    const struct rci_tensor pick = {RC_I64, RC_SHAPE(2), (int64_t[]){3, 0}};
+    rci_id index;
+    OK(rci_graph_add_const(n->g, &index, "index", &pick));
+    n->at = first_of(n, node(n, "Gather", &two, (rci_id[]){n->at, index}, 2, 1));
     conv(n, n->at, 8, 3);
 }
 
 static void through_softmax_over_rows(struct opnet *n)
 {
-    const struct rc_softmax_attrs a = {.axis = 2};
+    const struct rci_softmax_attrs a = {.axis = 2};
     then(n, "Softmax", &a);
     conv(n, n->at, 8, 3);
 }
 
 static void through_quantization(struct opnet *n)
 {
-    const struct rc_quantize_attrs one = {.axis = 1};
-    const rc_id s = constant(n, RC_SHAPE(8), 0.01f, 0.02f);
-    n->at = first_of(n, node(n, "QuantizeLinear", &one, (rc_id[]){n->at, s}, 2, 1));
-    n->at = first_of(n, node(n, "DequantizeLinear", &one, (rc_id[]){n->at, s}, 2, 1));
+    const struct rci_quantize_attrs one = {.axis = 1};
+    const rci_id s = constant(n, RC_SHAPE(8), 0.01f, 0.02f);
+    n->at = first_of(n, node(n, "QuantizeLinear", &one, (rci_id[]){n->at, s}, 2, 1));
+    n->at = first_of(n, node(n, "DequantizeLinear", &one, (rci_id[]){n->at, s}, 2, 1));
     conv(n, n->at, 8, 3);
 }
 
@@ -263,36 +263,36 @@ const uint32_t opnet_count = sizeof(opnet_cases) / sizeof(opnet_cases[0]);
 
 void opnet_open(struct opnet *n, const struct opnet_case *c)
 {
-    const struct rc_shape s = RC_SHAPE(2, 3, 4, 4);
+    const struct rci_shape s = RC_SHAPE(2, 3, 4, 4);
     *n = (struct opnet){.ctx = test_context(), .w1 = RC_NONE};
-    OK(rc_graph_create(&n->g, n->ctx));
+    OK(rci_graph_create(&n->g, n->ctx));
     n->g->opset = 13;
     n->g->batch = 2;
-    OK(rc_graph_add_input(n->g, &n->x, "x", RC_F32, &s));
+    OK(rci_graph_add_input(n->g, &n->x, "x", RC_F32, &s));
     conv(n, n->x, 3, 8);
     c->between(n);
-    OK(rc_graph_set_outputs(n->g, &n->at, 1));
-    OK(rc_graph_infer(n->g));
-    OK(rc_graph_verify(n->g));
+    OK(rci_graph_set_outputs(n->g, &n->at, 1));
+    OK(rci_graph_infer(n->g));
+    OK(rci_graph_verify(n->g));
 }
 
 void opnet_close(struct opnet *n)
 {
-    rc_graph_destroy(n->g);
+    rci_graph_destroy(n->g);
     test_context_done(n->ctx);
 }
 
-struct rc_tensor opnet_input(const struct opnet *n)
+struct rci_tensor opnet_input(const struct opnet *n)
 {
-    struct rc_tensor x;
-    struct rc_rng r = rc_rng_make(8, 8, 8);
-    OK(rc_tensor_new(&x, n->ctx, RC_F32, &n->g->values[n->x].tensor.shape));
-    for (int64_t i = 0, k = rc_shape_count(&x.shape); i < k; i++)
-        ((float *) x.data)[i] = (float) rc_rng_normal(&r);
+    struct rci_tensor x;
+    struct rci_rng r = rci_rng_make(8, 8, 8);
+    OK(rci_tensor_new(&x, n->ctx, RC_F32, &n->g->values[n->x].tensor.shape));
+    for (int64_t i = 0, k = rci_shape_count(&x.shape); i < k; i++)
+        ((float *) x.data)[i] = (float) rci_rng_normal(&r);
     return x;
 }
 
-void opnet_add(struct opnet *n, const char *op, const void *attrs, const rc_id *in, uint32_t n_in)
+void opnet_add(struct opnet *n, const char *op, const void *attrs, const rci_id *in, uint32_t n_in)
 {
     n->at = first_of(n, node(n, op, attrs, in, n_in, 1));
 }

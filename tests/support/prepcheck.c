@@ -1,5 +1,5 @@
 #include "prepcheck.h"
-#include "kernel/onednn.h"
+#include "kernel/onednn/onednn.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,13 +9,13 @@ enum { MAX = RC_PREP_MAX };
 struct run {
     const struct prepcheck *c;
     struct rc_context *ctx;
-    struct rc_engine *engine;
+    struct rci_engine *engine;
     struct rc_graph *g;
-    struct rc_node *node;
-    struct rc_prep p;
-    const struct rc_md *have[MAX];
+    struct rci_node *node;
+    struct rci_prep p;
+    const struct rci_md *have[MAX];
     bool needs[MAX];
-    struct rc_tensor in[MAX], out[2], d_in[MAX], d_out[2], fast_in[MAX], fast_out, fast_d_in[MAX];
+    struct rci_tensor in[MAX], out[2], d_in[MAX], d_out[2], fast_in[MAX], fast_out, fast_d_in[MAX];
     void *packed_in[MAX], *packed_out, *packed_d_out, *packed_d_in[MAX], *again[MAX];
     void *saved, *plain_saved, *scratch;
 };
@@ -28,60 +28,60 @@ static float random_number(void)
     return (float) ((double) (seed >> 33) / (double) (1u << 31) * 2 - 1);
 }
 
-static struct rc_tensor make(struct run *r, const struct rc_tensor *like, bool random)
+static struct rci_tensor make(struct run *r, const struct rci_tensor *like, bool random)
 {
-    struct rc_tensor t;
-    OK(rc_tensor_new(&t, r->ctx, RC_F32, &like->shape));
-    for (int64_t i = 0, n = rc_shape_count(&t.shape); random && i < n; i++)
+    struct rci_tensor t;
+    OK(rci_tensor_new(&t, r->ctx, RC_F32, &like->shape));
+    for (int64_t i = 0, n = rci_shape_count(&t.shape); random && i < n; i++)
         ((float *) t.data)[i] = random_number();
     return t;
 }
 
-static const struct rc_md *arriving(struct run *r, const struct rc_tensor *t)
+static const struct rci_md *arriving(struct run *r, const struct rci_tensor *t)
 {
     static const dnnl_format_tag_t tag[] = {dnnl_abcd, dnnl_acdb, dnnl_aBcd8b, dnnl_aBcd16b};
     if (t->shape.rank != 4 || r->c->arrive == PREPCHECK_PLAIN)
         return NULL;
     dnnl_dims_t dims;
     dnnl_memory_desc_t d;
-    const struct rc_md *md;
+    const struct rci_md *md;
     for (int i = 0; i < 4; i++)
         dims[i] = t->shape.dim[i];
-    assert_int_equal(rc_dmd_with_tag(&d, 4, dims, dnnl_f32, tag[r->c->arrive]), dnnl_success);
-    OK(rc_md_intern(r->engine, RC_DMD(d), &md));
-    rc_dmd_clear(&d);
+    assert_int_equal(rci_dmd_with_tag(&d, 4, dims, dnnl_f32, tag[r->c->arrive]), dnnl_success);
+    OK(rci_md_intern(r->engine, RC_DMD(d), &md));
+    rci_dmd_clear(&d);
     return md;
 }
 
-static void convert(struct run *r, const struct rc_shape *s, const struct rc_md *from,
-                    const void *a, const struct rc_md *to, void *b)
+static void convert(struct run *r, const struct rci_shape *s, const struct rci_md *from,
+                    const void *a, const struct rci_md *to, void *b)
 {
-    const struct rc_md *plain;
-    struct rc_reorder *o;
-    OK(rc_md_plain(r->engine, RC_F32, s, &plain));
-    OK(rc_reorder_create(&o, r->engine, from ? from : plain, to ? to : plain));
-    void *scratch = rc_alloc(r->ctx, rc_reorder_scratch(o));
-    OK(rc_reorder_run(o, a, b, scratch));
-    rc_release(scratch);
-    rc_reorder_destroy(o);
+    const struct rci_md *plain;
+    struct rci_reorder *o;
+    OK(rci_md_plain(r->engine, RC_F32, s, &plain));
+    OK(rci_reorder_create(&o, r->engine, from ? from : plain, to ? to : plain));
+    void *scratch = rci_alloc(r->ctx, rci_reorder_scratch(o));
+    OK(rci_reorder_run(o, a, b, scratch));
+    rci_release(scratch);
+    rci_reorder_destroy(o);
 }
 
-static size_t bytes_of(const struct rc_md *md, const struct rc_tensor *t)
+static size_t bytes_of(const struct rci_md *md, const struct rci_tensor *t)
 {
-    return md ? rc_md_bytes(md) : rc_tensor_bytes(t);
+    return md ? rci_md_bytes(md) : rci_tensor_bytes(t);
 }
 
 /* Garbage, so that what is not written shows. */
-static void *blank(struct run *r, const struct rc_md *md, const struct rc_tensor *t)
+static void *blank(struct run *r, const struct rci_md *md, const struct rci_tensor *t)
 {
-    void *p = rc_alloc(r->ctx, bytes_of(md, t));
+    void *p = rci_alloc(r->ctx, bytes_of(md, t));
     memset(p, 0xff, bytes_of(md, t));
     return p;
 }
 
-static void *pack(struct run *r, const struct rc_md *md, const struct rc_tensor *t)
+static void *pack(struct run *r, const struct rci_md *md, const struct rci_tensor *t)
 {
-    void *p = rc_alloc_zero(r->ctx, bytes_of(md, t));
+    void *p = rci_alloc_zero(r->ctx, bytes_of(md, t));
     convert(r, &t->shape, NULL, t->data, md, p);
     return p;
 }
@@ -89,8 +89,8 @@ static void *pack(struct run *r, const struct rc_md *md, const struct rc_tensor 
 /* As the operator packs it, over garbage. */
 static void *pack_own(struct run *r, uint32_t i)
 {
-    const struct rc_packing *how = &r->p.packing[i];
-    void *p = rc_alloc(r->ctx, how->bytes);
+    const struct rci_packing *how = &r->p.packing[i];
+    void *p = rci_alloc(r->ctx, how->bytes);
     memset(p, 0xff, how->bytes);
     how->pack(r->p.state, r->in[i].data, p);
     return p;
@@ -99,7 +99,7 @@ static void *pack_own(struct run *r, uint32_t i)
 /* Operands as they are after the run, in plain form. */
 static void unpack_operand(struct run *r, uint32_t i)
 {
-    const struct rc_packing *how = &r->p.packing[i];
+    const struct rci_packing *how = &r->p.packing[i];
     r->fast_in[i] = make(r, &r->in[i], false);
     if (!how->bytes) {
         convert(r, &r->in[i].shape, r->p.want[i], r->packed_in[i], NULL, r->fast_in[i].data);
@@ -107,33 +107,34 @@ static void unpack_operand(struct run *r, uint32_t i)
     }
     void *again = pack_own(r, i);
     assert_memory_equal(again, r->packed_in[i], how->bytes);
-    rc_release(again);
-    memcpy(r->fast_in[i].data, r->in[i].data, rc_tensor_bytes(&r->in[i]));
+    rci_release(again);
+    memcpy(r->fast_in[i].data, r->in[i].data, rci_tensor_bytes(&r->in[i]));
 }
 
 static void open_graph(struct run *r)
 {
     const struct prepcheck *c = r->c;
-    rc_id ins[MAX], node;
-    OK(rc_graph_create(&r->g, r->ctx));
+    rci_id ins[MAX], node;
+    OK(rci_graph_create(&r->g, r->ctx));
     for (uint32_t i = 0; i < c->n_in; i++) {
         ins[i] = RC_NONE;
         if (!c->in[i].dtype)
             continue;
         char name[8];
         snprintf(name, sizeof(name), "x%u", i);
-        OK(rc_graph_add_input(r->g, &ins[i], name, RC_F32, &c->in[i].shape));
+        OK(rci_graph_add_input(r->g, &ins[i], name, RC_F32, &c->in[i].shape));
         r->in[i] = make(r, &c->in[i], true);
-        for (int64_t k = 0, n = rc_shape_count(&r->in[i].shape); c->positive >> i & 1 && k < n; k++)
+        for (int64_t k = 0, n = rci_shape_count(&r->in[i].shape); c->positive >> i & 1 && k < n;
+             k++)
             ((float *) r->in[i].data)[k] = 1 + ((float *) r->in[i].data)[k] / 2;
         r->have[i] = i && !c->all_arrive ? NULL : arriving(r, &r->in[i]);
         r->needs[i] = c->training && !(c->no_grad >> i & 1);
     }
-    const struct rc_op *op = rc_op_find(NULL, c->op);
+    const struct rci_op *op = rci_op_find(NULL, c->op);
     assert_non_null(op);
-    OK(rc_graph_add_node(r->g, &node, op, "node", c->attrs, ins, c->n_in, NULL, 1));
+    OK(rci_graph_add_node(r->g, &node, op, "node", c->attrs, ins, c->n_in, NULL, 1));
     r->node = &r->g->nodes[node];
-    const struct rc_infer infer = {r->g, r->node, r->in, r->out};
+    const struct rci_infer infer = {r->g, r->node, r->in, r->out};
     OK(op->infer(&infer));
     r->out[0] = make(r, &r->out[0], false);
     r->d_out[0] = make(r, &r->out[0], true);
@@ -144,7 +145,7 @@ static void open_graph(struct run *r)
     memcpy(r->node->post, c->post, sizeof(c->post));
 }
 
-static float post_value(const struct rc_post *q, float x)
+static float post_value(const struct rci_post *q, float x)
 {
     switch (q->kind) {
     case RC_POST_RELU:
@@ -167,23 +168,23 @@ static float post_value(const struct rc_post *q, float x)
 /* The plain loops know nothing of posts; a ReLU's gradient masks d_out. */
 static void run_plain(struct run *r)
 {
-    struct rc_call call = {.node = r->node,
-                           .ctx = r->ctx,
-                           .in = r->in,
-                           .out = r->out,
-                           .training = r->c->training && !r->c->frozen_stats};
-    const struct rc_op *op = r->node->op;
+    struct rci_call call = {.node = r->node,
+                            .ctx = r->ctx,
+                            .in = r->in,
+                            .out = r->out,
+                            .training = r->c->training && !r->c->frozen_stats};
+    const struct rci_op *op = r->node->op;
     if (op->saved_bytes)
-        r->plain_saved = rc_alloc_zero(r->ctx, op->saved_bytes(r->node, r->in));
+        r->plain_saved = rci_alloc_zero(r->ctx, op->saved_bytes(r->node, r->in));
     call.saved = r->plain_saved;
     OK(op->forward(&call));
     float *y = r->out[0].data;
-    const int64_t n = rc_shape_count(&r->out[0].shape);
-    struct rc_tensor masked = make(r, &r->out[0], false);
-    memcpy(masked.data, r->d_out[0].data, rc_tensor_bytes(&masked));
+    const int64_t n = rci_shape_count(&r->out[0].shape);
+    struct rci_tensor masked = make(r, &r->out[0], false);
+    memcpy(masked.data, r->d_out[0].data, rci_tensor_bytes(&masked));
     for (uint32_t k = 0; k < r->c->n_post; k++)
         for (int64_t i = 0; i < n; i++) {
-            const struct rc_post *q = &r->c->post[k];
+            const struct rci_post *q = &r->c->post[k];
             y[i] = q->kind == RC_POST_ADD ? y[i] + ((float *) r->in[q->operand].data)[i]
                                           : post_value(q, y[i]);
             if (!(y[i] > 0))
@@ -194,12 +195,12 @@ static void run_plain(struct run *r)
         call.d_in = r->d_in;
         OK(op->backward(&call));
     }
-    rc_tensor_free(&masked);
+    rci_tensor_free(&masked);
 }
 
 static void pack_operands(struct run *r)
 {
-    struct rc_prep *p = &r->p;
+    struct rci_prep *p = &r->p;
     for (uint32_t i = 0; i < r->c->n_in; i++) {
         if (!r->in[i].dtype)
             continue;
@@ -210,34 +211,34 @@ static void pack_operands(struct run *r)
     if (p->in_place >= 0)
         memcpy(r->packed_out, r->packed_in[p->in_place], bytes_of(p->out_md[0], &r->out[0]));
     const size_t scratch = p->scratch > p->backward_scratch ? p->scratch : p->backward_scratch;
-    r->scratch = rc_alloc(r->ctx, scratch);
-    r->saved = rc_alloc(r->ctx, p->saved);
+    r->scratch = rci_alloc(r->ctx, scratch);
+    r->saved = rci_alloc(r->ctx, p->saved);
 }
 
 static void run_backward(struct run *r)
 {
-    struct rc_prep *p = &r->p;
-    const struct rc_md *d_out = p->d_out_md[0] ? p->d_out_md[0] : p->out_md[0];
+    struct rci_prep *p = &r->p;
+    const struct rci_md *d_out = p->d_out_md[0] ? p->d_out_md[0] : p->out_md[0];
     void *in[MAX];
     r->packed_d_out = pack(r, d_out, &r->d_out[0]);
     for (uint32_t i = 0; i < r->c->n_in; i++) {
         in[i] = r->again[i] ? r->again[i] : r->packed_in[i];
         if (!(p->backward_reads >> i & 1))
             in[i] = NULL; /* not promised to be kept */
-        const struct rc_md *md = p->d_in_md[i] ? p->d_in_md[i] : p->want[i];
+        const struct rci_md *md = p->d_in_md[i] ? p->d_in_md[i] : p->want[i];
         if (r->d_in[i].data)
             r->packed_d_in[i] = blank(r, md, &r->in[i]);
     }
-    const struct rc_step_io io = {.state = p->state,
-                                  .in = in,
-                                  .out = &r->packed_out,
-                                  .saved = r->saved,
-                                  .scratch = r->scratch,
-                                  .d_out = &r->packed_d_out,
-                                  .d_in = r->packed_d_in};
+    const struct rci_step_io io = {.state = p->state,
+                                   .in = in,
+                                   .out = &r->packed_out,
+                                   .saved = r->saved,
+                                   .scratch = r->scratch,
+                                   .d_out = &r->packed_d_out,
+                                   .d_in = r->packed_d_in};
     OK(p->run_backward(&io));
     for (uint32_t i = 0; i < r->c->n_in; i++) {
-        const struct rc_md *md = p->d_in_md[i] ? p->d_in_md[i] : p->want[i];
+        const struct rci_md *md = p->d_in_md[i] ? p->d_in_md[i] : p->want[i];
         if (!r->d_in[i].data)
             continue;
         r->fast_d_in[i] = make(r, &r->in[i], false);
@@ -246,10 +247,10 @@ static void run_backward(struct run *r)
 }
 
 static void compare(const struct run *r, const char *what, uint32_t index,
-                    const struct rc_tensor *want, const struct rc_tensor *got)
+                    const struct rci_tensor *want, const struct rci_tensor *got)
 {
     const float *a = want->data, *b = got->data;
-    const int64_t n = rc_shape_count(&want->shape);
+    const int64_t n = rci_shape_count(&want->shape);
     double largest = 1;
     for (int64_t i = 0; i < n; i++)
         largest = fmax(largest, fabs((double) a[i]));
@@ -268,20 +269,20 @@ static void check_padding(const struct run *r)
     size_t nonzero = 0, expected = 0;
     for (size_t i = 0; i < bytes / sizeof(float); i++)
         nonzero += ((float *) r->packed_out)[i] != 0;
-    for (int64_t i = 0, n = rc_shape_count(&r->fast_out.shape); i < n; i++)
+    for (int64_t i = 0, n = rci_shape_count(&r->fast_out.shape); i < n; i++)
         expected += ((float *) r->fast_out.data)[i] != 0;
     assert_int_equal(nonzero, expected);
 }
 
 static void run_fast(struct run *r)
 {
-    struct rc_prep *p = &r->p;
+    struct rci_prep *p = &r->p;
     pack_operands(r);
-    const struct rc_step_io io = {.state = p->state,
-                                  .in = r->packed_in,
-                                  .out = &r->packed_out,
-                                  .saved = r->saved,
-                                  .scratch = r->scratch};
+    const struct rci_step_io io = {.state = p->state,
+                                   .in = r->packed_in,
+                                   .out = &r->packed_out,
+                                   .saved = r->saved,
+                                   .scratch = r->scratch};
     OK(p->run(&io));
     r->fast_out = make(r, &r->out[0], false);
     convert(r, &r->out[0].shape, p->out_md[0], r->packed_out, NULL, r->fast_out.data);
@@ -298,37 +299,37 @@ static void close_all(struct run *r)
     if (r->p.state)
         r->p.destroy(r->p.state);
     for (uint32_t i = 0; i < MAX; i++) {
-        rc_tensor_free(&r->in[i]);
-        rc_tensor_free(&r->d_in[i]);
-        rc_tensor_free(&r->fast_in[i]);
-        rc_tensor_free(&r->fast_d_in[i]);
-        rc_release(r->packed_in[i]);
-        rc_release(r->packed_d_in[i]);
-        rc_release(r->again[i]);
+        rci_tensor_free(&r->in[i]);
+        rci_tensor_free(&r->d_in[i]);
+        rci_tensor_free(&r->fast_in[i]);
+        rci_tensor_free(&r->fast_d_in[i]);
+        rci_release(r->packed_in[i]);
+        rci_release(r->packed_d_in[i]);
+        rci_release(r->again[i]);
     }
     void *const loose[] = {r->packed_out, r->packed_d_out, r->saved, r->plain_saved, r->scratch};
     for (size_t i = 0; i < sizeof(loose) / sizeof(loose[0]); i++)
-        rc_release(loose[i]);
-    rc_tensor_free(&r->out[0]);
-    rc_tensor_free(&r->d_out[0]);
-    rc_tensor_free(&r->fast_out);
-    rc_graph_destroy(r->g);
-    rc_engine_destroy(r->engine);
+        rci_release(loose[i]);
+    rci_tensor_free(&r->out[0]);
+    rci_tensor_free(&r->d_out[0]);
+    rci_tensor_free(&r->fast_out);
+    rci_graph_destroy(r->g);
+    rci_engine_destroy(r->engine);
     test_context_done(r->ctx);
 }
 
 static void open_prep(struct run *r)
 {
-    r->p = (struct rc_prep){.engine = r->engine,
-                            .g = r->g,
-                            .node = r->node,
-                            .in = r->in,
-                            .out = r->out,
-                            .have = r->have,
-                            .training = r->c->training,
-                            .frozen_stats = r->c->frozen_stats,
-                            .needs_grad = r->needs,
-                            .in_place = -1};
+    r->p = (struct rci_prep){.engine = r->engine,
+                             .g = r->g,
+                             .node = r->node,
+                             .in = r->in,
+                             .out = r->out,
+                             .have = r->have,
+                             .training = r->c->training,
+                             .frozen_stats = r->c->frozen_stats,
+                             .needs_grad = r->needs,
+                             .in_place = -1};
 }
 
 rc_status prepcheck_run(const struct prepcheck *c, char *impl)
@@ -337,7 +338,7 @@ rc_status prepcheck_run(const struct prepcheck *c, char *impl)
     struct run r = zero;
     r.c = c;
     r.ctx = test_context();
-    OK(rc_engine_create(&r.engine, r.ctx));
+    OK(rci_engine_create(&r.engine, r.ctx));
     open_graph(&r);
     open_prep(&r);
     const rc_status st = r.node->op->prepare(&r.p);
@@ -389,8 +390,8 @@ void prepcheck_starved(const struct prepcheck *c)
         struct run r = zero;
         r.c = c;
         until_failure = INT64_MAX;
-        OK(rc_context_create(&r.ctx, &o));
-        OK(rc_engine_create(&r.engine, r.ctx));
+        OK(rci_context_create(&r.ctx, &o));
+        OK(rci_engine_create(&r.engine, r.ctx));
         open_graph(&r);
         open_prep(&r);
         until_failure = n;

@@ -16,7 +16,7 @@ enum prepcheck_layout { PREPCHECK_PLAIN, PREPCHECK_LAST, PREPCHECK_BLOCK8, PREPC
 struct prepcheck {
     const char *op;
     const void *attrs;
-    struct rc_tensor in[8]; /* shape and type; dtype 0: absent. Contents are random in [-1, 1] */
+    struct rci_tensor in[8]; /* shape and type; dtype 0: absent. Contents are random in [-1, 1] */
     uint32_t n_in;
     /* Operand with random contents, as an initializer. */
 #define T_F32(...)                          \
@@ -29,7 +29,7 @@ struct prepcheck {
     bool training, frozen_stats;
     uint32_t positive; /* bit i: operand i is in [0.5, 1.5] (variances) */
     uint32_t no_grad;  /* bit i: operand i needs no gradient */
-    struct rc_post post[RC_MAX_POST];
+    struct rci_post post[RC_MAX_POST];
     uint32_t n_post;
     double tolerance; /* of the largest value; 0: 1e-5 */
 };

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 
 #include "exec/session.h"
-#include "kernel/choice.h"
+#include "kernel/choice/choice.h"
 
 const rc_context_options *qnet_options;
 uint64_t qnet_flags;
 
 void qnet_open(struct qnet *n)
 {
-    *n = (struct qnet){.rng = rc_rng_make(7, 1, 2)};
+    *n = (struct qnet){.rng = rci_rng_make(7, 1, 2)};
     OK(rc_context_new(&n->ctx, qnet_options));
-    OK(rc_graph_create(&n->g, n->ctx));
+    OK(rci_graph_create(&n->g, n->ctx));
     for (int i = 0; i < 5; i++)
         n->in[i] = RC_NONE;
 }
@@ -23,77 +23,78 @@ void qnet_close(struct qnet *n)
 {
     for (uint32_t i = 0; i < n->n_data; i++)
         free(n->data[i]);
-    rc_graph_destroy(n->g);
-    rc_choice_close(n->ctx);
+    rci_graph_destroy(n->g);
+    rci_choice_close(n->ctx);
     test_context_done(n->ctx);
 }
 
 /* Graph input of random bytes. */
-void qnet_bytes(struct qnet *n, uint32_t operand, enum rc_dtype type, struct rc_shape s)
+void qnet_bytes(struct qnet *n, uint32_t operand, enum rci_dtype type, struct rci_shape s)
 {
     char name[16];
     snprintf(name, sizeof(name), "in%u", operand);
-    OK(rc_graph_add_input(n->g, &n->in[operand], name, type, &s));
-    const int64_t count = rc_shape_count(&s);
+    OK(rci_graph_add_input(n->g, &n->in[operand], name, type, &s));
+    const int64_t count = rci_shape_count(&s);
     uint8_t *x = malloc((size_t) count);
     for (int64_t i = 0; i < count; i++)
-        x[i] = (uint8_t) rc_rng_u32(&n->rng);
+        x[i] = (uint8_t) rci_rng_u32(&n->rng);
     n->data[n->n_data++] = x;
 }
 
-void qnet_weights(struct qnet *n, struct rc_shape s, int top)
+void qnet_weights(struct qnet *n, struct rci_shape s, int top)
 {
-    struct rc_tensor t;
-    OK(rc_tensor_new(&t, n->ctx, RC_S8, &s));
-    for (int64_t i = 0; i < rc_shape_count(&s); i++)
+    struct rci_tensor t;
+    OK(rci_tensor_new(&t, n->ctx, RC_S8, &s));
+    for (int64_t i = 0; i < rci_shape_count(&s); i++)
         ((int8_t *) t.data)[i] =
-            (int8_t) ((int) rc_rng_below(&n->rng, (uint32_t) (2 * top + 1)) - top);
-    OK(rc_graph_add_const(n->g, &n->in[RC_QCONV_W], "w", &t));
-    rc_tensor_free(&t);
+            (int8_t) ((int) rci_rng_below(&n->rng, (uint32_t) (2 * top + 1)) - top);
+    OK(rci_graph_add_const(n->g, &n->in[RC_QCONV_W], "w", &t));
+    rci_tensor_free(&t);
 }
 
 void qnet_floats(struct qnet *n, uint32_t operand, const char *name, int64_t count, double lo,
                  double hi)
 {
-    struct rc_tensor t;
-    const struct rc_shape s = RC_SHAPE(count);
-    OK(rc_tensor_new(&t, n->ctx, RC_F32, &s));
+    struct rci_tensor t;
+    const struct rci_shape s = RC_SHAPE(count);
+    OK(rci_tensor_new(&t, n->ctx, RC_F32, &s));
     for (int64_t i = 0; i < count; i++)
-        ((float *) t.data)[i] = (float) (lo + (hi - lo) * rc_rng_uniform(&n->rng));
-    OK(rc_graph_add_const(n->g, &n->in[operand], name, &t));
-    rc_tensor_free(&t);
+        ((float *) t.data)[i] = (float) (lo + (hi - lo) * rci_rng_uniform(&n->rng));
+    OK(rci_graph_add_const(n->g, &n->in[operand], name, &t));
+    rci_tensor_free(&t);
 }
 
 void qnet_node(struct qnet *n, const char *op, const void *attrs, uint32_t n_in)
 {
-    rc_id node;
+    rci_id node;
     while (n_in > 0 && n->in[n_in - 1] == RC_NONE)
         n_in--;
-    OK(rc_graph_add_node(n->g, &node, rc_op_find("rescomp", op), op, attrs, n->in, n_in, NULL, 1));
-    OK(rc_graph_set_outputs(n->g, n->g->nodes[node].out, 1));
+    OK(rci_graph_add_node(n->g, &node, rci_op_find("rescomp", op), op, attrs, n->in, n_in, NULL,
+                          1));
+    OK(rci_graph_set_outputs(n->g, n->g->nodes[node].out, 1));
     n->g->batch = n->g->values[n->in[0]].tensor.shape.dim[0];
-    OK(rc_graph_infer(n->g));
+    OK(rci_graph_infer(n->g));
 }
 
-static struct rc_tensor run(struct qnet *n, uint64_t flags, char *kernel)
+static struct rci_tensor run(struct qnet *n, uint64_t flags, char *kernel)
 {
     struct rc_session *s;
-    const struct rc_session_config config = {.batch = n->g->batch, .flags = flags};
-    OK(rc_session_create(&s, n->g, &config));
-    struct rc_tensor y = *rc_session_output(s, 0);
-    y.data = malloc(rc_tensor_bytes(&y));
-    OK(rc_session_execute(s, config.batch, (const void *const *) n->data, &y.data));
-    for (uint32_t i = 0; kernel && i < rc_session_n_steps(s); i++) {
-        struct rc_step_info info;
-        rc_session_step(s, i, &info);
+    const struct rci_session_config config = {.batch = n->g->batch, .flags = flags};
+    OK(rci_session_create(&s, n->g, &config));
+    struct rci_tensor y = *rci_session_output(s, 0);
+    y.data = malloc(rci_tensor_bytes(&y));
+    OK(rci_session_execute(s, config.batch, (const void *const *) n->data, &y.data));
+    for (uint32_t i = 0; kernel && i < rci_session_n_steps(s); i++) {
+        struct rci_step_info info;
+        rci_session_step(s, i, &info);
         if (!strcmp(info.op, n->g->nodes[0].op->name))
             snprintf(kernel, 96, "%s", info.kernel);
     }
-    rc_session_destroy(s);
+    rci_session_destroy(s);
     return y;
 }
 
-static double element(const struct rc_tensor *t, int64_t i)
+static double element(const struct rci_tensor *t, int64_t i)
 {
     return t->dtype == RC_F32  ? (double) ((float *) t->data)[i]
            : t->dtype == RC_U8 ? ((uint8_t *) t->data)[i]
@@ -103,11 +104,11 @@ static double element(const struct rc_tensor *t, int64_t i)
 /* Fast against plain; the kernel's name in `kernel`. */
 void qnet_compare(struct qnet *n, char *kernel)
 {
-    struct rc_tensor fast = run(n, RC_SESSION_NO_PASSES | qnet_flags, kernel);
-    struct rc_tensor plain = run(n, RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS, NULL);
-    const int64_t count = rc_shape_count(&fast.shape);
+    struct rci_tensor fast = run(n, RC_SESSION_NO_PASSES | qnet_flags, kernel);
+    struct rci_tensor plain = run(n, RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS, NULL);
+    const int64_t count = rci_shape_count(&fast.shape);
     int64_t different = 0;
-    assert_true(rc_shape_equal(&fast.shape, &plain.shape));
+    assert_true(rci_shape_equal(&fast.shape, &plain.shape));
     for (int64_t i = 0; i < count; i++) {
         const double a = element(&fast, i), b = element(&plain, i);
         if (fast.dtype == RC_F32 ? fabs(a - b) <= 1e-5 * fmax(fabs(b), 1) : a == b)
@@ -128,17 +129,17 @@ void qnet_conv(struct qnet *n, const struct conv_case *t)
     qnet_open(n);
     const int64_t k = t->kernel, d = t->dilation ? t->dilation : 1;
     const int64_t out = (t->size + 2 * t->pad - (k - 1) * d - 1) / t->stride + 1;
-    const struct rc_qconv_attrs a = {.conv = {.window = {.kernel = {k, k},
-                                                         .stride = {t->stride, t->stride},
-                                                         .dilation = {d, d},
-                                                         .pads = {t->pad, t->pad, t->pad, t->pad}},
-                                              .group = t->groups},
-                                     .x_scale = 0.0213f,
-                                     .y_scale = 0.0371f,
-                                     .res_scale = t->residual ? 0.01937f : 0,
-                                     .mid_scale = t->mid ? 0.02911f : 0,
-                                     .out = t->y,
-                                     .relu = t->relu};
+    const struct rci_qconv_attrs a = {.conv = {.window = {.kernel = {k, k},
+                                                          .stride = {t->stride, t->stride},
+                                                          .dilation = {d, d},
+                                                          .pads = {t->pad, t->pad, t->pad, t->pad}},
+                                               .group = t->groups},
+                                      .x_scale = 0.0213f,
+                                      .y_scale = 0.0371f,
+                                      .res_scale = t->residual ? 0.01937f : 0,
+                                      .mid_scale = t->mid ? 0.02911f : 0,
+                                      .out = t->y,
+                                      .relu = t->relu};
     qnet_bytes(n, RC_QCONV_X, t->x, RC_SHAPE(2, t->in, t->size, t->size));
     qnet_weights(n, RC_SHAPE(t->out, t->in / t->groups, k, k), t->top ? t->top : 127);
     qnet_floats(n, RC_QCONV_BIAS, "b", t->out, -2, 2);

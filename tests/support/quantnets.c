@@ -53,26 +53,26 @@ rc_quantizer *quant_new(const struct rc_graph *g, const char *observer, uint64_t
 struct rc_graph *quant_two_convs(struct rc_context *c, const float w[2], const float b[2])
 {
     struct rc_graph *g;
-    rc_id in, v[6], node;
-    const struct rc_shape x = RC_SHAPE(1, 1, 2, 2), one = RC_SHAPE(1), k = RC_SHAPE(1, 1, 1, 1);
-    OK(rc_graph_create(&g, c));
-    OK(rc_graph_add_input(g, &in, "a: b (1)", RC_F32, &x));
+    rci_id in, v[6], node;
+    const struct rci_shape x = RC_SHAPE(1, 1, 2, 2), one = RC_SHAPE(1), k = RC_SHAPE(1, 1, 1, 1);
+    OK(rci_graph_create(&g, c));
+    OK(rci_graph_add_input(g, &in, "a: b (1)", RC_F32, &x));
     for (int i = 0; i < 2; i++) {
         float pair[2] = {w[i], b[i]};
-        OK(rc_graph_add_const(g, &v[2 * i], i ? "w1" : "w0",
-                              &(struct rc_tensor){RC_F32, k, &pair[0]}));
-        OK(rc_graph_add_const(g, &v[2 * i + 1], i ? "b1" : "b0",
-                              &(struct rc_tensor){RC_F32, one, &pair[1]}));
+        OK(rci_graph_add_const(g, &v[2 * i], i ? "w1" : "w0",
+                               &(struct rci_tensor){RC_F32, k, &pair[0]}));
+        OK(rci_graph_add_const(g, &v[2 * i + 1], i ? "b1" : "b0",
+                               &(struct rci_tensor){RC_F32, one, &pair[1]}));
     }
-    OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Conv"), "c0", NULL, (rc_id[]){in, v[0], v[1]},
-                         3, NULL, 1));
-    OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Relu"), "r", NULL, g->nodes[node].out, 1, NULL,
-                         1));
-    OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Conv"), "c1", NULL,
-                         (rc_id[]){g->nodes[node].out[0], v[2], v[3]}, 3, NULL, 1));
-    OK(rc_graph_set_outputs(g, g->nodes[node].out, 1));
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Conv"), "c0", NULL,
+                          (rci_id[]){in, v[0], v[1]}, 3, NULL, 1));
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Relu"), "r", NULL, g->nodes[node].out, 1,
+                          NULL, 1));
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Conv"), "c1", NULL,
+                          (rci_id[]){g->nodes[node].out[0], v[2], v[3]}, 3, NULL, 1));
+    OK(rci_graph_set_outputs(g, g->nodes[node].out, 1));
     g->batch = 1;
     g->opset = 11;
-    OK(rc_graph_infer(g));
+    OK(rci_graph_infer(g));
     return g;
 }

@@ -5,12 +5,12 @@
 static int32_t tiny_image(void *user, uint64_t index, void *image, int32_t *label)
 {
     (void) user;
-    struct rc_rng noise = rc_rng_make(7, 1, index);
-    *label = (int32_t) rc_rng_below(&noise, TINY_CLASSES);
-    struct rc_rng pattern = rc_rng_make(7, 2, (uint64_t) *label);
+    struct rci_rng noise = rci_rng_make(7, 1, index);
+    *label = (int32_t) rci_rng_below(&noise, TINY_CLASSES);
+    struct rci_rng pattern = rci_rng_make(7, 2, (uint64_t) *label);
     float *x = image;
     for (int i = 0; x && i < TINY_CHANNELS * TINY_SIDE * TINY_SIDE; i++)
-        x[i] = (float) (rc_rng_normal(&pattern) + 1.5 * rc_rng_normal(&noise));
+        x[i] = (float) (rci_rng_normal(&pattern) + 1.5 * rci_rng_normal(&noise));
     return 0;
 }
 

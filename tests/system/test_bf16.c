@@ -20,22 +20,22 @@ enum { PIXELS = 3 * 13 * 11, CLASSES = 5, BATCH = 4 };
 
 static bool has_bf16(void)
 {
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     return cpu.bf16;
 }
 
 static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint64_t flags)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = batch, .flags = flags};
-    OK(rc_session_create(&s, g, &o));
+    const struct rci_session_config o = {.batch = batch, .flags = flags};
+    OK(rci_session_create(&s, g, &o));
     return s;
 }
 
 static void run(struct rc_session *s, int64_t n, const float *x, float *y)
 {
-    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
 }
 
 /* --- inference --- */
@@ -53,9 +53,9 @@ static void check_network(struct rc_context *c, const char *name, int64_t pixels
     const double e = relative_error(y, want, 2 * classes);
     if (!(e > 0 && e < 0.03)) /* equal would mean that nothing ran in bf16 */
         fail_msg("%s: error %g", name, e);
-    rc_session_destroy(exact);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(exact);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
     free(x);
     free(want);
     free(y);
@@ -88,8 +88,8 @@ static void any_network_runs(void **state)
             if (!(e < 0.06))
                 fail_msg("seed %d, %d images: error %g", (int) seed, (int) n, e);
         }
-        rc_session_destroy(s);
-        rc_graph_destroy(g);
+        rci_session_destroy(s);
+        rci_graph_destroy(g);
     }
 }
 
@@ -98,9 +98,9 @@ static void check_no_reorders(struct rc_context *c, const char *name)
     struct rc_graph *g = net_zoo(c, name, 1);
     struct rc_session *s = compile(g, 1, RC_SESSION_BF16);
     uint32_t stem = UINT32_MAX, pool = 0;
-    struct rc_step_info info;
-    for (uint32_t i = 0; i < rc_session_n_steps(s); i++) {
-        rc_session_step(s, i, &info);
+    struct rci_step_info info;
+    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
+        rci_session_step(s, i, &info);
         if (!strcmp(info.op, "Conv") && stem == UINT32_MAX)
             stem = i;
         if (!strcmp(info.op, "GlobalAveragePool"))
@@ -108,12 +108,12 @@ static void check_no_reorders(struct rc_context *c, const char *name)
     }
     assert_true(pool > stem);
     for (uint32_t i = stem; i < pool; i++) {
-        rc_session_step(s, i, &info);
+        rci_session_step(s, i, &info);
         if (strncmp(info.layout, "bf16 ", 5) || !strcmp(info.op, "reorder"))
             fail_msg("%s: step %s (%s) writes %s", name, info.name, info.op, info.layout);
     }
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 static void nothing_is_reordered_from_stem_to_pool(void **state)
@@ -134,14 +134,14 @@ static void check_accuracy(struct rc_context *c, rc_dataset *d, const char *name
     const char *path = shared_path(name);
     if (!path)
         skip();
-    OK(rc_onnx_load(&g, c, path));
+    OK(rci_onnx_load(&g, c, path));
     OK(rc_evaluate(g, d, &o, &exact));
     o.flags = RC_EVALUATE_BF16;
     OK(rc_evaluate(g, d, &o, &r));
     if (!(fabs(r.top1 - exact.top1) <= 0.2))
         fail_msg("%s: top-1 %.2f in bf16, %.2f in f32", name, r.top1, exact.top1);
     assert_true(r.loss != exact.loss);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void accuracy_on_cifar_stays(void **state)
@@ -165,27 +165,27 @@ static void accuracy_on_cifar_stays(void **state)
 
 /* --- training --- */
 
-static struct rc_tape *tape_of(struct rc_graph *g, bool bf16)
+static struct rci_tape *tape_of(struct rc_graph *g, bool bf16)
 {
-    struct rc_tape *t;
-    const struct rc_tape_config o = {.batch = BATCH, .bf16 = bf16};
-    OK(rc_tape_create(&t, g, &o));
+    struct rci_tape *t;
+    const struct rci_tape_config o = {.batch = BATCH, .bf16 = bf16};
+    OK(rci_tape_create(&t, g, &o));
     return t;
 }
 
-static void step(struct rc_tape *t, const float *x, const float *d)
+static void step(struct rci_tape *t, const float *x, const float *d)
 {
-    OK(rc_tape_forward(t, (const void *const[]){x}, 1, 1));
-    OK(rc_tape_backward(t, (const float *const[]){d}));
+    OK(rci_tape_forward(t, (const void *const[]){x}, 1, 1));
+    OK(rci_tape_backward(t, (const float *const[]){d}));
 }
 
 /* Cosine of the whole gradient. */
-static double agreement(const struct rc_tape *a, const struct rc_tape *b)
+static double agreement(const struct rci_tape *a, const struct rci_tape *b)
 {
     double ab = 0, aa = 0, bb = 0;
-    for (uint32_t i = 0; i < rc_tape_n_params(a); i++) {
-        const float *p = rc_tape_param_grad(a, i), *q = rc_tape_param_grad(b, i);
-        for (int64_t k = 0; p && k < rc_tape_param_count(a, i); k++) {
+    for (uint32_t i = 0; i < rci_tape_n_params(a); i++) {
+        const float *p = rci_tape_param_grad(a, i), *q = rci_tape_param_grad(b, i);
+        for (int64_t k = 0; p && k < rci_tape_param_count(a, i); k++) {
             ab += (double) p[k] * (double) q[k];
             aa += (double) p[k] * (double) p[k];
             bb += (double) q[k] * (double) q[k];
@@ -204,17 +204,17 @@ static void gradients_point_the_same_way(void **state)
     double sum = 0;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         struct rc_graph *g = net_random(*state, seed, NET_ALL);
-        struct rc_tape *exact = tape_of(g, false);
-        struct rc_tape *t = tape_of(g, true);
+        struct rci_tape *exact = tape_of(g, false);
+        struct rci_tape *t = tape_of(g, true);
         step(exact, x, d);
         step(t, x, d);
         const double cosine = agreement(exact, t);
         if (!(cosine > 0.95)) /* where a ReLU is near zero its gradient may switch */
             fail_msg("seed %d: cosine %g", (int) seed, cosine);
         sum += cosine;
-        rc_tape_destroy(exact);
-        rc_tape_destroy(t);
-        rc_graph_destroy(g);
+        rci_tape_destroy(exact);
+        rci_tape_destroy(t);
+        rci_graph_destroy(g);
     }
     if (!(sum / 12 > 0.98))
         fail_msg("mean cosine %g", sum / 12);
@@ -226,33 +226,33 @@ static void training_reorders_weights_only(void **state)
     if (!has_bf16())
         skip();
     struct rc_graph *g = net_zoo(*state, "resnet20", 1);
-    struct rc_tape *t = tape_of(g, true);
-    const struct rc_plan *p = rc_tape_plan(t);
+    struct rci_tape *t = tape_of(g, true);
+    const struct rci_plan *p = rci_tape_plan(t);
     uint32_t joins = 0, moved = 0;
     for (uint32_t i = 0; i < p->n_steps; i++) {
-        const struct rc_step *s = &p->steps[i];
+        const struct rci_step *s = &p->steps[i];
         joins += s->bf16;
         if (s->kind != RC_STEP_REORDER)
             continue;
-        const rc_id v = p->slots[s->ref[0]].value;
-        const bool activation = !rc_value_is_const(&p->g->values[v]);
-        moved += activation && rc_shape_count(&p->shape[v].shape) > BATCH * 64;
+        const rci_id v = p->slots[s->ref[0]].value;
+        const bool activation = !rci_value_is_const(&p->g->values[v]);
+        moved += activation && rci_shape_count(&p->shape[v].shape) > BATCH * 64;
     }
     assert_true(joins >= 18);   /* additions with their masks */
     assert_int_equal(moved, 1); /* the images */
-    rc_tape_destroy(t);
-    rc_graph_destroy(g);
+    rci_tape_destroy(t);
+    rci_graph_destroy(g);
 }
 
 /* Steps that run Winograd's bf16 kernel: all 3x3 layers but the stem and two with stride 2. */
 static uint32_t winograd_steps(struct rc_graph *g)
 {
-    struct rc_tape *t = tape_of(g, true);
-    const struct rc_plan *p = rc_tape_plan(t);
+    struct rci_tape *t = tape_of(g, true);
+    const struct rci_plan *p = rci_tape_plan(t);
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_steps; i++)
         n += p->steps[i].impl && !strcmp(p->steps[i].impl, "winograd:avx512bf16");
-    rc_tape_destroy(t);
+    rci_tape_destroy(t);
     return n;
 }
 
@@ -261,14 +261,14 @@ static void three_by_three_layers_train_by_winograd(void **state)
     if (!has_bf16())
         skip();
     struct rc_graph *g = net_zoo(*state, "resnet20", 1);
-    assert_int_equal(winograd_steps(g), rc_cpu_bf16_vectors() ? 2 * 16 : 0); /* both directions */
+    assert_int_equal(winograd_steps(g), rci_cpu_bf16_vectors() ? 2 * 16 : 0); /* both directions */
     assert_int_equal(setenv("RESCOMP_WINOGRAD", "off", 1), 0);
     assert_int_equal(winograd_steps(g), 0);
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
-static rc_status add_loss(void *user, struct rc_train_step *s)
+static rc_status add_loss(void *user, struct rci_train_step *s)
 {
     double *curve = user;
     curve[s->step] = s->loss;
@@ -290,10 +290,10 @@ static void the_loss_curve_follows_f32(void **state)
         o.batch = SIZE;
         o.lr = 0.02;
         o.flags = k ? RC_TRAIN_BF16 : 0;
-        const struct rc_train_hook hook = {
+        const struct rci_train_hook hook = {
             .user = curve[k], .identity = "curve", .on_step = add_loss};
         OK(rc_trainer_new(&t, g, d, &o));
-        OK(rc_trainer_add_hook(t, &hook));
+        OK(rci_trainer_add_hook(t, &hook));
         OK(rc_trainer_run(t, NULL));
         rc_trainer_free(&t);
         rc_graph_free(&g);
@@ -314,16 +314,16 @@ static void same_steps_give_same_bytes(void **state)
     fill_random(x, BATCH * PIXELS, 1);
     fill_random(d, BATCH * CLASSES, 2);
     struct rc_graph *g = net_random(*state, 3, NET_ALL);
-    struct rc_tape *a = tape_of(g, true), *b = tape_of(g, true);
+    struct rci_tape *a = tape_of(g, true), *b = tape_of(g, true);
     step(a, x, d);
     step(b, x, d);
-    for (uint32_t i = 0; i < rc_tape_n_params(a); i++)
-        if (rc_tape_param_grad(a, i))
-            assert_memory_equal(rc_tape_param_grad(a, i), rc_tape_param_grad(b, i),
-                                (size_t) rc_tape_param_count(a, i) * sizeof(float));
-    rc_tape_destroy(a);
-    rc_tape_destroy(b);
-    rc_graph_destroy(g);
+    for (uint32_t i = 0; i < rci_tape_n_params(a); i++)
+        if (rci_tape_param_grad(a, i))
+            assert_memory_equal(rci_tape_param_grad(a, i), rci_tape_param_grad(b, i),
+                                (size_t) rci_tape_param_count(a, i) * sizeof(float));
+    rci_tape_destroy(a);
+    rci_tape_destroy(b);
+    rci_graph_destroy(g);
 }
 
 /* --- where it is refused --- */
@@ -337,12 +337,12 @@ static void plain_c_has_no_bf16(void **state)
     struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
     o.flags = RC_SESSION_BF16 | RC_SESSION_REFERENCE;
     REFUSED(rc_session_new(&s, g, &o), RC_ERR_UNSUPPORTED, "bf16 needs oneDNN");
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void other_processors_are_named(void **state)
 {
-    struct rc_cpu_info cpu;
+    struct rci_cpu_info cpu;
     rc_session *s;
     rc_trainer *t;
     rc_session_options o = RC_SESSION_OPTIONS_INIT;
@@ -351,7 +351,7 @@ static void other_processors_are_named(void **state)
     rc_evaluate_result r = RC_EVALUATE_RESULT_INIT;
     if (has_bf16())
         skip();
-    rc_cpu_info(&cpu);
+    rci_cpu_info(&cpu);
     rc_dataset *d = tiny_dataset(*state, 64);
     rc_graph *g = tiny_network(*state, 0, 5);
     o.flags = RC_SESSION_BF16;

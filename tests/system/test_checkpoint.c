@@ -53,11 +53,11 @@ static float *weights_of(const struct rc_graph *g, size_t *n)
 {
     *n = 0;
     float *all = NULL;
-    for (rc_id i = 0; i < g->n_values; i++) {
-        const struct rc_value *v = &g->values[i];
-        if (v->flags & RC_VALUE_DEAD || !rc_value_is_const(v) || v->tensor.dtype != RC_F32)
+    for (rci_id i = 0; i < g->n_values; i++) {
+        const struct rci_value *v = &g->values[i];
+        if (v->flags & RC_VALUE_DEAD || !rci_value_is_const(v) || v->tensor.dtype != RC_F32)
             continue;
-        const size_t count = (size_t) rc_shape_count(&v->tensor.shape);
+        const size_t count = (size_t) rci_shape_count(&v->tensor.shape);
         all = realloc(all, (*n + count) * sizeof(*all));
         memcpy(all + *n, v->tensor.data, count * sizeof(*all));
         *n += count;

@@ -1,7 +1,7 @@
 /* Choices of kernels through the public interface: the file decides, "off" follows a rule. */
 #include "files.h"
-#include "kernel/choice.h"
-#include "kernel/engine.h"
+#include "kernel/choice/choice.h"
+#include "kernel/onednn/engine.h"
 #include "test.h"
 
 #include <rescomp/rescomp.h>
@@ -80,7 +80,7 @@ static void replace_words(const char *path, const char *word)
 static void the_file_decides(void **state)
 {
     (void) state;
-    if (rc_cpu_lanes() == 0)
+    if (rci_cpu_lanes() == 0)
         skip(); /* one kernel only: no choice */
     const char *folder = scratch_folder();
     const char *path = scratch_path(folder, "c.txt");
@@ -123,11 +123,11 @@ static void the_environment_names_a_file(void **state)
     done(c);
     setenv("RESCOMP_CHOICES", "off", 1);
     OK(rc_context_new(&c, NULL));
-    assert_true(rc_choice_fixed(c));
+    assert_true(rci_choice_fixed(c));
     done(c);
     unsetenv("RESCOMP_CHOICES");
     OK(rc_context_new(&c, NULL));
-    assert_false(rc_choice_fixed(c));
+    assert_false(rci_choice_fixed(c));
     done(c);
     scratch_remove(folder);
 }
@@ -139,7 +139,7 @@ static void off_measures_nothing(void **state)
     const int n = winograd_steps(c);
     done(c);
     /* blocks of 16, 32 and 64 channels with 6, 5 and 5 such convolutions, and the stem */
-    const int lanes = rc_cpu_lanes();
+    const int lanes = rci_cpu_lanes();
     assert_int_equal(n, lanes == 16 ? 10 : lanes == 8 ? 16 : 0);
 }
 

@@ -35,8 +35,8 @@ static int flushing(int threads)
 static struct rc_session *compile(const struct rc_graph *g, uint32_t threads)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = 1, .threads = threads};
-    OK(rc_session_create(&s, g, &o));
+    const struct rci_session_config o = {.batch = 1, .threads = threads};
+    OK(rci_session_create(&s, g, &o));
     return s;
 }
 
@@ -47,31 +47,31 @@ static void threads_that_the_library_made_are_as_the_callers(void **state)
     float *x = calloc(3 * 32 * 32, sizeof(*x)), y[10];
     for (uint32_t threads = THREADS + 2; threads >= THREADS; threads--) { /* some threads end */
         struct rc_session *s = compile(g, threads);
-        OK(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+        OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
         assert_int_equal(flushing((int) threads), 0);
         struct rc_session *wide = compile(g, THREADS + 2);
-        OK(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
-        OK(rc_session_execute(wide, 1, (const void *const[]){x}, (void *const[]){y}));
+        OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+        OK(rci_session_execute(wide, 1, (const void *const[]){x}, (void *const[]){y}));
         assert_int_equal(flushing(THREADS + 2), 0);
-        rc_session_destroy(wide);
-        rc_session_destroy(s);
+        rci_session_destroy(wide);
+        rci_session_destroy(s);
     }
     free(x);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void training_leaves_threads_as_they_were(void **state)
 {
     struct rc_graph *g = net_zoo(*state, "resnet20", 0.5);
     float *x = calloc(4 * 3 * 32 * 32, sizeof(*x));
-    const struct rc_tape_config o = {.batch = 4, .threads = THREADS};
-    struct rc_tape *t;
-    OK(rc_tape_create(&t, g, &o));
-    OK(rc_tape_forward(t, (const void *const[]){x}, 1, 0));
-    rc_tape_destroy(t);
+    const struct rci_tape_config o = {.batch = 4, .threads = THREADS};
+    struct rci_tape *t;
+    OK(rci_tape_create(&t, g, &o));
+    OK(rci_tape_forward(t, (const void *const[]){x}, 1, 0));
+    rci_tape_destroy(t);
     assert_int_equal(flushing(THREADS), 0);
     free(x);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 /* A mode that the caller has set stays too. */
@@ -83,14 +83,14 @@ static void the_callers_mode_stays(void **state)
     const unsigned before = _mm_getcsr();
     struct rc_session *s = compile(g, THREADS);
     _mm_setcsr(before | FLUSH);
-    OK(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
     assert_int_equal(_mm_getcsr() & FLUSH, FLUSH);
     _mm_setcsr(before);
-    OK(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
     assert_int_equal(_mm_getcsr() & FLUSH, before & FLUSH);
-    rc_session_destroy(s);
+    rci_session_destroy(s);
     free(x);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 #else
     (void) state;
     skip();
@@ -101,18 +101,18 @@ static void the_callers_mode_stays(void **state)
 static double sum_of_denormals(struct rc_context *c)
 {
     struct net n = net_new(c);
-    const rc_id in = net_input(&n, CHANNELS, SIDE, SIDE);
+    const rci_id in = net_input(&n, CHANNELS, SIDE, SIDE);
     net_done(&n, net_conv(&n, "c", in, (struct net_conv){CHANNELS, 3, 1, 1, false}));
     struct rc_session *s = compile(n.g, THREADS);
     float *x = malloc(PIXELS * sizeof(*x)), *y = malloc(PIXELS * sizeof(*y));
     double sum = 0;
     for (int i = 0; i < PIXELS; i++)
         x[i] = 1e-39f;
-    OK(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
     for (int i = 0; i < PIXELS; i++)
         sum += y[i] < 0 ? -(double) y[i] : (double) y[i];
-    rc_session_destroy(s);
-    rc_graph_destroy(n.g);
+    rci_session_destroy(s);
+    rci_graph_destroy(n.g);
     free(x);
     free(y);
     return sum;

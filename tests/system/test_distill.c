@@ -37,11 +37,11 @@ static struct outcome distil(const char *augmentation, uint64_t replays, uint64_
     OK(rc_distiller_attach(q, t));
     REFUSED(rc_distiller_attach(q, t), RC_ERR_STATE, "already");
     OK(rc_trainer_run(t, &r));
-    rc_distiller_counts(q, &out.computed, &out.kept);
+    rci_distiller_counts(q, &out.computed, &out.kept);
     out.loss = r.loss;
-    for (rc_id i = 0; i < student->n_values; i++)
-        if (rc_value_is_const(&student->values[i]) &&
-            rc_shape_count(&student->values[i].tensor.shape) >= 16) {
+    for (rci_id i = 0; i < student->n_values; i++)
+        if (rci_value_is_const(&student->values[i]) &&
+            rci_shape_count(&student->values[i].tensor.shape) >= 16) {
             memcpy(out.first, student->values[i].tensor.data, sizeof(out.first));
             break;
         }

@@ -5,7 +5,7 @@
 static uint32_t live_nodes(const struct rc_graph *g)
 {
     uint32_t n = 0;
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         n += g->nodes[i].op != NULL;
     return n;
 }
@@ -45,18 +45,18 @@ static struct rc_graph *view_chain(struct rc_context *c, const char *shape)
 static void a_view_follows_the_batch(void **state)
 {
     struct rc_graph *g = view_chain(*state, "N,3,4");
-    struct rc_tensor *at = rc_alloc_array(g->ctx, g->n_values, sizeof(*at));
+    struct rci_tensor *at = rci_alloc_array(g->ctx, g->n_values, sizeof(*at));
     assert_int_equal(live_nodes(g), 1);
     for (int64_t batch = 1; batch < 200; batch += 37) {
-        OK(rc_graph_infer_at(g, batch, at));
+        OK(rci_graph_infer_at(g, batch, at));
         assert_int_equal(at[g->outputs[0]].shape.dim[0], batch);
         assert_int_equal(at[g->outputs[0]].shape.dim[1], 12);
     }
-    rc_release(at);
-    rc_graph_destroy(g);
+    rci_release(at);
+    rci_graph_destroy(g);
     g = view_chain(*state, "6,2");
     assert_int_equal(g->values[g->outputs[0]].tensor.shape.dim[0], 6);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 /* Only the part of a shape that is fixed becomes a constant: w * H. */
@@ -77,10 +77,10 @@ static void fixed_dimensions_become_constants(void **state)
     onnx_output(&m, "y", "?");
     OK(load_model(&m, *state, &g));
     assert_int_equal(live_nodes(g), 1);
-    const struct rc_tensor *k = &g->values[rc_graph_find_value(g, "k")].tensor;
+    const struct rci_tensor *k = &g->values[rci_graph_find_value(g, "k")].tensor;
     assert_non_null(k->data);
     assert_true(((float *) k->data)[0] == 3);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void shared_initializers_become_one_each(void **state)
@@ -94,12 +94,12 @@ static void shared_initializers_become_one_each(void **state)
     onnx_input(&m, "x", "N,2");
     onnx_output(&m, "y", "?");
     OK(load_model(&m, *state, &g));
-    const struct rc_tensor *w = &g->values[rc_graph_find_value(g, "w")].tensor;
-    const struct rc_tensor *w2 = &g->values[rc_graph_find_value(g, "w2")].tensor;
+    const struct rci_tensor *w = &g->values[rci_graph_find_value(g, "w")].tensor;
+    const struct rci_tensor *w2 = &g->values[rci_graph_find_value(g, "w2")].tensor;
     assert_ptr_not_equal(w->data,
                          w2->data); /* training must not tie what only happened to be equal */
     assert_memory_equal(w->data, w2->data, 8);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void quantized_weights_stay_quantized(void **state)
@@ -116,8 +116,8 @@ static void quantized_weights_stay_quantized(void **state)
     onnx_initializer(&m, scalar("unused", 1));
     OK(load_model(&m, *state, &g));
     assert_int_equal(live_nodes(g), 2);
-    assert_int_equal(rc_graph_find_value(g, "unused"), RC_NONE);
-    rc_graph_destroy(g);
+    assert_int_equal(rci_graph_find_value(g, "unused"), RC_NONE);
+    rci_graph_destroy(g);
 }
 
 /* 20 bytes may not become gigabytes. */
@@ -137,7 +137,7 @@ static void huge_constants_are_not_made(void **state)
     onnx_output(&m, "y", "?");
     if (load_model(&m, c, &g) == RC_OK)
         assert_int_equal(live_nodes(g), 2);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
     OK(rc_context_memory(c, NULL, &peak));
     assert_true(peak < 64 << 20);
     rc_context_free(&c);
@@ -162,7 +162,7 @@ static void a_dequantized_number_is_bound(void **state)
     OK(load_model(&m, *state, &g));
     assert_int_equal(live_nodes(g), 1);
     assert_int_equal(g->values[g->outputs[0]].tensor.shape.dim[1], 5);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 int main(void)

@@ -148,21 +148,21 @@ static void integers_decide_as_the_simulation_does(void **state)
 }
 
 /* A value of onnxruntime's table: asymmetric u8, scale = (max - min) / 255. */
-static void check_range(const rc_quantizer_entry *e, const struct rc_json_value *tensors)
+static void check_range(const rc_quantizer_entry *e, const struct rci_json_value *tensors)
 {
-    const struct rc_json_value *t = rc_json_get(tensors, e->name);
+    const struct rci_json_value *t = rci_json_get(tensors, e->name);
     if (!t)
         return; /* passes over a node that onnxruntime quantizes in another place */
-    const double scale = rc_json_at(rc_json_get(t, "scale"), 0)->number;
+    const double scale = rci_json_at(rci_json_get(t, "scale"), 0)->number;
     const double low = fmin(e->low, 0), high = fmax(e->high, 0);
     if (fabs((high - low) / 255 / scale - 1) > 1e-4)
         fail_msg("%s: range %g..%g, expected a step of %g", e->name, low, high, scale);
-    const double zero = rc_json_at(rc_json_get(t, "zero_point"), 0)->number;
+    const double zero = rci_json_at(rci_json_get(t, "zero_point"), 0)->number;
     assert_true(fabs(rint(-low / scale) - zero) <= 1);
     assert_true((zero == 0) == !e->is_signed);
 }
 
-static void check_weight(const rc_graph *q, const struct rc_json_value *t)
+static void check_weight(const rc_graph *q, const struct rci_json_value *t)
 {
     char name[256];
     const float *scale;
@@ -171,8 +171,8 @@ static void check_weight(const rc_graph *q, const struct rc_json_value *t)
     snprintf(name, sizeof(name), "%s_scale", t->key);
     OK(rc_graph_get_weight(q, name, &scale, dims, &rank));
     assert_non_null(scale);
-    for (uint32_t o = 0; o < rc_json_get(t, "scale")->count; o++) {
-        const double want = rc_json_at(rc_json_get(t, "scale"), o)->number;
+    for (uint32_t o = 0; o < rci_json_get(t, "scale")->count; o++) {
+        const double want = rci_json_at(rci_json_get(t, "scale"), o)->number;
         if (fabs((double) scale[o] / want - 1) > 1e-4)
             fail_msg("%s: scale %u is %g, expected %g", t->key, o, (double) scale[o], want);
     }
@@ -184,10 +184,10 @@ static void ranges_and_weight_scales_equal_onnxruntime(void **state)
     const char *path = shared_path("golden/quant/ort_static.json");
     if (!ctx || !path)
         skip();
-    struct rc_json *j;
-    OK(rc_json_load(&j, ctx, path));
-    const struct rc_json_value *runs = rc_json_get(rc_json_root(j), "runs");
-    const struct rc_json_value *tensors = rc_json_get(rc_json_get(runs, "minmax"), "tensors");
+    struct rci_json *j;
+    OK(rci_json_load(&j, ctx, path));
+    const struct rci_json_value *runs = rci_json_get(rci_json_root(j), "runs");
+    const struct rci_json_value *tensors = rci_json_get(rci_json_get(runs, "minmax"), "tensors");
     rc_quantizer *q =
         calibrated("minmax", 256, RC_QUANTIZE_IN_ORDER | RC_QUANTIZE_NO_BIAS_CORRECTION);
     rc_graph *integers;
@@ -198,15 +198,15 @@ static void ranges_and_weight_scales_equal_onnxruntime(void **state)
         OK(rc_quantizer_entry_at(q, i, &e));
         check_range(&e, tensors);
     }
-    for (const struct rc_json_value *t = tensors->first; t; t = t->next)
-        if (rc_json_get(t, "type")->text && !strcmp(rc_json_get(t, "type")->text, "int8")) {
+    for (const struct rci_json_value *t = tensors->first; t; t = t->next)
+        if (rci_json_get(t, "type")->text && !strcmp(rci_json_get(t, "type")->text, "int8")) {
             check_weight(integers, t);
             weights++;
         }
     assert_int_equal(weights, 20);
     rc_graph_free(&integers);
     rc_quantizer_free(&q);
-    rc_json_free(&j);
+    rci_json_free(&j);
 }
 
 int main(void)

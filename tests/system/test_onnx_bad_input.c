@@ -42,7 +42,7 @@ static void a_file_cut_at_any_byte_is_refused(void **state)
     struct pb p = relu_bytes();
     for (size_t n = 0; n < p.size; n++) {
         struct rc_graph *g;
-        const rc_status st = rc_onnx_load_memory(&g, *state, p.data, n);
+        const rc_status st = rci_onnx_load_memory(&g, *state, p.data, n);
         if (st == RC_OK)
             fail_msg("%zu of %zu bytes were accepted", n, p.size);
         assert_null(g);
@@ -57,10 +57,10 @@ static void flipping_any_bit_never_crashes(void **state)
     for (size_t bit = 0; bit < p.size * 8; bit++) {
         struct rc_graph *g;
         p.data[bit / 8] ^= (uint8_t) (1 << bit % 8);
-        const rc_status st = rc_onnx_load_memory(&g, *state, p.data, p.size);
+        const rc_status st = rci_onnx_load_memory(&g, *state, p.data, p.size);
         assert_true((st == RC_OK) == (g != NULL));
         refused += st != RC_OK;
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
         p.data[bit / 8] ^= (uint8_t) (1 << bit % 8);
     }
     assert_true(refused > p.size); /* most bits matter */
@@ -98,17 +98,17 @@ static void paths_that_are_no_files_have_their_own_codes(void **state)
     memset(large, 'a', sizeof(large) - 1);
     large[sizeof(large) - 1] = '\0';
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    REFUSED(rc_onnx_load(&g, *state, name), RC_ERR_IO, name);
-    REFUSED(rc_onnx_load(&g, *state, fifo), RC_ERR_IO, "regular file");
-    REFUSED(rc_onnx_load(&g, *state, "/dev/zero"), RC_ERR_IO, "/dev/zero");
-    REFUSED(rc_onnx_load(&g, *state, missing), RC_ERR_PATH, "missing.onnx");
-    REFUSED(rc_onnx_load(&g, *state, large), RC_ERR_PATH, "");
-    REFUSED(rc_onnx_load(&g, *state, ""), RC_ERR_PATH, "");
+    REFUSED(rci_onnx_load(&g, *state, name), RC_ERR_IO, name);
+    REFUSED(rci_onnx_load(&g, *state, fifo), RC_ERR_IO, "regular file");
+    REFUSED(rci_onnx_load(&g, *state, "/dev/zero"), RC_ERR_IO, "/dev/zero");
+    REFUSED(rci_onnx_load(&g, *state, missing), RC_ERR_PATH, "missing.onnx");
+    REFUSED(rci_onnx_load(&g, *state, large), RC_ERR_PATH, "");
+    REFUSED(rci_onnx_load(&g, *state, ""), RC_ERR_PATH, "");
     FILE *f = fopen(missing, "wb");
     assert_non_null(f);
     fputs("GIF89a is no model", f);
     fclose(f);
-    REFUSED(rc_onnx_load(&g, *state, missing), RC_ERR_FORMAT, "missing.onnx: not an ONNX model");
+    REFUSED(rci_onnx_load(&g, *state, missing), RC_ERR_FORMAT, "missing.onnx: not an ONNX model");
     unlink(missing);
     unlink(fifo);
     rmdir(name);

@@ -73,14 +73,14 @@ static uint64_t count_failures(struct faulty *f, struct rc_context *c, const str
     const uint64_t live = f->live;
     for (uint64_t n = 0;; n++) {
         struct rc_graph *loaded = NULL;
-        struct rc_bytes saved = {0};
+        struct rci_bytes saved = {0};
         f->count = 0;
         f->fail_at = n;
-        const rc_status st =
-            g ? rc_onnx_save_memory(&saved, g) : rc_onnx_load_memory(&loaded, c, p->data, p->size);
+        const rc_status st = g ? rci_onnx_save_memory(&saved, g)
+                               : rci_onnx_load_memory(&loaded, c, p->data, p->size);
         f->fail_at = UINT64_MAX;
-        rc_graph_destroy(loaded);
-        rc_release(saved.data);
+        rci_graph_destroy(loaded);
+        rci_release(saved.data);
         assert_int_equal(f->live, live);
         if (st == RC_OK)
             return n;
@@ -98,9 +98,9 @@ static void every_allocation_may_fail(void **state)
     for (int rest = 0; rest < 2; rest++) {
         f.rest = rest;
         assert_true(count_failures(&f, c, &p, NULL) > 50);
-        OK(rc_onnx_load_memory(&g, c, p.data, p.size));
+        OK(rci_onnx_load_memory(&g, c, p.data, p.size));
         assert_true(count_failures(&f, c, NULL, g) > 3);
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     }
     pb_free(&p);
     rc_context_free(&c);
@@ -119,7 +119,7 @@ static void a_memory_cap_holds_for_files(void **state)
     uint64_t peak, live;
     o.max_memory = 2 << 20;
     OK(rc_context_new(&c, &o));
-    REFUSED(rc_onnx_load(&g, c, path), RC_ERR_MEMORY, "");
+    REFUSED(rci_onnx_load(&g, c, path), RC_ERR_MEMORY, "");
     OK(rc_context_memory(c, &live, &peak));
     assert_true(peak <= o.max_memory);
     assert_int_equal(live, 0);

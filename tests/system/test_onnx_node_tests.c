@@ -24,11 +24,11 @@ struct suite {
 struct one {
     struct rc_context *ctx;
     const char *folder;
-    struct rc_arena arena;
+    struct rci_arena arena;
     Onnx__ModelProto *model;
     struct rc_graph *g;
     bool old; /* opset below 7 */
-    struct rc_tensor in[TENSORS_MAX], out[TENSORS_MAX], want[TENSORS_MAX];
+    struct rci_tensor in[TENSORS_MAX], out[TENSORS_MAX], want[TENSORS_MAX];
 };
 
 static const char *data_folder(void)
@@ -37,23 +37,23 @@ static const char *data_folder(void)
     return s ? s : "/usr/share/libonnx-testdata/data";
 }
 
-static rc_status read_bytes(struct one *t, const char *name, struct rc_bytes *out)
+static rc_status read_bytes(struct one *t, const char *name, struct rci_bytes *out)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%.380s/%.100s", t->folder, name);
-    return rc_file_read(t->ctx, path, 0, out);
+    return rci_file_read(t->ctx, path, 0, out);
 }
 
 /* test_data_set_0/<kind>_<k>.pb, or NULL. */
 static Onnx__TensorProto *read_tensor(struct one *t, const char *kind, size_t k)
 {
     char name[64];
-    struct rc_bytes b = {0};
+    struct rci_bytes b = {0};
     snprintf(name, sizeof(name), "test_data_set_0/%s_%zu.pb", kind, k);
     if (read_bytes(t, name, &b) != RC_OK)
         return NULL;
     Onnx__TensorProto *p = onnx__tensor_proto__unpack(NULL, b.size, b.data);
-    rc_release(b.data);
+    rci_release(b.data);
     return p;
 }
 
@@ -62,7 +62,7 @@ static bool claims(const struct one *t)
     const Onnx__GraphProto *g = t->model->graph;
     for (size_t i = 0; i < g->n_node; i++) {
         const Onnx__NodeProto *n = g->node[i];
-        if (!rc_op_find(n->domain, n->op_type) && strcmp(n->op_type, "Constant"))
+        if (!rci_op_find(n->domain, n->op_type) && strcmp(n->op_type, "Constant"))
             return false;
     }
     return true;
@@ -99,7 +99,7 @@ static rc_status add_unused_input(struct one *t)
     static Onnx__ValueInfoProto unused = ONNX__VALUE_INFO_PROTO__INIT;
     static char name[] = "unused";
     Onnx__GraphProto *g = t->model->graph;
-    Onnx__ValueInfoProto **list = rc_arena_array(&t->arena, g->n_input + 1, sizeof(*list));
+    Onnx__ValueInfoProto **list = rci_arena_array(&t->arena, g->n_input + 1, sizeof(*list));
     if (!list)
         return RC_ERR_MEMORY;
     for (size_t i = 0; i < g->n_input; i++)
@@ -118,15 +118,15 @@ static rc_status add_unused_input(struct one *t)
 /* The model with those operands as initializers, and an unused input when none is left. Models of
  * opset 1 and 6 claim 7: their operators either did not change or have an attribute less, which
  * import then refuses. */
-static rc_status edited_model(struct one *t, struct rc_bytes *out)
+static rc_status edited_model(struct one *t, struct rci_bytes *out)
 {
     Onnx__GraphProto *g = t->model->graph;
     Onnx__TensorProto *extra[TENSORS_MAX] = {0};
     Onnx__TensorProto **list =
-        rc_arena_array(&t->arena, g->n_initializer + TENSORS_MAX, sizeof(*list));
+        rci_arena_array(&t->arena, g->n_initializer + TENSORS_MAX, sizeof(*list));
     size_t n = 0;
     if (!list || g->n_input > TENSORS_MAX)
-        return rc_fail(RC_ERR_LIMIT, "too many inputs for a test");
+        return rci_fail(RC_ERR_LIMIT, "too many inputs for a test");
     for (size_t i = 0; i < g->n_initializer; i++)
         list[i] = g->initializer[i];
     for (size_t i = 0; i < g->n_input; i++) {
@@ -141,24 +141,24 @@ static rc_status edited_model(struct one *t, struct rc_bytes *out)
     g->n_initializer += n;
     for (size_t i = 0; i < t->model->n_opset_import; i++)
         if (t->model->opset_import[i]->version < 7 &&
-            !*rc_onnx_text(t->model->opset_import[i]->domain)) {
+            !*rci_onnx_text(t->model->opset_import[i]->domain)) {
             t->model->opset_import[i]->version = 7;
             t->old = true;
         }
     rc_status st = g->n_input == n ? add_unused_input(t) : RC_OK;
     if (st == RC_OK)
-        st = rc_onnx_write(&out->data, &out->size, t->ctx, t->model);
+        st = rci_onnx_write(&out->data, &out->size, t->ctx, t->model);
     for (size_t i = 0; i < n; i++)
         onnx__tensor_proto__free_unpacked(extra[i], NULL);
     return st;
 }
 
-static rc_status read_array(struct one *t, const char *kind, size_t k, struct rc_tensor *out)
+static rc_status read_array(struct one *t, const char *kind, size_t k, struct rci_tensor *out)
 {
     Onnx__TensorProto *p = read_tensor(t, kind, k);
     if (!p)
-        return rc_fail(RC_ERR_DATA, "%s %zu is missing", kind, k);
-    const rc_status st = rc_onnx_tensor_read(out, t->ctx, p, kind);
+        return rci_fail(RC_ERR_DATA, "%s %zu is missing", kind, k);
+    const rc_status st = rci_onnx_tensor_read(out, t->ctx, p, kind);
     onnx__tensor_proto__free_unpacked(p, NULL);
     return st;
 }
@@ -168,7 +168,7 @@ static rc_status read_arrays(struct one *t)
 {
     const Onnx__GraphProto *from = t->model->graph;
     if (t->g->n_inputs > TENSORS_MAX || t->g->n_outputs > TENSORS_MAX)
-        return rc_fail(RC_ERR_LIMIT, "too many inputs for a test");
+        return rci_fail(RC_ERR_LIMIT, "too many inputs for a test");
     for (size_t i = 0; i < from->n_input; i++)
         for (uint32_t k = 0; k < t->g->n_inputs; k++)
             if (!strcmp(from->input[i]->name, t->g->values[t->g->inputs[k]].name) &&
@@ -179,7 +179,7 @@ static rc_status read_arrays(struct one *t)
     return RC_OK;
 }
 
-static double number(const struct rc_tensor *t, int64_t i)
+static double number(const struct rci_tensor *t, int64_t i)
 {
     switch (t->dtype) {
     case RC_F32:
@@ -197,19 +197,19 @@ static double number(const struct rc_tensor *t, int64_t i)
     }
 }
 
-static rc_status compare(const struct rc_tensor *got, const struct rc_tensor *want, uint32_t k)
+static rc_status compare(const struct rci_tensor *got, const struct rci_tensor *want, uint32_t k)
 {
     const bool real = want->dtype == RC_F32 || want->dtype == RC_F64;
     char a[RC_SHAPE_TEXT], b[RC_SHAPE_TEXT];
-    if (got->dtype != want->dtype || !rc_shape_equal(&got->shape, &want->shape))
-        return rc_fail(RC_ERR_DATA, "output %u is %s %s, expected %s %s", k,
-                       rc_dtype_name(got->dtype), rc_shape_text(&got->shape, a),
-                       rc_dtype_name(want->dtype), rc_shape_text(&want->shape, b));
-    for (int64_t i = 0, n = rc_shape_count(&want->shape); i < n; i++) {
+    if (got->dtype != want->dtype || !rci_shape_equal(&got->shape, &want->shape))
+        return rci_fail(RC_ERR_DATA, "output %u is %s %s, expected %s %s", k,
+                        rci_dtype_name(got->dtype), rci_shape_text(&got->shape, a),
+                        rci_dtype_name(want->dtype), rci_shape_text(&want->shape, b));
+    for (int64_t i = 0, n = rci_shape_count(&want->shape); i < n; i++) {
         const double x = number(got, i), y = number(want, i);
         if (!(fabs(x - y) <= (real ? 1e-5 + 1e-3 * fabs(y) : 0)) && !(isnan(x) && isnan(y)))
-            return rc_fail(RC_ERR_DATA, "output %u, element %lld is %.9g, expected %.9g", k,
-                           (long long) i, x, y);
+            return rci_fail(RC_ERR_DATA, "output %u, element %lld is %.9g, expected %.9g", k,
+                            (long long) i, x, y);
     }
     return RC_OK;
 }
@@ -217,23 +217,23 @@ static rc_status compare(const struct rc_tensor *got, const struct rc_tensor *wa
 /* export, import, run: the same bits. */
 static rc_status round_trip(struct one *t)
 {
-    struct rc_bytes b = {0};
+    struct rci_bytes b = {0};
     struct rc_graph *g = NULL;
-    struct rc_tensor out[TENSORS_MAX];
-    RC_TRY(rc_onnx_save_memory(&b, t->g));
-    rc_status st = rc_onnx_load_memory(&g, t->ctx, b.data, b.size);
-    rc_release(b.data);
+    struct rci_tensor out[TENSORS_MAX];
+    RC_TRY(rci_onnx_save_memory(&b, t->g));
+    rc_status st = rci_onnx_load_memory(&g, t->ctx, b.data, b.size);
+    rci_release(b.data);
     if (st != RC_OK)
-        return rc_fail_prefix(st, "import of the export");
+        return rci_fail_prefix(st, "import of the export");
     st = eval_graph(g, t->in, out);
     for (uint32_t k = 0; k < g->n_outputs && st == RC_OK; k++) {
-        if (!rc_shape_equal(&out[k].shape, &t->out[k].shape) ||
-            memcmp(out[k].data, t->out[k].data, rc_tensor_bytes(&out[k])))
-            st = rc_fail(RC_ERR_DATA, "output %u differs after export and import", k);
+        if (!rci_shape_equal(&out[k].shape, &t->out[k].shape) ||
+            memcmp(out[k].data, t->out[k].data, rci_tensor_bytes(&out[k])))
+            st = rci_fail(RC_ERR_DATA, "output %u differs after export and import", k);
     }
     for (uint32_t k = 0; k < g->n_outputs; k++)
-        rc_tensor_free(&out[k]);
-    rc_graph_destroy(g);
+        rci_tensor_free(&out[k]);
+    rci_graph_destroy(g);
     return st;
 }
 
@@ -249,12 +249,12 @@ static rc_status run_imported(struct one *t)
 static void close_one(struct one *t)
 {
     for (uint32_t k = 0; k < TENSORS_MAX; k++) {
-        rc_tensor_free(&t->in[k]);
-        rc_tensor_free(&t->out[k]);
-        rc_tensor_free(&t->want[k]);
+        rci_tensor_free(&t->in[k]);
+        rci_tensor_free(&t->out[k]);
+        rci_tensor_free(&t->want[k]);
     }
-    rc_graph_destroy(t->g);
-    rc_arena_free(&t->arena);
+    rci_graph_destroy(t->g);
+    rci_arena_free(&t->arena);
 }
 
 static bool has_zero_axis(Onnx__ValueInfoProto *const *list, size_t n)
@@ -293,24 +293,24 @@ static const char *reason_to_skip(const struct one *t)
 static void run_one(struct suite *s, struct rc_context *ctx, const char *folder)
 {
     struct one t = {.ctx = ctx, .folder = folder, .arena = {.ctx = ctx}};
-    struct rc_bytes b = {0};
+    struct rci_bytes b = {0};
     const char *name = strrchr(folder, '/') + 1;
     rc_status st = read_bytes(&t, "model.onnx", &b);
     if (st == RC_OK)
-        st = rc_onnx_read(&t.model, &t.arena, b.data, b.size);
-    rc_release(b.data);
+        st = rci_onnx_read(&t.model, &t.arena, b.data, b.size);
+    rci_release(b.data);
     if (st != RC_OK || !claims(&t)) {
         s->other++;
-        rc_arena_free(&t.arena);
+        rci_arena_free(&t.arena);
         return;
     }
     const char *why = reason_to_skip(&t);
-    b = (struct rc_bytes){0};
+    b = (struct rci_bytes){0};
     if (!why)
         st = edited_model(&t, &b);
     if (!why && st == RC_OK)
-        st = rc_onnx_load_memory(&t.g, ctx, b.data, b.size);
-    rc_release(b.data);
+        st = rci_onnx_load_memory(&t.g, ctx, b.data, b.size);
+    rci_release(b.data);
     if (!why && (st == RC_ERR_UNSUPPORTED || (t.old && st == RC_ERR_MODEL)))
         why = rc_last_error();
     if (!why && st == RC_OK)

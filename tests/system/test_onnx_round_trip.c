@@ -7,26 +7,26 @@
 
 #include <dirent.h>
 
-static const char *value_name(const struct rc_graph *g, rc_id v)
+static const char *value_name(const struct rc_graph *g, rci_id v)
 {
     return v == RC_NONE ? "" : g->values[v].name;
 }
 
-static void assert_same_tensor(const struct rc_tensor *a, const struct rc_tensor *b)
+static void assert_same_tensor(const struct rci_tensor *a, const struct rci_tensor *b)
 {
     assert_int_equal(a->dtype, b->dtype);
-    assert_true(rc_shape_equal(&a->shape, &b->shape));
+    assert_true(rci_shape_equal(&a->shape, &b->shape));
     assert_true(!a->data == !b->data);
     if (a->data)
-        assert_memory_equal(a->data, b->data, rc_tensor_bytes(a));
+        assert_memory_equal(a->data, b->data, rci_tensor_bytes(a));
 }
 
-static void assert_same_node(const struct rc_graph *a, const struct rc_node *x,
+static void assert_same_node(const struct rc_graph *a, const struct rci_node *x,
                              const struct rc_graph *b)
 {
-    const rc_id id = rc_graph_find_node(b, x->name);
+    const rci_id id = rci_graph_find_node(b, x->name);
     assert_int_not_equal(id, RC_NONE);
-    const struct rc_node *y = &b->nodes[id];
+    const struct rci_node *y = &b->nodes[id];
     assert_ptr_equal(x->op, y->op);
     assert_memory_equal(x->attrs, y->attrs, x->op->attr_size);
     assert_int_equal(x->n_in, y->n_in);
@@ -52,13 +52,13 @@ static void assert_same_interface(const struct rc_graph *a, const struct rc_grap
     assert_string_equal(a->batch_name ? a->batch_name : "N", b->batch_name ? b->batch_name : "N");
     assert_int_equal(a->n_meta, b->n_meta);
     for (uint32_t i = 0; i < a->n_meta; i++)
-        assert_string_equal(a->meta[i].value, rc_graph_meta(b, a->meta[i].key));
+        assert_string_equal(a->meta[i].value, rci_graph_meta(b, a->meta[i].key));
 }
 
 static uint32_t live_nodes(const struct rc_graph *g)
 {
     uint32_t n = 0;
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         n += g->nodes[i].op != NULL;
     return n;
 }
@@ -67,13 +67,13 @@ static void assert_same_graph(const struct rc_graph *a, const struct rc_graph *b
 {
     assert_same_interface(a, b);
     assert_int_equal(live_nodes(a), live_nodes(b));
-    for (rc_id i = 0; i < a->n_nodes; i++)
+    for (rci_id i = 0; i < a->n_nodes; i++)
         if (a->nodes[i].op)
             assert_same_node(a, &a->nodes[i], b);
-    for (rc_id v = 0; v < a->n_values; v++) {
+    for (rci_id v = 0; v < a->n_values; v++) {
         if (a->values[v].flags & RC_VALUE_DEAD)
             continue;
-        const rc_id w = rc_graph_find_value(b, a->values[v].name);
+        const rci_id w = rci_graph_find_value(b, a->values[v].name);
         assert_int_not_equal(w, RC_NONE);
         assert_same_tensor(&a->values[v].tensor, &b->values[w].tensor);
     }
@@ -81,17 +81,17 @@ static void assert_same_graph(const struct rc_graph *a, const struct rc_graph *b
 
 static void round_trip(struct rc_context *c, const struct rc_graph *g)
 {
-    struct rc_bytes first, second;
+    struct rci_bytes first, second;
     struct rc_graph *back;
-    OK(rc_onnx_save_memory(&first, g));
-    OK(rc_onnx_load_memory(&back, c, first.data, first.size));
+    OK(rci_onnx_save_memory(&first, g));
+    OK(rci_onnx_load_memory(&back, c, first.data, first.size));
     assert_same_graph(g, back);
-    OK(rc_onnx_save_memory(&second, back));
+    OK(rci_onnx_save_memory(&second, back));
     assert_int_equal(first.size, second.size);
     assert_memory_equal(first.data, second.data, first.size);
-    rc_graph_destroy(back);
-    rc_release(first.data);
-    rc_release(second.data);
+    rci_graph_destroy(back);
+    rci_release(first.data);
+    rci_release(second.data);
 }
 
 /* What exporters spell out around shapes is gone after import. */
@@ -99,21 +99,21 @@ static void assert_no_shape_chain(const struct rc_graph *g)
 {
     static const char *const chain[] = {"Shape",    "Gather",    "Cast",    "ConstantOfShape",
                                         "Constant", "Unsqueeze", "Identity"};
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         for (size_t k = 0; g->nodes[i].op && k < sizeof(chain) / sizeof(chain[0]); k++)
             assert_string_not_equal(g->nodes[i].op->name, chain[k]);
 }
 
 static void batch_is_free(const struct rc_graph *g)
 {
-    struct rc_tensor *at = rc_alloc_array(g->ctx, g->n_values, sizeof(*at));
+    struct rci_tensor *at = rci_alloc_array(g->ctx, g->n_values, sizeof(*at));
     assert_non_null(at);
     for (int64_t batch = 1; batch < 130; batch += 64) {
-        OK(rc_graph_infer_at(g, batch, at));
+        OK(rci_graph_infer_at(g, batch, at));
         assert_int_equal(at[g->outputs[0]].shape.dim[0], batch);
         assert_int_equal(at[g->outputs[0]].shape.rank, 2);
     }
-    rc_release(at);
+    rci_release(at);
 }
 
 static uint32_t every_model_in(const char *folder, struct rc_context *c)
@@ -129,11 +129,11 @@ static uint32_t every_model_in(const char *folder, struct rc_context *c)
         if (length < 5 || strcmp(e->d_name + length - 5, ".onnx"))
             continue;
         snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-        OK(rc_onnx_load(&g, c, path));
+        OK(rci_onnx_load(&g, c, path));
         assert_no_shape_chain(g);
         batch_is_free(g);
         round_trip(c, g);
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
         n++;
     }
     closedir(d);
@@ -175,38 +175,38 @@ static void old_and_new_files_survive(void **state)
 {
     for (int64_t ir = 3; ir <= 10; ir++) {
         struct rc_graph *g = small_graph(*state, ir, ir % 2 ? "images,2,3,3" : "4,2,3,3");
-        assert_string_equal(rc_graph_meta(g, "key"), "value");
+        assert_string_equal(rci_graph_meta(g, "key"), "value");
         assert_int_equal(g->batch, ir % 2 ? 1 : 4);
         round_trip(*state, g);
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     }
 }
 
 static void graphs_made_in_code_can_be_written(void **state)
 {
     struct rc_graph *g;
-    rc_id x, n;
-    const struct rc_shape s = RC_SHAPE(1, 5);
-    OK(rc_graph_create(&g, *state));
+    rci_id x, n;
+    const struct rci_shape s = RC_SHAPE(1, 5);
+    OK(rci_graph_create(&g, *state));
     g->dynamic_batch = true;
-    OK(rc_graph_add_input(g, &x, "in", RC_F32, &s));
-    OK(rc_graph_add_node(g, &n, rc_op_find(NULL, "Relu"), "act", NULL, &x, 1, NULL, 1));
-    OK(rc_graph_set_outputs(g, g->nodes[n].out, 1));
-    OK(rc_graph_infer(g));
+    OK(rci_graph_add_input(g, &x, "in", RC_F32, &s));
+    OK(rci_graph_add_node(g, &n, rci_op_find(NULL, "Relu"), "act", NULL, &x, 1, NULL, 1));
+    OK(rci_graph_set_outputs(g, g->nodes[n].out, 1));
+    OK(rci_graph_infer(g));
     round_trip(*state, g);
     g->nodes[n].n_post = 1;
-    struct rc_bytes b;
-    REFUSED(rc_onnx_save_memory(&b, g), RC_ERR_STATE, "\"act\" (Relu) has no ONNX form");
+    struct rci_bytes b;
+    REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_STATE, "\"act\" (Relu) has no ONNX form");
     g->nodes[n].n_post = 0;
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void an_unwritable_path_leaves_nothing(void **state)
 {
     struct rc_graph *g = small_graph(*state, 8, "N,2,3,3");
-    assert_true(rc_onnx_save(g, "/nonexistent/folder/x.onnx") != RC_OK);
+    assert_true(rci_onnx_save(g, "/nonexistent/folder/x.onnx") != RC_OK);
     assert_non_null(strstr(rc_last_error(), "/nonexistent/folder/x.onnx"));
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 int main(void)

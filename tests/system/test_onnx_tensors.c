@@ -148,7 +148,7 @@ static void every_encoding_gives_the_same_numbers(void **state)
     const uint8_t u8[] = {1, 254, 255}, b[] = {0, 1, 1};
     const struct {
         int32_t type;
-        enum rc_dtype dtype;
+        enum rci_dtype dtype;
         const void *data;
         size_t width;
     } t[] = {
@@ -186,10 +186,10 @@ static void every_encoding_gives_the_same_numbers(void **state)
             if (!typed)
                 pb_bytes(&p, 9, t[k].data, 3 * t[k].width);
             struct rc_graph *g = graph_with(p, *state);
-            const struct rc_tensor *w = &g->values[rc_graph_find_value(g, "w")].tensor;
+            const struct rci_tensor *w = &g->values[rci_graph_find_value(g, "w")].tensor;
             assert_int_equal(w->dtype, t[k].dtype);
             assert_memory_equal(w->data, t[k].data, 3 * t[k].width);
-            rc_graph_destroy(g);
+            rci_graph_destroy(g);
         }
 }
 
@@ -205,12 +205,12 @@ static void packed_and_plain_dims_may_mix(void **state)
     for (int i = 4; i < 7; i++)
         pb_float(&p, 4, (float) i);
     struct rc_graph *g = graph_with(p, *state);
-    const struct rc_tensor *w = &g->values[rc_graph_find_value(g, "w")].tensor;
-    const struct rc_shape s = RC_SHAPE(2, 1, 3);
-    assert_true(rc_shape_equal(&w->shape, &s));
+    const struct rci_tensor *w = &g->values[rci_graph_find_value(g, "w")].tensor;
+    const struct rci_shape s = RC_SHAPE(2, 1, 3);
+    assert_true(rci_shape_equal(&w->shape, &s));
     for (int i = 0; i < 6; i++)
         assert_true(((float *) w->data)[i] == (float) (i + 1));
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static struct pb constant(const char *attribute, int64_t type)
@@ -241,7 +241,7 @@ static void constant_nodes_become_constants(void **state)
     static const struct {
         const char *attribute;
         int64_t type;
-        enum rc_dtype dtype;
+        enum rci_dtype dtype;
         uint32_t rank;
         double first;
     } t[] = {
@@ -258,12 +258,12 @@ static void constant_nodes_become_constants(void **state)
         onnx_output(&m, "y", "N,3");
         onnx_output(&m, "w", "?");
         OK(load_model(&m, *state, &g));
-        const struct rc_tensor *w = &g->values[rc_graph_find_value(g, "w")].tensor;
+        const struct rci_tensor *w = &g->values[rci_graph_find_value(g, "w")].tensor;
         assert_int_equal(w->dtype, t[i].dtype);
         assert_int_equal(w->shape.rank, t[i].rank);
         assert_true((w->dtype == RC_F32 ? ((float *) w->data)[0]
                                         : (double) ((int64_t *) w->data)[0]) == t[i].first);
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     }
     struct onnx_model m = onnx_model();
     onnx_add(&m, constant("value_string", 3));

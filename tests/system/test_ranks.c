@@ -142,11 +142,11 @@ static void team_close(struct team *t, struct member *m)
 static double difference(const struct member *a, const struct member *b)
 {
     double most = 0;
-    for (rc_id v = 0; v < a->g->n_values; v++) {
-        const struct rc_tensor *x = &a->g->values[v].tensor, *y = &b->g->values[v].tensor;
-        if (!rc_value_is_const(&a->g->values[v]) || x->dtype != RC_F32)
+    for (rci_id v = 0; v < a->g->n_values; v++) {
+        const struct rci_tensor *x = &a->g->values[v].tensor, *y = &b->g->values[v].tensor;
+        if (!rci_value_is_const(&a->g->values[v]) || x->dtype != RC_F32)
             continue;
-        for (int64_t i = 0; i < rc_shape_count(&x->shape); i++)
+        for (int64_t i = 0; i < rci_shape_count(&x->shape); i++)
             most = fmax(most, fabs((double) ((const float *) x->data)[i] -
                                    (double) ((const float *) y->data)[i]));
     }
@@ -181,12 +181,12 @@ static uint64_t count_parameters(const struct member *m, uint64_t *norms)
 {
     uint64_t n = 0;
     *norms = 0;
-    for (rc_id i = 0; i < m->g->n_nodes; i++) {
-        const struct rc_node *k = &m->g->nodes[i];
+    for (rci_id i = 0; i < m->g->n_nodes; i++) {
+        const struct rci_node *k = &m->g->nodes[i];
         *norms += k->op && !strcmp(k->op->name, "BatchNormalization");
         for (uint32_t j = 0; k->op && j < k->n_in; j++)
-            if (k->op->trainable >> j & 1 && rc_value_is_const(&m->g->values[k->in[j]]))
-                n += (uint64_t) rc_shape_count(&m->g->values[k->in[j]].tensor.shape);
+            if (k->op->trainable >> j & 1 && rci_value_is_const(&m->g->values[k->in[j]]))
+                n += (uint64_t) rci_shape_count(&m->g->values[k->in[j]].tensor.shape);
     }
     return n;
 }

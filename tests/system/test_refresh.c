@@ -12,19 +12,19 @@ enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
 static struct rc_session *compile(const struct rc_graph *g, uint64_t flags)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = 1, .flags = flags};
-    OK(rc_session_create(&s, g, &o));
+    const struct rci_session_config o = {.batch = 1, .flags = flags};
+    OK(rci_session_create(&s, g, &o));
     return s;
 }
 
 static void run(struct rc_session *s, const float *x, float *y)
 {
-    OK(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
 }
 
 static const void *engine_of(const struct rc_session *s)
 {
-    return rc_session_plan(s)->engine;
+    return rci_session_plan(s)->engine;
 }
 
 /* Kernels stay where only weights have changed; either way the answer is that of a new session. */
@@ -40,7 +40,7 @@ static void refresh_takes_new_weights(void **state)
         fill_random(x, PIXELS, seed);
         run(s, x, want);
         net_randomize(g, 99 + seed);
-        OK(rc_session_refresh(s, g));
+        OK(rci_session_refresh(s, g));
         kept += engine_of(s) == engine;
         run(s, x, y);
         assert_true(relative_error(y, want, CLASSES) > 1e-3); /* other weights, other answers */
@@ -49,9 +49,9 @@ static void refresh_takes_new_weights(void **state)
         assert_memory_equal(y, want, sizeof(y));
         run_reference(g, 1, x, want);
         assert_true(relative_error(y, want, CLASSES) < 2e-5);
-        rc_session_destroy(fresh);
-        rc_session_destroy(s);
-        rc_graph_destroy(g);
+        rci_session_destroy(fresh);
+        rci_session_destroy(s);
+        rci_graph_destroy(g);
     }
     assert_true(kept >= 3);
 }
@@ -68,7 +68,7 @@ static void refresh_packs_a_network_again(void **state)
         const void *engine = engine_of(s);
         run(other, x, old);
         net_randomize(g, 7);
-        OK(rc_session_refresh(s, g));
+        OK(rci_session_refresh(s, g));
         assert_ptr_equal(engine_of(s), engine); /* nothing was prepared again */
         run(s, x, y);
         fresh = compile(g, 0);
@@ -76,12 +76,12 @@ static void refresh_packs_a_network_again(void **state)
         assert_memory_equal(y, want, sizeof(y));
         run(other, x, y); /* had shared the old weights */
         assert_memory_equal(y, old, sizeof(y));
-        rc_session_destroy(fresh);
-        rc_session_destroy(other);
+        rci_session_destroy(fresh);
+        rci_session_destroy(other);
         run(s, x, y);
         assert_memory_equal(y, want, sizeof(y));
-        rc_session_destroy(s);
-        rc_graph_destroy(g);
+        rci_session_destroy(s);
+        rci_graph_destroy(g);
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
     free(x);
@@ -101,7 +101,7 @@ static void refresh_without_memory_keeps_the_old_weights(void **state)
     OK(rc_context_memory(c, &live, NULL));
     for (uint64_t more = 0;; more += 200000) {
         c->o.max_memory = live + more;
-        const rc_status st = rc_session_refresh(s, g);
+        const rc_status st = rci_session_refresh(s, g);
         c->o.max_memory = 0;
         if (st == RC_OK)
             break;
@@ -115,8 +115,8 @@ static void refresh_without_memory_keeps_the_old_weights(void **state)
     assert_true(failures > 4);
     run(s, x, y);
     assert_memory_not_equal(y, old, sizeof(y));
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
     free(x);
 }
 
@@ -129,18 +129,18 @@ static void refresh_with_another_structure(void **state)
     struct rc_session *s = compile(g, 0);
     const void *engine = engine_of(s);
     fill_random(x, PIXELS, 1);
-    OK(rc_session_refresh(s, other));
+    OK(rci_session_refresh(s, other));
     assert_ptr_not_equal(engine_of(s), engine);
     run(s, x, y);
     run_reference(other, 1, x, want);
     assert_true(relative_error(y, want, CLASSES) < 2e-5);
-    REFUSED(rc_session_refresh(s, zoo), RC_ERR_ARG, "other inputs or outputs");
+    REFUSED(rci_session_refresh(s, zoo), RC_ERR_ARG, "other inputs or outputs");
     run(s, x, want);
     assert_memory_equal(y, want, sizeof(y));
-    rc_session_destroy(s);
-    rc_graph_destroy(zoo);
-    rc_graph_destroy(other);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(zoo);
+    rci_graph_destroy(other);
+    rci_graph_destroy(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

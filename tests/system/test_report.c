@@ -64,26 +64,26 @@ static void json_has_every_figure(void **state)
 {
     (void) state;
     const char *text;
-    struct rc_json *j;
+    struct rci_json *j;
     rc_report *r = example("prune");
     OK(rc_report_json(r, &text));
-    OK(rc_json_parse(&j, context, text, strlen(text), "report"));
-    const struct rc_json_value *root = rc_json_root(j), *facts = rc_json_get(root, "facts");
-    assert_string_equal(rc_json_get(facts, "processor")->text, "AMD <EPYC>");
+    OK(rci_json_parse(&j, context, text, strlen(text), "report"));
+    const struct rci_json_value *root = rci_json_root(j), *facts = rci_json_get(root, "facts");
+    assert_string_equal(rci_json_get(facts, "processor")->text, "AMD <EPYC>");
     assert_int_equal(facts->count, 2);
-    const struct rc_json_value *before = rc_json_get(root, "before");
-    const struct rc_json_value *after = rc_json_get(root, "after");
-    assert_true(rc_json_get(before, "top1")->number == 91.73);
-    assert_true(rc_json_get(before, "file_bytes")->number == 1094781);
-    assert_string_equal(rc_json_get(after, "step")->text, "prune"); /* the last one was not kept */
-    assert_true(rc_json_get(after, "macs")->number == 20400000);
-    const struct rc_json_value *steps = rc_json_get(root, "steps");
+    const struct rci_json_value *before = rci_json_get(root, "before");
+    const struct rci_json_value *after = rci_json_get(root, "after");
+    assert_true(rci_json_get(before, "top1")->number == 91.73);
+    assert_true(rci_json_get(before, "file_bytes")->number == 1094781);
+    assert_string_equal(rci_json_get(after, "step")->text, "prune"); /* the last one was not kept */
+    assert_true(rci_json_get(after, "macs")->number == 20400000);
+    const struct rci_json_value *steps = rci_json_get(root, "steps");
     assert_int_equal(steps->count, 3);
-    assert_int_equal(rc_json_get(rc_json_at(steps, 0), "seconds")->type, RC_JSON_NULL);
-    assert_true(rc_json_get(rc_json_at(steps, 2), "kept")->number == 0);
-    assert_string_equal(rc_json_get(rc_json_at(steps, 2), "note")->text,
+    assert_int_equal(rci_json_get(rci_json_at(steps, 0), "seconds")->type, RC_JSON_NULL);
+    assert_true(rci_json_get(rci_json_at(steps, 2), "kept")->number == 0);
+    assert_string_equal(rci_json_get(rci_json_at(steps, 2), "note")->text,
                         "lost 11 points & was given up");
-    rc_json_free(&j);
+    rci_json_free(&j);
     rc_report_free(&r);
     assert_null(r);
 }

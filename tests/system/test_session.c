@@ -7,7 +7,7 @@
 #include "exec/session.h"
 #include "exec/tape.h"
 #include "io/onnx.h"
-#include "kernel/engine.h"
+#include "kernel/onednn/engine.h"
 #include "op/layers.h"
 
 #include <stdlib.h>
@@ -19,14 +19,14 @@ enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
 static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint64_t flags)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = batch, .flags = flags};
-    OK(rc_session_create(&s, g, &o));
+    const struct rci_session_config o = {.batch = batch, .flags = flags};
+    OK(rci_session_create(&s, g, &o));
     return s;
 }
 
 static void run(struct rc_session *s, int64_t n, const float *x, float *y)
 {
-    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
 }
 
 static void check_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
@@ -44,8 +44,8 @@ static void check_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
         if (!(e < 2e-5))
             fail_msg("seed %d, kinds %u, %d images: error %g", (int) seed, kinds, (int) n, e);
     }
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 static void fast_equals_reference_on_random_nets(void **state)
@@ -68,33 +68,33 @@ static void what_is_added_may_also_be_read(void **state)
 {
     enum { C = 32, SIDE = 12, N = C * SIDE * SIDE };
     static float x[N], want[N], y[N], weights[C * C * 9];
-    const struct rc_conv_attrs a = {{{0}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 0, 0}, 1};
-    const struct rc_tensor w = {RC_F32, RC_SHAPE(C, C, 3, 3), weights};
-    const struct rc_shape shape = RC_SHAPE(1, C, SIDE, SIDE);
-    const struct rc_op *conv = rc_op_find(NULL, "Conv"), *add = rc_op_find(NULL, "Add");
+    const struct rci_conv_attrs a = {{{0}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 0, 0}, 1};
+    const struct rci_tensor w = {RC_F32, RC_SHAPE(C, C, 3, 3), weights};
+    const struct rci_shape shape = RC_SHAPE(1, C, SIDE, SIDE);
+    const struct rci_op *conv = rci_op_find(NULL, "Conv"), *add = rci_op_find(NULL, "Add");
     struct rc_graph *g;
-    rc_id v[3], node, k;
+    rci_id v[3], node, k;
     fill_random(x, N, 1);
     fill_random(weights, C * C * 9, 2);
-    OK(rc_graph_create(&g, *state));
-    OK(rc_graph_add_input(g, &v[0], "x", RC_F32, &shape));
-    OK(rc_graph_add_const(g, &k, "w", &w));
-    OK(rc_graph_add_node(g, &node, conv, "first", &a, (rc_id[]){v[0], k}, 2, NULL, 1));
+    OK(rci_graph_create(&g, *state));
+    OK(rci_graph_add_input(g, &v[0], "x", RC_F32, &shape));
+    OK(rci_graph_add_const(g, &k, "w", &w));
+    OK(rci_graph_add_node(g, &node, conv, "first", &a, (rci_id[]){v[0], k}, 2, NULL, 1));
     v[1] = g->nodes[node].out[0];
-    OK(rc_graph_add_node(g, &node, conv, "second", &a, (rc_id[]){v[1], k}, 2, NULL, 1));
+    OK(rci_graph_add_node(g, &node, conv, "second", &a, (rci_id[]){v[1], k}, 2, NULL, 1));
     v[2] = g->nodes[node].out[0];
-    OK(rc_graph_add_node(g, &node, add, "sum", NULL, &v[1], 2, NULL, 1));
-    OK(rc_graph_add_node(g, &node, conv, "last", &a, (rc_id[]){g->nodes[node].out[0], k}, 2, NULL,
-                         1));
-    OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
-    OK(rc_graph_infer(g));
+    OK(rci_graph_add_node(g, &node, add, "sum", NULL, &v[1], 2, NULL, 1));
+    OK(rci_graph_add_node(g, &node, conv, "last", &a, (rci_id[]){g->nodes[node].out[0], k}, 2, NULL,
+                          1));
+    OK(rci_graph_set_outputs(g, &g->nodes[node].out[0], 1));
+    OK(rci_graph_infer(g));
     run_reference(g, 1, x, want);
     struct rc_session *s = compile(g, 1, 0);
-    assert_true(rc_session_n_steps(s) <= 6); /* three convolutions, two reorders, one copy */
+    assert_true(rci_session_n_steps(s) <= 6); /* three convolutions, two reorders, one copy */
     run(s, 1, x, y);
     assert_true(relative_error(y, want, N) < 2e-5);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 static void without_passes_the_result_is_the_same(void **state)
@@ -106,8 +106,8 @@ static void without_passes_the_result_is_the_same(void **state)
     struct rc_session *s = compile(g, 1, RC_SESSION_NO_PASSES);
     run(s, 1, x, y);
     assert_true(relative_error(y, want, CLASSES) < 2e-5);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 /* Convolution layouts go from the stem to the pool: no conversion of activations on the way, but
@@ -117,25 +117,25 @@ static void check_no_reorders(struct rc_context *c, const char *name)
     struct rc_graph *g = net_zoo(c, name, 1);
     struct rc_session *s = compile(g, 1, 0);
     uint32_t stem = UINT32_MAX, pool = 0, reorders = 0;
-    struct rc_step_info info;
-    for (uint32_t i = 0; i < rc_session_n_steps(s); i++) {
-        rc_session_step(s, i, &info);
+    struct rci_step_info info;
+    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
+        rci_session_step(s, i, &info);
         if (!strcmp(info.op, "Conv") && stem == UINT32_MAX)
             stem = i;
         if (!strcmp(info.op, "GlobalAveragePool"))
             pool = i;
     }
     for (uint32_t i = stem; i < pool; i++) {
-        rc_session_step(s, i, &info);
+        rci_session_step(s, i, &info);
         reorders += !strcmp(info.op, "reorder") || !strcmp(info.op, "copy");
         assert_string_not_equal(info.kernel, "plain C");
     }
     assert_true(pool > stem);
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     assert_true(reorders <= (cpu.onednn[0] == '2' ? 0 : 1));
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 static void residual_networks_need_no_reorders(void **state)
@@ -187,15 +187,15 @@ static void running_allocates_nothing(void **state)
     run(s, 4, x, y);
     run(s, 1, x, y);
     assert_int_equal(n_allocations, before);
-    rc_session_destroy(s);
-    const struct rc_session_config o = {.batch = 4, .part = 3};
-    OK(rc_session_create(&s, g, &o));
+    rci_session_destroy(s);
+    const struct rci_session_config o = {.batch = 4, .part = 3};
+    OK(rci_session_create(&s, g, &o));
     const int64_t in_parts = n_allocations;
     run(s, 4, x, y);
     run(s, 2, x, y);
     assert_int_equal(n_allocations, in_parts);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
     rc_context_free(&c);
 }
 
@@ -205,27 +205,27 @@ static void every_allocation_may_fail(void **state)
     (void) state;
     struct rc_context *c = counting_context();
     struct rc_graph *g = net_random(c, 11, NET_RESIDUAL | NET_SHORTCUT | NET_CONCAT);
-    const struct rc_session_config o = {.batch = 2};
-    const struct rc_tape_config u = {.batch = 2};
+    const struct rci_session_config o = {.batch = 2};
+    const struct rci_tape_config u = {.batch = 2};
     uint64_t before, after;
     OK(rc_context_memory(c, &before, NULL));
     for (int training = 0; training < 2; training++) {
         rc_status st = RC_ERR_MEMORY;
         for (int64_t k = 1; st != RC_OK; k += 3) {
             struct rc_session *s = NULL;
-            struct rc_tape *t = NULL;
+            struct rci_tape *t = NULL;
             n_allocations = 0;
             fail_at = k;
-            st = training ? rc_tape_create(&t, g, &u) : rc_session_create(&s, g, &o);
+            st = training ? rci_tape_create(&t, g, &u) : rci_session_create(&s, g, &o);
             fail_at = 0;
             assert_true(st == RC_OK || st == RC_ERR_MEMORY);
-            rc_session_destroy(s);
-            rc_tape_destroy(t);
+            rci_session_destroy(s);
+            rci_tape_destroy(t);
             OK(rc_context_memory(c, &after, NULL));
             assert_int_equal(before, after);
         }
     }
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
     rc_context_free(&c);
 }
 
@@ -240,33 +240,33 @@ static void same_input_gives_same_bytes(void **state)
     assert_memory_equal(a, b, sizeof(a));
     run(t, 2, x, b);
     assert_memory_equal(a, b, sizeof(a));
-    rc_session_destroy(s);
-    rc_session_destroy(t);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_session_destroy(t);
+    rci_graph_destroy(g);
 }
 
 static void observed_values_come_after_the_outputs(void **state)
 {
     float x[PIXELS], y[CLASSES];
     struct rc_graph *g = net_zoo(*state, "resnet8", 0.25);
-    const rc_id v = g->nodes[rc_graph_find_node(g, "bn1")].out[0];
+    const rci_id v = g->nodes[rci_graph_find_node(g, "bn1")].out[0];
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = 1, .observe = &v, .n_observe = 1};
-    OK(rc_session_create(&s, g, &o));
-    assert_int_equal(rc_session_n_outputs(s), 2);
-    const int64_t n = rc_shape_count(&rc_session_output(s, 1)->shape);
+    const struct rci_session_config o = {.batch = 1, .observe = &v, .n_observe = 1};
+    OK(rci_session_create(&s, g, &o));
+    assert_int_equal(rci_session_n_outputs(s), 2);
+    const int64_t n = rci_shape_count(&rci_session_output(s, 1)->shape);
     assert_int_equal(n, 4 * 32 * 32);
     float *in = calloc(3 * 32 * 32, sizeof(float)), *seen = calloc((size_t) n, sizeof(float));
     float logits[10];
-    OK(rc_session_execute(s, 1, (const void *const[]){in}, (void *const[]){logits, seen}));
+    OK(rci_session_execute(s, 1, (const void *const[]){in}, (void *const[]){logits, seen}));
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += seen[i] != 0;
     assert_true(sum > 0); /* the shift of BatchNormalization, before Relu */
     free(in);
     free(seen);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
     (void) x;
     (void) y;
 }
@@ -276,10 +276,10 @@ static void wrong_numbers_of_images_are_refused(void **state)
     float x[PIXELS], y[CLASSES];
     struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
     struct rc_session *s = compile(g, 2, 0);
-    REFUSED(rc_session_execute(s, 3, (const void *const[]){x}, (void *const[]){y}), RC_ERR_ARG,
+    REFUSED(rci_session_execute(s, 3, (const void *const[]){x}, (void *const[]){y}), RC_ERR_ARG,
             "3 images, the session takes 1 to 2");
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 static void a_forked_child_is_refused(void **state)
@@ -289,13 +289,13 @@ static void a_forked_child_is_refused(void **state)
     struct rc_session *s = compile(g, 1, 0);
     const pid_t child = fork();
     if (child == 0)
-        _exit(rc_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}) !=
+        _exit(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}) !=
               RC_ERR_STATE);
     int status = 1;
     waitpid(child, &status, 0);
     assert_int_equal(status, 0);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 /* --- trained models --- */
@@ -343,7 +343,7 @@ static void check_model(struct rc_context *c, const char *name, int at_least)
     if (!path || !read_images(x, label))
         skip();
     struct rc_graph *g;
-    OK(rc_onnx_load(&g, c, path));
+    OK(rci_onnx_load(&g, c, path));
     struct rc_session *s = compile(g, 128, 0), *single = compile(g, 1, 0);
     run(s, 128, x, fast);
     run(s, 128, x + 128 * IMAGE, fast + 1280);
@@ -354,9 +354,9 @@ static void check_model(struct rc_context *c, const char *name, int at_least)
     assert_true(relative_error(one, fast + 50, 10) < 1e-5);
     run_reference(g, 16, x, plain);
     assert_true(relative_error(fast, plain, 160) < 1e-4);
-    rc_session_destroy(s);
-    rc_session_destroy(single);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_session_destroy(single);
+    rci_graph_destroy(g);
 }
 
 static void trained_models_recognise_cifar_images(void **state)
@@ -369,7 +369,7 @@ static void trained_models_recognise_cifar_images(void **state)
 
 static bool uses(const struct rc_session *s, const char *impl)
 {
-    const struct rc_plan *p = rc_session_plan(s);
+    const struct rci_plan *p = rci_session_plan(s);
     for (uint32_t i = 0; i < p->n_steps; i++)
         if (p->steps[i].impl && strstr(p->steps[i].impl, impl))
             return true;
@@ -383,8 +383,8 @@ static void winograd_gives_the_same_logits(void **state)
     static float x[N * IN];
     static const char *const how[3] = {"off", "on", "auto"};
     float y[3][N * 10];
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     const bool can = cpu.avx512 || strstr(cpu.isa, "AVX2");
     struct rc_graph *g = net_zoo(*state, "resnet20", 1.0);
     fill_random(x, N * IN, 11);
@@ -394,12 +394,12 @@ static void winograd_gives_the_same_logits(void **state)
         run(s, N, x, y[i]);
         if (i < 2)
             assert_int_equal(uses(s, "winograd"), i == 1 && can);
-        rc_session_destroy(s);
+        rci_session_destroy(s);
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
     assert_true(relative_error(y[1], y[0], N * 10) < 1e-4);
     assert_true(relative_error(y[2], y[0], N * 10) < 1e-4);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 /* A processor on which oneDNN computes wrongly: plain C everywhere, with a warning. */
@@ -411,20 +411,20 @@ static void a_failed_self_test_means_plain_c(void **state)
     fill_random(x, N * PIXELS, 7);
     run_reference(g, N, x, want);
     assert_int_equal(setenv("RESCOMP_SELF_TEST", "fail", 1), 0);
-    assert_int_equal(rc_engine_self_test(*state), RC_ERR_BACKEND);
-    assert_non_null(strstr(rc_error_text(), "self-test"));
+    assert_int_equal(rci_engine_self_test(*state), RC_ERR_BACKEND);
+    assert_non_null(strstr(rci_error_text(), "self-test"));
     struct rc_session *s = compile(g, N, 0);
-    struct rc_tape *t;
-    const struct rc_tape_config o = {.batch = N};
-    OK(rc_tape_create(&t, g, &o));
+    struct rci_tape *t;
+    const struct rci_tape_config o = {.batch = N};
+    OK(rci_tape_create(&t, g, &o));
     assert_int_equal(unsetenv("RESCOMP_SELF_TEST"), 0);
-    assert_null(rc_session_plan(s)->engine);
-    assert_null(rc_tape_plan(t)->engine);
+    assert_null(rci_session_plan(s)->engine);
+    assert_null(rci_tape_plan(t)->engine);
     run(s, N, x, y);
     assert_true(relative_error(y, want, N * CLASSES) < 2e-5);
-    rc_tape_destroy(t);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_tape_destroy(t);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

@@ -15,14 +15,14 @@ enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
 
 static void run(struct rc_session *s, int64_t n, const float *x, float *y)
 {
-    OK(rc_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
 }
 
 static struct rc_session *compile_in_parts(const struct rc_graph *g, int64_t batch, int64_t part)
 {
     struct rc_session *s;
-    const struct rc_session_config o = {.batch = batch, .part = part};
-    OK(rc_session_create(&s, g, &o));
+    const struct rci_session_config o = {.batch = batch, .part = part};
+    OK(rci_session_create(&s, g, &o));
     return s;
 }
 
@@ -36,8 +36,8 @@ static void parts_of_a_batch_give_what_the_batch_gives(void **state)
         run_reference(g, BATCH, x, want);
         for (int64_t part = 1; part <= 4; part++) {
             struct rc_session *s = compile_in_parts(g, BATCH, part);
-            assert_int_equal(rc_session_part(s), part);
-            assert_int_equal(rc_session_input(s, 0)->shape.dim[0], BATCH);
+            assert_int_equal(rci_session_part(s), part);
+            assert_int_equal(rci_session_input(s, 0)->shape.dim[0], BATCH);
             for (int64_t n = 1; n <= BATCH; n++) {
                 memset(y, 0, sizeof(y));
                 run(s, n, x, y);
@@ -45,9 +45,9 @@ static void parts_of_a_batch_give_what_the_batch_gives(void **state)
                 for (int64_t i = n * CLASSES; i < BATCH * CLASSES; i++)
                     assert_true(y[i] == 0); /* only images asked for are written */
             }
-            rc_session_destroy(s);
+            rci_session_destroy(s);
         }
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     }
 }
 
@@ -55,18 +55,18 @@ static void small_networks_run_in_parts(void **state)
 {
     struct rc_graph *small = net_zoo(*state, "resnet20", 1);
     struct rc_session *s = compile_in_parts(small, 120, 0);
-    const int64_t part = rc_session_part(s);
+    const int64_t part = rci_session_part(s);
     assert_true(part < 120);
     assert_int_equal(120 % part, 0);
-    rc_session_destroy(s);
-    rc_graph_destroy(small);
+    rci_session_destroy(s);
+    rci_graph_destroy(small);
 }
 
 static int64_t part_of(const struct rc_graph *g, int64_t batch, bool bf16)
 {
-    const struct rc_part_wish w = {.batch = batch, .threads = 2, .bf16 = bf16};
+    const struct rci_part_wish w = {.batch = batch, .threads = 2, .bf16 = bf16};
     int64_t part;
-    OK(rc_part_choose(&part, g, &w));
+    OK(rci_part_choose(&part, g, &w));
     assert_in_range(part, 1, batch);
     return part;
 }
@@ -79,7 +79,7 @@ static void parts_divide_the_batch_or_nearly(void **state)
         const int64_t part = part_of(g, batch, false), parts = (batch + part - 1) / part;
         assert_true(parts * part - batch <= batch / 16);
     }
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 /* Half the bytes: as many images fit the cache as in f32, or more. */
@@ -93,34 +93,34 @@ static void bf16_counts_half_the_bytes(void **state)
         more |= bf16 > f32;
     }
     assert_true(more);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void a_slice_of_the_batch_keeps_it_together(void **state)
 {
     enum { N = 6, K = 4 };
-    const struct rc_shape shape = RC_SHAPE(1, K);
+    const struct rci_shape shape = RC_SHAPE(1, K);
     for (int64_t axis = 0; axis < 2; axis++) {
-        const struct rc_slice_attrs a = {.starts = {axis == 0 ? -1 : 0},
-                                         .ends = {axis == 0 ? INT64_MIN : 2},
-                                         .axes = {axis},
-                                         .steps = {axis == 0 ? -1 : 1},
-                                         .n = 1,
-                                         .bound = 1};
+        const struct rci_slice_attrs a = {.starts = {axis == 0 ? -1 : 0},
+                                          .ends = {axis == 0 ? INT64_MIN : 2},
+                                          .axes = {axis},
+                                          .steps = {axis == 0 ? -1 : 1},
+                                          .n = 1,
+                                          .bound = 1};
         struct rc_graph *g;
-        rc_id v, node;
-        OK(rc_graph_create(&g, *state));
-        OK(rc_graph_add_input(g, &v, "x", RC_F32, &shape));
+        rci_id v, node;
+        OK(rci_graph_create(&g, *state));
+        OK(rci_graph_add_input(g, &v, "x", RC_F32, &shape));
         g->dynamic_batch = true;
         g->batch = 1;
-        OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Slice"), "s", &a, &v, 1, NULL, 1));
-        OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
-        OK(rc_graph_infer(g));
-        const struct rc_part_wish w = {.batch = N, .part = 2, .threads = 1};
+        OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Slice"), "s", &a, &v, 1, NULL, 1));
+        OK(rci_graph_set_outputs(g, &g->nodes[node].out[0], 1));
+        OK(rci_graph_infer(g));
+        const struct rci_part_wish w = {.batch = N, .part = 2, .threads = 1};
         int64_t part;
-        OK(rc_part_choose(&part, g, &w));
+        OK(rci_part_choose(&part, g, &w));
         assert_int_equal(part, axis == 0 ? N : 2); /* the images turned round, or two columns */
-        rc_graph_destroy(g);
+        rci_graph_destroy(g);
     }
 }
 
@@ -128,27 +128,27 @@ static void a_slice_of_the_batch_keeps_it_together(void **state)
 static void images_that_depend_on_each_other_stay_together(void **state)
 {
     enum { N = 6, K = 3 };
-    const struct rc_shape shape = RC_SHAPE(1, K);
+    const struct rci_shape shape = RC_SHAPE(1, K);
     float x[N * K], want[N * K], y[N * K];
     fill_random(x, N * K, 1);
     for (int64_t axis = 0; axis < 2; axis++) {
-        const struct rc_softmax_attrs a = {axis, 0};
+        const struct rci_softmax_attrs a = {axis, 0};
         struct rc_graph *g;
-        rc_id v, node;
-        OK(rc_graph_create(&g, *state));
-        OK(rc_graph_add_input(g, &v, "x", RC_F32, &shape));
+        rci_id v, node;
+        OK(rci_graph_create(&g, *state));
+        OK(rci_graph_add_input(g, &v, "x", RC_F32, &shape));
         g->dynamic_batch = true;
         g->batch = 1;
-        OK(rc_graph_add_node(g, &node, rc_op_find(NULL, "Softmax"), "s", &a, &v, 1, NULL, 1));
-        OK(rc_graph_set_outputs(g, &g->nodes[node].out[0], 1));
-        OK(rc_graph_infer(g));
+        OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Softmax"), "s", &a, &v, 1, NULL, 1));
+        OK(rci_graph_set_outputs(g, &g->nodes[node].out[0], 1));
+        OK(rci_graph_infer(g));
         run_reference(g, N, x, want);
         struct rc_session *s = compile_in_parts(g, N, 2);
-        assert_int_equal(rc_session_part(s), axis == 0 ? N : 2);
+        assert_int_equal(rci_session_part(s), axis == 0 ? N : 2);
         run(s, N, x, y);
         assert_true(relative_error(y, want, N * K) < 2e-5);
-        rc_session_destroy(s);
-        rc_graph_destroy(g);
+        rci_session_destroy(s);
+        rci_graph_destroy(g);
     }
 }
 
@@ -164,24 +164,24 @@ static void a_session_and_its_graph_do_not_change_each_other(void **state)
         for (uint64_t flags = 0; flags <= RC_SESSION_REFERENCE; flags++) {
             struct rc_graph *g = net_random(*state, seed, NET_ALL), *copy;
             struct rc_session *s;
-            const struct rc_session_config o = {.batch = 1, .flags = flags};
-            OK(rc_graph_clone(&copy, g));
-            OK(rc_session_create(&s, g, &o));
+            const struct rci_session_config o = {.batch = 1, .flags = flags};
+            OK(rci_graph_clone(&copy, g));
+            OK(rci_session_create(&s, g, &o));
             for (uint32_t v = 0; v < g->n_values; v++)
-                if (rc_value_is_const(&g->values[v])) {
-                    const struct rc_tensor *t = &g->values[v].tensor;
-                    assert_false(rc_is_shared(t->data));
-                    assert_memory_equal(t->data, copy->values[v].tensor.data, rc_tensor_bytes(t));
+                if (rci_value_is_const(&g->values[v])) {
+                    const struct rci_tensor *t = &g->values[v].tensor;
+                    assert_false(rci_is_shared(t->data));
+                    assert_memory_equal(t->data, copy->values[v].tensor.data, rci_tensor_bytes(t));
                 }
             run(s, 1, x, before);
             net_randomize(g, 99);
             run(s, 1, x, y);
             assert_memory_equal(y, before, sizeof(y));
-            rc_graph_destroy(g);
+            rci_graph_destroy(g);
             run(s, 1, x, y);
             assert_memory_equal(y, before, sizeof(y));
-            rc_session_destroy(s);
-            rc_graph_destroy(copy);
+            rci_session_destroy(s);
+            rci_graph_destroy(copy);
         }
     }
 }
@@ -198,25 +198,25 @@ static void hold_weights_once(struct rc_context *c, const char *winograd)
     for (int i = 0; i < 3; i++) {
         if (i == 2)
             net_randomize(g, 99); /* other weights: nothing to share */
-        OK(rc_session_create(&s[i], g, &(struct rc_session_config){.batch = 1}));
+        OK(rci_session_create(&s[i], g, &(struct rci_session_config){.batch = 1}));
         OK(rc_context_memory(c, &live[i + 1], NULL));
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
-    const uint64_t weights = rc_session_weight_bytes(s[0]), first = live[1] - live[0];
+    const uint64_t weights = rci_session_weight_bytes(s[0]), first = live[1] - live[0];
     assert_true(weights > (1 << 20));
     assert_true(live[2] - live[1] < first - weights / 10 * 9);
     assert_true(live[3] - live[2] > first - weights / 10);
     run(s[0], 1, x, want);
-    rc_session_destroy(s[0]);
-    rc_graph_destroy(g);
+    rci_session_destroy(s[0]);
+    rci_graph_destroy(g);
     run(s[1], 1, x, y);
     assert_memory_equal(y, want, sizeof(y));
     run(s[2], 1, x, y);
     assert_memory_not_equal(y, want, sizeof(y));
-    rc_session_destroy(s[2]);
+    rci_session_destroy(s[2]);
     run(s[1], 1, x, y);
     assert_memory_equal(y, want, sizeof(y));
-    rc_session_destroy(s[1]);
+    rci_session_destroy(s[1]);
     OK(rc_context_memory(c, &left, NULL));
     assert_true(left < live[0]); /* the graph is gone, and nothing else stays */
     free(x);
@@ -243,12 +243,12 @@ static void *run_stream(void *arg)
     t->same = true;
     for (int i = 0; i < ROUNDS; i++) {
         struct rc_session *s;
-        const struct rc_session_config o = {.batch = 1, .threads = 1};
+        const struct rci_session_config o = {.batch = 1, .threads = 1};
         t->same &=
-            rc_session_create(&s, t->g, &o) == RC_OK &&
-            rc_session_execute(s, 1, (const void *const[]){t->x}, (void *const[]){y}) == RC_OK &&
+            rci_session_create(&s, t->g, &o) == RC_OK &&
+            rci_session_execute(s, 1, (const void *const[]){t->x}, (void *const[]){y}) == RC_OK &&
             !memcmp(y, t->want, sizeof(y));
-        rc_session_destroy(s);
+        rci_session_destroy(s);
     }
     return NULL;
 }
@@ -261,9 +261,9 @@ static void sessions_come_and_go_in_many_threads(void **state)
     struct stream stream[STREAMS];
     pthread_t thread[STREAMS];
     fill_random(x, PIXELS, 1);
-    OK(rc_session_create(&s, g, &(struct rc_session_config){.batch = 1, .threads = 1}));
+    OK(rci_session_create(&s, g, &(struct rci_session_config){.batch = 1, .threads = 1}));
     run(s, 1, x, want);
-    rc_session_destroy(s);
+    rci_session_destroy(s);
     for (int i = 0; i < STREAMS; i++) {
         stream[i] = (struct stream){g, x, want, false};
         assert_int_equal(pthread_create(&thread[i], NULL, run_stream, &stream[i]), 0);
@@ -272,7 +272,7 @@ static void sessions_come_and_go_in_many_threads(void **state)
         pthread_join(thread[i], NULL);
         assert_true(stream[i].same);
     }
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 /* A file's weights are held once while it is read, and twice while a session is
@@ -284,34 +284,34 @@ static void loading_and_compiling_hold_weights_twice(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = net_zoo(c, "resnet18", 1);
-    struct rc_bytes file;
+    struct rci_bytes file;
     struct rc_session *s;
     uint64_t live, peak;
     const char *path = "session_parts.onnx";
-    OK(rc_onnx_save(g, path));
-    rc_graph_destroy(g);
+    OK(rci_onnx_save(g, path));
+    rci_graph_destroy(g);
     test_context_done(c);
     c = test_context();
-    OK(rc_file_read(c, path, 0, &file));
+    OK(rci_file_read(c, path, 0, &file));
     const uint64_t size = file.size;
-    rc_release(file.data);
+    rci_release(file.data);
     test_context_done(c);
     c = test_context();
-    OK(rc_onnx_load(&g, c, path));
+    OK(rci_onnx_load(&g, c, path));
     OK(rc_context_memory(c, &live, &peak));
     assert_true(live < size + size / 20);
     assert_true(peak < size + size / 10);
-    OK(rc_session_create(&s, g, &(struct rc_session_config){.batch = 1}));
+    OK(rci_session_create(&s, g, &(struct rci_session_config){.batch = 1}));
     OK(rc_context_memory(c, NULL, &peak));
     assert_true(peak < 2 * size + size * 3 / 4);
-    rc_session_destroy(s);
-    rc_graph_destroy(g);
+    rci_session_destroy(s);
+    rci_graph_destroy(g);
     test_context_done(c);
     c = test_context();
     OK(rc_session_load(&s, c, path, NULL));
     OK(rc_context_memory(c, NULL, &peak));
     assert_true(peak < size + size / 2);
-    rc_session_destroy(s);
+    rci_session_destroy(s);
     test_context_done(c);
     remove(path);
 }

@@ -33,12 +33,12 @@ static void task_close(struct task *k)
     test_context_done(k->c);
 }
 
-static rc_status task_train(struct task *k, const struct rc_train_hook *hook)
+static rc_status task_train(struct task *k, const struct rci_train_hook *hook)
 {
     rc_trainer *t;
     OK(rc_trainer_new(&t, k->g, k->d, &k->o));
     if (hook)
-        OK(rc_trainer_add_hook(t, hook));
+        OK(rci_trainer_add_hook(t, hook));
     const rc_status st = rc_trainer_run(t, NULL);
     rc_trainer_free(&t);
     return st;
@@ -46,10 +46,10 @@ static rc_status task_train(struct task *k, const struct rc_train_hook *hook)
 
 static const float *statistics(const struct rc_graph *g, uint32_t operand, int64_t *count)
 {
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op && strcmp(g->nodes[i].op->name, "BatchNormalization") == 0) {
-            const struct rc_tensor *t = &g->values[g->nodes[i].in[operand]].tensor;
-            *count = rc_shape_count(&t->shape);
+            const struct rci_tensor *t = &g->values[g->nodes[i].in[operand]].tensor;
+            *count = rci_shape_count(&t->shape);
             return t->data;
         }
     fail_msg("the network has no BatchNormalization");
@@ -62,7 +62,7 @@ struct seen {
     int batches, logits, gradients, steps, epochs;
 };
 
-static rc_status see_batch(void *user, struct rc_train_step *s)
+static rc_status see_batch(void *user, struct rci_train_step *s)
 {
     struct seen *k = user;
     assert_int_equal(s->step, k->batches);
@@ -75,7 +75,7 @@ static rc_status see_batch(void *user, struct rc_train_step *s)
 }
 
 /* The loss "sum of logits": its gradient is one everywhere. */
-static rc_status see_logits(void *user, struct rc_train_step *s)
+static rc_status see_logits(void *user, struct rci_train_step *s)
 {
     s->loss = 0;
     for (uint32_t i = 0; i < s->n * s->classes; i++) {
@@ -87,27 +87,27 @@ static rc_status see_logits(void *user, struct rc_train_step *s)
 }
 
 /* The classifier's bias then has the gradient `batch` in every class; nobody gets any. */
-static rc_status see_gradients(void *user, struct rc_train_step *s)
+static rc_status see_gradients(void *user, struct rci_train_step *s)
 {
-    const uint32_t last = rc_tape_n_params(s->tape) - 1;
-    assert_int_equal(rc_tape_param_count(s->tape, last), TINY_CLASSES);
+    const uint32_t last = rci_tape_n_params(s->tape) - 1;
+    assert_int_equal(rci_tape_param_count(s->tape, last), TINY_CLASSES);
     for (int j = 0; j < TINY_CLASSES; j++)
-        assert_near((double) rc_tape_param_grad(s->tape, last)[j], BATCH, 1e-5);
+        assert_near((double) rci_tape_param_grad(s->tape, last)[j], BATCH, 1e-5);
     for (uint32_t i = 0; i <= last; i++)
-        memset(rc_tape_param_grad(s->tape, i), 0,
-               (size_t) rc_tape_param_count(s->tape, i) * sizeof(float));
+        memset(rci_tape_param_grad(s->tape, i), 0,
+               (size_t) rci_tape_param_count(s->tape, i) * sizeof(float));
     ((struct seen *) user)->gradients++;
     return RC_OK;
 }
 
-static rc_status see_step(void *user, struct rc_train_step *s)
+static rc_status see_step(void *user, struct rci_train_step *s)
 {
     (void) s;
     ((struct seen *) user)->steps++;
     return RC_OK;
 }
 
-static rc_status see_epoch(void *user, struct rc_train_step *s)
+static rc_status see_epoch(void *user, struct rci_train_step *s)
 {
     struct seen *k = user;
     assert_int_equal(s->epoch, k->epochs);
@@ -120,8 +120,8 @@ static void hooks_see_every_point_and_may_change_it(void **state)
     (void) state;
     struct task k = task_open();
     struct seen seen = {0};
-    const struct rc_train_hook hook = {&seen,         "seeing", see_batch, see_logits,
-                                       see_gradients, see_step, see_epoch};
+    const struct rci_train_hook hook = {&seen,         "seeing", see_batch, see_logits,
+                                        see_gradients, see_step, see_epoch};
     int64_t n;
     k.o.optimizer = "sgd:weight_decay=0";
     const float before = *statistics(k.g, 1, &n);
@@ -135,17 +135,17 @@ static void hooks_see_every_point_and_may_change_it(void **state)
     task_close(&k);
 }
 
-static rc_status refuse(void *user, struct rc_train_step *s)
+static rc_status refuse(void *user, struct rci_train_step *s)
 {
     (void) user;
-    return s->step < 2 ? RC_OK : rc_fail(RC_ERR_GOAL, "far enough");
+    return s->step < 2 ? RC_OK : rci_fail(RC_ERR_GOAL, "far enough");
 }
 
 static void failing_hook_ends_the_run(void **state)
 {
     (void) state;
     struct task k = task_open();
-    const struct rc_train_hook hook = {.identity = "refusing", .on_step = refuse};
+    const struct rci_train_hook hook = {.identity = "refusing", .on_step = refuse};
     REFUSED(task_train(&k, &hook), RC_ERR_GOAL, "far enough");
     task_close(&k);
 }
@@ -154,11 +154,11 @@ static void only_one_hook_may_replace_the_loss(void **state)
 {
     (void) state;
     struct task k = task_open();
-    const struct rc_train_hook hook = {.identity = "losing", .on_logits = see_logits};
+    const struct rci_train_hook hook = {.identity = "losing", .on_logits = see_logits};
     rc_trainer *t;
     OK(rc_trainer_new(&t, k.g, k.d, &k.o));
-    OK(rc_trainer_add_hook(t, &hook));
-    REFUSED(rc_trainer_add_hook(t, &hook), RC_ERR_STATE, "replaced already");
+    OK(rci_trainer_add_hook(t, &hook));
+    REFUSED(rci_trainer_add_hook(t, &hook), RC_ERR_STATE, "replaced already");
     rc_trainer_free(&t);
     task_close(&k);
 }
@@ -233,10 +233,10 @@ static void a_cap_on_memory_gives_the_same_weights(void **state)
     const rc_train_result capped = train_within(&l, whole.activation_bytes * 9 / 10);
     assert_true(capped.activation_bytes <= whole.activation_bytes * 9 / 10);
     assert_true(capped.loss == whole.loss);
-    for (rc_id v = 0; v < k.g->n_values; v++)
-        if (rc_value_is_const(&k.g->values[v]))
+    for (rci_id v = 0; v < k.g->n_values; v++)
+        if (rci_value_is_const(&k.g->values[v]))
             assert_memory_equal(k.g->values[v].tensor.data, l.g->values[v].tensor.data,
-                                rc_tensor_bytes(&k.g->values[v].tensor));
+                                rci_tensor_bytes(&k.g->values[v].tensor));
     task_close(&k);
     task_close(&l);
 }

@@ -131,11 +131,11 @@ static void run_curve(const struct golden_curve *g, int off)
 /* Norm of every weight and running statistic after one step, by name. Fresh biases start at zero,
  * so that theirs are as far off as gradients are. */
 static void expect_norms(const struct fixture *f, const struct golden_curve *g,
-                         const struct rc_json_value *norms)
+                         const struct rci_json_value *norms)
 {
     const double limit = strcmp(g->start, "init") == 0 ? 5e-3 : 2e-5;
     uint32_t n = 0;
-    for (const struct rc_json_value *v = norms->first; v; v = v->next) {
+    for (const struct rci_json_value *v = norms->first; v; v = v->next) {
         const float *w;
         int64_t dims[8];
         uint64_t rank, count = 1;
@@ -153,15 +153,15 @@ static void expect_norms(const struct fixture *f, const struct golden_curve *g,
     assert_int_equal(n, 59 + 2 * 19);
 }
 
-static void first_update(const struct golden_curve *g, const struct rc_json_value *starts)
+static void first_update(const struct golden_curve *g, const struct rci_json_value *starts)
 {
     struct fixture f;
     double loss[STEPS];
     if (!fixture_open(&f, g->start))
         skip();
     run_steps(&f, g->run, 1, loss);
-    const struct rc_json_value *run = rc_json_get(rc_json_get(starts, g->start), g->run);
-    expect_norms(&f, g, rc_json_get(rc_json_get(run, "float64"), "norms_after_step1"));
+    const struct rci_json_value *run = rci_json_get(rci_json_get(starts, g->start), g->run);
+    expect_norms(&f, g, rci_json_get(rci_json_get(run, "float64"), "norms_after_step1"));
     fixture_close(&f);
 }
 
@@ -172,11 +172,11 @@ static void weights_and_statistics_after_one_step_match_torch(void **state)
     if (!path)
         skip();
     struct rc_context *c = test_context();
-    struct rc_json *j;
-    OK(rc_json_load(&j, c, path));
+    struct rci_json *j;
+    OK(rci_json_load(&j, c, path));
     for (size_t i = 0; i < sizeof(golden_curves) / sizeof(golden_curves[0]); i++)
-        first_update(&golden_curves[i], rc_json_get(rc_json_root(j), "start"));
-    rc_json_free(&j);
+        first_update(&golden_curves[i], rci_json_get(rci_json_root(j), "start"));
+    rci_json_free(&j);
     test_context_done(c);
 }
 
@@ -211,16 +211,16 @@ static void loss_curves_from_fresh_weights_match_torch(void **state)
 static void logit_gradient(struct fixture *f, const char *kind, const float *x, const int32_t *y,
                            const float *logits, float *grad)
 {
-    const struct rc_loss_batch b = {BATCH, CLASSES, logits, y, grad};
+    const struct rci_loss_batch b = {BATCH, CLASSES, logits, y, grad};
     const bool kd = strcmp(kind, "kd") == 0;
-    const struct rc_method_kind *methods = kd ? &rc_kind_distill_loss : &rc_kind_loss;
+    const struct rci_method_kind *methods = kd ? &rci_kind_distill_loss : &rci_kind_loss;
     const char *spec = kd                            ? "hinton"
                        : strcmp(kind, "smooth") == 0 ? "cross-entropy:smoothing=0.1"
                                                      : "cross-entropy";
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *params;
-    OK(rc_method_find(&m, methods, spec));
-    OK(rc_method_params(&params, f->c, m, spec));
+    OK(rci_method_find(&m, methods, spec));
+    OK(rci_method_params(&params, f->c, m, spec));
     if (kd) {
         rc_graph *teacher;
         rc_session *s;
@@ -230,13 +230,13 @@ static void logit_gradient(struct fixture *f, const char *kind, const float *x, 
         OK(rc_graph_load(&teacher, f->c, shared_path("models/resnet56-cifar10.onnx")));
         OK(rc_session_new(&s, teacher, &o));
         OK(rc_session_run(s, BATCH, &x, (float *const[]){answer}));
-        ((const struct rc_distill_loss *) m)->value(params, &b, answer);
+        ((const struct rci_distill_loss *) m)->value(params, &b, answer);
         rc_session_free(&s);
         rc_graph_free(&teacher);
     } else {
-        ((const struct rc_loss *) m)->value(params, &b);
+        ((const struct rci_loss *) m)->value(params, &b);
     }
-    rc_release(params);
+    rci_release(params);
 }
 
 struct error {
@@ -244,12 +244,12 @@ struct error {
 };
 
 /* Files hold every 8th element of tensors above 4,096 unless they are whole. */
-static struct error gradient_error(const struct rc_npy *golden, const float *ours, int64_t count)
+static struct error gradient_error(const struct rci_npy *golden, const float *ours, int64_t count)
 {
     const int64_t stride = golden->count == count ? 1 : 8;
     assert_int_equal(golden->count, (count + stride - 1) / stride);
     float *g = calloc((size_t) golden->count, sizeof(*g));
-    rc_npy_to_f32(golden, g);
+    rci_npy_to_f32(golden, g);
     double most = 0, off = 0, norm = 0, distance = 0;
     for (int64_t i = 0; i < golden->count; i++) {
         const double d = (double) g[i] - (double) ours[i * stride];
@@ -262,34 +262,34 @@ static struct error gradient_error(const struct rc_npy *golden, const float *our
     return (struct error){off / most, sqrt(distance / norm)};
 }
 
-static void compare_gradients(struct fixture *f, struct rc_tape *t, const char *path,
+static void compare_gradients(struct fixture *f, struct rci_tape *t, const char *path,
                               struct error limit)
 {
-    struct rc_bytes archive;
-    OK(rc_file_read(f->c, path, 0, &archive));
-    assert_int_equal(rc_tape_n_params(t), 59); /* 19 convolutions, 19 BN pairs, the classifier */
+    struct rci_bytes archive;
+    OK(rci_file_read(f->c, path, 0, &archive));
+    assert_int_equal(rci_tape_n_params(t), 59); /* 19 convolutions, 19 BN pairs, the classifier */
     struct error worst = {0, 0};
-    for (uint32_t i = 0; i < rc_tape_n_params(t); i++) {
-        const char *name = f->g->values[rc_tape_param(t, i)].name;
+    for (uint32_t i = 0; i < rci_tape_n_params(t); i++) {
+        const char *name = f->g->values[rci_tape_param(t, i)].name;
         char member[160];
-        struct rc_bytes bytes;
-        struct rc_npy golden;
+        struct rci_bytes bytes;
+        struct rci_npy golden;
         bool found;
         snprintf(member, sizeof(member), "%s.npy", name);
-        OK(rc_zip_read(f->c, &archive, path, member, &bytes, &found));
+        OK(rci_zip_read(f->c, &archive, path, member, &bytes, &found));
         assert_true(found);
-        OK(rc_npy_parse(&golden, bytes.data, bytes.size, member));
+        OK(rci_npy_parse(&golden, bytes.data, bytes.size, member));
         const struct error e =
-            gradient_error(&golden, rc_tape_param_grad(t, i), rc_tape_param_count(t, i));
+            gradient_error(&golden, rci_tape_param_grad(t, i), rci_tape_param_count(t, i));
         if (!(e.most <= limit.most && e.whole <= limit.whole))
             fail_msg("%s: gradient of %s is off by %.2e of its largest, %.2e of its norm", path,
                      name, e.most, e.whole);
         worst = (struct error){fmax(worst.most, e.most), fmax(worst.whole, e.whole)};
-        rc_release(bytes.data);
+        rci_release(bytes.data);
     }
     print_message("%s: off by at most %.2e of the largest, %.2e of the norm\n", path, worst.most,
                   worst.whole);
-    rc_release(archive.data);
+    rci_release(archive.data);
 }
 
 static void expect_gradients(const char *start, const char *kind, bool plain, struct error limit)
@@ -300,19 +300,19 @@ static void expect_gradients(const char *start, const char *kind, bool plain, st
     const char *path = shared_path(name);
     if (!path || !fixture_open(&f, start))
         skip();
-    char *copy = rc_strdup(f.c, shared_path(name));
+    char *copy = rci_strdup(f.c, shared_path(name));
     static float x[BATCH * IMAGE], grad[BATCH * CLASSES];
     static int32_t y[BATCH];
     OK(rc_dataset_read(f.d, 0, BATCH, x, y));
-    const struct rc_tape_config config = {.batch = BATCH, .reference_ops = plain};
-    struct rc_tape *t;
-    OK(rc_tape_create(&t, f.g, &config));
-    OK(rc_tape_forward(t, (const void *const[]){x}, 0, 0));
-    logit_gradient(&f, kind, x, y, rc_tape_output(t, 0)->data, grad);
-    OK(rc_tape_backward(t, (const float *const[]){grad}));
+    const struct rci_tape_config config = {.batch = BATCH, .reference_ops = plain};
+    struct rci_tape *t;
+    OK(rci_tape_create(&t, f.g, &config));
+    OK(rci_tape_forward(t, (const void *const[]){x}, 0, 0));
+    logit_gradient(&f, kind, x, y, rci_tape_output(t, 0)->data, grad);
+    OK(rci_tape_backward(t, (const float *const[]){grad}));
     compare_gradients(&f, t, copy, limit);
-    rc_tape_destroy(t);
-    rc_release(copy);
+    rci_tape_destroy(t);
+    rci_release(copy);
     fixture_close(&f);
 }
 

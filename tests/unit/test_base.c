@@ -21,16 +21,16 @@ static void memory_cap_is_exact_and_peak_is_kept(void **state)
     rc_context *c;
     uint64_t live, peak;
     OK(rc_context_new(&c, &o));
-    void *p = rc_alloc(c, 4096 - 64); /* 64 bytes of bookkeeping per block */
+    void *p = rci_alloc(c, 4096 - 64); /* 64 bytes of bookkeeping per block */
     assert_non_null(p);
     assert_int_equal((uintptr_t) p % 64, 0);
-    assert_null(rc_alloc(c, 1));
+    assert_null(rci_alloc(c, 1));
     assert_non_null(strstr(rc_last_error(), "cap of 4096"));
-    rc_release(p);
+    rci_release(p);
     OK(rc_context_memory(c, &live, &peak));
     assert_int_equal(live, 0);
     assert_int_equal(peak, 4096);
-    assert_null(rc_alloc_array(c, SIZE_MAX / 2, 4));
+    assert_null(rci_alloc_array(c, SIZE_MAX / 2, 4));
     rc_context_free(&c);
     assert_null(c);
 }
@@ -84,10 +84,10 @@ static void results_fit_older_and_newer_callers(void **state)
         size_t size;
         uint64_t a, b, c;
     } newer = {32, 0, 0, 5};
-    OK(rc_abi_write(&older, 16, &ours, sizeof(ours), "x"));
+    OK(rci_abi_write(&older, 16, &ours, sizeof(ours), "x"));
     assert_int_equal(older.size, 16);
     assert_int_equal(older.a, 7);
-    OK(rc_abi_write(&newer, 16, &ours, sizeof(ours), "x"));
+    OK(rci_abi_write(&newer, 16, &ours, sizeof(ours), "x"));
     assert_int_equal(newer.size, 32);
     assert_int_equal(newer.b, 9);
     assert_int_equal(newer.c, 0);
@@ -96,9 +96,9 @@ static void results_fit_older_and_newer_callers(void **state)
 static void messages_cannot_carry_control_characters(void **state)
 {
     (void) state;
-    rc_fail(RC_ERR_MODEL, "node \"%s\"", "a\033[2J\nb");
+    rci_fail(RC_ERR_MODEL, "node \"%s\"", "a\033[2J\nb");
     assert_string_equal(rc_last_error(), "node \"a?[2J?b\"");
-    rc_fail_prefix(RC_ERR_MODEL, "%s", "file\n");
+    rci_fail_prefix(RC_ERR_MODEL, "%s", "file\n");
     assert_string_equal(rc_last_error(), "file?: node \"a?[2J?b\"");
     assert_string_equal(rc_status_name(RC_ERR_GOAL), "RC_ERR_GOAL");
     assert_string_equal(rc_status_name((rc_status) 5), "RC_ERR_UNKNOWN");
@@ -108,32 +108,33 @@ struct demo {
     double p;
     int64_t n, on;
 };
-static const struct rc_param demo_params[] = {
+static const struct rci_param demo_params[] = {
     {"p", "", RC_PARAM_REAL, offsetof(struct demo, p), 0.5, 0, 1},
     {"n", "", RC_PARAM_INT, offsetof(struct demo, n), 3, 1, 9},
     {"on", "", RC_PARAM_BOOL, offsetof(struct demo, on), 1, 0, 1},
 };
-static const struct rc_method demo = {"demo", "", "", sizeof(struct demo), demo_params, 3};
-static const struct rc_method *const demo_table[] = {&demo};
-static const struct rc_method_kind kind = {"trick", "", demo_table, 1};
+static const struct rci_method demo = {"demo", "", "", sizeof(struct demo), demo_params, 3};
+static const struct rci_method *const demo_table[] = {&demo};
+static const struct rci_method_kind kind = {"trick", "", demo_table, 1};
 
 static void method_specs_are_parsed_and_checked(void **state)
 {
     struct rc_context *c = *state;
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *p;
-    OK(rc_method_find(&m, &kind, "demo:n=5"));
-    OK(rc_method_params(&p, c, m, "demo:n=5,on=false"));
+    OK(rci_method_find(&m, &kind, "demo:n=5"));
+    OK(rci_method_params(&p, c, m, "demo:n=5,on=false"));
     assert_true(((struct demo *) p)->p == 0.5);
     assert_int_equal(((struct demo *) p)->n, 5);
     assert_int_equal(((struct demo *) p)->on, 0);
-    rc_release(p);
-    REFUSED(rc_method_find(&m, &kind, "dem"), RC_ERR_ARG, "no trick named \"dem\"; there are demo");
-    REFUSED(rc_method_params(&p, c, m, "demo:n=2.5"), RC_ERR_ARG, "whole number in [1, 9]");
-    REFUSED(rc_method_params(&p, c, m, "demo:p=2"), RC_ERR_ARG, "in [0, 1]");
-    REFUSED(rc_method_params(&p, c, m, "demo:q=2"), RC_ERR_ARG, "no parameter \"q\"; it has p, n");
-    REFUSED(rc_method_params(&p, c, m, "demo:p"), RC_ERR_ARG, "expected key=value");
-    REFUSED(rc_method_params(&p, c, m, "demo:p=nan"), RC_ERR_ARG, "demo:p is \"nan\"");
+    rci_release(p);
+    REFUSED(rci_method_find(&m, &kind, "dem"), RC_ERR_ARG,
+            "no trick named \"dem\"; there are demo");
+    REFUSED(rci_method_params(&p, c, m, "demo:n=2.5"), RC_ERR_ARG, "whole number in [1, 9]");
+    REFUSED(rci_method_params(&p, c, m, "demo:p=2"), RC_ERR_ARG, "in [0, 1]");
+    REFUSED(rci_method_params(&p, c, m, "demo:q=2"), RC_ERR_ARG, "no parameter \"q\"; it has p, n");
+    REFUSED(rci_method_params(&p, c, m, "demo:p"), RC_ERR_ARG, "expected key=value");
+    REFUSED(rci_method_params(&p, c, m, "demo:p=nan"), RC_ERR_ARG, "demo:p is \"nan\"");
     assert_null(p);
 }
 
@@ -141,25 +142,25 @@ static void method_specs_are_parsed_and_checked(void **state)
 static void philox_matches_the_published_vector(void **state)
 {
     (void) state;
-    struct rc_rng r = {.used = 4};
-    assert_int_equal(rc_rng_u32(&r), 0x6627e8d5u);
-    assert_int_equal(rc_rng_u32(&r), 0xe169c58du);
-    assert_int_equal(rc_rng_u32(&r), 0xbc57ac4cu);
-    assert_int_equal(rc_rng_u32(&r), 0x9b00dbd8u);
+    struct rci_rng r = {.used = 4};
+    assert_int_equal(rci_rng_u32(&r), 0x6627e8d5u);
+    assert_int_equal(rci_rng_u32(&r), 0xe169c58du);
+    assert_int_equal(rci_rng_u32(&r), 0xbc57ac4cu);
+    assert_int_equal(rci_rng_u32(&r), 0x9b00dbd8u);
 }
 
 static void random_numbers_have_their_distribution(void **state)
 {
     (void) state;
-    struct rc_rng r = rc_rng_make(1, 2, 3);
+    struct rci_rng r = rci_rng_make(1, 2, 3);
     double sum = 0, square = 0;
     uint32_t count[7] = {0};
     enum { N = 70000 };
     for (int i = 0; i < N; i++) {
-        const double x = rc_rng_normal(&r);
+        const double x = rci_rng_normal(&r);
         sum += x;
         square += x * x;
-        count[rc_rng_below(&r, 7)]++;
+        count[rci_rng_below(&r, 7)]++;
     }
     assert_true(sum / N > -0.02 && sum / N < 0.02);
     assert_true(square / N > 0.97 && square / N < 1.03);
@@ -172,25 +173,25 @@ static void files_are_written_whole_and_read_back(void **state)
     struct rc_context *c = *state;
     char path[] = "/tmp/rescomp-test-XXXXXX";
     const int fd = mkstemp(path);
-    struct rc_bytes b;
+    struct rci_bytes b;
     assert_true(fd >= 0);
     close(fd);
-    OK(rc_file_write(c, path, "hello", 5));
-    OK(rc_file_read(c, path, 0, &b));
+    OK(rci_file_write(c, path, "hello", 5));
+    OK(rci_file_read(c, path, 0, &b));
     assert_int_equal(b.size, 5);
     assert_memory_equal(b.data, "hello", 5);
-    rc_release(b.data);
-    REFUSED(rc_file_read(c, path, 4, &b), RC_ERR_LIMIT, "5 bytes, allowed are 4");
+    rci_release(b.data);
+    REFUSED(rci_file_read(c, path, 4, &b), RC_ERR_LIMIT, "5 bytes, allowed are 4");
     unlink(path);
-    REFUSED(rc_file_read(c, path, 0, &b), RC_ERR_PATH, "cannot open");
-    REFUSED(rc_file_read(c, "/tmp", 0, &b), RC_ERR_IO, "not a regular file");
-    REFUSED(rc_file_read(c, "/dev/zero", 0, &b), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_file_read(c, path, 0, &b), RC_ERR_PATH, "cannot open");
+    REFUSED(rci_file_read(c, "/tmp", 0, &b), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_file_read(c, "/dev/zero", 0, &b), RC_ERR_IO, "not a regular file");
     assert_int_equal(mkfifo(path, 0600), 0);
-    REFUSED(rc_file_read(c, path, 0, &b), RC_ERR_IO, "not a regular file"); /* and does not hang */
-    REFUSED(rc_file_write(c, path, "x", 1), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_file_read(c, path, 0, &b), RC_ERR_IO, "not a regular file"); /* and does not hang */
+    REFUSED(rci_file_write(c, path, "x", 1), RC_ERR_IO, "not a regular file");
     unlink(path);
-    REFUSED(rc_file_write(c, "/nonexistent/x", "x", 1), RC_ERR_PATH, "cannot create");
-    REFUSED(rc_file_write(c, "/dev/full", "x", 1), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_file_write(c, "/nonexistent/x", "x", 1), RC_ERR_PATH, "cannot create");
+    REFUSED(rci_file_write(c, "/dev/full", "x", 1), RC_ERR_IO, "not a regular file");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* The file of choices: what it keeps, what it refuses, and that nothing is ever lost. */
 #include "base/file.h"
 #include "files.h"
-#include "kernel/choice.h"
+#include "kernel/choice/choice.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct scene *s = *state;
-    rc_choice_close(s->ctx);
+    rci_choice_close(s->ctx);
     scratch_remove(s->folder);
     test_context_done(s->ctx);
     return 0;
@@ -68,16 +68,16 @@ static void put_summed(const struct scene *s, const char *text)
 /* The process remembers, too: every test uses keys of its own. */
 static void remember(struct scene *s, const char *key, const char *word)
 {
-    OK(rc_choice_open(s->ctx, s->path));
-    OK(rc_choice_remember(s->ctx, key, word));
-    OK(rc_choice_save(s->ctx));
-    rc_choice_close(s->ctx);
+    OK(rci_choice_open(s->ctx, s->path));
+    OK(rci_choice_remember(s->ctx, key, word));
+    OK(rci_choice_save(s->ctx));
+    rci_choice_close(s->ctx);
 }
 
 static void expect(struct scene *s, const char *key, const char *word)
 {
     char got[RC_CHOICE_WORD] = "";
-    assert_int_equal(rc_choice_recall(s->ctx, key, got), word != NULL);
+    assert_int_equal(rci_choice_recall(s->ctx, key, got), word != NULL);
     assert_string_equal(got, word ? word : "");
 }
 
@@ -86,7 +86,7 @@ static void refused(struct scene *s, rc_status status, const char *what)
 {
     char before[1 << 12];
     snprintf(before, sizeof(before), "%s", content(s));
-    REFUSED(rc_choice_open(s->ctx, s->path), status, what);
+    REFUSED(rci_choice_open(s->ctx, s->path), status, what);
     assert_non_null(strstr(rc_last_error(), s->path));
     assert_null(s->ctx->choices);
     assert_string_equal(content(s), before);
@@ -106,21 +106,21 @@ static void choices_are_kept_for_later(void **state)
     *strstr(edited, "checksum ") = '\0';
     memcpy(strstr(edited, "direct"), "DIRECT", 6);
     put_summed(s, edited);
-    OK(rc_choice_open(s->ctx, s->path));
+    OK(rci_choice_open(s->ctx, s->path));
     expect(s, "kept 1", "DIRECT");
     expect(s, "kept 2", "winograd");
     expect(s, "kept 3", NULL);
-    OK(rc_choice_save(s->ctx)); /* nothing new: not written */
+    OK(rci_choice_save(s->ctx)); /* nothing new: not written */
     assert_non_null(strstr(content(s), "DIRECT"));
 }
 
 static void what_the_process_knows_goes_to_the_file(void **state)
 {
     struct scene *s = *state;
-    OK(rc_choice_remember(s->ctx, "before the file", "winograd"));
-    OK(rc_choice_open(s->ctx, s->path));
+    OK(rci_choice_remember(s->ctx, "before the file", "winograd"));
+    OK(rci_choice_open(s->ctx, s->path));
     expect(s, "before the file", "winograd");
-    OK(rc_choice_save(s->ctx));
+    OK(rci_choice_save(s->ctx));
     assert_non_null(strstr(content(s), "before the file\twinograd\n"));
 }
 
@@ -128,16 +128,16 @@ static void no_file_or_off(void **state)
 {
     struct scene *s = *state;
     for (int i = 0; i < 2; i++) {
-        OK(rc_choice_open(s->ctx, i ? "" : NULL));
-        assert_false(rc_choice_fixed(s->ctx));
-        OK(rc_choice_remember(s->ctx, "no file", "direct"));
+        OK(rci_choice_open(s->ctx, i ? "" : NULL));
+        assert_false(rci_choice_fixed(s->ctx));
+        OK(rci_choice_remember(s->ctx, "no file", "direct"));
         expect(s, "no file", "direct");
-        OK(rc_choice_save(s->ctx));
-        rc_choice_close(s->ctx);
+        OK(rci_choice_save(s->ctx));
+        rci_choice_close(s->ctx);
     }
-    OK(rc_choice_open(s->ctx, "off"));
-    assert_true(rc_choice_fixed(s->ctx));
-    OK(rc_choice_save(s->ctx));
+    OK(rci_choice_open(s->ctx, "off"));
+    assert_true(rci_choice_fixed(s->ctx));
+    OK(rci_choice_save(s->ctx));
     assert_int_equal(access("off", F_OK), -1);
 }
 
@@ -152,7 +152,7 @@ static void truncated_files_are_refused(void **state)
         refused(s, RC_ERR_TRUNCATED, "bytes");
     }
     put(s, text, strlen(text));
-    OK(rc_choice_open(s->ctx, s->path));
+    OK(rci_choice_open(s->ctx, s->path));
 }
 
 static void changed_bytes_are_refused(void **state)
@@ -166,7 +166,7 @@ static void changed_bytes_are_refused(void **state)
         put(s, text, strlen(text));
         char before[1 << 12];
         snprintf(before, sizeof(before), "%s", content(s));
-        const rc_status st = rc_choice_open(s->ctx, s->path);
+        const rc_status st = rci_choice_open(s->ctx, s->path);
         if (st != RC_ERR_FORMAT && st != RC_ERR_TRUNCATED && st != RC_ERR_UNSUPPORTED)
             fail_msg("byte %zu: %s", i, rc_status_name(st));
         assert_string_equal(content(s), before);
@@ -212,26 +212,26 @@ static void other_files_are_refused(void **state)
 static void large_files_are_refused(void **state)
 {
     struct scene *s = *state;
-    OK(rc_choice_open(s->ctx, s->path));
-    rc_choice_close(s->ctx);
+    OK(rci_choice_open(s->ctx, s->path));
+    rci_choice_close(s->ctx);
     put(s, "rescomp choices 1\n", 18);
     assert_int_equal(truncate(s->path, (1 << 20) + 1), 0);
-    REFUSED(rc_choice_open(s->ctx, s->path), RC_ERR_LIMIT, s->path);
+    REFUSED(rci_choice_open(s->ctx, s->path), RC_ERR_LIMIT, s->path);
 }
 
 static void what_is_not_a_file_is_refused(void **state)
 {
     struct scene *s = *state;
-    REFUSED(rc_choice_open(s->ctx, s->folder), RC_ERR_IO, "not a regular file");
-    REFUSED(rc_choice_open(s->ctx, "/dev/null"), RC_ERR_IO, "not a regular file");
-    REFUSED(rc_choice_open(s->ctx, scratch_path(s->folder, "none/x")), RC_ERR_PATH, "none/x");
+    REFUSED(rci_choice_open(s->ctx, s->folder), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_choice_open(s->ctx, "/dev/null"), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_choice_open(s->ctx, scratch_path(s->folder, "none/x")), RC_ERR_PATH, "none/x");
     assert_int_equal(mkfifo(s->path, 0600), 0);
-    REFUSED(rc_choice_open(s->ctx, s->path), RC_ERR_IO, "not a regular file");
+    REFUSED(rci_choice_open(s->ctx, s->path), RC_ERR_IO, "not a regular file");
     unlink(s->path);
     put(s, "x", 1);
     char below[600];
     snprintf(below, sizeof(below), "%s/x", s->path);
-    REFUSED(rc_choice_open(s->ctx, below), RC_ERR_PATH, "Not a directory");
+    REFUSED(rci_choice_open(s->ctx, below), RC_ERR_PATH, "Not a directory");
 }
 
 static void unreadable_files_are_refused(void **state)
@@ -241,7 +241,7 @@ static void unreadable_files_are_refused(void **state)
         skip(); /* may read everything */
     remember(s, "unreadable", "direct");
     assert_int_equal(chmod(s->path, 0), 0);
-    REFUSED(rc_choice_open(s->ctx, s->path), RC_ERR_PATH, "Permission denied");
+    REFUSED(rci_choice_open(s->ctx, s->path), RC_ERR_PATH, "Permission denied");
     assert_int_equal(chmod(s->path, 0600), 0);
     assert_non_null(strstr(content(s), "unreadable\tdirect"));
 }
@@ -251,9 +251,9 @@ static void other_machines_keep_their_section(void **state)
 {
     struct scene *s = *state;
     put_summed(s, "rescomp choices 1\nmachine A\nforeign 1\tdirect\nmachine B\nforeign 2\tx\n");
-    OK(rc_choice_open(s->ctx, s->path));
+    OK(rci_choice_open(s->ctx, s->path));
     expect(s, "foreign 1", NULL);
-    rc_choice_close(s->ctx);
+    rci_choice_close(s->ctx);
     remember(s, "foreign 1", "winograd");
     remember(s, "foreign 3", "direct");
     const char *text = content(s);
@@ -262,7 +262,7 @@ static void other_machines_keep_their_section(void **state)
     assert_non_null(strstr(text, "\nforeign 1\twinograd\nforeign 3\tdirect\nchecksum "));
     /* ours in the middle */
     char moved[1 << 12], machine[RC_CHOICE_MACHINE];
-    rc_choice_machine(machine);
+    rci_choice_machine(machine);
     snprintf(moved, sizeof(moved),
              "rescomp choices 1\nmachine %s\nforeign 1\twinograd\nmachine A\nforeign 1\tdirect\n",
              machine);
@@ -274,13 +274,13 @@ static void other_machines_keep_their_section(void **state)
 static void a_file_damaged_meanwhile_is_left_alone(void **state)
 {
     struct scene *s = *state;
-    OK(rc_choice_open(s->ctx, s->path));
-    OK(rc_choice_remember(s->ctx, "meanwhile", "winograd"));
+    OK(rci_choice_open(s->ctx, s->path));
+    OK(rci_choice_remember(s->ctx, "meanwhile", "winograd"));
     put(s, "precious", 8);
-    REFUSED(rc_choice_save(s->ctx), RC_ERR_FORMAT, "not a file of choices");
+    REFUSED(rci_choice_save(s->ctx), RC_ERR_FORMAT, "not a file of choices");
     assert_string_equal(content(s), "precious");
-    OK(rc_choice_remember(s->ctx, "meanwhile 2", "direct"));
-    OK(rc_choice_save(s->ctx)); /* was said once */
+    OK(rci_choice_remember(s->ctx, "meanwhile 2", "direct"));
+    OK(rci_choice_save(s->ctx)); /* was said once */
     assert_string_equal(content(s), "precious");
     expect(s, "meanwhile", "winograd");
     expect(s, "meanwhile 2", "direct");
@@ -293,10 +293,10 @@ static void a_folder_removed_meanwhile(void **state)
     snprintf(folder, sizeof(folder), "%s/gone", s->folder);
     snprintf(path, sizeof(path), "%s/c.txt", folder);
     assert_int_equal(mkdir(folder, 0700), 0);
-    OK(rc_choice_open(s->ctx, path));
-    OK(rc_choice_remember(s->ctx, "gone", "winograd"));
+    OK(rci_choice_open(s->ctx, path));
+    OK(rci_choice_remember(s->ctx, "gone", "winograd"));
     assert_int_equal(rmdir(folder), 0);
-    REFUSED(rc_choice_save(s->ctx), RC_ERR_PATH, "c.txt");
+    REFUSED(rci_choice_save(s->ctx), RC_ERR_PATH, "c.txt");
     expect(s, "gone", "winograd");
 }
 
@@ -304,16 +304,16 @@ static void a_full_file_stays(void **state)
 {
     struct scene *s = *state;
     char key[64];
-    OK(rc_choice_open(s->ctx, s->path));
-    OK(rc_choice_remember(s->ctx, "full", "direct"));
-    OK(rc_choice_save(s->ctx));
+    OK(rci_choice_open(s->ctx, s->path));
+    OK(rci_choice_remember(s->ctx, "full", "direct"));
+    OK(rci_choice_save(s->ctx));
     char before[1 << 12];
     snprintf(before, sizeof(before), "%s", content(s));
     for (int i = 0; i < 30000; i++) { /* straight to the table: searching it is not at stake */
         snprintf(key, sizeof(key), "a key of more than thirty characters %d", i);
-        OK(rc_choice_add(s->ctx, s->ctx->choices, key, "direct", true));
+        OK(rci_choice_add(s->ctx, s->ctx->choices, key, "direct", true));
     }
-    REFUSED(rc_choice_save(s->ctx), RC_ERR_LIMIT, "full");
+    REFUSED(rci_choice_save(s->ctx), RC_ERR_LIMIT, "full");
     assert_string_equal(content(s), before);
 }
 
@@ -323,11 +323,11 @@ static void write_many(const struct scene *s, int child, int keys)
     struct rc_context *c;
     char key[64];
     const rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
-    bool good = rc_context_create(&c, &o) == RC_OK && rc_choice_open(c, s->path) == RC_OK;
+    bool good = rci_context_create(&c, &o) == RC_OK && rci_choice_open(c, s->path) == RC_OK;
     for (int i = 0; good && i < keys; i++) {
         snprintf(key, sizeof(key), "process %d key %d", child, i);
-        good = rc_choice_remember(c, key, i % 2 ? "direct" : "winograd") == RC_OK &&
-               rc_choice_save(c) == RC_OK;
+        good = rci_choice_remember(c, key, i % 2 ? "direct" : "winograd") == RC_OK &&
+               rci_choice_save(c) == RC_OK;
     }
     _exit(good ? 0 : 1);
 }
@@ -348,7 +348,7 @@ static void several_processes_at_once_lose_nothing(void **state)
         assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
         assert_int_equal(status, 0);
     }
-    OK(rc_choice_open(s->ctx, s->path));
+    OK(rci_choice_open(s->ctx, s->path));
     assert_int_equal(s->ctx->choices->n, PROCESSES * KEYS);
     for (int i = 0; i < PROCESSES * KEYS; i++) {
         char key[64];

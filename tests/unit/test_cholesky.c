@@ -6,18 +6,18 @@
 /* A = R'R + I, positive definite, from random R. */
 static double *random_matrix(struct rc_context *c, size_t n)
 {
-    double *a = rc_alloc_array(c, n * n, sizeof(double));
-    double *r = rc_alloc_array(c, n * n, sizeof(double));
-    struct rc_rng rng = rc_rng_make(3, n, 0);
+    double *a = rci_alloc_array(c, n * n, sizeof(double));
+    double *r = rci_alloc_array(c, n * n, sizeof(double));
+    struct rci_rng rng = rci_rng_make(3, n, 0);
     for (size_t i = 0; i < n * n; i++)
-        r[i] = rc_rng_normal(&rng);
+        r[i] = rci_rng_normal(&rng);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
             a[i * n + j] = i == j;
             for (size_t k = 0; k < n; k++)
                 a[i * n + j] += r[k * n + i] * r[k * n + j];
         }
-    rc_release(r);
+    rci_release(r);
     return a;
 }
 
@@ -27,11 +27,11 @@ static void solutions_satisfy_their_equations(void **state)
     for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
         const size_t n = sizes[s];
         double *a = random_matrix(*state, n), *u = random_matrix(*state, n);
-        double *x = rc_alloc_array(*state, n * columns, sizeof(double));
+        double *x = rci_alloc_array(*state, n * columns, sizeof(double));
         for (size_t i = 0; i < n * columns; i++)
             x[i] = cos((double) i);
-        OK(rc_cholesky(u, n));
-        rc_cholesky_solve(u, n, x, columns);
+        OK(rci_cholesky(u, n));
+        rci_cholesky_solve(u, n, x, columns);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < columns; j++) {
                 double b = 0;
@@ -39,9 +39,9 @@ static void solutions_satisfy_their_equations(void **state)
                     b += a[i * n + k] * x[k * columns + j];
                 assert_true(fabs(b - cos((double) (i * columns + j))) < 1e-9);
             }
-        rc_release(a);
-        rc_release(u);
-        rc_release(x);
+        rci_release(a);
+        rci_release(u);
+        rci_release(x);
     }
 }
 
@@ -49,9 +49,9 @@ static void other_matrices_are_refused(void **state)
 {
     (void) state;
     double singular[] = {1, 2, 2, 4}, negative[] = {-1}, nan[] = {1, 0, 0, NAN};
-    REFUSED(rc_cholesky(singular, 2), RC_ERR_STATE, "row 1 of 2");
-    REFUSED(rc_cholesky(negative, 1), RC_ERR_STATE, "not positive definite");
-    REFUSED(rc_cholesky(nan, 2), RC_ERR_STATE, "row 1 of 2");
+    REFUSED(rci_cholesky(singular, 2), RC_ERR_STATE, "row 1 of 2");
+    REFUSED(rci_cholesky(negative, 1), RC_ERR_STATE, "not positive definite");
+    REFUSED(rci_cholesky(nan, 2), RC_ERR_STATE, "row 1 of 2");
 }
 
 int main(void)

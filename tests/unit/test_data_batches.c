@@ -69,10 +69,10 @@ static rc_dataset *dataset(const char *split, uint64_t holdout)
     return d;
 }
 
-static struct rc_batches *batches(rc_dataset *d, const struct rc_batches_config *o)
+static struct rci_batches *batches(rc_dataset *d, const struct rci_batches_config *o)
 {
-    struct rc_batches *b;
-    OK(rc_batches_create(&b, d, o));
+    struct rci_batches *b;
+    OK(rci_batches_create(&b, d, o));
     return b;
 }
 
@@ -87,14 +87,14 @@ static void batches_equal_a_naive_implementation(void **state)
 {
     (void) state;
     rc_dataset *d = dataset(NULL, 0);
-    const struct rc_batches_config o = {.batch = 20};
-    struct rc_batches *b = batches(d, &o);
+    const struct rci_batches_config o = {.batch = 20};
+    struct rci_batches *b = batches(d, &o);
     static float x[20 * COUNT];
     int32_t y[20];
     uint32_t id[20], n;
-    assert_int_equal(rc_batches_per_epoch(b), 6);
+    assert_int_equal(rci_batches_per_epoch(b), 6);
     for (uint32_t k = 0; k < 6; k++) {
-        OK(rc_batches_get(b, 3, k, x, y, id, &n));
+        OK(rci_batches_get(b, 3, k, x, y, id, &n));
         assert_int_equal(n, k < 5 ? 20 : 3);
         for (uint32_t i = 0; i < n; i++) {
             assert_true(id[i] == k * 20 + i && y[i] == (int32_t) (id[i] % 5));
@@ -102,8 +102,8 @@ static void batches_equal_a_naive_implementation(void **state)
                 assert_true(x[i * COUNT + (uint32_t) p] == expected(id[i], p));
         }
     }
-    REFUSED(rc_batches_get(b, 0, 6, x, y, id, &n), RC_ERR_ARG, "an epoch has 6");
-    rc_batches_destroy(b);
+    REFUSED(rci_batches_get(b, 0, 6, x, y, id, &n), RC_ERR_ARG, "an epoch has 6");
+    rci_batches_destroy(b);
     rc_dataset_free(&d);
 }
 
@@ -111,15 +111,15 @@ static void shuffling_visits_every_image_once_and_differs_by_epoch(void **state)
 {
     (void) state;
     rc_dataset *d = dataset(NULL, 0);
-    const struct rc_batches_config o = {.batch = 10, .shuffle = true, .limit = 95, .seed = 4};
-    struct rc_batches *b = batches(d, &o);
+    const struct rci_batches_config o = {.batch = 10, .shuffle = true, .limit = 95, .seed = 4};
+    struct rci_batches *b = batches(d, &o);
     static float x[10 * COUNT];
     int32_t y[10];
     uint32_t id[2][100], n;
     for (uint32_t e = 0; e < 2; e++) {
         int seen[IMAGES] = {0};
         for (uint32_t k = 0; k < 10; k++)
-            OK(rc_batches_get(b, e, k, x, y, id[e] + 10 * k, &n));
+            OK(rci_batches_get(b, e, k, x, y, id[e] + 10 * k, &n));
         assert_int_equal(n, 5);
         for (int i = 0; i < 95; i++)
             seen[id[e][i]]++;
@@ -128,9 +128,9 @@ static void shuffling_visits_every_image_once_and_differs_by_epoch(void **state)
     }
     assert_memory_not_equal(id[0], id[1], 95 * sizeof(uint32_t));
     uint32_t again[10];
-    OK(rc_batches_get(b, 0, 4, x, y, again, &n)); /* going back gives the same */
+    OK(rci_batches_get(b, 0, 4, x, y, again, &n)); /* going back gives the same */
     assert_memory_equal(again, id[0] + 40, sizeof(again));
-    rc_batches_destroy(b);
+    rci_batches_destroy(b);
     rc_dataset_free(&d);
 }
 
@@ -138,14 +138,15 @@ static void dropping_the_last_batch_leaves_whole_ones(void **state)
 {
     (void) state;
     rc_dataset *d = dataset(NULL, 0);
-    struct rc_batches_config o = {.batch = 20, .drop_last = true};
-    struct rc_batches *b = batches(d, &o);
-    assert_int_equal(rc_batches_per_epoch(b), 5);
-    rc_batches_destroy(b);
+    struct rci_batches_config o = {.batch = 20, .drop_last = true};
+    struct rci_batches *b = batches(d, &o);
+    assert_int_equal(rci_batches_per_epoch(b), 5);
+    rci_batches_destroy(b);
     o.batch = 104;
-    REFUSED(rc_batches_create(&b, d, &o), RC_ERR_DATA, "103 images are less than one batch of 104");
+    REFUSED(rci_batches_create(&b, d, &o), RC_ERR_DATA,
+            "103 images are less than one batch of 104");
     o.batch = 0;
-    REFUSED(rc_batches_create(&b, d, &o), RC_ERR_ARG, "batch is 0");
+    REFUSED(rci_batches_create(&b, d, &o), RC_ERR_ARG, "batch is 0");
     rc_dataset_free(&d);
 }
 
@@ -179,25 +180,25 @@ static uint64_t epochs_hash(uint64_t threads, bool prefetch)
         rc_context_free(&c);
         skip();
     }
-    const struct rc_batches_config o = {.batch = 150,
-                                        .shuffle = true,
-                                        .limit = 1000,
-                                        .seed = 9,
-                                        .prefetch = prefetch,
-                                        .augmentation = "crop:pad=3+flip+cutout:size=5"};
-    struct rc_batches *b = batches(d, &o);
+    const struct rci_batches_config o = {.batch = 150,
+                                         .shuffle = true,
+                                         .limit = 1000,
+                                         .seed = 9,
+                                         .prefetch = prefetch,
+                                         .augmentation = "crop:pad=3+flip+cutout:size=5"};
+    struct rci_batches *b = batches(d, &o);
     static float x[1500 * 784];
     int32_t y[1500];
     uint32_t id[1500], n;
     uint64_t h = UINT64_C(14695981039346656037);
     for (uint64_t e = 0; e < 3; e++)
-        for (uint64_t k = 0; k < rc_batches_per_epoch(b); k++) {
-            OK(rc_batches_get(b, e, k, x, y, id, &n));
+        for (uint64_t k = 0; k < rci_batches_per_epoch(b); k++) {
+            OK(rci_batches_get(b, e, k, x, y, id, &n));
             h = hash(x, n * 784 * sizeof(float), hash(y, n * sizeof(*y), hash(id, n * 4, h)));
         }
-    OK(rc_batches_get(b, 7, 2, x, y, id, &n)); /* not what was prepared */
+    OK(rci_batches_get(b, 7, 2, x, y, id, &n)); /* not what was prepared */
     h = hash(x, n * 784 * sizeof(float), h);
-    rc_batches_destroy(b);
+    rci_batches_destroy(b);
     rc_dataset_free(&d);
     test_context_done(c);
     return h;
@@ -324,15 +325,15 @@ static void augmentations_move_pixels_as_they_say(void **state)
 {
     (void) state;
     uint8_t a[12], b[12];
-    struct rc_augment_chain *chain;
+    struct rci_augment_chain *chain;
     int flipped = 0, moved[5] = {0};
-    OK(rc_augment_chain_make(&chain, context, "crop:pad=2+flip:p=0.25"));
+    OK(rci_augment_chain_make(&chain, context, "crop:pad=2+flip:p=0.25"));
     for (uint32_t k = 0; k < 4000; k++) {
-        struct rc_augment_image image = {a, b, 1, 1, 12, 1};
-        struct rc_rng r = rc_rng_make(1, k, 0);
+        struct rci_augment_image image = {a, b, 1, 1, 12, 1};
+        struct rci_rng r = rci_rng_make(1, k, 0);
         for (int i = 0; i < 12; i++)
             a[i] = (uint8_t) (i + 1);
-        rc_augment_chain_apply(chain, &image, &r);
+        rci_augment_chain_apply(chain, &image, &r);
         const uint8_t *v = image.data;
         const bool black = v[4] == 0; /* one row: any vertical move empties it */
         const bool back = v[4] > v[5];
@@ -352,21 +353,21 @@ static void augmentations_move_pixels_as_they_say(void **state)
     assert_true(flipped > all / 5 && flipped < all * 3 / 10);
     for (int i = 0; i < 5; i++)
         assert_true(moved[i] > all / 7);
-    rc_augment_chain_free(chain);
+    rci_augment_chain_free(chain);
 }
 
 static void cutout_blackens_one_square(void **state)
 {
     (void) state;
     float a[2 * 36], b[2 * 36];
-    struct rc_augment_chain *chain;
-    OK(rc_augment_chain_make(&chain, context, "cutout:size=2"));
+    struct rci_augment_chain *chain;
+    OK(rci_augment_chain_make(&chain, context, "cutout:size=2"));
     for (uint32_t k = 0; k < 200; k++) {
-        struct rc_augment_image image = {(uint8_t *) a, (uint8_t *) b, 2, 6, 6, 4};
-        struct rc_rng r = rc_rng_make(1, k, 0);
+        struct rci_augment_image image = {(uint8_t *) a, (uint8_t *) b, 2, 6, 6, 4};
+        struct rci_rng r = rci_rng_make(1, k, 0);
         for (int i = 0; i < 72; i++)
             a[i] = 1;
-        rc_augment_chain_apply(chain, &image, &r);
+        rci_augment_chain_apply(chain, &image, &r);
         float sum = 0;
         for (int i = 0; i < 72; i++) {
             sum += a[i];
@@ -374,9 +375,9 @@ static void cutout_blackens_one_square(void **state)
         }
         assert_true(sum == 72 - 8 || sum == 72 - 4 || sum == 72 - 2);
     }
-    rc_augment_chain_free(chain);
-    REFUSED(rc_augment_chain_make(&chain, context, "crop+spin"), RC_ERR_ARG, "cutout");
-    REFUSED(rc_augment_chain_make(&chain, context, "flip:p=2"), RC_ERR_ARG, "p");
+    rci_augment_chain_free(chain);
+    REFUSED(rci_augment_chain_make(&chain, context, "crop+spin"), RC_ERR_ARG, "cutout");
+    REFUSED(rci_augment_chain_make(&chain, context, "flip:p=2"), RC_ERR_ARG, "p");
     assert_null(chain);
 }
 

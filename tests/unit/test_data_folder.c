@@ -39,10 +39,10 @@ static uint8_t pixel(uint32_t x, uint32_t y, uint32_t c)
     return (uint8_t) v[c];
 }
 
-static struct rc_image pattern(uint32_t w, uint32_t h)
+static struct rci_image pattern(uint32_t w, uint32_t h)
 {
-    struct rc_image image;
-    OK(rc_image_new(context, &image, w, h));
+    struct rci_image image;
+    OK(rci_image_new(context, &image, w, h));
     for (uint32_t i = 0; i < w * h * 3; i++)
         image.data[i] = pixel(i / 3 % w, i / 3 / w, i % 3);
     return image;
@@ -64,38 +64,38 @@ static void resizing_gives_the_bytes_of_pillow(void **state)
         {13, 200, 5, 5, UINT64_C(0xd198ae329db2f464)},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct rc_image image = pattern(rows[i].w, rows[i].h);
-        const struct rc_image_cut cut = {rows[i].resize, rows[i].crop};
+        struct rci_image image = pattern(rows[i].w, rows[i].h);
+        const struct rci_image_cut cut = {rows[i].resize, rows[i].crop};
         uint8_t out[3 * 17 * 17];
         uint64_t h = UINT64_C(14695981039346656037);
-        OK(rc_image_resize_crop(context, &image, &cut, out));
+        OK(rci_image_resize_crop(context, &image, &cut, out));
         for (uint32_t k = 0; k < 3 * cut.crop * cut.crop; k++)
             h = (h ^ out[k]) * UINT64_C(1099511628211);
         assert_true(h == rows[i].hash);
-        rc_release(image.data);
+        rci_release(image.data);
     }
 }
 
 static void an_image_smaller_than_the_crop_is_refused(void **state)
 {
     (void) state;
-    struct rc_image image = pattern(9, 7);
+    struct rci_image image = pattern(9, 7);
     uint8_t out[3 * 8 * 8];
-    const struct rc_image_cut cut = {0, 8}, whole = {0, 7};
-    REFUSED(rc_image_resize_crop(context, &image, &cut, out), RC_ERR_DATA, "9x7 pixels");
-    OK(rc_image_resize_crop(context, &image, &whole, out));
+    const struct rci_image_cut cut = {0, 8}, whole = {0, 7};
+    REFUSED(rci_image_resize_crop(context, &image, &cut, out), RC_ERR_DATA, "9x7 pixels");
+    OK(rci_image_resize_crop(context, &image, &whole, out));
     assert_true(out[0] == pixel(1, 0, 0) && out[7] == pixel(1, 1, 0));
-    rc_release(image.data);
+    rci_release(image.data);
 }
 
 static void pixel_bombs_are_refused(void **state)
 {
     (void) state;
-    struct rc_image image;
-    REFUSED(rc_image_new(context, &image, 65535, 65535), RC_ERR_LIMIT, "65535x65535 pixels");
-    REFUSED(rc_image_new(context, &image, 0, 3), RC_ERR_LIMIT, "0x3 pixels");
-    struct rc_bytes text = {(uint8_t *) (uintptr_t) "GIF89a..........", 16};
-    REFUSED(rc_image_decode(context, &text, &image), RC_ERR_DATA, "neither a PNG nor a JPEG");
+    struct rci_image image;
+    REFUSED(rci_image_new(context, &image, 65535, 65535), RC_ERR_LIMIT, "65535x65535 pixels");
+    REFUSED(rci_image_new(context, &image, 0, 3), RC_ERR_LIMIT, "0x3 pixels");
+    struct rci_bytes text = {(uint8_t *) (uintptr_t) "GIF89a..........", 16};
+    REFUSED(rci_image_decode(context, &text, &image), RC_ERR_DATA, "neither a PNG nor a JPEG");
 }
 
 #ifdef RC_HAVE_PNG
@@ -155,10 +155,10 @@ static void every_kind_of_png_becomes_rgb(void **state)
     static const uint8_t palette[4][3] = {{9, 8, 7}, {255, 0, 1}, {2, 3, 250}, {60, 70, 80}};
     static struct bytes b;
     for (uint32_t k = 0; k < 16; k++) {
-        struct rc_image image;
+        struct rci_image image;
         const int type = kinds[k / 2].type, depth = kinds[k / 2].depth;
         write_png(&b, 9, 6, type, depth, k & 1);
-        OK(rc_image_decode(context, &(struct rc_bytes){b.data, b.size}, &image));
+        OK(rci_image_decode(context, &(struct rci_bytes){b.data, b.size}, &image));
         assert_true(image.width == 9 && image.height == 6 && image.channels == 3);
         for (uint32_t i = 0; i < 9 * 6 * 3; i++) {
             const uint32_t x = i / 3 % 9, y = i / 27, c = i % 3;
@@ -177,7 +177,7 @@ static void every_kind_of_png_becomes_rgb(void **state)
                 want = palette[raw(y, x / 4) >> (6 - 2 * (x % 4)) & 3][c];
             assert_int_equal(image.data[i], want);
         }
-        rc_release(image.data);
+        rci_release(image.data);
     }
 }
 
@@ -185,20 +185,21 @@ static void cut_and_flipped_png_do_no_harm(void **state)
 {
     (void) state;
     static struct bytes b;
-    struct rc_image image;
+    struct rci_image image;
     write_png(&b, 9, 6, PNG_COLOR_TYPE_RGB, 8, 1);
     for (size_t n = 0; n < b.size; n++) {
         uint8_t *part = malloc(n + 1);
         memcpy(part, b.data, n);
-        assert_int_not_equal(rc_image_decode(context, &(struct rc_bytes){part, n}, &image), RC_OK);
+        assert_int_not_equal(rci_image_decode(context, &(struct rci_bytes){part, n}, &image),
+                             RC_OK);
         assert_null(image.data);
         free(part);
     }
     unsigned refused = 0;
     for (size_t n = 0; n < 8 * b.size; n++) {
         b.data[n / 8] ^= (uint8_t) (1u << n % 8);
-        refused += rc_image_decode(context, &(struct rc_bytes){b.data, b.size}, &image) != RC_OK;
-        rc_release(image.data);
+        refused += rci_image_decode(context, &(struct rci_bytes){b.data, b.size}, &image) != RC_OK;
+        rci_release(image.data);
         b.data[n / 8] ^= (uint8_t) (1u << n % 8);
     }
     assert_true(refused > 7 * b.size); /* checksums catch nearly all */
@@ -208,7 +209,7 @@ static void cut_and_flipped_png_do_no_harm(void **state)
     const uint32_t crc = (uint32_t) crc32(0, b.data + 12, 17);
     for (int i = 0; i < 4; i++)
         b.data[29 + i] = (uint8_t) (crc >> (24 - 8 * i));
-    REFUSED(rc_image_decode(context, &(struct rc_bytes){b.data, b.size}, &image), RC_ERR_LIMIT,
+    REFUSED(rci_image_decode(context, &(struct rci_bytes){b.data, b.size}, &image), RC_ERR_LIMIT,
             "65535x65535 pixels");
 }
 
@@ -290,7 +291,7 @@ static void a_bad_image_is_named_or_replaced(void **state)
 
 #ifdef RC_HAVE_JPEG
 /* A file of one colour in the given colour space; the caller frees it. */
-static struct rc_bytes write_jpeg(J_COLOR_SPACE space, int samples, bool progressive)
+static struct rci_bytes write_jpeg(J_COLOR_SPACE space, int samples, bool progressive)
 {
     struct jpeg_compress_struct j;
     struct jpeg_error_mgr error;
@@ -316,21 +317,21 @@ static struct rc_bytes write_jpeg(J_COLOR_SPACE space, int samples, bool progres
         jpeg_write_scanlines(&j, &line, 1);
     jpeg_finish_compress(&j);
     jpeg_destroy_compress(&j);
-    return (struct rc_bytes){data, size};
+    return (struct rci_bytes){data, size};
 }
 
 static void every_kind_of_jpeg_becomes_rgb(void **state)
 {
     (void) state;
     for (int k = 0; k < 4; k++) {
-        struct rc_image image;
+        struct rci_image image;
         const int samples = k & 1 ? 1 : 3;
-        struct rc_bytes b = write_jpeg(k & 1 ? JCS_GRAYSCALE : JCS_RGB, samples, k & 2);
-        OK(rc_image_decode(context, &b, &image));
+        struct rci_bytes b = write_jpeg(k & 1 ? JCS_GRAYSCALE : JCS_RGB, samples, k & 2);
+        OK(rci_image_decode(context, &b, &image));
         assert_true(image.width == 20 && image.height == 12);
         for (int i = 0; i < 20 * 12 * 3; i++)
             assert_true(abs(image.data[i] - (200 - 60 * (i % samples))) <= 2);
-        rc_release(image.data);
+        rci_release(image.data);
         free(b.data);
     }
 }
@@ -338,23 +339,24 @@ static void every_kind_of_jpeg_becomes_rgb(void **state)
 static void bad_jpeg_is_refused(void **state)
 {
     (void) state;
-    struct rc_image image;
-    struct rc_bytes b = write_jpeg(JCS_CMYK, 4, false);
-    REFUSED(rc_image_decode(context, &b, &image), RC_ERR_DATA, "CMYK");
+    struct rci_image image;
+    struct rci_bytes b = write_jpeg(JCS_CMYK, 4, false);
+    REFUSED(rci_image_decode(context, &b, &image), RC_ERR_DATA, "CMYK");
     free(b.data);
     b = write_jpeg(JCS_RGB, 3, true);
     for (size_t n = 0; n + 2 < b.size; n++) { /* the last two bytes are the end marker */
         uint8_t *part = malloc(n + 1);
         memcpy(part, b.data, n);
-        assert_int_not_equal(rc_image_decode(context, &(struct rc_bytes){part, n}, &image), RC_OK);
+        assert_int_not_equal(rci_image_decode(context, &(struct rci_bytes){part, n}, &image),
+                             RC_OK);
         assert_null(image.data);
         free(part);
     }
     for (size_t n = 0; n < 8 * b.size; n++) { /* may well decode to something; must not crash */
         b.data[n / 8] ^= (uint8_t) (1u << n % 8);
-        const rc_status st = rc_image_decode(context, &b, &image);
+        const rc_status st = rci_image_decode(context, &b, &image);
         assert_true((st == RC_OK) == (image.data != NULL));
-        rc_release(image.data);
+        rci_release(image.data);
         b.data[n / 8] ^= (uint8_t) (1u << n % 8);
     }
     free(b.data);

@@ -28,7 +28,7 @@ static rc_status use(rc_context *c, const char *spec)
 {
     rc_dataset_options o = RC_DATASET_OPTIONS_INIT;
     rc_dataset *d;
-    struct rc_batches *b;
+    struct rci_batches *b;
     float *x = calloc(4 * 3 * 32 * 32, sizeof(float));
     int32_t y[4];
     uint32_t n;
@@ -37,16 +37,16 @@ static rc_status use(rc_context *c, const char *spec)
     o.preprocess = "{\"mean\":[0.5],\"std\":[0.5]}";
     rc_status st = rc_dataset_open(&d, c, spec, &o);
     if (st == RC_OK) {
-        const struct rc_batches_config bo = {
+        const struct rci_batches_config bo = {
             .batch = 4, .shuffle = true, .prefetch = true, .augmentation = "crop+flip"};
         st = rc_dataset_read(d, 0, 1, x, y);
         if (st == RC_OK)
-            st = rc_batches_create(&b, d, &bo);
+            st = rci_batches_create(&b, d, &bo);
         if (st == RC_OK) {
-            st = rc_batches_get(b, 0, 0, x, y, NULL, &n);
+            st = rci_batches_get(b, 0, 0, x, y, NULL, &n);
             if (st == RC_OK)
-                st = rc_batches_get(b, 1, 0, x, y, NULL, &n);
-            rc_batches_destroy(b);
+                st = rci_batches_get(b, 1, 0, x, y, NULL, &n);
+            rci_batches_destroy(b);
         }
     }
     rc_dataset_free(&d);

@@ -1,7 +1,7 @@
 /* The direct f32 kernel against sums in double: channels, windows, strides, paddings, what is
  * fused. */
-#include "kernel/direct.h"
-#include "kernel/onednn.h"
+#include "kernel/direct/direct.h"
+#include "kernel/onednn/onednn.h"
 #include "nets.h"
 #include "test.h"
 
@@ -10,14 +10,14 @@
 #include <string.h>
 
 struct scene {
-    struct rc_engine *engine;
+    struct rci_engine *engine;
     struct rc_context *ctx;
-    struct rc_conv_geometry g;
-    struct rc_conv_spec spec;
+    struct rci_conv_geometry g;
+    struct rci_conv_spec spec;
     float *x, *weights, *bias, *residual; /* activations channels last, weights plain */
 };
 
-static int64_t size_of(const struct rc_conv_geometry *g, bool out)
+static int64_t size_of(const struct rci_conv_geometry *g, bool out)
 {
     return g->batch *
            (out ? g->out_channels * g->out[0] * g->out[1] : g->in_channels * g->in[0] * g->in[1]);
@@ -32,32 +32,32 @@ static float *random_array(int64_t n, uint64_t seed)
 }
 
 /* 2 images of h x w; pads of `before` and `after` on both axes. */
-static struct rc_conv_geometry geometry(int64_t c, int64_t k, int64_t h, int64_t w, int64_t kernel,
-                                        int64_t stride, int64_t before, int64_t after)
+static struct rci_conv_geometry geometry(int64_t c, int64_t k, int64_t h, int64_t w, int64_t kernel,
+                                         int64_t stride, int64_t before, int64_t after)
 {
-    struct rc_conv_geometry g = {.batch = 2,
-                                 .in_channels = c,
-                                 .out_channels = k,
-                                 .groups = 1,
-                                 .in = {h, w},
-                                 .kernel = {kernel, kernel},
-                                 .stride = {stride, stride},
-                                 .dilation = {1, 1},
-                                 .pad_begin = {before, before},
-                                 .pad_end = {after, after}};
+    struct rci_conv_geometry g = {.batch = 2,
+                                  .in_channels = c,
+                                  .out_channels = k,
+                                  .groups = 1,
+                                  .in = {h, w},
+                                  .kernel = {kernel, kernel},
+                                  .stride = {stride, stride},
+                                  .dilation = {1, 1},
+                                  .pad_begin = {before, before},
+                                  .pad_end = {after, after}};
     for (int i = 0; i < 2; i++)
         g.out[i] = (g.in[i] + before + after - kernel) / stride + 1;
     return g;
 }
 
-static void open_scene(struct scene *s, const struct rc_conv_geometry *g)
+static void open_scene(struct scene *s, const struct rci_conv_geometry *g)
 {
     *s = (struct scene){.ctx = test_context(), .g = *g};
-    OK(rc_engine_create(&s->engine, s->ctx));
-    const struct rc_shape in = rc_conv_src_shape(g), out = rc_conv_dst_shape(g);
-    s->spec = (struct rc_conv_spec){.geometry = &s->g, .threads = 2};
-    OK(rc_md_tagged(s->engine, RC_F32, &in, dnnl_nhwc, &s->spec.src));
-    OK(rc_md_tagged(s->engine, RC_F32, &out, dnnl_nhwc, &s->spec.dst));
+    OK(rci_engine_create(&s->engine, s->ctx));
+    const struct rci_shape in = rci_conv_src_shape(g), out = rci_conv_dst_shape(g);
+    s->spec = (struct rci_conv_spec){.geometry = &s->g, .threads = 2};
+    OK(rci_md_tagged(s->engine, RC_F32, &in, dnnl_nhwc, &s->spec.src));
+    OK(rci_md_tagged(s->engine, RC_F32, &out, dnnl_nhwc, &s->spec.dst));
     s->x = random_array(size_of(g, false), 1);
     s->weights = random_array(g->in_channels * g->out_channels * g->kernel[0] * g->kernel[1], 2);
     s->bias = random_array(g->out_channels, 3);
@@ -70,13 +70,13 @@ static void close_scene(struct scene *s)
     free(s->weights);
     free(s->bias);
     free(s->residual);
-    rc_engine_destroy(s->engine);
+    rci_engine_destroy(s->engine);
     test_context_done(s->ctx);
 }
 
 static double want(const struct scene *s, int64_t i)
 {
-    const struct rc_conv_geometry *g = &s->g;
+    const struct rci_conv_geometry *g = &s->g;
     const int64_t o = i % g->out_channels, pixel = i / g->out_channels, x = pixel % g->out[1];
     const int64_t y = pixel / g->out[1] % g->out[0], n = pixel / g->out[1] / g->out[0];
     double sum = s->spec.bias ? (double) s->bias[o] : 0;
@@ -99,24 +99,24 @@ static double want(const struct scene *s, int64_t i)
 /* Exactly as much memory as the kernel asks for: a sanitizer sees what lies behind it. */
 static float *run(const struct scene *s)
 {
-    struct rc_direct *d;
-    OK(rc_direct_create(&d, s->ctx, &s->spec));
-    float *weights = malloc(rc_direct_weights_bytes(d)), *bias = malloc(rc_direct_bias_bytes(d));
-    void *scratch = malloc(rc_direct_scratch(d));
+    struct rci_direct *d;
+    OK(rci_direct_create(&d, s->ctx, &s->spec));
+    float *weights = malloc(rci_direct_weights_bytes(d)), *bias = malloc(rci_direct_bias_bytes(d));
+    void *scratch = malloc(rci_direct_scratch(d));
     const size_t bytes = (size_t) size_of(&s->g, true) * sizeof(float);
     float *got = malloc(bytes);
     memcpy(got, s->residual, bytes);
-    rc_direct_pack_weights(d, s->weights, weights);
-    rc_direct_pack_bias(d, s->bias, bias);
-    rc_direct_run(d, &(struct rc_conv_args){.src = s->x,
-                                            .weights = weights,
-                                            .bias = s->spec.bias ? bias : NULL,
-                                            .dst = got,
-                                            .scratch = scratch});
+    rci_direct_pack_weights(d, s->weights, weights);
+    rci_direct_pack_bias(d, s->bias, bias);
+    rci_direct_run(d, &(struct rci_conv_args){.src = s->x,
+                                              .weights = weights,
+                                              .bias = s->spec.bias ? bias : NULL,
+                                              .dst = got,
+                                              .scratch = scratch});
     free(weights);
     free(bias);
     free(scratch);
-    rc_direct_destroy(d);
+    rci_direct_destroy(d);
     return got;
 }
 
@@ -137,20 +137,20 @@ static void compare(struct scene *s)
 
 static int lanes(void)
 {
-    const int n = rc_cpu_lanes();
+    const int n = rci_cpu_lanes();
     if (!n)
         skip();
     return n;
 }
 
-static void check(const struct rc_conv_geometry *g, int fused)
+static void check(const struct rci_conv_geometry *g, int fused)
 {
     struct scene s;
     open_scene(&s, g);
     s.spec.bias = fused & 1;
     s.spec.sum = fused & 2;
     s.spec.relu = fused & 4;
-    assert_true(rc_direct_fits(&s.spec));
+    assert_true(rci_direct_fits(&s.spec));
     compare(&s);
     close_scene(&s);
 }
@@ -160,7 +160,7 @@ static void any_number_of_channels(void **state)
     (void) state;
     lanes();
     for (int64_t c = 2; c <= 33; c++) {
-        const struct rc_conv_geometry g = geometry(c, 35 - c, 7, 6 + c % 9, 3, 2, 1, 1);
+        const struct rci_conv_geometry g = geometry(c, 35 - c, 7, 6 + c % 9, 3, 2, 1, 1);
         check(&g, (int) c % 8);
     }
 }
@@ -174,7 +174,7 @@ static void windows_strides_and_paddings(void **state)
             for (int64_t pads = 0; pads < 4; pads++) {
                 if (kernel == 3 && stride == 1 && pads == 3) /* Winograd's */
                     continue;
-                const struct rc_conv_geometry g =
+                const struct rci_conv_geometry g =
                     geometry(5, 11, 9, 30, kernel, stride, pads & 1 ? kernel / 2 : 0,
                              pads & 2 ? kernel / 2 : 0);
                 check(&g, (int) (kernel + stride) % 8);
@@ -188,16 +188,16 @@ static void images_in_planes(void **state)
     lanes();
     for (int64_t c = 1; c <= 5; c++) {
         struct scene s;
-        const struct rc_conv_geometry g = geometry(c, 16, 9 + c, 20, 3, 1 + c % 2, 1, 1);
-        const struct rc_shape in = rc_conv_src_shape(&g);
+        const struct rci_conv_geometry g = geometry(c, 16, 9 + c, 20, 3, 1 + c % 2, 1, 1);
+        const struct rci_shape in = rci_conv_src_shape(&g);
         const int64_t pixels = g.in[0] * g.in[1];
         open_scene(&s, &g);
         float *together = g.stride[0] > 1 && c < 5 ? run(&s) : NULL; /* else Winograd's layer */
         float *x = s.x, *plain = s.x = random_array(size_of(&g, false), 1);
         for (int64_t i = 0; i < g.batch * pixels * c; i++)
             plain[i / pixels / c * pixels * c + i % c * pixels + i / c % pixels] = x[i];
-        OK(rc_md_plain(s.engine, RC_F32, &in, &s.spec.src));
-        assert_int_equal(rc_direct_fits(&s.spec), c < 5);
+        OK(rci_md_plain(s.engine, RC_F32, &in, &s.spec.src));
+        assert_int_equal(rci_direct_fits(&s.spec), c < 5);
         if (c < 5) {
             float *got = run(&s);
             s.x = x;
@@ -219,7 +219,7 @@ static void threads_do_not_change_a_bit(void **state)
     (void) state;
     lanes();
     struct scene s;
-    const struct rc_conv_geometry g = geometry(24, 40, 17, 13, 3, 2, 1, 1);
+    const struct rci_conv_geometry g = geometry(24, 40, 17, 13, 3, 2, 1, 1);
     open_scene(&s, &g);
     float *first = run(&s);
     for (uint32_t threads = 1; threads <= 7; threads += 2) {
@@ -237,21 +237,21 @@ static void other_convolutions_are_refused(void **state)
     (void) state;
     lanes();
     struct scene s;
-    const struct rc_conv_geometry good = geometry(16, 16, 8, 8, 3, 2, 1, 1);
+    const struct rci_conv_geometry good = geometry(16, 16, 8, 8, 3, 2, 1, 1);
     open_scene(&s, &good);
-    assert_true(rc_direct_fits(&s.spec));
+    assert_true(rci_direct_fits(&s.spec));
     s.g.groups = 2;
-    assert_false(rc_direct_fits(&s.spec));
+    assert_false(rci_direct_fits(&s.spec));
     s.g = good;
     s.g.dilation[0] = 2;
-    assert_false(rc_direct_fits(&s.spec));
+    assert_false(rci_direct_fits(&s.spec));
     s.g = good;
     s.g.out_channels = 16 * 64;
-    assert_false(rc_direct_fits(&s.spec)); /* weights beyond the cache */
+    assert_false(rci_direct_fits(&s.spec)); /* weights beyond the cache */
     s.g = good;
     s.spec.src = NULL;
-    struct rc_direct *d;
-    assert_int_equal(rc_direct_create(&d, s.ctx, &s.spec), RC_ERR_UNSUPPORTED);
+    struct rci_direct *d;
+    assert_int_equal(rci_direct_create(&d, s.ctx, &s.spec), RC_ERR_UNSUPPORTED);
     assert_null(d);
     close_scene(&s);
 }

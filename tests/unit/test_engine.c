@@ -1,5 +1,5 @@
-#include "kernel/conv.h"
 #include "base/compute.h"
+#include "kernel/onednn/conv.h"
 #include "test.h"
 
 #include <math.h>
@@ -8,20 +8,20 @@
 #include <unistd.h>
 
 static struct rc_context *ctx;
-static struct rc_engine *engine;
+static struct rci_engine *engine;
 
 static int setup(void **state)
 {
     (void) state;
     ctx = test_context();
-    OK(rc_engine_create(&engine, ctx));
+    OK(rci_engine_create(&engine, ctx));
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void) state;
-    rc_engine_destroy(engine);
+    rci_engine_destroy(engine);
     test_context_done(ctx);
     return 0;
 }
@@ -29,63 +29,63 @@ static int teardown(void **state)
 static void self_test_passes_here(void **state)
 {
     (void) state;
-    OK(rc_engine_self_test(ctx));
-    OK(rc_engine_self_test(ctx));
+    OK(rci_engine_self_test(ctx));
+    OK(rci_engine_self_test(ctx));
 }
 
 static void equal_descriptors_are_one(void **state)
 {
     (void) state;
-    const struct rc_shape s = RC_SHAPE(2, 3, 1, 5), scalar = {0};
-    const struct rc_md *a, *b, *any, *one;
+    const struct rci_shape s = RC_SHAPE(2, 3, 1, 5), scalar = {0};
+    const struct rci_md *a, *b, *any, *one;
     char text[64];
-    OK(rc_md_plain(engine, RC_F32, &s, &a));
-    OK(rc_md_plain(engine, RC_F32, &s, &b));
-    OK(rc_md_any(engine, RC_F32, &s, &any));
-    OK(rc_md_plain(engine, RC_F32, &scalar, &one));
+    OK(rci_md_plain(engine, RC_F32, &s, &a));
+    OK(rci_md_plain(engine, RC_F32, &s, &b));
+    OK(rci_md_any(engine, RC_F32, &s, &any));
+    OK(rci_md_plain(engine, RC_F32, &scalar, &one));
     assert_ptr_equal(a, b);
-    assert_true(rc_md_is_plain(a));
-    assert_false(rc_md_equal(a, any));
-    assert_int_equal(rc_md_bytes(a), 2 * 3 * 5 * 4);
-    assert_int_equal(rc_md_bytes(one), 4);
-    assert_string_equal(rc_md_text(a, text), "abcd");
-    assert_string_equal(rc_md_text(any, text), "any");
-    REFUSED(rc_md_plain(engine, RC_I64, &s, &a), RC_ERR_UNSUPPORTED, "i64");
+    assert_true(rci_md_is_plain(a));
+    assert_false(rci_md_equal(a, any));
+    assert_int_equal(rci_md_bytes(a), 2 * 3 * 5 * 4);
+    assert_int_equal(rci_md_bytes(one), 4);
+    assert_string_equal(rci_md_text(a, text), "abcd");
+    assert_string_equal(rci_md_text(any, text), "any");
+    REFUSED(rci_md_plain(engine, RC_I64, &s, &a), RC_ERR_UNSUPPORTED, "i64");
 }
 
-static const struct rc_md *blocked(enum rc_dtype type, const struct rc_shape *s,
-                                   dnnl_format_tag_t tag)
+static const struct rci_md *blocked(enum rci_dtype type, const struct rci_shape *s,
+                                    dnnl_format_tag_t tag)
 {
-    const struct rc_md *md;
-    OK(rc_md_tagged(engine, type, s, tag, &md));
+    const struct rci_md *md;
+    OK(rci_md_tagged(engine, type, s, tag, &md));
     return md;
 }
 
-static void convert(const struct rc_md *from, const void *a, const struct rc_md *to, void *b)
+static void convert(const struct rci_md *from, const void *a, const struct rci_md *to, void *b)
 {
-    struct rc_reorder *r;
-    OK(rc_reorder_create(&r, engine, from, to));
-    void *scratch = rc_alloc(ctx, rc_reorder_scratch(r));
-    OK(rc_reorder_run(r, a, b, scratch));
-    rc_release(scratch);
-    rc_reorder_destroy(r);
+    struct rci_reorder *r;
+    OK(rci_reorder_create(&r, engine, from, to));
+    void *scratch = rci_alloc(ctx, rci_reorder_scratch(r));
+    OK(rci_reorder_run(r, a, b, scratch));
+    rci_release(scratch);
+    rci_reorder_destroy(r);
 }
 
-static void there_and_back(const struct rc_shape *s, dnnl_format_tag_t tag)
+static void there_and_back(const struct rci_shape *s, dnnl_format_tag_t tag)
 {
-    const struct rc_md *plain, *packed = blocked(RC_F32, s, tag);
-    OK(rc_md_plain(engine, RC_F32, s, &plain));
-    const size_t count = (size_t) rc_shape_count(s);
-    float *a = rc_alloc_array(ctx, count, 4), *back = rc_alloc_array(ctx, count, 4);
-    void *b = rc_alloc_zero(ctx, rc_md_bytes(packed));
+    const struct rci_md *plain, *packed = blocked(RC_F32, s, tag);
+    OK(rci_md_plain(engine, RC_F32, s, &plain));
+    const size_t count = (size_t) rci_shape_count(s);
+    float *a = rci_alloc_array(ctx, count, 4), *back = rci_alloc_array(ctx, count, 4);
+    void *b = rci_alloc_zero(ctx, rci_md_bytes(packed));
     for (size_t i = 0; i < count; i++)
         a[i] = (float) i + 1;
     convert(plain, a, packed, b);
     convert(packed, b, plain, back);
     assert_memory_equal(a, back, count * 4);
-    rc_release(a);
-    rc_release(b);
-    rc_release(back);
+    rci_release(a);
+    rci_release(b);
+    rci_release(back);
 }
 
 static void reorders_keep_channel_tails(void **state)
@@ -93,46 +93,46 @@ static void reorders_keep_channel_tails(void **state)
     (void) state;
     char text[64];
     for (int64_t c = 1; c <= 33; c++) {
-        const struct rc_shape image = RC_SHAPE(2, c, 3, 5), weights = RC_SHAPE(34 - c, c, 3, 3);
+        const struct rci_shape image = RC_SHAPE(2, c, 3, 5), weights = RC_SHAPE(34 - c, c, 3, 3);
         there_and_back(&image, dnnl_nChw8c);
         there_and_back(&image, dnnl_nChw16c);
         there_and_back(&image, dnnl_nhwc);
         there_and_back(&weights, dnnl_OIhw8i8o);
         there_and_back(&weights, dnnl_OIhw16i16o);
     }
-    const struct rc_shape s = RC_SHAPE(2, 20, 3, 5);
-    assert_string_equal(rc_md_text(blocked(RC_F32, &s, dnnl_nChw16c), text), "aBcd16b");
-    assert_string_equal(rc_md_text(blocked(RC_F32, &s, dnnl_nhwc), text), "acdb");
+    const struct rci_shape s = RC_SHAPE(2, 20, 3, 5);
+    assert_string_equal(rci_md_text(blocked(RC_F32, &s, dnnl_nChw16c), text), "aBcd16b");
+    assert_string_equal(rci_md_text(blocked(RC_F32, &s, dnnl_nhwc), text), "acdb");
 }
 
 static void reorder_sees_grouped_weights_in_five_axes(void **state)
 {
     (void) state;
-    const struct rc_shape four = RC_SHAPE(6, 2, 1, 1), five = RC_SHAPE(3, 2, 2, 1, 1);
-    const struct rc_shape other = RC_SHAPE(5, 2, 1, 1);
-    const struct rc_md *a, *bad;
-    OK(rc_md_plain(engine, RC_F32, &four, &a));
-    OK(rc_md_plain(engine, RC_F32, &other, &bad));
+    const struct rci_shape four = RC_SHAPE(6, 2, 1, 1), five = RC_SHAPE(3, 2, 2, 1, 1);
+    const struct rci_shape other = RC_SHAPE(5, 2, 1, 1);
+    const struct rci_md *a, *bad;
+    OK(rci_md_plain(engine, RC_F32, &four, &a));
+    OK(rci_md_plain(engine, RC_F32, &other, &bad));
     const float in[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-    const struct rc_md *packed = blocked(RC_F32, &five, dnnl_gOIhw4i4o);
-    float *b = rc_alloc_zero(ctx, rc_md_bytes(packed)), back[12];
+    const struct rci_md *packed = blocked(RC_F32, &five, dnnl_gOIhw4i4o);
+    float *b = rci_alloc_zero(ctx, rci_md_bytes(packed)), back[12];
     convert(a, in, packed, b);
     convert(packed, b, a, back);
     assert_memory_equal(in, back, sizeof(in));
-    rc_release(b);
-    struct rc_reorder *r;
-    REFUSED(rc_reorder_create(&r, engine, a, bad), RC_ERR_SHAPE, "12 elements into 10");
+    rci_release(b);
+    struct rci_reorder *r;
+    REFUSED(rci_reorder_create(&r, engine, a, bad), RC_ERR_SHAPE, "12 elements into 10");
 }
 
 /* --- integer convolution against doubles --- */
 struct int8_case {
     int64_t in, out, groups, side, kernel, stride;
-    enum rc_dtype src;
+    enum rci_dtype src;
     bool sum, relu, real; /* real: f32 destination */
 };
 
 struct int8_data {
-    struct rc_conv_geometry g;
+    struct rci_conv_geometry g;
     float wei_scale[64], bias[64], *want;
     int32_t *src, *weights, *res;
     void *src_bytes, *weights_bytes, *res_bytes;
@@ -159,8 +159,8 @@ static double int8_pixel(const struct int8_data *d, const struct int8_case *c, i
 
 static int32_t *make_integers(int64_t n, int lo, int hi, void **bytes)
 {
-    int32_t *v = rc_alloc_array(ctx, (size_t) n, sizeof(*v));
-    uint8_t *b = rc_alloc(ctx, (size_t) n);
+    int32_t *v = rci_alloc_array(ctx, (size_t) n, sizeof(*v));
+    uint8_t *b = rci_alloc(ctx, (size_t) n);
     for (int64_t i = 0; i < n; i++) {
         v[i] = lo + rand() % (hi - lo + 1);
         b[i] = (uint8_t) v[i];
@@ -169,42 +169,42 @@ static int32_t *make_integers(int64_t n, int lo, int hi, void **bytes)
     return v;
 }
 
-static void *pack(const struct rc_md *md, enum rc_dtype type, const void *plain)
+static void *pack(const struct rci_md *md, enum rci_dtype type, const void *plain)
 {
-    const struct rc_md *from;
-    OK(rc_md_plain(engine, type, &md->shape, &from));
-    void *p = rc_alloc_zero(ctx, rc_md_bytes(md));
+    const struct rci_md *from;
+    OK(rci_md_plain(engine, type, &md->shape, &from));
+    void *p = rci_alloc_zero(ctx, rci_md_bytes(md));
     convert(from, plain, md, p);
     return p;
 }
 
 static double int8_error(const struct int8_case *c, struct int8_data *d, float dst_scale)
 {
-    const enum rc_dtype dst = c->real ? RC_F32 : c->relu ? RC_U8 : RC_S8;
-    const struct rc_int8_conv_spec spec = {.geometry = &d->g,
-                                           .src = c->src,
-                                           .dst = dst,
-                                           .bias = d->bias,
-                                           .scales = {.src = 0.02f,
-                                                      .dst = c->real ? 1 : dst_scale,
-                                                      .wei = d->wei_scale,
-                                                      .n_wei = c->out,
-                                                      .sum = c->sum,
-                                                      .res = 0.03f,
-                                                      .res_type = RC_U8,
-                                                      .relu = c->relu}};
-    struct rc_int8_conv *conv;
-    OK(rc_int8_conv_create(&conv, engine, &spec));
-    OK(rc_prim_create(&conv->prim));
+    const enum rci_dtype dst = c->real ? RC_F32 : c->relu ? RC_U8 : RC_S8;
+    const struct rci_int8_conv_spec spec = {.geometry = &d->g,
+                                            .src = c->src,
+                                            .dst = dst,
+                                            .bias = d->bias,
+                                            .scales = {.src = 0.02f,
+                                                       .dst = c->real ? 1 : dst_scale,
+                                                       .wei = d->wei_scale,
+                                                       .n_wei = c->out,
+                                                       .sum = c->sum,
+                                                       .res = 0.03f,
+                                                       .res_type = RC_U8,
+                                                       .relu = c->relu}};
+    struct rci_int8_conv *conv;
+    OK(rci_int8_conv_create(&conv, engine, &spec));
+    OK(rci_prim_create(&conv->prim));
     const int64_t n = c->out * d->g.out[0] * d->g.out[0];
     void *src = pack(conv->src_md, c->src, d->src_bytes);
     void *weights = pack(conv->weights_md, RC_S8, d->weights_bytes);
     void *out = c->sum ? pack(conv->dst_md, dst, d->res_bytes)
-                       : rc_alloc_zero(ctx, rc_md_bytes(conv->dst_md));
-    void *scratch = rc_alloc(ctx, conv->prim.scratch), *plain = rc_alloc(ctx, (size_t) n * 4);
-    OK(rc_int8_conv_run(conv, src, weights, out, scratch));
-    const struct rc_md *plain_md;
-    OK(rc_md_plain(engine, dst, &conv->dst_md->shape, &plain_md));
+                       : rci_alloc_zero(ctx, rci_md_bytes(conv->dst_md));
+    void *scratch = rci_alloc(ctx, conv->prim.scratch), *plain = rci_alloc(ctx, (size_t) n * 4);
+    OK(rci_int8_conv_run(conv, src, weights, out, scratch));
+    const struct rci_md *plain_md;
+    OK(rci_md_plain(engine, dst, &conv->dst_md->shape, &plain_md));
     convert(conv->dst_md, out, plain_md, plain);
     double worst = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -219,15 +219,15 @@ static double int8_error(const struct int8_case *c, struct int8_data *d, float d
     }
     void *all[] = {src, weights, out, scratch, plain};
     for (int i = 0; i < 5; i++)
-        rc_release(all[i]);
-    rc_int8_conv_destroy(conv);
+        rci_release(all[i]);
+    rci_int8_conv_destroy(conv);
     return worst;
 }
 
 static void int8_check(const struct int8_case *c)
 {
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     if (!cpu.vnni && c->src == RC_S8)
         return; /* saturates without VNNI, documented by oneDNN */
     struct int8_data d = {.g = {.batch = 1,
@@ -256,7 +256,7 @@ static void int8_check(const struct int8_case *c)
         fail_msg("%d->%d groups %d: error %g", (int) c->in, (int) c->out, (int) c->groups, worst);
     void *all[] = {d.src, d.src_bytes, d.weights, d.weights_bytes, d.res, d.res_bytes};
     for (int i = 0; i < 6; i++)
-        rc_release(all[i]);
+        rci_release(all[i]);
 }
 
 static void int8_convolution_matches_doubles(void **state)
@@ -276,8 +276,8 @@ static void int8_convolution_matches_doubles(void **state)
 static void cpu_is_named(void **state)
 {
     (void) state;
-    struct rc_cpu_info cpu;
-    rc_cpu_info(&cpu);
+    struct rci_cpu_info cpu;
+    rci_cpu_info(&cpu);
     const char *cap = getenv("ONEDNN_MAX_CPU_ISA");
     if (cap && !strcmp(cap, "AVX2"))
         assert_string_equal(cpu.isa, "AVX2");
@@ -290,14 +290,14 @@ static void cpu_is_named(void **state)
 static void forked_child_is_refused(void **state)
 {
     (void) state;
-    OK(rc_compute_check_fork());
+    OK(rci_compute_check_fork());
     const pid_t child = fork();
     if (child == 0)
-        _exit(rc_compute_check_fork() == RC_ERR_STATE ? 0 : 1);
+        _exit(rci_compute_check_fork() == RC_ERR_STATE ? 0 : 1);
     int how = 1;
     waitpid(child, &how, 0);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
-    OK(rc_compute_check_fork());
+    OK(rci_compute_check_fork());
 }
 
 int main(void)

@@ -3,62 +3,63 @@
 
 #include "graph/graph.h"
 
-static rc_status pick_infer(const struct rc_infer *i)
+static rc_status pick_infer(const struct rci_infer *i)
 {
-    i->out[0] = (struct rc_tensor){ i->in[0].dtype, i->in[0].shape, NULL };
+    i->out[0] = (struct rci_tensor){ i->in[0].dtype, i->in[0].shape, NULL };
     return RC_OK;
 }
-static const struct rc_op pick = { .name = "Pick", .min_in = 1, .max_in = 2, .min_out = 1,
+static const struct rci_op pick = { .name = "Pick", .min_in = 1, .max_in = 2, .min_out = 1,
                                    .max_out = 1, .attr_size = 8, .infer = pick_infer };
 
-struct built { struct rc_graph *g; rc_id x, w, a, b; };
+struct built { struct rc_graph *g; rci_id x, w, a, b; };
 
 /* x -> a(x, w) -> b -> output */
 static struct built build(struct rc_context *c)
 {
     struct built t;
     float w[3] = { 1, 2, 3 };
-    const struct rc_tensor wt = { RC_F32, RC_SHAPE(3), w };
-    const struct rc_shape s = RC_SHAPE(1, 3);
-    OK(rc_graph_create(&t.g, c));
+    const struct rci_tensor wt = { RC_F32, RC_SHAPE(3), w };
+    const struct rci_shape s = RC_SHAPE(1, 3);
+    OK(rci_graph_create(&t.g, c));
     t.g->dynamic_batch = true;
-    OK(rc_graph_add_input(t.g, &t.x, "x", RC_F32, &s));
-    OK(rc_graph_add_const(t.g, &t.w, "w", &wt));
-    OK(rc_graph_add_node(t.g, &t.a, &pick, "a", NULL, (rc_id[]){ t.x, t.w }, 2, NULL, 1));
-    OK(rc_graph_add_node(t.g, &t.b, &pick, NULL, NULL, t.g->nodes[t.a].out, 1, NULL, 1));
-    OK(rc_graph_set_outputs(t.g, t.g->nodes[t.b].out, 1));
-    OK(rc_graph_infer(t.g));
-    OK(rc_graph_verify(t.g));
+    OK(rci_graph_add_input(t.g, &t.x, "x", RC_F32, &s));
+    OK(rci_graph_add_const(t.g, &t.w, "w", &wt));
+    OK(rci_graph_add_node(t.g, &t.a, &pick, "a", NULL, (rci_id[]){ t.x, t.w }, 2, NULL, 1));
+    OK(rci_graph_add_node(t.g, &t.b, &pick, NULL, NULL, t.g->nodes[t.a].out, 1, NULL, 1));
+    OK(rci_graph_set_outputs(t.g, t.g->nodes[t.b].out, 1));
+    OK(rci_graph_infer(t.g));
+    OK(rci_graph_verify(t.g));
     return t;
 }
 
 static void shapes_follow_the_batch(void **state)
 {
     struct built t = build(*state);
-    struct rc_tensor shapes[8];
-    OK(rc_graph_infer_at(t.g, 5, shapes));
+    struct rci_tensor shapes[8];
+    OK(rci_graph_infer_at(t.g, 5, shapes));
     assert_int_equal(shapes[t.g->outputs[0]].shape.dim[0], 5);
     assert_int_equal(t.g->values[t.g->outputs[0]].tensor.shape.dim[0], 1);
     t.g->dynamic_batch = false;
-    REFUSED(rc_graph_infer_at(t.g, 5, shapes), RC_ERR_SHAPE, "batch is 5, the model allows only 1");
-    rc_graph_destroy(t.g);
+    REFUSED(rci_graph_infer_at(t.g, 5, shapes), RC_ERR_SHAPE,
+            "batch is 5, the model allows only 1");
+    rci_graph_destroy(t.g);
 }
 
 static void names_are_unique_and_found(void **state)
 {
     struct built t = build(*state);
-    rc_id v;
-    assert_int_equal(rc_graph_find_value(t.g, "w"), t.w);
-    assert_int_equal(rc_graph_find_node(t.g, "a"), t.a);
-    assert_int_equal(rc_graph_find_value(t.g, "nope"), RC_NONE);
-    REFUSED(rc_graph_add_value(t.g, &v, "w"), RC_ERR_MODEL, "name \"w\" defined twice");
-    OK(rc_graph_rename_value(t.g, t.w, "weight"));
-    assert_int_equal(rc_graph_find_value(t.g, "w"), RC_NONE);
-    assert_int_equal(rc_graph_find_value(t.g, "weight"), t.w);
-    REFUSED(rc_graph_rename_value(t.g, t.w, "x"), RC_ERR_MODEL, "defined twice");
-    OK(rc_graph_add_value(t.g, &v, NULL));
-    assert_int_equal(rc_graph_find_value(t.g, t.g->values[v].name), v);
-    rc_graph_destroy(t.g);
+    rci_id v;
+    assert_int_equal(rci_graph_find_value(t.g, "w"), t.w);
+    assert_int_equal(rci_graph_find_node(t.g, "a"), t.a);
+    assert_int_equal(rci_graph_find_value(t.g, "nope"), RC_NONE);
+    REFUSED(rci_graph_add_value(t.g, &v, "w"), RC_ERR_MODEL, "name \"w\" defined twice");
+    OK(rci_graph_rename_value(t.g, t.w, "weight"));
+    assert_int_equal(rci_graph_find_value(t.g, "w"), RC_NONE);
+    assert_int_equal(rci_graph_find_value(t.g, "weight"), t.w);
+    REFUSED(rci_graph_rename_value(t.g, t.w, "x"), RC_ERR_MODEL, "defined twice");
+    OK(rci_graph_add_value(t.g, &v, NULL));
+    assert_int_equal(rci_graph_find_value(t.g, t.g->values[v].name), v);
+    rci_graph_destroy(t.g);
 }
 
 static void bypassing_keeps_the_names_of_outputs(void **state)
@@ -66,91 +67,91 @@ static void bypassing_keeps_the_names_of_outputs(void **state)
     struct built t = build(*state);
     char keep[64];
     strcpy(keep, t.g->values[t.g->outputs[0]].name);
-    OK(rc_graph_bypass(t.g, t.b));
-    OK(rc_graph_verify(t.g));
+    OK(rci_graph_bypass(t.g, t.b));
+    OK(rci_graph_verify(t.g));
     assert_string_equal(t.g->values[t.g->outputs[0]].name, keep);
     assert_int_equal(t.g->values[t.g->outputs[0]].producer, t.a);
-    assert_int_equal(rc_graph_find_value(t.g, keep), t.g->outputs[0]);
-    rc_graph_destroy(t.g);
+    assert_int_equal(rci_graph_find_value(t.g, keep), t.g->outputs[0]);
+    rci_graph_destroy(t.g);
 }
 
 static void sweeping_removes_what_reaches_no_output(void **state)
 {
     struct built t = build(*state);
-    rc_id spare;
+    rci_id spare;
     uint32_t n;
-    OK(rc_graph_add_node(t.g, &spare, &pick, "spare", NULL, &t.x, 1, NULL, 1));
-    rc_graph_drop_input(t.g, t.a, 1); /* w is now without a reader */
-    OK(rc_graph_sweep(t.g, &n));
+    OK(rci_graph_add_node(t.g, &spare, &pick, "spare", NULL, &t.x, 1, NULL, 1));
+    rci_graph_drop_input(t.g, t.a, 1); /* w is now without a reader */
+    OK(rci_graph_sweep(t.g, &n));
     assert_int_equal(n, 1);
-    assert_int_equal(rc_graph_find_node(t.g, "spare"), RC_NONE);
-    assert_int_equal(rc_graph_find_value(t.g, "w"), RC_NONE);
-    OK(rc_graph_verify(t.g));
-    rc_graph_destroy(t.g);
+    assert_int_equal(rci_graph_find_node(t.g, "spare"), RC_NONE);
+    assert_int_equal(rci_graph_find_value(t.g, "w"), RC_NONE);
+    OK(rci_graph_verify(t.g));
+    rci_graph_destroy(t.g);
 }
 
 static void a_copy_is_independent_and_equal(void **state)
 {
     struct built t = build(*state);
     struct rc_graph *copy;
-    OK(rc_graph_set_meta(t.g, "key", "value"));
-    OK(rc_graph_clone(&copy, t.g));
+    OK(rci_graph_set_meta(t.g, "key", "value"));
+    OK(rci_graph_clone(&copy, t.g));
     ((float *) t.g->values[t.w].tensor.data)[0] = 9;
     assert_true(((float *) copy->values[t.w].tensor.data)[0] == 1);
-    rc_graph_destroy(t.g);
-    OK(rc_graph_verify(copy));
-    assert_string_equal(rc_graph_meta(copy, "key"), "value");
-    OK(rc_graph_set_meta(copy, "key", NULL));
-    assert_null(rc_graph_meta(copy, "key"));
-    rc_graph_destroy(copy);
+    rci_graph_destroy(t.g);
+    OK(rci_graph_verify(copy));
+    assert_string_equal(rci_graph_meta(copy, "key"), "value");
+    OK(rci_graph_set_meta(copy, "key", NULL));
+    assert_null(rci_graph_meta(copy, "key"));
+    rci_graph_destroy(copy);
 }
 
 static void cycles_and_undefined_operands_are_refused(void **state)
 {
     struct built t = build(*state);
     t.g->nodes[t.a].in[0] = t.g->nodes[t.b].out[0];
-    REFUSED(rc_graph_verify(t.g), RC_ERR_MODEL, "on a cycle");
-    rc_id v;
-    OK(rc_graph_add_value(t.g, &v, "ghost"));
+    REFUSED(rci_graph_verify(t.g), RC_ERR_MODEL, "on a cycle");
+    rci_id v;
+    OK(rci_graph_add_value(t.g, &v, "ghost"));
     t.g->nodes[t.a].in[0] = v;
-    REFUSED(rc_graph_verify(t.g), RC_ERR_MODEL, "operand 0 \"ghost\" is not defined");
+    REFUSED(rci_graph_verify(t.g), RC_ERR_MODEL, "operand 0 \"ghost\" is not defined");
     t.g->nodes[t.a].in[0] = RC_NONE;
-    REFUSED(rc_graph_verify(t.g), RC_ERR_MODEL, "operand 0 is required");
-    rc_graph_destroy(t.g);
+    REFUSED(rci_graph_verify(t.g), RC_ERR_MODEL, "operand 0 is required");
+    rci_graph_destroy(t.g);
 }
 
 static void readers_and_order_agree(void **state)
 {
     struct built t = build(*state);
-    struct rc_readers r;
-    rc_id *order;
+    struct rci_readers r;
+    rci_id *order;
     uint32_t n;
-    OK(rc_graph_order(t.g, &order, &n));
+    OK(rci_graph_order(t.g, &order, &n));
     assert_int_equal(n, 2);
     assert_int_equal(order[0], t.a);
-    rc_release(order);
-    OK(rc_graph_readers(t.g, &r));
+    rci_release(order);
+    OK(rci_graph_readers(t.g, &r));
     assert_int_equal(r.start[t.x + 1] - r.start[t.x], 1);
     assert_int_equal(r.node[r.start[t.w]], t.a);
     assert_int_equal(r.operand[r.start[t.w]], 1);
-    rc_readers_free(&r);
-    assert_int_equal(rc_graph_single_reader(t.g, t.x), t.a);
-    assert_int_equal(rc_graph_single_reader(t.g, t.g->outputs[0]), RC_NONE);
-    rc_graph_destroy(t.g);
+    rci_readers_free(&r);
+    assert_int_equal(rci_graph_single_reader(t.g, t.x), t.a);
+    assert_int_equal(rci_graph_single_reader(t.g, t.g->outputs[0]), RC_NONE);
+    rci_graph_destroy(t.g);
 }
 
 static void many_names_stay_fast_and_correct(void **state)
 {
     struct rc_graph *g;
-    OK(rc_graph_create(&g, *state));
+    OK(rci_graph_create(&g, *state));
     char name[16];
-    rc_id v;
+    rci_id v;
     for (int i = 0; i < 20000; i++) {
         snprintf(name, sizeof(name), "v%d", i);
-        OK(rc_graph_add_value(g, &v, name));
+        OK(rci_graph_add_value(g, &v, name));
     }
-    assert_int_equal(rc_graph_find_value(g, "v12345"), 12345);
-    rc_graph_destroy(g);
+    assert_int_equal(rci_graph_find_value(g, "v12345"), 12345);
+    rci_graph_destroy(g);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

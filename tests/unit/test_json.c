@@ -26,36 +26,37 @@ static int teardown(void **state)
     return live != 0;
 }
 
-static rc_status parse(struct rc_json **j, const char *text)
+static rc_status parse(struct rci_json **j, const char *text)
 {
-    return rc_json_parse(j, context, text, strlen(text), "test");
+    return rci_json_parse(j, context, text, strlen(text), "test");
 }
 
 static void values_are_parsed(void **state)
 {
     (void) state;
-    struct rc_json *j;
+    struct rci_json *j;
     assert_int_equal(parse(&j, " {\"a\": [1, -2.5e3, true, null, \"x\\n\\u00e4\\ud83d\\ude00\"],"
                                "\"b\": {\"c\": 7}} "),
                      RC_OK);
-    const struct rc_json_value *a = rc_json_get(rc_json_root(j), "a");
+    const struct rci_json_value *a = rci_json_get(rci_json_root(j), "a");
     assert_int_equal(a->count, 5);
-    assert_true(rc_json_at(a, 0)->number == 1);
-    assert_true(rc_json_at(a, 1)->number == -2500);
-    assert_int_equal(rc_json_at(a, 2)->type, RC_JSON_BOOL);
-    assert_int_equal(rc_json_at(a, 3)->type, RC_JSON_NULL);
-    assert_string_equal(rc_json_at(a, 4)->text, "x\n\xC3\xA4\xF0\x9F\x98\x80");
-    assert_null(rc_json_at(a, 5));
+    assert_true(rci_json_at(a, 0)->number == 1);
+    assert_true(rci_json_at(a, 1)->number == -2500);
+    assert_int_equal(rci_json_at(a, 2)->type, RC_JSON_BOOL);
+    assert_int_equal(rci_json_at(a, 3)->type, RC_JSON_NULL);
+    assert_string_equal(rci_json_at(a, 4)->text, "x\n\xC3\xA4\xF0\x9F\x98\x80");
+    assert_null(rci_json_at(a, 5));
     int64_t c = 0;
-    assert_int_equal(rc_json_read_integer(rc_json_get(rc_json_root(j), "b"), "c", 0, 9, &c), RC_OK);
+    assert_int_equal(rci_json_read_integer(rci_json_get(rci_json_root(j), "b"), "c", 0, 9, &c),
+                     RC_OK);
     assert_int_equal(c, 7);
-    assert_int_equal(rc_json_read_integer(rc_json_get(rc_json_root(j), "b"), "c", 0, 6, &c),
+    assert_int_equal(rci_json_read_integer(rci_json_get(rci_json_root(j), "b"), "c", 0, 6, &c),
                      RC_ERR_FORMAT);
     assert_string_equal(rc_last_error(), "\"c\" is 7, must be 0..6");
     static const char *const keys[] = {"a", "z", NULL};
-    assert_int_equal(rc_json_only_keys(rc_json_root(j), keys, "recipe"), RC_ERR_FORMAT);
+    assert_int_equal(rci_json_only_keys(rci_json_root(j), keys, "recipe"), RC_ERR_FORMAT);
     assert_non_null(strstr(rc_last_error(), "unknown key \"b\"; known: a z"));
-    rc_json_free(&j);
+    rci_json_free(&j);
     assert_null(j);
 }
 
@@ -104,7 +105,7 @@ static void what_is_not_json_is_refused(void **state)
                                       "[\"a\":1]",
                                       "'a'"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct rc_json *j;
+        struct rci_json *j;
         if (parse(&j, bad[i]) != RC_ERR_FORMAT)
             fail_msg("accepted: %s", bad[i]);
         assert_null(j);
@@ -116,7 +117,7 @@ static void depth_is_limited(void **state)
 {
     (void) state;
     char text[131];
-    struct rc_json *j;
+    struct rci_json *j;
     memset(text, '[', 65);
     memset(text + 65, ']', 65);
     text[130] = 0;
@@ -125,7 +126,7 @@ static void depth_is_limited(void **state)
     memmove(text, text + 1, 128);
     text[128] = 0;
     assert_int_equal(parse(&j, text), RC_OK);
-    rc_json_free(&j);
+    rci_json_free(&j);
 }
 
 static void every_prefix_fails_cleanly(void **state)
@@ -134,9 +135,9 @@ static void every_prefix_fails_cleanly(void **state)
     const char *text = "{\"a\":[1.5,\"\\u00e4\xC3\xA4\",{\"b\":null}],\"c\":false}";
     for (size_t n = 0; n < strlen(text); n++) {
         char *part = malloc(n + 1); /* exact size, so that ASan sees reads past the end */
-        struct rc_json *j;
+        struct rci_json *j;
         memcpy(part, text, n);
-        assert_int_equal(rc_json_parse(&j, context, part, n, "test"), RC_ERR_FORMAT);
+        assert_int_equal(rci_json_parse(&j, context, part, n, "test"), RC_ERR_FORMAT);
         free(part);
     }
 }
@@ -145,47 +146,47 @@ static void written_text_reads_back(void **state)
 {
     (void) state;
     for (int compact = 0; compact < 2; compact++) {
-        struct rc_buffer b = {.ctx = context};
-        struct rc_json_writer w = rc_json_writer_make(&b, compact);
-        rc_json_begin_object(&w, NULL);
-        rc_json_put_text(&w, "name", "a\"\\\n\x01\xFF<\xC3\xA4");
-        rc_json_put_number(&w, "third", 1.0 / 3);
-        rc_json_put_number(&w, "tenth", 0.1);
-        rc_json_put_number(&w, "nan", NAN);
-        rc_json_put_integer(&w, "big", INT64_MIN);
-        rc_json_begin_array(&w, "list");
-        rc_json_put_bool(&w, NULL, true);
-        rc_json_begin_array(&w, NULL);
-        rc_json_end_array(&w);
-        rc_json_end_array(&w);
-        rc_json_end_object(&w);
-        assert_int_equal(rc_json_finish(&w), RC_OK);
-        struct rc_json *j;
-        assert_int_equal(rc_json_parse(&j, context, (char *) b.data, b.size, "written"), RC_OK);
-        const struct rc_json_value *root = rc_json_root(j);
-        assert_string_equal(rc_json_get(root, "name")->text, "a\"\\\n\x01\xEF\xBF\xBD<\xC3\xA4");
-        assert_true(rc_json_get(root, "third")->number == 1.0 / 3);
-        assert_int_equal(rc_json_get(root, "nan")->type, RC_JSON_NULL);
-        assert_int_equal(rc_json_get(root, "list")->count, 2);
+        struct rci_buffer b = {.ctx = context};
+        struct rci_json_writer w = rci_json_writer_make(&b, compact);
+        rci_json_begin_object(&w, NULL);
+        rci_json_put_text(&w, "name", "a\"\\\n\x01\xFF<\xC3\xA4");
+        rci_json_put_number(&w, "third", 1.0 / 3);
+        rci_json_put_number(&w, "tenth", 0.1);
+        rci_json_put_number(&w, "nan", NAN);
+        rci_json_put_integer(&w, "big", INT64_MIN);
+        rci_json_begin_array(&w, "list");
+        rci_json_put_bool(&w, NULL, true);
+        rci_json_begin_array(&w, NULL);
+        rci_json_end_array(&w);
+        rci_json_end_array(&w);
+        rci_json_end_object(&w);
+        assert_int_equal(rci_json_finish(&w), RC_OK);
+        struct rci_json *j;
+        assert_int_equal(rci_json_parse(&j, context, (char *) b.data, b.size, "written"), RC_OK);
+        const struct rci_json_value *root = rci_json_root(j);
+        assert_string_equal(rci_json_get(root, "name")->text, "a\"\\\n\x01\xEF\xBF\xBD<\xC3\xA4");
+        assert_true(rci_json_get(root, "third")->number == 1.0 / 3);
+        assert_int_equal(rci_json_get(root, "nan")->type, RC_JSON_NULL);
+        assert_int_equal(rci_json_get(root, "list")->count, 2);
         assert_non_null(memmem(b.data, b.size, "0.1,", 4));
         assert_non_null(memmem(b.data, b.size, "-9223372036854775808", 20));
-        rc_json_free(&j);
-        rc_buffer_free(&b);
+        rci_json_free(&j);
+        rci_buffer_free(&b);
     }
 }
 
 static void unbalanced_writing_is_an_error(void **state)
 {
     (void) state;
-    struct rc_buffer b = {.ctx = context};
-    struct rc_json_writer w = rc_json_writer_make(&b, true);
-    rc_json_begin_array(&w, NULL);
-    assert_int_equal(rc_json_finish(&w), RC_ERR_STATE);
-    rc_json_end_array(&w);
-    assert_int_equal(rc_json_finish(&w), RC_OK);
-    rc_json_end_array(&w);
-    assert_int_equal(rc_json_finish(&w), RC_ERR_STATE);
-    rc_buffer_free(&b);
+    struct rci_buffer b = {.ctx = context};
+    struct rci_json_writer w = rci_json_writer_make(&b, true);
+    rci_json_begin_array(&w, NULL);
+    assert_int_equal(rci_json_finish(&w), RC_ERR_STATE);
+    rci_json_end_array(&w);
+    assert_int_equal(rci_json_finish(&w), RC_OK);
+    rci_json_end_array(&w);
+    assert_int_equal(rci_json_finish(&w), RC_ERR_STATE);
+    rci_buffer_free(&b);
 }
 
 static void numbers_ignore_the_locale(void **state)
@@ -194,9 +195,9 @@ static void numbers_ignore_the_locale(void **state)
     char buf[RC_NUMBER_TEXT];
     if (!setlocale(LC_NUMERIC, "de_DE.UTF-8"))
         setlocale(LC_NUMERIC, "C"); /* the locale is not installed everywhere */
-    assert_string_equal(rc_number_text(0.5, buf), "0.5");
-    assert_true(rc_number_parse("2.25", NULL) == 2.25);
-    assert_string_equal(rc_number_text(1e300, buf), "1e+300");
+    assert_string_equal(rci_number_text(0.5, buf), "0.5");
+    assert_true(rci_number_parse("2.25", NULL) == 2.25);
+    assert_string_equal(rci_number_text(1e300, buf), "1e+300");
     setlocale(LC_NUMERIC, "C");
 }
 

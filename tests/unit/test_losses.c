@@ -8,7 +8,7 @@
 enum { IMAGES = 4, CLASSES = 10, COUNT = IMAGES * CLASSES };
 
 static float logits[COUNT], teacher[COUNT], grad[COUNT];
-static const struct rc_loss_batch batch = {IMAGES, CLASSES, logits, golden_labels, grad};
+static const struct rci_loss_batch batch = {IMAGES, CLASSES, logits, golden_labels, grad};
 
 static int load(void **state)
 {
@@ -38,23 +38,23 @@ static void expect(double value, double golden, const double *gradient)
 
 static double by_label(void **state, const char *spec)
 {
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *params;
-    assert_int_equal(rc_method_find(&m, &rc_kind_loss, spec), RC_OK);
-    assert_int_equal(rc_method_params(&params, *state, m, spec), RC_OK);
-    const double value = ((const struct rc_loss *) m)->value(params, &batch);
-    rc_release(params);
+    assert_int_equal(rci_method_find(&m, &rci_kind_loss, spec), RC_OK);
+    assert_int_equal(rci_method_params(&params, *state, m, spec), RC_OK);
+    const double value = ((const struct rci_loss *) m)->value(params, &batch);
+    rci_release(params);
     return value;
 }
 
 static double by_teacher(void **state, const char *spec)
 {
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *params;
-    assert_int_equal(rc_method_find(&m, &rc_kind_distill_loss, spec), RC_OK);
-    assert_int_equal(rc_method_params(&params, *state, m, spec), RC_OK);
-    const double value = ((const struct rc_distill_loss *) m)->value(params, &batch, teacher);
-    rc_release(params);
+    assert_int_equal(rci_method_find(&m, &rci_kind_distill_loss, spec), RC_OK);
+    assert_int_equal(rci_method_params(&params, *state, m, spec), RC_OK);
+    const double value = ((const struct rci_distill_loss *) m)->value(params, &batch, teacher);
+    rci_release(params);
     return value;
 }
 

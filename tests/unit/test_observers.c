@@ -40,13 +40,13 @@ static int setup(void **state)
     FILE *f = fopen(source_path("tests/golden/histograms.bin"), "rb");
     if (!f || fread(counts, sizeof(counts), 1, f) != 1 || fclose(f) != 0)
         return -1;
-    return rc_context_create(&ctx, &(rc_context_options) RC_CONTEXT_OPTIONS_INIT);
+    return rci_context_create(&ctx, &(rc_context_options) RC_CONTEXT_OPTIONS_INIT);
 }
 
 static int teardown(void **state)
 {
     (void) state;
-    rc_context_destroy(ctx);
+    rci_context_destroy(ctx);
     return 0;
 }
 
@@ -69,18 +69,18 @@ static float *samples(uint32_t a, size_t *n)
 
 static double threshold(const char *spec, const float *x, size_t n, uint32_t top)
 {
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *params;
     double amax;
-    struct rc_observation o;
-    assert_int_equal(rc_method_find(&m, &rc_kind_observer, spec), RC_OK);
-    assert_int_equal(rc_method_params(&params, ctx, m, spec), RC_OK);
-    const struct rc_observer *ob = (const struct rc_observer *) m;
-    rc_observation_init(&o, ctx);
-    assert_int_equal(rc_observation_add(&o, ob, params, x, n), RC_OK);
-    assert_int_equal(rc_observation_clip(&o, ob, params, top, &amax), RC_OK);
-    rc_observation_free(&o);
-    rc_release(params);
+    struct rci_observation o;
+    assert_int_equal(rci_method_find(&m, &rci_kind_observer, spec), RC_OK);
+    assert_int_equal(rci_method_params(&params, ctx, m, spec), RC_OK);
+    const struct rci_observer *ob = (const struct rci_observer *) m;
+    rci_observation_init(&o, ctx);
+    assert_int_equal(rci_observation_add(&o, ob, params, x, n), RC_OK);
+    assert_int_equal(rci_observation_clip(&o, ob, params, top, &amax), RC_OK);
+    rci_observation_free(&o);
+    rci_release(params);
     return amax;
 }
 
@@ -135,68 +135,68 @@ static void minmax_is_the_largest_absolute_value(void **state)
 static void ema_weighs_batches_by_momentum(void **state)
 {
     (void) state;
-    const struct rc_observer *ob = &rc_observer_ema;
+    const struct rci_observer *ob = &rci_observer_ema;
     void *params;
     double amax;
-    struct rc_observation o;
-    assert_int_equal(rc_method_params(&params, ctx, &ob->m, "ema"), RC_OK);
-    rc_observation_init(&o, ctx);
+    struct rci_observation o;
+    assert_int_equal(rci_method_params(&params, ctx, &ob->m, "ema"), RC_OK);
+    rci_observation_init(&o, ctx);
     const float batch[3][2] = {{-1, 2}, {0, 4}, {-6, 1}};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(rc_observation_add(&o, ob, params, batch[i], 2), RC_OK);
-    assert_int_equal(rc_observation_clip(&o, ob, params, 127, &amax), RC_OK);
+        assert_int_equal(rci_observation_add(&o, ob, params, batch[i], 2), RC_OK);
+    assert_int_equal(rci_observation_clip(&o, ob, params, 127, &amax), RC_OK);
     assert_float_equal(amax, 0.9 * (0.9 * 2 + 0.1 * 4) + 0.1 * 1, 1e-12);
-    rc_observation_free(&o);
-    rc_release(params);
+    rci_observation_free(&o);
+    rci_release(params);
 }
 
 static void histogram_appends_bins_of_the_same_width(void **state)
 {
     (void) state;
-    struct rc_observation o;
+    struct rci_observation o;
     const float first[] = {0, 0.25f, -1}, second[] = {2.5f, -0.25f};
-    rc_observation_init(&o, ctx);
-    assert_int_equal(rc_observation_add(&o, &rc_observer_mse, NULL, first, 3), RC_OK);
+    rci_observation_init(&o, ctx);
+    assert_int_equal(rci_observation_add(&o, &rci_observer_mse, NULL, first, 3), RC_OK);
     assert_int_equal(o.h.n, BINS);
-    assert_int_equal(rc_observation_add(&o, &rc_observer_mse, NULL, second, 2), RC_OK);
+    assert_int_equal(rci_observation_add(&o, &rci_observer_mse, NULL, second, 2), RC_OK);
     assert_float_equal(o.h.width, 1.0 / BINS, 0);
     assert_int_equal(o.h.n, BINS * 5 / 2);
     assert_int_equal(o.h.count[BINS / 4], 2);
     assert_int_equal(o.h.count[o.h.n - 1], 1);
-    rc_observation_free(&o);
+    rci_observation_free(&o);
 }
 
 static void histogram_stays_bounded_when_the_first_batch_was_tiny(void **state)
 {
     (void) state;
-    struct rc_observation o;
+    struct rci_observation o;
     const float zero[] = {0, 0}, first[] = {1e-6f}, second[] = {1e6f};
-    rc_observation_init(&o, ctx);
-    assert_int_equal(rc_observation_add(&o, &rc_observer_mse, NULL, zero, 2), RC_OK);
+    rci_observation_init(&o, ctx);
+    assert_int_equal(rci_observation_add(&o, &rci_observer_mse, NULL, zero, 2), RC_OK);
     assert_int_equal(o.h.zeros, 2);
-    assert_int_equal(rc_observation_add(&o, &rc_observer_mse, NULL, first, 1), RC_OK);
-    assert_int_equal(rc_observation_add(&o, &rc_observer_mse, NULL, second, 1), RC_OK);
+    assert_int_equal(rci_observation_add(&o, &rci_observer_mse, NULL, first, 1), RC_OK);
+    assert_int_equal(rci_observation_add(&o, &rci_observer_mse, NULL, second, 1), RC_OK);
     assert_true(o.h.n <= 16 * BINS);
     assert_int_equal(o.h.count[0], 3);
     assert_int_equal(o.h.count[o.h.n - 1], 1);
-    rc_observation_free(&o);
+    rci_observation_free(&o);
 }
 
 static void every_observer_takes_zeros_and_refuses_nan(void **state)
 {
     (void) state;
     const float zero[] = {0, 0, 0}, bad[] = {1, NAN}, worse[] = {-INFINITY, 1};
-    for (uint32_t i = 0; i < rc_kind_observer.count; i++) {
-        const struct rc_method *m = rc_kind_observer.table[i];
-        const struct rc_observer *ob = (const struct rc_observer *) m;
+    for (uint32_t i = 0; i < rci_kind_observer.count; i++) {
+        const struct rci_method *m = rci_kind_observer.table[i];
+        const struct rci_observer *ob = (const struct rci_observer *) m;
         assert_float_equal(threshold(m->name, zero, 3, 255), 0, 0);
-        struct rc_observation o;
-        rc_observation_init(&o, ctx);
+        struct rci_observation o;
+        rci_observation_init(&o, ctx);
         double amax;
-        assert_int_equal(rc_observation_clip(&o, ob, NULL, 255, &amax), RC_ERR_STATE);
-        assert_int_equal(rc_observation_add(&o, ob, NULL, bad, 2), RC_ERR_DATA);
-        assert_int_equal(rc_observation_add(&o, ob, NULL, worse, 2), RC_ERR_DATA);
-        rc_observation_free(&o);
+        assert_int_equal(rci_observation_clip(&o, ob, NULL, 255, &amax), RC_ERR_STATE);
+        assert_int_equal(rci_observation_add(&o, ob, NULL, bad, 2), RC_ERR_DATA);
+        assert_int_equal(rci_observation_add(&o, ob, NULL, worse, 2), RC_ERR_DATA);
+        rci_observation_free(&o);
     }
 }
 

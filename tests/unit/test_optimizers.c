@@ -21,24 +21,24 @@ static int close_context(void **state)
 /* Two steps on w = 2 with gradients 0.5 and -1, rate 0.1. */
 static float two_steps(const char *spec, bool decays, double momentum)
 {
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *params;
-    assert_int_equal(rc_method_find(&m, &rc_kind_optimizer, spec), RC_OK);
-    assert_int_equal(rc_method_params(&params, ctx, m, spec), RC_OK);
+    assert_int_equal(rci_method_find(&m, &rci_kind_optimizer, spec), RC_OK);
+    assert_int_equal(rci_method_params(&params, ctx, m, spec), RC_OK);
     float w = 2, first = 0, second = 0;
     const float grad[] = {0.5f, -1};
     for (uint64_t t = 0; t < 2; t++) {
-        const struct rc_optim_step s = {.w = &w,
-                                        .grad = &grad[t],
-                                        .state = {&first, &second},
-                                        .n = 1,
-                                        .rate = 0.1,
-                                        .momentum = momentum,
-                                        .step = t + 1,
-                                        .decays = decays};
-        ((const struct rc_optimizer *) m)->step(params, &s);
+        const struct rci_optim_step s = {.w = &w,
+                                         .grad = &grad[t],
+                                         .state = {&first, &second},
+                                         .n = 1,
+                                         .rate = 0.1,
+                                         .momentum = momentum,
+                                         .step = t + 1,
+                                         .decays = decays};
+        ((const struct rci_optimizer *) m)->step(params, &s);
     }
-    rc_release(params);
+    rci_release(params);
     return w;
 }
 
@@ -89,23 +89,23 @@ static void adamw_matches_hand_computation(void **state)
 static void pieces_give_the_same_bits_as_the_whole(void **state)
 {
     (void) state;
-    for (uint32_t k = 0; k < rc_kind_optimizer.count; k++) {
-        const struct rc_optimizer *o = (const struct rc_optimizer *) rc_kind_optimizer.table[k];
+    for (uint32_t k = 0; k < rci_kind_optimizer.count; k++) {
+        const struct rci_optimizer *o = (const struct rci_optimizer *) rci_kind_optimizer.table[k];
         void *params;
-        assert_int_equal(rc_method_params(&params, ctx, &o->m, o->m.name), RC_OK);
+        assert_int_equal(rci_method_params(&params, ctx, &o->m, o->m.name), RC_OK);
         float w[2][37], g[37], a[2][37] = {{0}}, b[2][37] = {{0}};
         for (int i = 0; i < 37; i++) {
             w[0][i] = w[1][i] = (float) sin(i);
             g[i] = (float) cos(3 * i);
         }
-        struct rc_optim_step s = {.w = w[0],
-                                  .grad = g,
-                                  .state = {a[0], b[0]},
-                                  .n = 37,
-                                  .rate = 0.1,
-                                  .momentum = -1,
-                                  .step = 1,
-                                  .decays = true};
+        struct rci_optim_step s = {.w = w[0],
+                                   .grad = g,
+                                   .state = {a[0], b[0]},
+                                   .n = 37,
+                                   .rate = 0.1,
+                                   .momentum = -1,
+                                   .step = 1,
+                                   .decays = true};
         o->step(params, &s);
         for (size_t i = 0; i < 37; i += s.n) {
             s.n = i < 24 ? 5 : 1;
@@ -114,7 +114,7 @@ static void pieces_give_the_same_bits_as_the_whole(void **state)
         }
         assert_memory_equal(w[0], w[1], sizeof(w[0]));
         assert_memory_equal(a[0], a[1], sizeof(a[0]));
-        rc_release(params);
+        rci_release(params);
     }
 }
 

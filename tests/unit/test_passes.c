@@ -9,18 +9,18 @@
 static uint32_t count_nodes(const struct rc_graph *g, const char *op)
 {
     uint32_t n = 0;
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         n += g->nodes[i].op && (!op || !strcmp(g->nodes[i].op->name, op));
     return n;
 }
 
 /* What a graph computes before and after a pass. */
-static double change_by(struct rc_graph *g, const struct rc_pass *p, uint32_t *n_changed)
+static double change_by(struct rc_graph *g, const struct rci_pass *p, uint32_t *n_changed)
 {
     float x[2 * 3 * 32 * 32], before[20], after[20];
     fill_random(x, 2 * 3 * 32 * 32, 4);
     run_reference(g, 2, x, before);
-    OK(rc_pass_run(g, p, n_changed));
+    OK(rci_pass_run(g, p, n_changed));
     run_reference(g, 2, x, after);
     return relative_error(after, before, 2 * g->values[g->outputs[0]].tensor.shape.dim[1]);
 }
@@ -29,136 +29,137 @@ static void affine_nodes_go_into_weights(void **state)
 {
     struct rc_graph *g = net_zoo(*state, "resnet20", 0.5);
     uint32_t n;
-    const double error = change_by(g, &rc_pass_fold_affine, &n);
+    const double error = change_by(g, &rci_pass_fold_affine, &n);
     assert_int_equal(n, 19);
     assert_int_equal(count_nodes(g, "BatchNormalization"), 0);
     assert_true(error < 1e-5);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 /* Two convolutions read one weight; only one of them is followed by BatchNormalization. */
 static void shared_weights_are_copied_before_folding(void **state)
 {
-    struct rc_build b = {.seed = 1};
-    const struct rc_build_conv c = {3, 3, 3, 1, 1};
-    const struct rc_shape s = RC_SHAPE(1, 3, 8, 8);
-    rc_id x;
-    OK(rc_graph_create(&b.g, *state));
+    struct rci_build b = {.seed = 1};
+    const struct rci_build_conv c = {3, 3, 3, 1, 1};
+    const struct rci_shape s = RC_SHAPE(1, 3, 8, 8);
+    rci_id x;
+    OK(rci_graph_create(&b.g, *state));
     b.g->dynamic_batch = true;
-    OK(rc_graph_add_input(b.g, &x, "x", RC_F32, &s));
-    const rc_id y = rc_build_conv(&b, x, "a", &c);
-    const struct rc_node *conv = &b.g->nodes[b.g->values[y].producer];
-    const rc_id w = conv->in[1];
-    const rc_id in[2] = {rc_build_norm(&b, y, "n", 3), w};
-    rc_id z = rc_build_node(&b, "Conv", "b", conv->attrs, in, 2);
-    z = rc_build_node(&b, "GlobalAveragePool", "pool", NULL, &z, 1);
+    OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
+    const rci_id y = rci_build_conv(&b, x, "a", &c);
+    const struct rci_node *conv = &b.g->nodes[b.g->values[y].producer];
+    const rci_id w = conv->in[1];
+    const rci_id in[2] = {rci_build_norm(&b, y, "n", 3), w};
+    rci_id z = rci_build_node(&b, "Conv", "b", conv->attrs, in, 2);
+    z = rci_build_node(&b, "GlobalAveragePool", "pool", NULL, &z, 1);
     OK(b.st);
-    OK(rc_graph_set_outputs(b.g, &z, 1));
-    OK(rc_graph_infer(b.g));
+    OK(rci_graph_set_outputs(b.g, &z, 1));
+    OK(rci_graph_infer(b.g));
     net_randomize(b.g, 3);
     uint32_t n;
-    assert_true(change_by(b.g, &rc_pass_fold_affine, &n) < 1e-5);
+    assert_true(change_by(b.g, &rci_pass_fold_affine, &n) < 1e-5);
     assert_int_equal(n, 1);
-    rc_graph_destroy(b.g);
+    rci_graph_destroy(b.g);
 }
 
 static void identities_go_and_names_stay(void **state)
 {
-    struct rc_build b = {.seed = 1};
-    const struct rc_shape s = RC_SHAPE(1, 3, 4, 4);
-    const struct rc_reshape_attrs same = {.dims = {0, 3, 4, 4}, .rank = 4, .bound = 1};
-    rc_id x, y;
-    OK(rc_graph_create(&b.g, *state));
+    struct rci_build b = {.seed = 1};
+    const struct rci_shape s = RC_SHAPE(1, 3, 4, 4);
+    const struct rci_reshape_attrs same = {.dims = {0, 3, 4, 4}, .rank = 4, .bound = 1};
+    rci_id x, y;
+    OK(rci_graph_create(&b.g, *state));
     b.g->dynamic_batch = true;
-    OK(rc_graph_add_input(b.g, &x, "x", RC_F32, &s));
-    y = rc_build_node(&b, "Identity", "i", NULL, &x, 1);
-    y = rc_build_node(&b, "Reshape", "r", &same, &y, 1);
-    y = rc_build_node(&b, "Relu", "relu", NULL, &y, 1);
-    y = rc_build_node(&b, "Dropout", "d", NULL, &y, 1);
+    OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
+    y = rci_build_node(&b, "Identity", "i", NULL, &x, 1);
+    y = rci_build_node(&b, "Reshape", "r", &same, &y, 1);
+    y = rci_build_node(&b, "Relu", "relu", NULL, &y, 1);
+    y = rci_build_node(&b, "Dropout", "d", NULL, &y, 1);
     OK(b.st);
-    OK(rc_graph_rename_value(b.g, y, "result"));
-    OK(rc_graph_set_outputs(b.g, &y, 1));
-    OK(rc_graph_infer(b.g));
+    OK(rci_graph_rename_value(b.g, y, "result"));
+    OK(rci_graph_set_outputs(b.g, &y, 1));
+    OK(rci_graph_infer(b.g));
     uint32_t n;
-    OK(rc_pass_run(b.g, &rc_pass_drop_identity_training, &n));
+    OK(rci_pass_run(b.g, &rci_pass_drop_identity_training, &n));
     assert_int_equal(n, 2);
     assert_int_equal(count_nodes(b.g, "Dropout"), 1);
-    OK(rc_pass_run(b.g, &rc_pass_drop_identity, &n));
+    OK(rci_pass_run(b.g, &rci_pass_drop_identity, &n));
     assert_int_equal(n, 1);
     assert_int_equal(count_nodes(b.g, NULL), 1);
     assert_string_equal(b.g->values[b.g->outputs[0]].name, "result");
     assert_string_equal(b.g->values[b.g->inputs[0]].name, "x");
-    rc_graph_destroy(b.g);
+    rci_graph_destroy(b.g);
 }
 
 static void an_identity_between_input_and_output_stays(void **state)
 {
-    struct rc_build b = {.seed = 1};
-    const struct rc_shape s = RC_SHAPE(1, 3);
-    rc_id x;
-    OK(rc_graph_create(&b.g, *state));
-    OK(rc_graph_add_input(b.g, &x, "x", RC_F32, &s));
-    const rc_id y = rc_build_node(&b, "Identity", "i", NULL, &x, 1);
-    OK(rc_graph_set_outputs(b.g, &y, 1));
-    OK(rc_graph_infer(b.g));
+    struct rci_build b = {.seed = 1};
+    const struct rci_shape s = RC_SHAPE(1, 3);
+    rci_id x;
+    OK(rci_graph_create(&b.g, *state));
+    OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
+    const rci_id y = rci_build_node(&b, "Identity", "i", NULL, &x, 1);
+    OK(rci_graph_set_outputs(b.g, &y, 1));
+    OK(rci_graph_infer(b.g));
     uint32_t n;
-    OK(rc_pass_run(b.g, &rc_pass_drop_identity, &n));
+    OK(rci_pass_run(b.g, &rci_pass_drop_identity, &n));
     assert_int_equal(n, 0);
-    rc_graph_destroy(b.g);
+    rci_graph_destroy(b.g);
 }
 
 static void option_a_shortcuts_become_exact_convolutions(void **state)
 {
     struct rc_graph *g = net_zoo(*state, "resnet20", 0.3); /* odd channel counts */
     uint32_t n;
-    const double error = change_by(g, &rc_pass_shortcut_conv, &n);
+    const double error = change_by(g, &rci_pass_shortcut_conv, &n);
     assert_int_equal(n, 2);
     assert_int_equal(count_nodes(g, "Slice") + count_nodes(g, "Pad"), 0);
     assert_int_equal(count_nodes(g, "Conv"), 21);
     assert_true(error == 0);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void a_cropping_slice_is_not_a_convolution(void **state)
 {
-    struct rc_build b = {.seed = 1};
-    const struct rc_shape s = RC_SHAPE(1, 3, 9, 9);
-    const struct rc_slice_attrs crop = {.ends = {5}, .axes = {2}, .steps = {2}, .n = 1, .bound = 1};
-    rc_id x;
-    OK(rc_graph_create(&b.g, *state));
-    OK(rc_graph_add_input(b.g, &x, "x", RC_F32, &s));
-    const rc_id y = rc_build_node(&b, "Slice", "s", &crop, &x, 1);
-    OK(rc_graph_set_outputs(b.g, &y, 1));
-    OK(rc_graph_infer(b.g));
+    struct rci_build b = {.seed = 1};
+    const struct rci_shape s = RC_SHAPE(1, 3, 9, 9);
+    const struct rci_slice_attrs crop = {
+        .ends = {5}, .axes = {2}, .steps = {2}, .n = 1, .bound = 1};
+    rci_id x;
+    OK(rci_graph_create(&b.g, *state));
+    OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
+    const rci_id y = rci_build_node(&b, "Slice", "s", &crop, &x, 1);
+    OK(rci_graph_set_outputs(b.g, &y, 1));
+    OK(rci_graph_infer(b.g));
     uint32_t n;
-    OK(rc_pass_run(b.g, &rc_pass_shortcut_conv, &n));
+    OK(rci_pass_run(b.g, &rci_pass_shortcut_conv, &n));
     assert_int_equal(n, 0);
-    rc_graph_destroy(b.g);
+    rci_graph_destroy(b.g);
 }
 
 static void activations_and_additions_go_behind_convolutions(void **state)
 {
     struct rc_graph *g = net_zoo(*state, "resnet18", 0.125);
-    OK(rc_pass_run(g, &rc_pass_fold_affine, NULL));
+    OK(rci_pass_run(g, &rci_pass_fold_affine, NULL));
     uint32_t n;
-    OK(rc_pass_run(g, &rc_pass_fuse_post, &n));
+    OK(rci_pass_run(g, &rci_pass_fuse_post, &n));
     assert_int_equal(n, 17 + 8); /* Relu, Add */
     assert_int_equal(count_nodes(g, "Relu") + count_nodes(g, "Add"), 0);
-    for (rc_id i = 0; i < g->n_nodes; i++)
+    for (rci_id i = 0; i < g->n_nodes; i++)
         for (uint32_t k = 0; g->nodes[i].op && k < g->nodes[i].n_post; k++)
             if (g->nodes[i].post[k].kind == RC_POST_ADD)
                 assert_int_equal(g->nodes[i].post[k].operand, g->nodes[i].op->max_in);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 static void training_fuses_relu_with_what_is_before_it(void **state)
 {
     struct rc_graph *g = net_zoo(*state, "resnet20", 0.25);
     uint32_t n;
-    OK(rc_pass_run(g, &rc_pass_fuse_post_training, &n));
+    OK(rci_pass_run(g, &rci_pass_fuse_post_training, &n));
     assert_int_equal(n, 19); /* ten behind BatchNormalization, nine behind Add */
     assert_int_equal(count_nodes(g, "Add"), 9);
-    rc_graph_destroy(g);
+    rci_graph_destroy(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

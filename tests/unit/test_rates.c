@@ -21,19 +21,20 @@ static int close_context(void **state)
 
 static void expect_schedule(const char *spec, const double *rate, const double *momentum)
 {
-    const struct rc_method *m;
+    const struct rci_method *m;
     void *params;
-    assert_int_equal(rc_method_find(&m, &rc_kind_rate, spec), RC_OK);
-    assert_int_equal(rc_method_params(&params, ctx, m, spec), RC_OK);
+    assert_int_equal(rci_method_find(&m, &rci_kind_rate, spec), RC_OK);
+    assert_int_equal(rci_method_params(&params, ctx, m, spec), RC_OK);
     for (uint64_t t = 0; t < 100; t++) {
-        const struct rc_rate_now now = rc_rate_at((const struct rc_rate *) m, params, 0.1, t, 100);
+        const struct rci_rate_now now =
+            rci_rate_at((const struct rci_rate *) m, params, 0.1, t, 100);
         assert_true(fabs(now.rate - rate[t]) <= 1e-6 * rate[t] + 1e-12);
         if (momentum)
             assert_near(now.momentum, momentum[t], 1e-6);
         else
             assert_true(now.momentum < 0);
     }
-    rc_release(params);
+    rci_release(params);
 }
 
 static void step_rates_match_torch(void **state)
@@ -74,17 +75,17 @@ static void polynomial_rates_match_torch(void **state)
 static void every_rate_is_finite_and_not_negative_for_short_runs(void **state)
 {
     (void) state;
-    for (uint32_t i = 0; i < rc_kind_rate.count; i++) {
-        const struct rc_method *m = rc_kind_rate.table[i];
+    for (uint32_t i = 0; i < rci_kind_rate.count; i++) {
+        const struct rci_method *m = rci_kind_rate.table[i];
         void *params;
-        assert_int_equal(rc_method_params(&params, ctx, m, m->name), RC_OK);
+        assert_int_equal(rci_method_params(&params, ctx, m, m->name), RC_OK);
         for (uint64_t total = 1; total < 8; total++)
             for (uint64_t t = 0; t < total; t++) {
                 const double rate =
-                    rc_rate_at((const struct rc_rate *) m, params, 0.1, t, total).rate;
+                    rci_rate_at((const struct rci_rate *) m, params, 0.1, t, total).rate;
                 assert_true(isfinite(rate) && rate >= 0 && rate <= 0.1000001);
             }
-        rc_release(params);
+        rci_release(params);
     }
 }
 

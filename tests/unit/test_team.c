@@ -11,7 +11,7 @@ enum { ROUNDS = 2000, MOST = 16 };
 
 /* Every thread writes its round, waits, and reads everybody's; a second wait keeps the next round's
  * writes from being read in this one. Sums of what was read that is not this round. */
-static uint64_t wrong(struct rc_team *t, int threads, int *came)
+static uint64_t wrong(struct rci_team *t, int threads, int *came)
 {
     static int round_of[MOST];
     uint64_t sum = 0;
@@ -23,10 +23,10 @@ static uint64_t wrong(struct rc_team *t, int threads, int *came)
         *came = n;
         for (int r = 1; r <= ROUNDS; r++) {
             round_of[me] = r;
-            rc_team_wait(t);
+            rci_team_wait(t);
             for (int i = 0; i < n; i++)
                 sum += round_of[i] != r;
-            rc_team_wait(t);
+            rci_team_wait(t);
         }
     }
     return sum;
@@ -34,9 +34,9 @@ static uint64_t wrong(struct rc_team *t, int threads, int *came)
 
 static void check(int threads, bool spins)
 {
-    struct rc_team t;
+    struct rci_team t;
     int came;
-    rc_team_init(&t, threads);
+    rci_team_init(&t, threads);
     assert_int_equal(t.spins, spins);
     assert_int_equal(wrong(&t, threads, &came), 0);
     assert_int_equal(came, threads);
@@ -66,11 +66,11 @@ static void spinning_threads_give_way(void **state)
 {
     (void) state;
     const int procs = omp_get_num_procs();
-    struct rc_team t;
+    struct rci_team t;
     int came;
     if (procs >= MOST)
         skip();
-    rc_team_init(&t, procs);
+    rci_team_init(&t, procs);
     const double begin = omp_get_wtime();
     assert_true(t.spins);
     assert_int_equal(wrong(&t, procs + 1, &came), 0);

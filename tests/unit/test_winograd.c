@@ -1,7 +1,7 @@
 /* Winograd's kernels against direct sums in double, forward and backward: channels 1 to 33 in
  * blocks and whole, odd sizes, what is fused. */
-#include "kernel/onednn.h"
-#include "kernel/winograd.h"
+#include "kernel/onednn/onednn.h"
+#include "kernel/winograd/winograd.h"
 #include "nets.h"
 #include "test.h"
 
@@ -10,18 +10,18 @@
 #include <string.h>
 
 struct scene {
-    struct rc_engine *engine;
+    struct rci_engine *engine;
     struct rc_context *ctx;
-    struct rc_conv_geometry g;
-    const struct rc_md *src, *dst, *plain_src, *plain_dst;
+    struct rci_conv_geometry g;
+    const struct rci_md *src, *dst, *plain_src, *plain_dst;
     float *x, *weights, *bias, *residual; /* plain */
     float *in, *out, *got;
     double *want;
 };
 
-static int64_t elements(const struct rc_md *md)
+static int64_t elements(const struct rci_md *md)
 {
-    return (int64_t) ((rc_md_bytes(md) + sizeof(float) - 1) / sizeof(float));
+    return (int64_t) ((rci_md_bytes(md) + sizeof(float) - 1) / sizeof(float));
 }
 
 static float *random_array(int64_t n, uint64_t seed)
@@ -32,30 +32,30 @@ static float *random_array(int64_t n, uint64_t seed)
     return x;
 }
 
-static void move(struct scene *s, const struct rc_md *from, const struct rc_md *to, const float *x,
-                 float *y)
+static void move(struct scene *s, const struct rci_md *from, const struct rci_md *to,
+                 const float *x, float *y)
 {
-    struct rc_reorder *r;
-    OK(rc_reorder_create(&r, s->engine, from, to));
-    void *scratch = malloc(rc_reorder_scratch(r) + 64);
-    OK(rc_reorder_run(r, x, y, scratch));
+    struct rci_reorder *r;
+    OK(rci_reorder_create(&r, s->engine, from, to));
+    void *scratch = malloc(rci_reorder_scratch(r) + 64);
+    OK(rci_reorder_run(r, x, y, scratch));
     free(scratch);
-    rc_reorder_destroy(r);
+    rci_reorder_destroy(r);
 }
 
-static void open_typed(struct scene *s, enum rc_dtype type, int64_t c, int64_t k, int64_t h,
+static void open_typed(struct scene *s, enum rci_dtype type, int64_t c, int64_t k, int64_t h,
                        int64_t w, dnnl_format_tag_t tag)
 {
     enum { BATCH = 2 };
     s->ctx = test_context();
-    OK(rc_engine_create(&s->engine, s->ctx));
-    s->g = (struct rc_conv_geometry){BATCH,  c,      k,      1,      {h, w}, {h, w},
-                                     {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
-    const struct rc_shape in = rc_conv_src_shape(&s->g), out = rc_conv_dst_shape(&s->g);
-    OK(rc_md_plain(s->engine, RC_F32, &in, &s->plain_src));
-    OK(rc_md_plain(s->engine, RC_F32, &out, &s->plain_dst));
-    OK(rc_md_tagged(s->engine, type, &in, tag, &s->src));
-    OK(rc_md_tagged(s->engine, type, &out, tag, &s->dst));
+    OK(rci_engine_create(&s->engine, s->ctx));
+    s->g = (struct rci_conv_geometry){BATCH,  c,      k,      1,      {h, w}, {h, w},
+                                      {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+    const struct rci_shape in = rci_conv_src_shape(&s->g), out = rci_conv_dst_shape(&s->g);
+    OK(rci_md_plain(s->engine, RC_F32, &in, &s->plain_src));
+    OK(rci_md_plain(s->engine, RC_F32, &out, &s->plain_dst));
+    OK(rci_md_tagged(s->engine, type, &in, tag, &s->src));
+    OK(rci_md_tagged(s->engine, type, &out, tag, &s->dst));
     s->x = random_array(BATCH * c * h * w, 1);
     s->weights = random_array(c * k * 9, 2);
     s->bias = random_array(k, 3);
@@ -84,7 +84,7 @@ static void close_scene(struct scene *s)
     free(s->out);
     free(s->got);
     free(s->want);
-    rc_engine_destroy(s->engine);
+    rci_engine_destroy(s->engine);
     test_context_done(s->ctx);
 }
 
@@ -113,33 +113,33 @@ static void expect(struct scene *s, bool bias, bool sum, bool relu)
     }
 }
 
-static struct rc_winograd *kernel(const struct scene *s, bool bias, bool sum, bool relu,
-                                  uint32_t threads)
+static struct rci_winograd *kernel(const struct scene *s, bool bias, bool sum, bool relu,
+                                   uint32_t threads)
 {
-    const struct rc_conv_spec spec = {.geometry = &s->g,
-                                      .src = s->src,
-                                      .dst = s->dst,
-                                      .bias = bias,
-                                      .sum = sum,
-                                      .relu = relu,
-                                      .threads = threads};
-    struct rc_winograd *w;
-    if (!rc_winograd_fits(&spec))
+    const struct rci_conv_spec spec = {.geometry = &s->g,
+                                       .src = s->src,
+                                       .dst = s->dst,
+                                       .bias = bias,
+                                       .sum = sum,
+                                       .relu = relu,
+                                       .threads = threads};
+    struct rci_winograd *w;
+    if (!rci_winograd_fits(&spec))
         return NULL;
-    OK(rc_winograd_create(&w, s->ctx, &spec));
+    OK(rci_winograd_create(&w, s->ctx, &spec));
     return w;
 }
 
-static void run(struct scene *s, const struct rc_winograd *w, bool bias)
+static void run(struct scene *s, const struct rci_winograd *w, bool bias)
 {
-    void *scratch = malloc(rc_winograd_scratch(w));
-    float *weights = malloc(rc_winograd_weights_bytes(w));
-    float *b = bias ? malloc(rc_winograd_bias_bytes(w)) : NULL;
-    rc_winograd_pack_weights(w, s->weights, weights);
+    void *scratch = malloc(rci_winograd_scratch(w));
+    float *weights = malloc(rci_winograd_weights_bytes(w));
+    float *b = bias ? malloc(rci_winograd_bias_bytes(w)) : NULL;
+    rci_winograd_pack_weights(w, s->weights, weights);
     if (b)
-        rc_winograd_pack_bias(w, s->bias, b);
+        rci_winograd_pack_bias(w, s->bias, b);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rc_winograd_run(w, &(struct rc_conv_args){s->in, weights, b, s->out, scratch});
+    rci_winograd_run(w, &(struct rci_conv_args){s->in, weights, b, s->out, scratch});
     free(b);
     free(weights);
     free(scratch);
@@ -175,7 +175,7 @@ static void check(struct scene *s, int fused)
 {
     const bool bias = fused & 1, sum = fused & 2, relu = fused & 4;
     const int64_t n = s->g.batch * s->g.out_channels * s->g.in[0] * s->g.in[1];
-    struct rc_winograd *w = kernel(s, bias, sum, relu, 2);
+    struct rci_winograd *w = kernel(s, bias, sum, relu, 2);
     assert_non_null(w);
     run(s, w, bias);
     expect(s, bias, sum, relu);
@@ -183,20 +183,20 @@ static void check(struct scene *s, int fused)
     for (int64_t i = 0; i < n; i++)
         note(&worst, s->got[i], s->want[i]);
     close_enough(&worst, s, "output");
-    rc_winograd_destroy(w);
+    rci_winograd_destroy(w);
 }
 
-static struct rc_cpu_info cpu(void)
+static struct rci_cpu_info cpu(void)
 {
-    struct rc_cpu_info i;
-    rc_cpu_info(&i);
+    struct rci_cpu_info i;
+    rci_cpu_info(&i);
     return i;
 }
 
 /* Skips where there is no kernel at all; otherwise the blocked layout of this processor. */
 static dnnl_format_tag_t blocked(void)
 {
-    const struct rc_cpu_info i = cpu();
+    const struct rci_cpu_info i = cpu();
     if (!i.avx512 && !strstr(i.isa, "AVX2"))
         skip();
     return i.avx512 ? dnnl_nChw16c : dnnl_nChw8c;
@@ -255,12 +255,12 @@ static void few_tiles_and_many_weights(void **state)
     for (int i = 0; i < 8; i++) {
         struct scene s;
         open_scene(&s, 90 + i, 96 - i, size[i % 4][0], size[i % 4][1], tags[i / 4]);
-        const struct rc_conv_spec spec = {
+        const struct rci_conv_spec spec = {
             .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 2};
-        assert_true(rc_winograd_small(&spec));
+        assert_true(rci_winograd_small(&spec));
         check(&s, i);
-        struct rc_winograd_grad *g;
-        assert_int_equal(rc_winograd_grad_create(&g, s.ctx, &spec), RC_ERR_UNSUPPORTED);
+        struct rci_winograd_grad *g;
+        assert_int_equal(rci_winograd_grad_create(&g, s.ctx, &spec), RC_ERR_UNSUPPORTED);
         assert_null(g);
         close_scene(&s);
     }
@@ -270,16 +270,16 @@ static void compare_threads(int64_t c, int64_t k, int64_t side, dnnl_format_tag_
 {
     struct scene s;
     open_scene(&s, c, k, side, side, tag);
-    const size_t bytes = rc_md_bytes(s.dst);
+    const size_t bytes = rci_md_bytes(s.dst);
     float *first = malloc(bytes);
     for (uint32_t threads = 1; threads <= 5; threads++) {
-        struct rc_winograd *w = kernel(&s, true, true, true, threads);
+        struct rci_winograd *w = kernel(&s, true, true, true, threads);
         assert_non_null(w);
         run(&s, w, true);
         if (threads == 1)
             memcpy(first, s.out, bytes);
         assert_memory_equal(first, s.out, bytes);
-        rc_winograd_destroy(w);
+        rci_winograd_destroy(w);
     }
     free(first);
     close_scene(&s);
@@ -327,21 +327,21 @@ static double weights_gradient(const struct scene *s, int64_t o, int64_t i, int6
     return sum;
 }
 
-static void check_source_gradient(struct scene *s, const struct rc_conv_spec *spec)
+static void check_source_gradient(struct scene *s, const struct rci_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
     const int64_t n = s->g.batch * c * h * w;
-    struct rc_winograd *kernel;
-    OK(rc_winograd_create_data(&kernel, s->ctx, spec));
-    float *weights = malloc(rc_winograd_weights_bytes(kernel));
-    void *scratch = malloc(rc_winograd_scratch(kernel));
+    struct rci_winograd *kernel;
+    OK(rci_winograd_create_data(&kernel, s->ctx, spec));
+    float *weights = malloc(rci_winograd_weights_bytes(kernel));
+    void *scratch = malloc(rci_winograd_scratch(kernel));
     float *blocked_gradient = random_array(elements(s->src), 8), *got = random_array(n, 9);
-    rc_winograd_pack_weights(kernel, s->weights, weights);
+    rci_winograd_pack_weights(kernel, s->weights, weights);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rc_winograd_run(kernel, &(struct rc_conv_args){.src = s->out,
-                                                   .weights = weights,
-                                                   .dst = blocked_gradient,
-                                                   .scratch = scratch});
+    rci_winograd_run(kernel, &(struct rci_conv_args){.src = s->out,
+                                                     .weights = weights,
+                                                     .dst = blocked_gradient,
+                                                     .scratch = scratch});
     move(s, s->src, s->plain_src, blocked_gradient, got);
     struct worst worst = {0};
     for (int64_t i = 0; i < n; i++)
@@ -351,20 +351,20 @@ static void check_source_gradient(struct scene *s, const struct rc_conv_spec *sp
     free(scratch);
     free(blocked_gradient);
     free(got);
-    rc_winograd_destroy(kernel);
+    rci_winograd_destroy(kernel);
 }
 
-static void check_weights_gradient(struct scene *s, const struct rc_conv_spec *spec)
+static void check_weights_gradient(struct scene *s, const struct rci_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, k = s->g.out_channels, pixels = s->g.in[0] * s->g.in[1];
-    struct rc_winograd_grad *kernel;
-    OK(rc_winograd_grad_create(&kernel, s->ctx, spec));
-    void *scratch = malloc(rc_winograd_grad_scratch(kernel));
+    struct rci_winograd_grad *kernel;
+    OK(rci_winograd_grad_create(&kernel, s->ctx, spec));
+    void *scratch = malloc(rci_winograd_grad_scratch(kernel));
     float *got = random_array(k * c * 9, 8), *bias = random_array(k, 9);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rc_winograd_grad_run(
+    rci_winograd_grad_run(
         kernel,
-        &(struct rc_winograd_grad_args){
+        &(struct rci_winograd_grad_args){
             .src = s->in, .d_dst = s->out, .d_weights = got, .d_bias = bias, .scratch = scratch});
     struct worst worst = {0}, of_bias = {0};
     for (int64_t i = 0; i < k * c * 9; i++)
@@ -380,7 +380,7 @@ static void check_weights_gradient(struct scene *s, const struct rc_conv_spec *s
     free(scratch);
     free(got);
     free(bias);
-    rc_winograd_grad_destroy(kernel);
+    rci_winograd_grad_destroy(kernel);
 }
 
 static void gradients(void **state)
@@ -391,7 +391,7 @@ static void gradients(void **state)
         for (int i = 0; i < (c > 1 && c < 33 ? 2 : 1); i++) {
             struct scene s;
             open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tags[i]);
-            struct rc_conv_spec spec = {
+            struct rci_conv_spec spec = {
                 .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
             check_source_gradient(&s, &spec);
             spec.bias = true;
@@ -404,20 +404,20 @@ static void gradients(void **state)
 static void in_bf16(void **state)
 {
     (void) state;
-    if (!rc_cpu_bf16_vectors())
+    if (!rci_cpu_bf16_vectors())
         skip();
     const dnnl_format_tag_t tags[2] = {dnnl_nChw16c, dnnl_nhwc};
     for (int64_t c = 2; c <= 33; c++)
         for (int i = 0; i < 2; i++) {
             struct scene s;
             open_typed(&s, RC_BF16, c, 35 - c, 5 + c % 7, 4 + c % 5, tags[i]);
-            struct rc_conv_spec spec = {
+            struct rci_conv_spec spec = {
                 .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
             check(&s, (int) (c % 8));
             check_source_gradient(&s, &spec);
             check_weights_gradient(&s, &spec);
             spec.bias = true;
-            assert_false(rc_winograd_grad_fits(&spec));
+            assert_false(rci_winograd_grad_fits(&spec));
             close_scene(&s);
         }
 }
@@ -428,18 +428,18 @@ static void channels_behind_the_last_stay_zero(void **state)
     (void) state;
     struct scene s;
     open_scene(&s, 5, 25, 8, 8, blocked());
-    struct rc_winograd *w = kernel(&s, true, false, true, 1);
+    struct rci_winograd *w = kernel(&s, true, false, true, 1);
     assert_non_null(w);
     run(&s, w, true);
-    struct rc_dmd_layout l;
-    rc_dmd_layout(rc_md_dnnl(s.dst), &l);
+    struct rci_dmd_layout l;
+    rci_dmd_layout(rci_md_dnnl(s.dst), &l);
     const int64_t block = l.inner_block[0];
     for (int64_t i = 0; i < elements(s.dst); i++) {
         const int64_t channel = i / l.strides[1] % (l.padded[1] / block) * block + i % block;
         if (channel >= 25)
             assert_true(s.out[i] == 0.0f);
     }
-    rc_winograd_destroy(w);
+    rci_winograd_destroy(w);
     close_scene(&s);
 }
 
@@ -448,7 +448,7 @@ static void other_convolutions_are_refused(void **state)
     (void) state;
     struct scene s;
     open_scene(&s, 16, 16, 8, 8, blocked());
-    const struct rc_conv_geometry good = s.g;
+    const struct rci_conv_geometry good = s.g;
     for (int i = 0; i < 5; i++) {
         s.g = good;
         if (i == 0)
@@ -465,9 +465,9 @@ static void other_convolutions_are_refused(void **state)
     }
     s.g = good;
     s.src = s.plain_src;
-    struct rc_winograd *w;
-    const struct rc_conv_spec spec = {.geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1};
-    assert_int_equal(rc_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
+    struct rci_winograd *w;
+    const struct rci_conv_spec spec = {.geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1};
+    assert_int_equal(rci_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
     assert_null(w);
     close_scene(&s);
 }

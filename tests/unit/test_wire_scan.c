@@ -7,8 +7,8 @@
 
 static rc_status scan(const struct pb *p, struct rc_context *c)
 {
-    const struct rc_scan_limits limits = rc_scan_defaults(c);
-    return rc_scan_onnx(p->data ? p->data : (const uint8_t *) "", p->size, &limits);
+    const struct rci_scan_limits limits = rci_scan_defaults(c);
+    return rci_scan_onnx(p->data ? p->data : (const uint8_t *) "", p->size, &limits);
 }
 
 static rc_status scan_and_free(struct pb *p, struct rc_context *c)
@@ -196,9 +196,9 @@ static void millions_of_empty_messages_are_a_limit(void **state)
         for (int k = 0; k < 2000000; k++)
             pb_bytes(&graph, t[i].field, "", 0);
         pb_message(&p, 7, &graph);
-        const uint64_t t0 = rc_clock_ns();
+        const uint64_t t0 = rci_clock_ns();
         REFUSED(scan_and_free(&p, *state), RC_ERR_LIMIT, t[i].word);
-        assert_true(rc_clock_ns() - t0 < UINT64_C(1000000000));
+        assert_true(rci_clock_ns() - t0 < UINT64_C(1000000000));
     }
     struct pb p = start();
     for (int k = 0; k < 2000000; k++)

@@ -5,21 +5,21 @@
 #include "base/method.h"
 #include "base/rng.h"
 
-struct rc_augment_image {
+struct rci_augment_image {
     uint8_t *data, *spare; /* [C,H,W]; apply() may leave its result in spare and swap the two */
     uint32_t channels, height, width;
     uint32_t item; /* bytes per value: 1 or 4 */
 };
 
-struct rc_augmentation {
-    struct rc_method m;
-    void (*apply)(const void *params, struct rc_augment_image *image, struct rc_rng *rng);
+struct rci_augmentation {
+    struct rci_method m;
+    void (*apply)(const void *params, struct rci_augment_image *image, struct rci_rng *rng);
 };
 
-extern const struct rc_augmentation rc_augment_crop, rc_augment_cutout, rc_augment_flip;
-extern const struct rc_method_kind rc_kind_augmentation;
+extern const struct rci_augmentation rci_augment_crop, rci_augment_cutout, rci_augment_flip;
+extern const struct rci_method_kind rci_kind_augmentation;
 
-static inline void rc_augment_swap(struct rc_augment_image *image)
+static inline void rci_augment_swap(struct rci_augment_image *image)
 {
     uint8_t *data = image->data;
     image->data = image->spare;
@@ -27,10 +27,10 @@ static inline void rc_augment_swap(struct rc_augment_image *image)
 }
 
 /* "crop:pad=4+flip:p=0.5": applied from left to right. */
-struct rc_augment_chain;
-rc_status rc_augment_chain_make(struct rc_augment_chain **out, struct rc_context *c,
-                                const char *spec);
-void rc_augment_chain_free(struct rc_augment_chain *a); /* accepts NULL */
-void rc_augment_chain_apply(const struct rc_augment_chain *a, struct rc_augment_image *image,
-                            struct rc_rng *rng);
+struct rci_augment_chain;
+rc_status rci_augment_chain_make(struct rci_augment_chain **out, struct rc_context *c,
+                                 const char *spec);
+void rci_augment_chain_free(struct rci_augment_chain *a); /* accepts NULL */
+void rci_augment_chain_apply(const struct rci_augment_chain *a, struct rci_augment_image *image,
+                             struct rci_rng *rng);
 #endif

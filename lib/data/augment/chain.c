@@ -4,46 +4,46 @@
 
 enum { CHAIN_MAX = 8, SPEC_MAX = 200 };
 
-static const struct rc_method *const table[] = {
-    &rc_augment_crop.m,
-    &rc_augment_cutout.m,
-    &rc_augment_flip.m,
+static const struct rci_method *const table[] = {
+    &rci_augment_crop.m,
+    &rci_augment_cutout.m,
+    &rci_augment_flip.m,
 };
 
-const struct rc_method_kind rc_kind_augmentation = {
+const struct rci_method_kind rci_kind_augmentation = {
     .kind = "augmentation",
     .summary = "random change of training images; chain with '+': crop:pad=4+flip",
     .table = table,
     .count = sizeof(table) / sizeof(table[0]),
 };
 
-struct rc_augment_chain {
-    const struct rc_augmentation *link[CHAIN_MAX];
+struct rci_augment_chain {
+    const struct rci_augmentation *link[CHAIN_MAX];
     void *params[CHAIN_MAX];
     uint32_t n;
 };
 
-static rc_status add_link(struct rc_augment_chain *a, struct rc_context *c, const char *spec,
+static rc_status add_link(struct rci_augment_chain *a, struct rc_context *c, const char *spec,
                           size_t size)
 {
     char one[SPEC_MAX];
-    const struct rc_method *m;
+    const struct rci_method *m;
     if (a->n == CHAIN_MAX || size >= SPEC_MAX)
-        return rc_fail(RC_ERR_ARG, "augmentation \"%s\": more than %d methods or %d characters",
-                       spec, CHAIN_MAX, SPEC_MAX - 1);
+        return rci_fail(RC_ERR_ARG, "augmentation \"%s\": more than %d methods or %d characters",
+                        spec, CHAIN_MAX, SPEC_MAX - 1);
     memcpy(one, spec, size);
     one[size] = 0;
-    RC_TRY(rc_method_find(&m, &rc_kind_augmentation, one));
-    RC_TRY(rc_method_params(&a->params[a->n], c, m, one));
-    a->link[a->n++] = (const struct rc_augmentation *) (const void *) m;
+    RC_TRY(rci_method_find(&m, &rci_kind_augmentation, one));
+    RC_TRY(rci_method_params(&a->params[a->n], c, m, one));
+    a->link[a->n++] = (const struct rci_augmentation *) (const void *) m;
     return RC_OK;
 }
 
-rc_status rc_augment_chain_make(struct rc_augment_chain **out, struct rc_context *c,
-                                const char *spec)
+rc_status rci_augment_chain_make(struct rci_augment_chain **out, struct rc_context *c,
+                                 const char *spec)
 {
     *out = NULL;
-    struct rc_augment_chain *a = RC_NEW(c, struct rc_augment_chain);
+    struct rci_augment_chain *a = RC_NEW(c, struct rci_augment_chain);
     rc_status st = a ? RC_OK : RC_ERR_MEMORY;
     while (st == RC_OK) {
         const size_t n = strcspn(spec, "+");
@@ -53,22 +53,22 @@ rc_status rc_augment_chain_make(struct rc_augment_chain **out, struct rc_context
         spec += n + 1;
     }
     if (st != RC_OK) {
-        rc_augment_chain_free(a);
+        rci_augment_chain_free(a);
         return st;
     }
     *out = a;
     return RC_OK;
 }
 
-void rc_augment_chain_free(struct rc_augment_chain *a)
+void rci_augment_chain_free(struct rci_augment_chain *a)
 {
     for (uint32_t i = 0; a && i < a->n; i++)
-        rc_release(a->params[i]);
-    rc_release(a);
+        rci_release(a->params[i]);
+    rci_release(a);
 }
 
-void rc_augment_chain_apply(const struct rc_augment_chain *a, struct rc_augment_image *image,
-                            struct rc_rng *rng)
+void rci_augment_chain_apply(const struct rci_augment_chain *a, struct rci_augment_image *image,
+                             struct rci_rng *rng)
 {
     for (uint32_t i = 0; i < a->n; i++)
         a->link[i]->apply(a->params[i], image, rng);

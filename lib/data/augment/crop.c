@@ -19,11 +19,11 @@ static void crop_row(uint8_t *to, const uint8_t *from, int64_t width, int64_t dx
         memcpy(to + (size_t) skip * item, from + (size_t) start * item, (size_t) n * item);
 }
 
-static void crop_apply(const void *params, struct rc_augment_image *image, struct rc_rng *rng)
+static void crop_apply(const void *params, struct rci_augment_image *image, struct rci_rng *rng)
 {
     const int64_t pad = ((const struct crop *) params)->pad, h = image->height, w = image->width;
-    const int64_t dy = (int64_t) rc_rng_below(rng, (uint32_t) (2 * pad + 1)) - pad;
-    const int64_t dx = (int64_t) rc_rng_below(rng, (uint32_t) (2 * pad + 1)) - pad;
+    const int64_t dy = (int64_t) rci_rng_below(rng, (uint32_t) (2 * pad + 1)) - pad;
+    const int64_t dx = (int64_t) rci_rng_below(rng, (uint32_t) (2 * pad + 1)) - pad;
     const size_t row = image->item * (size_t) w;
     for (int64_t c = 0; c < image->channels; c++)
         for (int64_t y = 0; y < h; y++) {
@@ -33,14 +33,14 @@ static void crop_apply(const void *params, struct rc_augment_image *image, struc
             else
                 crop_row(to, image->data + (size_t) (c * h + y + dy) * row, w, dx, image->item);
         }
-    rc_augment_swap(image);
+    rci_augment_swap(image);
 }
 
-static const struct rc_param params[] = {
+static const struct rci_param params[] = {
     {"pad", "black pixels on each side", RC_PARAM_INT, offsetof(struct crop, pad), 4, 1, 64},
 };
 
-const struct rc_augmentation rc_augment_crop = {
+const struct rci_augmentation rci_augment_crop = {
     .m = {.name = "crop",
           .summary = "random window of the padded image",
           .source = "Lee et al., Deeply-Supervised Nets, AISTATS 2015",

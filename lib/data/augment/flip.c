@@ -24,9 +24,9 @@ static void flip_u32(uint32_t *row, uint32_t n)
     }
 }
 
-static void flip_apply(const void *params, struct rc_augment_image *image, struct rc_rng *rng)
+static void flip_apply(const void *params, struct rci_augment_image *image, struct rci_rng *rng)
 {
-    if (rc_rng_uniform(rng) >= ((const struct flip *) params)->p)
+    if (rci_rng_uniform(rng) >= ((const struct flip *) params)->p)
         return;
     const size_t rows = (size_t) image->channels * image->height, w = image->width;
     for (size_t r = 0; r < rows; r++)
@@ -36,11 +36,11 @@ static void flip_apply(const void *params, struct rc_augment_image *image, struc
             flip_u32((uint32_t *) (void *) image->data + r * w, image->width);
 }
 
-static const struct rc_param params[] = {
+static const struct rci_param params[] = {
     {"p", "probability", RC_PARAM_REAL, offsetof(struct flip, p), 0.5, 0, 1},
 };
 
-const struct rc_augmentation rc_augment_flip = {
+const struct rci_augmentation rci_augment_flip = {
     .m = {.name = "flip",
           .summary = "mirror left and right",
           .source = "",

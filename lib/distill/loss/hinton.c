@@ -8,7 +8,7 @@ struct params {
     double temperature, alpha;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"temperature", "softens both distributions", RC_PARAM_REAL,
      offsetof(struct params, temperature), 4, 0.1, 100},
     {"alpha", "weight of the teacher against the labels", RC_PARAM_REAL,
@@ -16,13 +16,13 @@ static const struct rc_param table[] = {
 };
 
 /* One image: z student, t teacher, g gradient or NULL; returns the loss. */
-static double hinton_row(const struct params *p, const struct rc_loss_batch *b, const float *z,
+static double hinton_row(const struct params *p, const struct rci_loss_batch *b, const float *z,
                          const float *t, uint32_t y, float *g)
 {
     const double a = p->alpha, heat = p->temperature, cool = 1 / heat;
-    const double sum_1 = rc_log_sum_exp(z, b->classes, 1);
-    const double sum_s = rc_log_sum_exp(z, b->classes, cool);
-    const double sum_t = rc_log_sum_exp(t, b->classes, cool);
+    const double sum_1 = rci_log_sum_exp(z, b->classes, 1);
+    const double sum_s = rci_log_sum_exp(z, b->classes, cool);
+    const double sum_t = rci_log_sum_exp(t, b->classes, cool);
     double kl = 0;
     for (uint32_t j = 0; j < b->classes; j++) {
         const double log_p = z[j] * cool - sum_s, log_q = t[j] * cool - sum_t;
@@ -36,7 +36,7 @@ static double hinton_row(const struct params *p, const struct rc_loss_batch *b, 
     return (1 - a) * (sum_1 - z[y]) + a * heat * heat * kl;
 }
 
-static double hinton_value(const void *params, const struct rc_loss_batch *b, const float *teacher)
+static double hinton_value(const void *params, const struct rci_loss_batch *b, const float *teacher)
 {
     double total = 0;
     for (uint32_t i = 0; i < b->n; i++) {
@@ -47,7 +47,7 @@ static double hinton_value(const void *params, const struct rc_loss_batch *b, co
     return total / b->n;
 }
 
-const struct rc_distill_loss rc_distill_loss_hinton = {
+const struct rci_distill_loss rci_distill_loss_hinton = {
     .m = {.name = "hinton",
           .summary = "labels and the teacher's softened distribution",
           .source = "Hinton et al., Distilling the Knowledge in a Neural Network, 2015",

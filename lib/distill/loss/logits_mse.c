@@ -7,12 +7,12 @@ struct params {
     double alpha;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"alpha", "weight of the teacher against the labels", RC_PARAM_REAL,
      offsetof(struct params, alpha), 0.7, 0, 1},
 };
 
-static double logits_mse_value(const void *params, const struct rc_loss_batch *b,
+static double logits_mse_value(const void *params, const struct rci_loss_batch *b,
                                const float *teacher)
 {
     const double a = ((const struct params *) params)->alpha;
@@ -20,7 +20,7 @@ static double logits_mse_value(const void *params, const struct rc_loss_batch *b
     for (uint32_t i = 0; i < b->n; i++) {
         const float *z = b->logits + (size_t) i * b->classes;
         const float *t = teacher + (size_t) i * b->classes;
-        const double sum = rc_log_sum_exp(z, b->classes, 1);
+        const double sum = rci_log_sum_exp(z, b->classes, 1);
         hard += sum - z[b->labels[i]];
         for (uint32_t j = 0; j < b->classes; j++) {
             const double e = (double) z[j] - t[j];
@@ -34,7 +34,7 @@ static double logits_mse_value(const void *params, const struct rc_loss_batch *b
     return ((1 - a) * hard + a * soft) / b->n;
 }
 
-const struct rc_distill_loss rc_distill_loss_logits_mse = {
+const struct rci_distill_loss rci_distill_loss_logits_mse = {
     .m = {.name = "logits-mse",
           .summary = "labels and the squared distance to the teacher's logits",
           .source = "Ba and Caruana, Do Deep Nets Really Need to be Deep?, NIPS 2014",

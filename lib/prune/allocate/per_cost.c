@@ -1,14 +1,14 @@
 /* Lowest loss per gain: summed score of the step / fraction of the target's cost that it saves. */
 #include "prune/allocate.h"
 
-static double per_cost_price(const void *params, const struct rc_cut_step *s)
+static double per_cost_price(const void *params, const struct rci_cut_step *s)
 {
     (void) params;
     const double saved = s->by_parameters ? s->parameters : s->macs;
     return s->score * s->units / (saved > 0 ? saved : 1e-12);
 }
 
-const struct rc_allocation rc_allocation_per_cost = {
+const struct rci_allocation rci_allocation_per_cost = {
     .m = {.name = "per-cost",
           .summary = "the lowest score per multiply-add (or parameter) saved",
           .source = ""},

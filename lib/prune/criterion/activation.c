@@ -2,14 +2,14 @@
  */
 #include "prune/criterion.h"
 
-static void activation_score(const void *params, const struct rc_slice *s, double *score)
+static void activation_score(const void *params, const struct rci_slice *s, double *score)
 {
     (void) params;
     for (uint32_t c = 0; c < s->channels; c++)
         score[c] = (double) s->mean[c];
 }
 
-const struct rc_criterion rc_criterion_activation = {
+const struct rci_criterion rci_criterion_activation = {
     .m = {.name = "activation",
           .summary = "mean absolute activation over data",
           .source = "Polyak and Wolf, Channel-Level Acceleration of Deep Face Representations, "

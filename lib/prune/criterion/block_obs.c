@@ -6,8 +6,8 @@
  * in mean squared output error; then
  *     W -= Hinv[:,I] M W[I,:],   Hinv -= Hinv[:,I] M Hinv[I,:],   M = (Hinv[I,I])^-1
  * holds for the channels that are left. The cheapest channel goes, and so on until one is left. */
-#include "prune/criterion.h"
 #include "base/compute.h"
+#include "prune/criterion.h"
 #include "tensor/cholesky.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ struct params {
 };
 
 struct elimination {
-    const struct rc_readout *r;
+    const struct rci_readout *r;
     double *inverse; /* [d][d] */
     double *w;       /* [d][o] */
     double *block;   /* [taps][taps] */
@@ -41,8 +41,8 @@ static rc_status invert(struct elimination *e, double ridge)
         e->r->gram[i * d + i] += pull;
         e->inverse[i * d + i] = 1;
     }
-    RC_TRY(rc_cholesky(e->r->gram, d));
-    rc_cholesky_solve(e->r->gram, d, e->inverse, d);
+    RC_TRY(rci_cholesky(e->r->gram, d));
+    rci_cholesky_solve(e->r->gram, d, e->inverse, d);
     return RC_OK;
 }
 
@@ -53,8 +53,8 @@ static rc_status solve_block(struct elimination *e, uint32_t c, const double *ro
     for (size_t i = 0; i < m; i++)
         memcpy(e->block + i * m, e->inverse + (c * m + i) * d + c * m, m * sizeof(double));
     memcpy(e->right, rows + c * m * columns, m * columns * sizeof(double));
-    RC_TRY(rc_cholesky(e->block, m));
-    rc_cholesky_solve(e->block, m, e->right, columns);
+    RC_TRY(rci_cholesky(e->block, m));
+    rci_cholesky_solve(e->block, m, e->right, columns);
     return RC_OK;
 }
 
@@ -114,7 +114,7 @@ static rc_status eliminate(struct elimination *e)
             e->cost[step] = cost;
         }
         e->order[step] = best;
-        RC_TRY(rc_check_cancel(e->r->ctx));
+        RC_TRY(rci_check_cancel(e->r->ctx));
         if (step + 1 < n)
             RC_TRY(take_away(e, best));
     }
@@ -141,43 +141,43 @@ static void write_scores(const struct elimination *e, double *score)
     }
 }
 
-static rc_status block_obs_eliminate(const void *params, const struct rc_readout *r, double *score)
+static rc_status block_obs_eliminate(const void *params, const struct rci_readout *r, double *score)
 {
     const size_t m = r->taps, d = r->channels * m, o = r->outputs;
     struct elimination e = {.r = r, .w = r->weight};
-    e.inverse = rc_alloc_array(r->ctx, d * d, sizeof(double));
-    e.block = rc_alloc_array(r->ctx, m * m, sizeof(double));
-    e.right = rc_alloc_array(r->ctx, m * (o > d ? o : d), sizeof(double));
-    e.column = rc_alloc_array(r->ctx, d * m, sizeof(double));
-    e.cost = rc_alloc_array(r->ctx, r->channels, sizeof(double));
-    e.order = rc_alloc_array(r->ctx, r->channels, sizeof(*e.order));
-    e.gone = rc_alloc_array(r->ctx, r->channels, sizeof(*e.gone));
+    e.inverse = rci_alloc_array(r->ctx, d * d, sizeof(double));
+    e.block = rci_alloc_array(r->ctx, m * m, sizeof(double));
+    e.right = rci_alloc_array(r->ctx, m * (o > d ? o : d), sizeof(double));
+    e.column = rci_alloc_array(r->ctx, d * m, sizeof(double));
+    e.cost = rci_alloc_array(r->ctx, r->channels, sizeof(double));
+    e.order = rci_alloc_array(r->ctx, r->channels, sizeof(*e.order));
+    e.gone = rci_alloc_array(r->ctx, r->channels, sizeof(*e.gone));
     rc_status st = RC_ERR_MEMORY;
     if (e.inverse && e.block && e.right && e.column && e.cost && e.order && e.gone) {
-        const struct rc_compute saved = rc_compute_enter(r->ctx, 0);
+        const struct rci_compute saved = rci_compute_enter(r->ctx, 0);
         st = invert(&e, ((const struct params *) params)->ridge);
         if (st == RC_OK)
             st = eliminate(&e);
-        rc_compute_leave(saved);
+        rci_compute_leave(saved);
     }
     if (st == RC_OK)
         write_scores(&e, score);
-    rc_release(e.inverse);
-    rc_release(e.block);
-    rc_release(e.right);
-    rc_release(e.column);
-    rc_release(e.cost);
-    rc_release(e.order);
-    rc_release(e.gone);
+    rci_release(e.inverse);
+    rci_release(e.block);
+    rci_release(e.right);
+    rci_release(e.column);
+    rci_release(e.cost);
+    rci_release(e.order);
+    rci_release(e.gone);
     return st;
 }
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"ridge", "added to the covariance, relative to its mean diagonal", RC_PARAM_REAL,
      offsetof(struct params, ridge), 1e-4, 1e-8, 1},
 };
 
-const struct rc_criterion rc_criterion_block_obs = {
+const struct rci_criterion rci_criterion_block_obs = {
     .m = {.name = "block-obs",
           .summary = "squared error of the answers when the readers' other weights make up for it",
           .source = "Frantar and Alistarh, Optimal Brain Compression, NeurIPS 2022",

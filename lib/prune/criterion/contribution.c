@@ -3,7 +3,7 @@
  * (were positions and channels uncorrelated). */
 #include "prune/criterion.h"
 
-static void contribution_score(const void *params, const struct rc_slice *s, double *score)
+static void contribution_score(const void *params, const struct rci_slice *s, double *score)
 {
     (void) params;
     for (uint32_t c = 0; c < s->channels; c++)
@@ -18,7 +18,7 @@ static void contribution_score(const void *params, const struct rc_slice *s, dou
         score[c] *= (double) s->variance[c];
 }
 
-const struct rc_criterion rc_criterion_contribution = {
+const struct rci_criterion rci_criterion_contribution = {
     .m = {.name = "contribution",
           .summary = "variance over data that the channel's readers would lose",
           .source = ""},

@@ -2,13 +2,13 @@
 #include "prune/repair.h"
 #include "train/trainer.h"
 
-static rc_status bn_run(const void *params, const struct rc_repair_job *job)
+static rc_status bn_run(const void *params, const struct rci_repair_job *job)
 {
     (void) params;
-    return rc_bn_reestimate(job->after, job->data, job->images, job->batch, 0);
+    return rci_bn_reestimate(job->after, job->data, job->images, job->batch, 0);
 }
 
-const struct rc_repair rc_repair_bn = {
+const struct rci_repair rci_repair_bn = {
     .m = {.name = "bn",
           .summary = "re-estimate BatchNormalization statistics",
           .source = "Li et al., EagleEye: Fast Sub-net Evaluation for Efficient Neural Network "

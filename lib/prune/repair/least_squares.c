@@ -12,13 +12,13 @@ struct params {
 };
 
 struct work {
-    const struct rc_repair_job *job;
+    const struct rci_repair_job *job;
     const struct params *o;
-    const struct rc_refit *r;
+    const struct rci_refit *r;
     const int32_t *kept; /* of the target's channels; NULL: all */
     size_t target_channels;
     uint32_t n; /* positions per image */
-    struct rc_moments m;
+    struct rci_moments m;
     uint32_t *position; /* [n] */
     float *rows, *wanted;
 };
@@ -26,24 +26,24 @@ struct work {
 /* --- which layers --- */
 
 /* Does the node itself read fewer channels than before? */
-static bool reads_fewer(const struct rc_repair_job *j, const struct rc_node *n)
+static bool reads_fewer(const struct rci_repair_job *j, const struct rci_node *n)
 {
-    struct rc_linear l;
-    const rc_id node = (rc_id) (n - j->after->nodes);
-    if (rc_linear_of(&l, j->after, node))
+    struct rci_linear l;
+    const rci_id node = (rci_id) (n - j->after->nodes);
+    if (rci_linear_of(&l, j->after, node))
         return j->cut->kept[l.weight * RC_MAX_DIMS + 1 - l.axis] != NULL;
     for (uint32_t i = 1; i < n->n_in; i++) /* others with a matrix: say yes */
         for (uint32_t a = 1; n->in[i] != RC_NONE && n->in[i] < j->before->n_values &&
                              a < j->cut->shape[n->in[i]].rank;
              a++)
-            if (rc_value_is_const(&j->after->values[n->in[i]]) &&
+            if (rci_value_is_const(&j->after->values[n->in[i]]) &&
                 j->cut->kept[n->in[i] * RC_MAX_DIMS + a])
                 return true;
     return false;
 }
 
 /* changed[v]: what is left of value v differs from what the uncut network has there. */
-static bool spread(const struct rc_repair_job *j, const struct rc_node *n, bool *changed)
+static bool spread(const struct rci_repair_job *j, const struct rci_node *n, bool *changed)
 {
     bool c = reads_fewer(j, n);
     for (uint32_t i = 0; i < n->n_in; i++)
@@ -59,7 +59,7 @@ static bool spread(const struct rc_repair_job *j, const struct rc_node *n, bool 
 /* What the layer should give at the positions of one image: [n][o]. */
 static void wanted_rows(const struct work *w, const float *target, const float *other)
 {
-    const struct rc_linear *l = &w->r->layer;
+    const struct rci_linear *l = &w->r->layer;
     for (uint32_t i = 0; i < w->n; i++)
         for (size_t k = 0; k < l->o; k++) {
             const size_t from = w->kept ? (size_t) w->kept[k] : k;
@@ -68,16 +68,16 @@ static void wanted_rows(const struct work *w, const float *target, const float *
         }
 }
 
-static rc_status add_batch(struct work *w, const struct rc_probe *p, uint32_t n, uint64_t first)
+static rc_status add_batch(struct work *w, const struct rci_probe *p, uint32_t n, uint64_t first)
 {
-    const struct rc_linear *l = &w->r->layer;
+    const struct rci_linear *l = &w->r->layer;
     const size_t read = l->conv ? l->channels * (size_t) (l->g.in[0] * l->g.in[1]) : l->d;
     const float *target = p->view[0].value[0], *x = p->view[1].value[0];
     const float *other = w->r->other != RC_NONE ? p->view[1].value[1] : NULL;
     float *rows = w->rows, *wanted = w->wanted;
     for (uint32_t b = 0; b < n; b++) {
-        rc_linear_sample(l, first + b, w->n, w->position);
-        rc_linear_rows(l, x + b * read, w->position, w->n, w->rows);
+        rci_linear_sample(l, first + b, w->n, w->position);
+        rci_linear_rows(l, x + b * read, w->position, w->n, w->rows);
         wanted_rows(w, target + b * w->target_channels * l->positions,
                     other ? other + b * l->o * l->positions : NULL);
         w->rows += w->n * l->d;
@@ -85,38 +85,38 @@ static rc_status add_batch(struct work *w, const struct rc_probe *p, uint32_t n,
     }
     w->rows = rows;
     w->wanted = wanted;
-    return rc_moments_add(&w->m, rows, wanted, (size_t) n * w->n);
+    return rci_moments_add(&w->m, rows, wanted, (size_t) n * w->n);
 }
 
-static rc_status collect(struct work *w, struct rc_probe *p)
+static rc_status collect(struct work *w, struct rci_probe *p)
 {
     uint32_t n;
-    const struct rc_linear *l = &w->r->layer;
-    const rc_id seen[] = {l->x, w->r->other};
-    RC_TRY(rc_probe_open(p, w->job->before, w->job->data, w->job->images, w->job->batch));
-    RC_TRY(rc_probe_watch(p, w->job->before, &w->r->target, 1));
-    RC_TRY(rc_probe_watch(p, w->job->after, seen, w->r->other != RC_NONE ? 2 : 1));
-    w->position = rc_alloc_array(p->ctx, w->n, sizeof(*w->position));
-    w->rows = rc_alloc_array(p->ctx, (size_t) p->batch * w->n * l->d, sizeof(float));
-    w->wanted = rc_alloc_array(p->ctx, (size_t) p->batch * w->n * l->o, sizeof(float));
+    const struct rci_linear *l = &w->r->layer;
+    const rci_id seen[] = {l->x, w->r->other};
+    RC_TRY(rci_probe_open(p, w->job->before, w->job->data, w->job->images, w->job->batch));
+    RC_TRY(rci_probe_watch(p, w->job->before, &w->r->target, 1));
+    RC_TRY(rci_probe_watch(p, w->job->after, seen, w->r->other != RC_NONE ? 2 : 1));
+    w->position = rci_alloc_array(p->ctx, w->n, sizeof(*w->position));
+    w->rows = rci_alloc_array(p->ctx, (size_t) p->batch * w->n * l->d, sizeof(float));
+    w->wanted = rci_alloc_array(p->ctx, (size_t) p->batch * w->n * l->o, sizeof(float));
     if (!w->position || !w->rows || !w->wanted)
         return RC_ERR_MEMORY;
-    RC_TRY(rc_moments_create(&w->m, p->ctx, l->d, l->o));
+    RC_TRY(rci_moments_create(&w->m, p->ctx, l->d, l->o));
     do {
         const uint64_t first = p->seen;
-        RC_TRY(rc_probe_next(p, &n));
+        RC_TRY(rci_probe_next(p, &n));
         if (n)
             RC_TRY(add_batch(w, p, n, first));
     } while (n);
-    rc_moments_finish(&w->m);
+    rci_moments_finish(&w->m);
     return RC_OK;
 }
 
-static rc_status fit_layer(const struct params *o, const struct rc_repair_job *j,
-                           const struct rc_refit *r)
+static rc_status fit_layer(const struct params *o, const struct rci_repair_job *j,
+                           const struct rci_refit *r)
 {
     const uint32_t row = r->target * RC_MAX_DIMS + 1;
-    struct rc_probe p = {0};
+    struct rci_probe p = {0};
     struct work w = {.job = j,
                      .o = o,
                      .r = r,
@@ -127,46 +127,46 @@ static rc_status fit_layer(const struct params *o, const struct rc_repair_job *j
     rc_status st = collect(&w, &p);
     /* fewer observations than unknowns say nothing about new images */
     if (st == RC_OK && w.m.n > r->layer.d)
-        st = rc_refit_apply(r, j->after, &w.m, o->ridge);
-    rc_probe_close(&p);
-    rc_moments_free(&w.m);
-    rc_release(w.position);
-    rc_release(w.rows);
-    rc_release(w.wanted);
+        st = rci_refit_apply(r, j->after, &w.m, o->ridge);
+    rci_probe_close(&p);
+    rci_moments_free(&w.m);
+    rci_release(w.position);
+    rci_release(w.rows);
+    rci_release(w.wanted);
     return st;
 }
 
 /* A change that was only handed on is repaired too, if asked. */
-static rc_status visit(const struct params *o, const struct rc_repair_job *j, rc_id node,
+static rc_status visit(const struct params *o, const struct rci_repair_job *j, rci_id node,
                        bool *changed)
 {
-    struct rc_refit r;
+    struct rci_refit r;
     if (!spread(j, &j->after->nodes[node], changed))
         return RC_OK;
-    RC_TRY(rc_refit_of(&r, j->after, node));
+    RC_TRY(rci_refit_of(&r, j->after, node));
     rc_status st = RC_OK;
     if (r.layer.node != RC_NONE && (o->drift || reads_fewer(j, &j->after->nodes[node])))
         st = fit_layer(o, j, &r);
-    rc_refit_free(&r);
+    rci_refit_free(&r);
     return st;
 }
 
-static rc_status least_squares_run(const void *params, const struct rc_repair_job *job)
+static rc_status least_squares_run(const void *params, const struct rci_repair_job *job)
 {
-    rc_id *order = NULL;
+    rci_id *order = NULL;
     uint32_t n;
-    bool *changed = rc_alloc_array(job->after->ctx, job->before->n_values, sizeof(*changed));
+    bool *changed = rci_alloc_array(job->after->ctx, job->before->n_values, sizeof(*changed));
     if (!changed)
         return RC_ERR_MEMORY;
-    rc_status st = rc_graph_order(job->after, &order, &n);
+    rc_status st = rci_graph_order(job->after, &order, &n);
     for (uint32_t i = 0; st == RC_OK && i < n; i++)
         st = visit(params, job, order[i], changed);
-    rc_release(order);
-    rc_release(changed);
-    return st == RC_OK ? rc_graph_infer(job->after) : st;
+    rci_release(order);
+    rci_release(changed);
+    return st == RC_OK ? rci_graph_infer(job->after) : st;
 }
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"ridge", "pull to the weights as cut, relative to the mean square of what is read",
      RC_PARAM_REAL, offsetof(struct params, ridge), 1e-4, 1e-8, 1},
     {"positions", "output positions that are looked at per image", RC_PARAM_INT,
@@ -175,7 +175,7 @@ static const struct rc_param table[] = {
      offsetof(struct params, drift), 1, 0, 1},
 };
 
-const struct rc_repair rc_repair_least_squares = {
+const struct rci_repair rci_repair_least_squares = {
     .m = {.name = "least-squares",
           .summary = "fit layers behind a cut to the results of the uncut network",
           .source = "He et al., Channel Pruning for Accelerating Very Deep Neural Networks, ICCV "

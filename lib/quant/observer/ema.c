@@ -7,19 +7,19 @@ struct params {
     double momentum;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"momentum", "weight of the past", RC_PARAM_REAL, offsetof(struct params, momentum), 0.9, 0,
      0.9999},
 };
 
-static void ema_update(const void *params, struct rc_observation *o, double low, double high)
+static void ema_update(const void *params, struct rci_observation *o, double low, double high)
 {
     const double m = o->batches ? ((const struct params *) params)->momentum : 0;
     o->ema_low = m * o->ema_low + (1 - m) * low;
     o->ema_high = m * o->ema_high + (1 - m) * high;
 }
 
-static rc_status ema_clip(const void *params, const struct rc_observation *o, uint32_t top,
+static rc_status ema_clip(const void *params, const struct rci_observation *o, uint32_t top,
                           double *amax)
 {
     (void) params;
@@ -28,7 +28,7 @@ static rc_status ema_clip(const void *params, const struct rc_observation *o, ui
     return RC_OK;
 }
 
-const struct rc_observer rc_observer_ema = {
+const struct rci_observer rci_observer_ema = {
     .m = {.name = "ema",
           .summary = "moving average of each batch's range",
           .source = "Jacob et al., Quantization and Training of Neural Networks for Efficient "

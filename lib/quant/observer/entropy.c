@@ -20,7 +20,7 @@ struct prefix {
     double total;
 };
 
-static double bin_count(const struct rc_histogram *h, uint32_t i)
+static double bin_count(const struct rci_histogram *h, uint32_t i)
 {
     return (double) h->count[i == 0 && h->n > 1 ? 1 : i];
 }
@@ -30,7 +30,7 @@ static double x_log_x(double x)
     return x > 0 ? x * log(x) : 0;
 }
 
-static void prefix_fill(struct prefix *p, const struct rc_histogram *h)
+static void prefix_fill(struct prefix *p, const struct rci_histogram *h)
 {
     p->mass[0] = p->entropy[0] = p->filled[0] = 0;
     for (uint32_t i = 0; i < h->n; i++) {
@@ -43,7 +43,7 @@ static void prefix_fill(struct prefix *p, const struct rc_histogram *h)
 }
 
 /* Divergence of the range of `bins` bins; infinite when it is rejected. */
-static double divergence(const struct prefix *p, const struct rc_histogram *h, uint32_t bins,
+static double divergence(const struct prefix *p, const struct rci_histogram *h, uint32_t bins,
                          uint32_t levels)
 {
     const double kept = p->mass[bins], beyond = p->total - kept;
@@ -68,13 +68,13 @@ static double divergence(const struct prefix *p, const struct rc_histogram *h, u
     return sum / p->total;
 }
 
-static rc_status entropy_clip(const void *params, const struct rc_observation *o, uint32_t top,
+static rc_status entropy_clip(const void *params, const struct rci_observation *o, uint32_t top,
                               double *amax)
 {
     (void) params;
-    const struct rc_histogram *h = &o->h;
+    const struct rci_histogram *h = &o->h;
     const uint32_t levels = top + 1, first = levels > FIRST_BIN ? levels : FIRST_BIN;
-    double *memory = rc_alloc_array(h->ctx, 3 * ((size_t) h->n + 1), sizeof(double));
+    double *memory = rci_alloc_array(h->ctx, 3 * ((size_t) h->n + 1), sizeof(double));
     if (!memory)
         return RC_ERR_MEMORY;
     struct prefix p = {memory, memory + h->n + 1, memory + 2 * ((size_t) h->n + 1), 0};
@@ -89,11 +89,11 @@ static rc_status entropy_clip(const void *params, const struct rc_observation *o
         }
     }
     *amax = h->width * bins;
-    rc_release(memory);
+    rci_release(memory);
     return RC_OK;
 }
 
-const struct rc_observer rc_observer_entropy = {
+const struct rci_observer rci_observer_entropy = {
     .m = {.name = "entropy",
           .summary = "least Kullback-Leibler divergence between values and their levels",
           .source = "Migacz, 8-bit Inference with TensorRT, GTC 2017"},

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-static rc_status minmax_clip(const void *params, const struct rc_observation *o, uint32_t top,
+static rc_status minmax_clip(const void *params, const struct rci_observation *o, uint32_t top,
                              double *amax)
 {
     (void) params;
@@ -12,7 +12,7 @@ static rc_status minmax_clip(const void *params, const struct rc_observation *o,
     return RC_OK;
 }
 
-const struct rc_observer rc_observer_minmax = {
+const struct rci_observer rci_observer_minmax = {
     .m = {.name = "minmax", .summary = "largest absolute value seen", .source = ""},
     .clip = minmax_clip,
 };

@@ -6,7 +6,7 @@
 
 enum { FIRST_BIN = 128 };
 
-static double clip_error(const struct rc_histogram *h, double a, uint32_t top)
+static double clip_error(const struct rci_histogram *h, double a, uint32_t top)
 {
     const double s = a / top, inverse = top / a;
     double error = 0;
@@ -20,11 +20,11 @@ static double clip_error(const struct rc_histogram *h, double a, uint32_t top)
     return error;
 }
 
-static rc_status mse_clip(const void *params, const struct rc_observation *o, uint32_t top,
+static rc_status mse_clip(const void *params, const struct rci_observation *o, uint32_t top,
                           double *amax)
 {
     (void) params;
-    const struct rc_histogram *h = &o->h;
+    const struct rci_histogram *h = &o->h;
     const uint32_t step = (h->n + RC_HISTOGRAM_BINS - 1) / RC_HISTOGRAM_BINS;
     double best = INFINITY;
     *amax = h->width * h->n;
@@ -38,7 +38,7 @@ static rc_status mse_clip(const void *params, const struct rc_observation *o, ui
     return RC_OK;
 }
 
-const struct rc_observer rc_observer_mse = {
+const struct rci_observer rci_observer_mse = {
     .m = {.name = "mse",
           .summary = "threshold with the least squared rounding and clipping error",
           .source = "Wu et al., Integer Quantization for Deep Learning Inference, 2020"},

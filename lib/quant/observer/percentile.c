@@ -5,16 +5,16 @@ struct params {
     double p;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"p", "elements that are not clipped [percent]", RC_PARAM_REAL, offsetof(struct params, p),
      99.99, 50, 100},
 };
 
-static rc_status percentile_clip(const void *params, const struct rc_observation *o, uint32_t top,
+static rc_status percentile_clip(const void *params, const struct rci_observation *o, uint32_t top,
                                  double *amax)
 {
     (void) top;
-    const struct rc_histogram *h = &o->h;
+    const struct rci_histogram *h = &o->h;
     double total = 0, below = 0;
     for (uint32_t i = 0; i < h->n; i++)
         total += (double) h->count[i];
@@ -27,7 +27,7 @@ static rc_status percentile_clip(const void *params, const struct rc_observation
     return RC_OK;
 }
 
-const struct rc_observer rc_observer_percentile = {
+const struct rci_observer rci_observer_percentile = {
     .m = {.name = "percentile",
           .summary = "clip the largest elements, p percent stay",
           .source = "McKinstry et al., Discovering Low-Precision Networks Close to Full-Precision "

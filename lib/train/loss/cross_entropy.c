@@ -8,12 +8,12 @@ struct params {
     double smoothing;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"smoothing", "share of the target spread evenly over all classes", RC_PARAM_REAL,
      offsetof(struct params, smoothing), 0, 0, 0.999},
 };
 
-static double cross_entropy_value(const void *params, const struct rc_loss_batch *b)
+static double cross_entropy_value(const void *params, const struct rci_loss_batch *b)
 {
     const double s = ((const struct params *) params)->smoothing;
     const double even = s / b->classes;
@@ -21,7 +21,7 @@ static double cross_entropy_value(const void *params, const struct rc_loss_batch
     for (uint32_t i = 0; i < b->n; i++) {
         const float *z = b->logits + (size_t) i * b->classes;
         const uint32_t y = (uint32_t) b->labels[i];
-        const double log_sum = rc_log_sum_exp(z, b->classes, 1);
+        const double log_sum = rci_log_sum_exp(z, b->classes, 1);
         total += (1 - s) * (log_sum - z[y]);
         for (uint32_t j = 0; s > 0 && j < b->classes; j++)
             total += even * (log_sum - z[j]);
@@ -33,7 +33,7 @@ static double cross_entropy_value(const void *params, const struct rc_loss_batch
     return total / b->n;
 }
 
-const struct rc_loss rc_loss_cross_entropy = {
+const struct rci_loss rci_loss_cross_entropy = {
     .m = {.name = "cross-entropy",
           .summary = "cross-entropy of the softmax, optionally with smoothed labels",
           .source = "Szegedy et al., Rethinking the Inception Architecture, CVPR 2016 (smoothing)",

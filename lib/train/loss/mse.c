@@ -1,7 +1,7 @@
 /* loss = mean over batch and classes of (z - onehot(y))^2;  dz = 2 (z - onehot(y)) / (n K). */
 #include "train/loss.h"
 
-static double mse_value(const void *params, const struct rc_loss_batch *b)
+static double mse_value(const void *params, const struct rci_loss_batch *b)
 {
     (void) params;
     const double count = (double) b->n * b->classes;
@@ -18,7 +18,7 @@ static double mse_value(const void *params, const struct rc_loss_batch *b)
     return total / count;
 }
 
-const struct rc_loss rc_loss_mse = {
+const struct rci_loss rci_loss_mse = {
     .m = {.name = "mse",
           .summary = "squared distance of the logits to the one-hot label",
           .source = "Hui and Belkin, Evaluation of Neural Architectures Trained with Square Loss, "

@@ -9,7 +9,7 @@ struct params {
     int64_t decay_all;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"beta1", "decay of the mean gradient", RC_PARAM_REAL, offsetof(struct params, beta1), 0.9, 0,
      0.9999},
     {"beta2", "decay of the mean squared gradient", RC_PARAM_REAL, offsetof(struct params, beta2),
@@ -22,7 +22,7 @@ static const struct rc_param table[] = {
      offsetof(struct params, decay_all), 0, 0, 1},
 };
 
-static void adamw_step(const void *params, const struct rc_optim_step *s)
+static void adamw_step(const void *params, const struct rci_optim_step *s)
 {
     const struct params *p = params;
     const double decay = s->decays || p->decay_all ? p->weight_decay : 0;
@@ -42,7 +42,7 @@ static void adamw_step(const void *params, const struct rc_optim_step *s)
     }
 }
 
-const struct rc_optimizer rc_optimizer_adamw = {
+const struct rci_optimizer rci_optimizer_adamw = {
     .m = {.name = "adamw",
           .summary = "Adam with decoupled weight decay",
           .source = "Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019",

@@ -6,7 +6,7 @@ struct params {
     int64_t nesterov, decay_all;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     {"momentum", "share of the last step that is kept", RC_PARAM_REAL,
      offsetof(struct params, momentum), 0.9, 0, 0.9999},
     {"weight_decay", "L2 penalty added to the gradient", RC_PARAM_REAL,
@@ -17,7 +17,7 @@ static const struct rc_param table[] = {
      offsetof(struct params, decay_all), 0, 0, 1},
 };
 
-static void sgd_step(const void *params, const struct rc_optim_step *s)
+static void sgd_step(const void *params, const struct rci_optim_step *s)
 {
     const struct params *p = params;
     const float decay = s->decays || p->decay_all ? (float) p->weight_decay : 0;
@@ -34,7 +34,7 @@ static void sgd_step(const void *params, const struct rc_optim_step *s)
     }
 }
 
-const struct rc_optimizer rc_optimizer_sgd = {
+const struct rci_optimizer rci_optimizer_sgd = {
     .m = {.name = "sgd",
           .summary = "stochastic gradient descent with momentum",
           .source = "Sutskever et al., On the Importance of Initialization and Momentum, ICML 2013",

@@ -4,11 +4,11 @@
 #include <math.h>
 
 struct params {
-    struct rc_rate_common common;
+    struct rci_rate_common common;
     double min;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     RC_RATE_COMMON,
     {"min", "rate that is approached at the end", RC_PARAM_REAL, offsetof(struct params, min), 0, 0,
      10},
@@ -20,7 +20,7 @@ static double cosine_at(const void *params, double base, uint64_t t, uint64_t to
     return min + (base - min) / 2 * (1 + cos(M_PI * (double) t / (double) total));
 }
 
-const struct rc_rate rc_rate_cosine = {
+const struct rci_rate rci_rate_cosine = {
     .m = {.name = "cosine",
           .summary = "half a cosine from the base rate down to the minimum",
           .source = "Loshchilov and Hutter, SGDR, ICLR 2017",

@@ -5,12 +5,12 @@
 #include <math.h>
 
 struct params {
-    struct rc_rate_common common;
+    struct rci_rate_common common;
     double start, div, final_div, momentum_low, momentum_high;
     int64_t linear, momentum;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     RC_RATE_COMMON,
     {"start", "share of the steps in which the rate rises", RC_PARAM_REAL,
      offsetof(struct params, start), 0.3, 0.001, 0.999},
@@ -57,7 +57,7 @@ static double one_cycle_momentum(const void *params, uint64_t t, uint64_t total)
     return one_cycle_curve(p, level, t, total);
 }
 
-const struct rc_rate rc_rate_one_cycle = {
+const struct rci_rate rci_rate_one_cycle = {
     .m = {.name = "one-cycle",
           .summary = "one rise to the base rate and one fall to almost nothing",
           .source = "Smith and Topin, Super-Convergence, 2018",

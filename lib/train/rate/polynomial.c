@@ -4,11 +4,11 @@
 #include <math.h>
 
 struct params {
-    struct rc_rate_common common;
+    struct rci_rate_common common;
     double power;
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     RC_RATE_COMMON,
     {"power", "1: a straight line to zero", RC_PARAM_REAL, offsetof(struct params, power), 1, 0.1,
      10},
@@ -20,7 +20,7 @@ static double polynomial_at(const void *params, double base, uint64_t t, uint64_
     return base * pow(1 - (double) t / (double) total, power);
 }
 
-const struct rc_rate rc_rate_polynomial = {
+const struct rci_rate rci_rate_polynomial = {
     .m = {.name = "polynomial",
           .summary = "a power of the remaining share of steps, linear by default",
           .source = "",

@@ -4,11 +4,11 @@
 #include <math.h>
 
 struct params {
-    struct rc_rate_common common;
+    struct rci_rate_common common;
     double gamma, milestone[3];
 };
 
-static const struct rc_param table[] = {
+static const struct rci_param table[] = {
     RC_RATE_COMMON,
     {"gamma", "factor at every milestone", RC_PARAM_REAL, offsetof(struct params, gamma), 0.1, 1e-6,
      1},
@@ -30,7 +30,7 @@ static double step_at(const void *params, double base, uint64_t t, uint64_t tota
     return rate;
 }
 
-const struct rc_rate rc_rate_step = {
+const struct rci_rate rci_rate_step = {
     .m = {.name = "step",
           .summary = "multiplied by gamma at up to three milestones",
           .source = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",

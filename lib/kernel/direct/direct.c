@@ -1,0 +1,262 @@
+/* Which convolutions the direct kernel does, its weights, its rows with their padding. */
+#include "kernel/direct/direct.h"
+#include "kernel/direct/code.h"
+#include "kernel/onednn/onednn.h"
+#include "kernel/winograd/winograd.h"
+
+#include <string.h>
+
+struct rci_direct {
+    struct rci_direct_job job;
+    struct rci_conv_geometry g;
+    const struct rci_vector_code *code;
+    struct rci_vector_runs out;
+    bool planes;       /* the source's channels lie one behind the other, not together */
+    bool padded;       /* rows are copied, zeros beside and between them */
+    int64_t strip;     /* rows of outputs for which rows of inputs are copied together */
+    size_t per_thread; /* [floats] */
+    uint32_t threads;
+};
+
+/* Channels last without gaps. */
+static bool dense(const struct rci_md *md, int64_t h, int64_t w, int64_t c)
+{
+    struct rci_dmd_layout d;
+    if (!md || md->dtype != RC_F32)
+        return false;
+    rci_dmd_layout(rci_md_dnnl(md), &d);
+    return d.blocked && !d.any && d.rank == 4 && d.inner_count == 0 && d.padded[1] == c &&
+           d.strides[1] == 1 && d.strides[3] == c && d.strides[2] == w * c &&
+           d.strides[0] == h * w * c;
+}
+
+/* Plain: every channel a plane. Few of them are put together while rows are copied. */
+static bool planes(const struct rci_conv_spec *s)
+{
+    enum { FEW = 4 };
+    return (!s->src || rci_md_is_plain(s->src)) && s->geometry->in_channels <= FEW;
+}
+
+/* Of one image. */
+static int64_t macs(const struct rci_conv_geometry *g)
+{
+    return g->in_channels * g->out_channels * g->kernel[0] * g->kernel[1] * g->out[0] * g->out[1];
+}
+
+bool rci_direct_fits(const struct rci_conv_spec *s)
+{
+    enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
+    const struct rci_conv_geometry *g = s->geometry;
+    if (!rci_vector_code_here(RC_F32) || g->groups != 1 || g->dilation[0] != 1 ||
+        g->dilation[1] != 1 || g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
+        rci_winograd_fits(s))
+        return false;
+    return (planes(s) || dense(s->src, g->in[0], g->in[1], g->in_channels)) &&
+           dense(s->dst, g->out[0], g->out[1], g->out_channels);
+}
+
+/* Pixels of a row of inputs that its windows cover, with padding. */
+static int64_t covered(const struct rci_conv_geometry *g)
+{
+    return (g->out[1] - 1) * g->stride[1] + g->kernel[1];
+}
+
+/* Rows of inputs for `rows` rows of outputs. */
+static int64_t input_rows(const struct rci_conv_geometry *g, int64_t rows)
+{
+    return (rows - 1) * g->stride[0] + g->kernel[0];
+}
+
+static void plan(struct rci_direct *d)
+{
+    enum { STRIP_BYTES = 32 << 10 };
+    const struct rci_conv_geometry *g = &d->g;
+    struct rci_direct_job *j = &d->job;
+    d->padded = d->planes || g->pad_begin[0] || g->pad_begin[1] || covered(g) > g->in[1] ||
+                input_rows(g, g->out[0]) > g->in[0];
+    j->window = g->kernel[1] * g->in_channels;
+    j->windows = g->kernel[0];
+    j->step = g->stride[1] * g->in_channels;
+    j->line = (d->padded ? covered(g) : g->in[1]) * g->in_channels;
+    j->out_w = g->out[1];
+    j->channels = g->out_channels;
+    if (!d->padded)
+        return;
+    const int64_t lines = STRIP_BYTES / (j->line * (int64_t) sizeof(float));
+    d->strip = lines > g->kernel[0] ? (lines - g->kernel[0]) / g->stride[0] + 1 : 1;
+    d->per_thread = (size_t) (input_rows(g, d->strip) * j->line);
+}
+
+rc_status rci_direct_create(struct rci_direct **out, struct rc_context *c,
+                            const struct rci_conv_spec *s)
+{
+    *out = NULL;
+    if (!rci_direct_fits(s))
+        return rci_fail(RC_ERR_UNSUPPORTED, "no direct kernel for this convolution");
+    struct rci_direct *d = RC_NEW(c, struct rci_direct);
+    if (!d)
+        return RC_ERR_MEMORY;
+    d->g = *s->geometry;
+    d->code = rci_vector_code_here(RC_F32);
+    d->out = rci_vector_runs(d->code, 0, d->g.out_channels);
+    d->threads = s->threads ? s->threads : 1;
+    d->job.sum = s->sum;
+    d->job.relu = s->relu;
+    d->planes = planes(s);
+    plan(d);
+    *out = d;
+    return RC_OK;
+}
+
+void rci_direct_destroy(struct rci_direct *d)
+{
+    rci_release(d);
+}
+
+size_t rci_direct_scratch(const struct rci_direct *d)
+{
+    return d->threads * d->per_thread * sizeof(float);
+}
+
+const char *rci_direct_name(const struct rci_direct *d)
+{
+    return d->code->direct;
+}
+
+bool rci_direct_planes(const struct rci_direct *d)
+{
+    return d->planes;
+}
+
+size_t rci_direct_bias_bytes(const struct rci_direct *d)
+{
+    return (size_t) rci_vector_runs_end(&d->out) * sizeof(float);
+}
+
+size_t rci_direct_weights_bytes(const struct rci_direct *d)
+{
+    return rci_direct_bias_bytes(d) * (size_t) (d->job.windows * d->job.window);
+}
+
+/* A vector of output channels from `first` on. */
+static void pack_vector(const struct rci_conv_geometry *g, int64_t first, int64_t lanes,
+                        const float *plain, float *packed)
+{
+    const int64_t taps = g->kernel[0] * g->kernel[1], in = g->in_channels;
+    for (int64_t o = first; o < first + lanes; o++)
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t i = 0; i < in; i++)
+                packed[(t * in + i) * lanes + o - first] =
+                    o < g->out_channels ? plain[(o * in + i) * taps + t] : 0.0f;
+}
+
+void rci_direct_pack_weights(const struct rci_direct *d, const float *plain, float *packed)
+{
+    const int64_t each = d->job.windows * d->job.window;
+    for (int x = 0; x < d->out.count; x++) {
+        const struct rci_vector_run *r = &d->out.run[x];
+        for (int64_t o = r->first; o < r->end; o += r->code->lanes)
+            pack_vector(&d->g, o, r->code->lanes, plain, packed + o * each);
+    }
+}
+
+void rci_direct_pack_bias(const struct rci_direct *d, const float *plain, float *packed)
+{
+    rci_vector_pack_bias(plain, d->g.out_channels, packed, rci_direct_bias_bytes(d));
+}
+
+/* A row of c planes, `plane` floats apart, channels together; c may be a constant. */
+static inline __attribute__((always_inline)) void gather(const float *restrict row, int64_t plane,
+                                                         int64_t pixels, float *restrict to,
+                                                         const int64_t c)
+{
+    for (int64_t x = 0; x < pixels; x++)
+        for (int64_t i = 0; i < c; i++)
+            to[x * c + i] = row[i * plane + x];
+}
+
+/* The first pixels of row y of one image, channels together. */
+static void copy_row(const struct rci_direct *d, const float *image, int64_t y, int64_t pixels,
+                     float *to)
+{
+    const struct rci_conv_geometry *g = &d->g;
+    const int64_t c = g->in_channels, w = g->in[1];
+    if (!d->planes) {
+        memcpy(to, image + y * w * c, (size_t) (pixels * c) * sizeof(float));
+        return;
+    }
+    const float *row = image + y * w;
+    const int64_t plane = g->in[0] * w;
+    if (c == 3)
+        gather(row, plane, pixels, to, 3);
+    else
+        gather(row, plane, pixels, to, c);
+}
+
+/* Rows from y on of one image, `rows` of them, zeros where the image has none. */
+static void copy_rows(const struct rci_direct *d, const float *image, int64_t y, int64_t rows,
+                      float *to)
+{
+    const struct rci_conv_geometry *g = &d->g;
+    const int64_t c = g->in_channels, left = g->pad_begin[1] * c, line = d->job.line;
+    const int64_t room = (line - left) / c, pixels = g->in[1] < room ? g->in[1] : room;
+    const int64_t right = left + pixels * c;
+    for (int64_t end = y + rows; y < end; y++, to += line) {
+        if (y < 0 || y >= g->in[0]) {
+            memset(to, 0, (size_t) line * sizeof(float));
+            continue;
+        }
+        memset(to, 0, (size_t) left * sizeof(float));
+        copy_row(d, image, y, pixels, to + left);
+        memset(to + right, 0, (size_t) (line - right) * sizeof(float));
+    }
+}
+
+/* Rows [y, end) of outputs of one image. */
+static void run_rows(const struct rci_direct *d, const struct rci_direct_job *j,
+                     const struct rci_conv_args *a, int64_t n, int64_t y, int64_t end,
+                     float *scratch)
+{
+    const struct rci_conv_geometry *g = &d->g;
+    const float *image = (const float *) a->src + n * g->in[0] * g->in[1] * g->in_channels;
+    const int64_t out_line = g->out[1] * g->out_channels, stride = g->stride[0] * j->line;
+    float *to = (float *) a->dst + (n * g->out[0] + y) * out_line;
+    while (y < end) {
+        const int64_t rows = d->padded && end - y > d->strip ? d->strip : end - y;
+        const float *from = image + y * stride;
+        if (d->padded) {
+            copy_rows(d, image, y * g->stride[0] - g->pad_begin[0], input_rows(g, rows), scratch);
+            from = scratch;
+        }
+        for (int64_t i = 0; i < rows; i++, from += stride, to += out_line)
+            for (int x = 0; x < d->out.count; x++)
+                d->out.run[x].code->direct_row(j, d->out.run[x].first, d->out.run[x].end, from, to);
+        y += rows;
+    }
+}
+
+/* Each thread has as many rows of all images. */
+void rci_direct_share(const struct rci_direct *d, const struct rci_conv_args *a)
+{
+    const int64_t out_h = d->g.out[0], all = d->g.batch * out_h, threads = d->threads;
+    struct rci_direct_job j = d->job;
+    j.weights = a->weights;
+    j.bias = a->bias;
+#pragma omp for schedule(static) nowait
+    for (int64_t t = 0; t < threads; t++) {
+        int64_t row = all * t / threads;
+        const int64_t last = all * (t + 1) / threads;
+        while (row < last) {
+            const int64_t n = row / out_h, y = row % out_h;
+            const int64_t rows = last - row < out_h - y ? last - row : out_h - y;
+            run_rows(d, &j, a, n, y, y + rows, (float *) a->scratch + (size_t) t * d->per_thread);
+            row += rows;
+        }
+    }
+}
+
+void rci_direct_run(const struct rci_direct *d, const struct rci_conv_args *a)
+{
+#pragma omp parallel num_threads(d->threads)
+    rci_direct_share(d, a);
+}

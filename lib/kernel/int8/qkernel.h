@@ -1,0 +1,100 @@
+#ifndef RC_LIB_KERNEL_INT8_QKERNEL_H
+#define RC_LIB_KERNEL_INT8_QKERNEL_H
+/* Integer convolutions of ours, exact on every processor they run on, channels last.
+ *
+ * Direct: a slab of input rows with its padding, then dot products over whole runs of kw*C bytes;
+ * few channels waste nothing, unlike kernels that pad channels. 8-bit products with VNNI; without
+ * it 16-bit ones, whose sums of two fit 32 bits: nothing saturates.
+ *
+ * Winograd: F(4x4, 3x3) in integers. B'dB of 8-bit pixels fits 16 bits (10 * 10 * 255), and so do
+ * the weights when G's rows are scaled to integers. Sums are kept modulo 2^32, where the scale of
+ * the result, 24 * 24 = 9 * 64, is undone exactly: 9 has an inverse, and 64 is left in the float
+ * scale. That needs |64 * sum| < 2^31 for the weights at hand, which is checked. */
+#include "kernel/onednn/conv.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define RC_QKERNEL_SETS 1
+#else
+#define RC_QKERNEL_SETS 0
+#endif
+
+enum rci_qkernel_kind { RC_QKERNEL_DIRECT, RC_QKERNEL_WINOGRAD };
+
+/* y = clamp(round(m((sum + bias) * scale) + res_scale * residual)) in steps of y, where m rounds to
+ * multiples `mid` between -128 and 127 of them when mid > 0; the residual is what dst holds. */
+struct rci_qkernel_spec {
+    const struct rci_conv_geometry *geometry;
+    enum rci_dtype src, dst, res; /* U8, S8; dst also F32; res 0: none, else dst has one byte */
+    bool relu;
+    const int8_t *weights;     /* plain [out][in][kh][kw] */
+    const float *scale, *bias; /* [out]; copied, as the weights are */
+    float mid, res_scale;
+    uint32_t threads;
+};
+
+/* What the vector code reads. */
+struct rci_qkernel_job {
+    const uint8_t *src;
+    uint8_t *dst;
+    int64_t batch, in_h, in_w, in_c, out_h, out_w, out_c;
+    int64_t kernel_h, stride_y, stride_x, dilation_y, pad_y, pad_x;
+    int64_t unit;         /* bytes of an element of the slab: 1, or 2 for 16-bit products */
+    int64_t run_dwords;   /* of a row of the window */
+    int64_t slab_row;     /* [bytes] */
+    bool in_place;        /* the source is the slab */
+    bool rows_first;      /* all outputs of a row together: the weights stay in cache */
+    const void *weights;  /* direct: [out / lanes][kh * run_dwords][lanes] groups of 4 bytes;
+                             Winograd: [out / lanes][6][channels / 2][6][lanes] pairs */
+    int64_t weights_vec;  /* [bytes] behind out / lanes, or behind 6 */
+    const int32_t *start; /* [out] of every sum; NULL: 0 */
+    const float *scale, *bias;
+    float mid, res_scale, low, high;
+    enum rci_dtype src_type, dst_type, res_type;
+    bool relu;
+    int64_t tiles_y, tiles_x, channels; /* Winograd: channels padded to 16 */
+    int64_t u_step, m_step;             /* [bytes] from one position to the next */
+};
+
+/* One set of vector code. Ranges of outputs are in channels, multiples of 2 * lanes but the end. */
+struct rci_qkernel_set {
+    const char *name;
+    int lanes, tiles; /* of a register block of Winograd's */
+    bool dot8;
+    void (*direct)(const struct rci_qkernel_job *j, int64_t image, const int64_t rows[2],
+                   const int64_t out[2], void *slab);
+    void (*tile_in)(const struct rci_qkernel_job *j, int64_t tile, void *u);
+    void (*tiles_out)(const struct rci_qkernel_job *j, const int64_t tiles[2], const int64_t out[2],
+                      const void *u, void *m);
+    /* Around sums in f32 (qreal.h): elements [first, end) of the source as floats, pixels of sums
+     * to the destination. Both may read or write a vector at a time, not behind the last element
+     * but for `sums`. */
+    void (*real_in)(const struct rci_qkernel_job *j, int64_t first, int64_t end, float *to);
+    void (*real_out)(const struct rci_qkernel_job *j, const int64_t pixels[2], const float *sums);
+};
+extern const struct rci_qkernel_set rci_qkernel_avx2, rci_qkernel_avx512, rci_qkernel_vnni;
+/* Of this processor. NULL: there is none. */
+const struct rci_qkernel_set *rci_qkernel_set_here(void);
+
+/* Geometry, types and requantization of a job. */
+void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_qkernel_spec *s);
+/* Scales over `times` and biases times it, a power of two, padded to pairs of vectors of `lanes`;
+ * sets the job's. A block to be released; NULL: no memory. */
+float *rci_qkernel_scales(struct rci_qkernel_job *j, struct rc_context *c,
+                          const struct rci_qkernel_spec *s, int lanes, float times);
+
+/* Can it: geometry, processor, and for Winograd the size of the sums. */
+bool rci_qkernel_fits(enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s);
+
+struct rci_qkernel;
+/* RC_ERR_UNSUPPORTED where rci_qkernel_fits() says no. */
+rc_status rci_qkernel_create(struct rci_qkernel **out, struct rc_context *c,
+                             enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s);
+void rci_qkernel_destroy(struct rci_qkernel *k);
+size_t rci_qkernel_scratch(const struct rci_qkernel *k); /* [bytes] */
+const char *rci_qkernel_name(const struct rci_qkernel *k);
+/* Channels last; src and dst are different memory. The same integers for any number of threads. */
+void rci_qkernel_run(const struct rci_qkernel *k, const void *src, void *dst, void *scratch);
+/* The same for all threads of a parallel region to call; returns when this one has done its
+ * part. */
+void rci_qkernel_share(const struct rci_qkernel *k, const void *src, void *dst, void *scratch);
+#endif

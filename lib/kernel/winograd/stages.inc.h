@@ -1,0 +1,224 @@
+/* The stages of Winograd's vector code, after the transforms and in the same way. */
+
+/* What of the last vector before `end` the layout has. */
+INLINE TAIL NAME(tail_before)(const struct rci_conv_layout *l, int64_t end)
+{
+    const int64_t there = l->channels - end + LANES;
+    return TAIL_OF(there < LANES ? there : LANES);
+}
+
+/* One vector of channels of one tile; side, half and part are constants. */
+INLINE void NAME(tile_in)(const struct rci_winograd_job *j, struct NAME(place) at, const ELEM *from,
+                          float *u, int64_t u_step, const int side, const int half, const bool part,
+                          TAIL tail)
+{
+#if WORD == 1
+    if (side == 2) {
+        NAME(small_in_vector)(j, at, from, u, u_step, part, tail);
+        return;
+    }
+#endif
+    (void) side;
+    NAME(transform_in_vector)(j, at, from, u, u_step, half, part, tail);
+}
+
+/* Tiles to u[positions][tiles][channels] or, with `pairs`, to u[positions][tiles / WORD][channels]
+ * in which numbers of neighbouring tiles share a word; side and pairs are constants. */
+INLINE void NAME(in_stage)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
+                           float *u, const int side, const bool pairs)
+{
+    const struct rci_conv_layout *l = &j->src_layout;
+    const int64_t u_step = pairs ? rci_winograd_pairs_step(j, WORD, j->in_cover)
+                                 : rci_winograd_step(j->block, j->in_step);
+    const int half = pairs ? RC_FIRST_HALF : RC_ALL_HALVES; /* of a pair's first tile */
+    const TAIL tail = NAME(tail_before)(l, p->end);
+    struct NAME(place) at = NAME(place_of)(j, p->tile);
+    struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
+    for (int64_t i = 0; i < p->tiles; i++) {
+        const ELEM *src = (const ELEM *) j->src + at.image * l->image;
+        float *tile = u + (pairs ? i / WORD * j->in_cover : i * j->in_step);
+        NAME(foresee)(j, l, (const ELEM *) j->src, p->first, p->end, ahead, 0);
+        for (int64_t c = p->first; c < p->end; c += LANES) {
+            const ELEM *from = src + rci_conv_channel(l, c);
+            float *to = tile + (pairs ? c : c / WORD);
+            const bool part = c + LANES > l->channels;
+            if (pairs && i % WORD == 1 && part)
+                NAME(tile_in)(j, at, from, to, u_step, side, RC_SECOND_HALF, true, tail);
+            else if (pairs && i % WORD == 1)
+                NAME(tile_in)(j, at, from, to, u_step, side, RC_SECOND_HALF, false, tail);
+            else if (part)
+                NAME(tile_in)(j, at, from, to, u_step, side, half, true, tail);
+            else
+                NAME(tile_in)(j, at, from, to, u_step, side, half, false, tail);
+        }
+        NAME(advance)(j, &at);
+        NAME(advance)(j, &ahead);
+    }
+}
+
+static void NAME(transform_in)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
+                               float *u)
+{
+    NAME(in_stage)(j, p, u, 4, false);
+}
+
+/* m[rows][q vectors] = u[rows][in] * w[q][in][LANES], `in` in words. */
+INLINE void NAME(multiply)(const struct rci_winograd_job *j, const float *u, const float *w,
+                           const float *next, float *m, const int rows, const int q)
+{
+    const int64_t c = j->in_words, step = j->out_count;
+    VEC acc[ROWS_1][2];
+#pragma GCC unroll 24
+    for (int r = 0; r < rows; r++)
+        acc[r][0] = acc[r][1] = (VEC){0};
+    NAME(accumulate)(acc, u, j->in_step, c, w, c * LANES, next, rows, q);
+#pragma GCC unroll 24
+    for (int r = 0; r < rows; r++) {
+        NAME(store)(m + r * step, acc[r][0]);
+        if (q > 1)
+            NAME(store)(m + r * step + LANES, acc[r][1]);
+    }
+}
+
+#define ROWS_CASE(n)                                                          \
+    case n:                                                                   \
+        if ((n) <= (q > 1 ? ROWS : ROWS_1))                                   \
+            NAME(multiply)(j, u, w, next, m, (n) < ROWS_1 ? (n) : ROWS_1, q); \
+        return
+
+INLINE void NAME(multiply_rows)(const struct rci_winograd_job *j, const float *u, const float *w,
+                                const float *next, float *m, int64_t rows, const int q)
+{
+    switch (rows) {
+        ROWS_CASE(1);
+        ROWS_CASE(2);
+        ROWS_CASE(3);
+        ROWS_CASE(4);
+        ROWS_CASE(5);
+        ROWS_CASE(6);
+        ROWS_CASE(7);
+        ROWS_CASE(8);
+        ROWS_CASE(9);
+        ROWS_CASE(10);
+        ROWS_CASE(11);
+        ROWS_CASE(12);
+        ROWS_CASE(13);
+        ROWS_CASE(14);
+        ROWS_CASE(15);
+        ROWS_CASE(16);
+        ROWS_CASE(17);
+        ROWS_CASE(18);
+        ROWS_CASE(19);
+        ROWS_CASE(20);
+        ROWS_CASE(21);
+        ROWS_CASE(22);
+        ROWS_CASE(23);
+        ROWS_CASE(24);
+    default:
+        return;
+    }
+}
+
+static void NAME(multiply_1)(const struct rci_winograd_job *j, const float *u, const float *w,
+                             const float *next, float *m, int64_t rows)
+{
+    NAME(multiply_rows)(j, u, w, next, m, rows, 1);
+}
+
+static void NAME(multiply_2)(const struct rci_winograd_job *j, const float *u, const float *w,
+                             const float *next, float *m, int64_t rows)
+{
+    NAME(multiply_rows)(j, u, w, next, m, rows, 2);
+}
+
+/* One position: m[tiles][channels] = u[tiles][in] * w[channels / LANES][in][LANES], in blocks of
+ * nearly equal numbers of tiles; `after` is the next one's w. */
+INLINE void NAME(product)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
+                          const float *u, const float *w, const float *after, float *m)
+{
+    const int64_t c = j->in_words, groups = (p->end - p->first) / LANES;
+    for (int64_t g = 0; g < groups; g += 2, w += 2 * c * LANES) {
+        const bool two = g + 1 < groups;
+        const int64_t most = two ? ROWS : ROWS_1, blocks = (p->tiles + most - 1) / most;
+        const float *next = g + 2 < groups ? w + 2 * c * LANES : after;
+        for (int64_t b = 0; b < blocks; b++) {
+            const int64_t t = p->tiles * b / blocks, rows = p->tiles * (b + 1) / blocks - t;
+            const float *from = u + t * j->in_step;
+            float *to = m + t * j->out_count + g * LANES;
+            if (two)
+                NAME(multiply_2)(j, from, w, b ? NULL : next, to, rows);
+            else
+                NAME(multiply_1)(j, from, w, b ? NULL : next, to, rows);
+        }
+    }
+}
+
+/* All positions of a block of tiles: u[positions][tiles][in] to m[positions][tiles][out]. */
+static void NAME(products)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
+                           const float *u, float *m)
+{
+    const int64_t u_step = rci_winograd_step(j->block, j->in_step);
+    const int64_t m_step = rci_winograd_step(j->block, j->out_count);
+    const int64_t all = j->in_words * j->out_channels;
+    const float *w = j->weights + p->first * j->in_words;
+    m += p->first - j->out_first;
+    for (int64_t i = 0; i < j->positions; i++, w += all, u += u_step, m += m_step)
+        NAME(product)(j, p, u, w, i + 1 < j->positions ? w + all : NULL, m);
+}
+
+INLINE void NAME(tile_out)(const struct rci_winograd_job *j, struct NAME(place) at, int64_t channel,
+                           const float *m, int64_t m_step, const int side, const bool part,
+                           TAIL tail)
+{
+#if WORD == 1
+    if (side == 2) {
+        NAME(small_out_vector)(j, at, channel, m, m_step, part, tail);
+        return;
+    }
+#endif
+    (void) side;
+    NAME(transform_out_vector)(j, at, channel, m, m_step, part, tail);
+}
+
+/* m[positions][tiles][channels from out_first on] to tiles; `side` is a constant. */
+INLINE void NAME(out_stage)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
+                            const float *m, const int side)
+{
+    const struct rci_conv_layout *l = &j->dst_layout;
+    const int64_t m_step = rci_winograd_step(j->block, j->out_count);
+    const TAIL tail = NAME(tail_before)(l, p->end);
+    struct NAME(place) at = NAME(place_of)(j, p->tile);
+    struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
+    for (int64_t i = 0; i < p->tiles; i++, m += j->out_count) {
+        NAME(foresee)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 1);
+        for (int64_t k = p->first; k < p->end; k += LANES) {
+            const float *from = m + k - j->out_first;
+            if (k + LANES > l->channels)
+                NAME(tile_out)(j, at, k, from, m_step, side, true, tail);
+            else
+                NAME(tile_out)(j, at, k, from, m_step, side, false, tail);
+        }
+        NAME(advance)(j, &at);
+        NAME(advance)(j, &ahead);
+    }
+}
+
+static void NAME(transform_out)(const struct rci_winograd_job *j,
+                                const struct rci_winograd_piece *p, const float *m)
+{
+    NAME(out_stage)(j, p, m, 4);
+}
+
+#if WORD == 1
+static void NAME(small_transform_in)(const struct rci_winograd_job *j,
+                                     const struct rci_winograd_piece *p, float *u)
+{
+    NAME(in_stage)(j, p, u, 2, false);
+}
+
+static void NAME(small_transform_out)(const struct rci_winograd_job *j,
+                                      const struct rci_winograd_piece *p, const float *m)
+{
+    NAME(out_stage)(j, p, m, 2);
+}
+#endif

@@ -1,0 +1,134 @@
+/* A 3x3 convolution of a training step, all three passes by Winograd. Weights change at every
+ * step, so each pass packs its own from the plain ones. */
+#include "op/conv/own.h"
+
+#include <omp.h>
+
+struct trained {
+    struct rci_winograd *forward, *data;
+    struct rci_winograd_grad *weights;
+    bool bias;
+    void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
+};
+
+static void destroy(void *state)
+{
+    struct trained *t = state;
+    rci_winograd_destroy(t->forward);
+    rci_winograd_destroy(t->data);
+    rci_winograd_grad_destroy(t->weights);
+    rci_release(t->unwanted[0]);
+    rci_release(t->unwanted[1]);
+    rci_release(t);
+}
+
+/* Scratch of a pass: [packed weights][packed bias][the kernel's own]. */
+static size_t pass_scratch(const struct rci_winograd *w)
+{
+    return rci_winograd_weights_bytes(w) + rci_winograd_bias_bytes(w) + rci_winograd_scratch(w);
+}
+
+static void run_pass(const struct rci_winograd *w, void *const *in, const void *src, void *dst,
+                     void *scratch, bool has_bias)
+{
+    float *weights = scratch;
+    float *bias = (float *) ((char *) scratch + rci_winograd_weights_bytes(w));
+    rci_winograd_pack_weights(w, in[1], weights);
+    if (has_bias)
+        rci_winograd_pack_bias(w, in[2], bias);
+    const struct rci_conv_args a = {.src = src,
+                                    .weights = weights,
+                                    .bias = has_bias ? bias : NULL,
+                                    .dst = dst,
+                                    .scratch = (char *) bias + rci_winograd_bias_bytes(w)};
+    rci_winograd_run(w, &a);
+}
+
+static rc_status run(const struct rci_step_io *io)
+{
+    const struct trained *t = io->state;
+    run_pass(t->forward, io->in, io->in[0], io->out[0], io->scratch, t->bias);
+    return RC_OK;
+}
+
+static rc_status run_backward(const struct rci_step_io *io)
+{
+    const struct trained *t = io->state;
+    if (t->data && io->d_in[0])
+        run_pass(t->data, io->in, io->d_out[0], io->d_in[0], io->scratch, false);
+    if (!t->weights)
+        return RC_OK;
+    const struct rci_winograd_grad_args a = {.src = io->in[0],
+                                             .d_dst = io->d_out[0],
+                                             .d_weights =
+                                                 t->unwanted[0] ? t->unwanted[0] : io->d_in[1],
+                                             .d_bias = t->unwanted[1] ? t->unwanted[1]
+                                                       : t->bias      ? io->d_in[2]
+                                                                      : NULL,
+                                             .scratch = io->scratch};
+    rci_winograd_grad_run(t->weights, &a);
+    return RC_OK;
+}
+
+static rc_status create(struct trained *t, struct rci_prep *p, const struct rci_conv_spec *s)
+{
+    struct rc_context *c = rci_engine_context(p->engine);
+    struct rci_conv_spec data = *s;
+    data.bias = false;
+    t->bias = s->bias;
+    RC_TRY(rci_winograd_create(&t->forward, c, s));
+    p->scratch = pass_scratch(t->forward);
+    if (p->needs_grad[0]) {
+        RC_TRY(rci_winograd_create_data(&t->data, c, &data));
+        p->backward_scratch = pass_scratch(t->data);
+        p->backward_reads |= 1u << 1;
+    }
+    if (!p->needs_grad[1] && !(s->bias && p->needs_grad[2]))
+        return RC_OK;
+    RC_TRY(rci_winograd_grad_create(&t->weights, c, s));
+    p->backward_reads |= 1u << 0;
+    p->backward_scratch = rci_larger(p->backward_scratch, rci_winograd_grad_scratch(t->weights));
+    const struct rci_conv_geometry *g = s->geometry;
+    if (!p->needs_grad[1] && !(t->unwanted[0] = rci_alloc_array(c, (size_t) (g->out_channels * 9),
+                                                                (size_t) g->in_channels * 4)))
+        return RC_ERR_MEMORY;
+    if (s->bias && !p->needs_grad[2] &&
+        !(t->unwanted[1] = rci_alloc_array(c, (size_t) g->out_channels, 4)))
+        return RC_ERR_MEMORY;
+    return RC_OK;
+}
+
+static struct rci_conv_spec spec_of(const struct rci_prep *p, const struct rci_conv_geometry *g)
+{
+    return (struct rci_conv_spec){.geometry = g,
+                                  .src = p->want[0],
+                                  .dst = p->out_md[0],
+                                  .bias = p->node->n_in > 2 && p->in[2].dtype,
+                                  .threads = (uint32_t) omp_get_max_threads()};
+}
+
+bool rci_conv_winograd_trains(const struct rci_prep *p, const struct rci_conv_geometry *g)
+{
+    const struct rci_conv_spec s = spec_of(p, g);
+    return p->training && !rci_conv_winograd_told("off") && rci_winograd_grad_fits(&s);
+}
+
+rc_status rci_conv_winograd_train(struct rci_prep *p, const struct rci_conv_geometry *g)
+{
+    const struct rci_conv_spec s = spec_of(p, g);
+    struct trained *t = RC_NEW(rci_engine_context(p->engine), struct trained);
+    if (!t)
+        return RC_ERR_MEMORY;
+    const rc_status st = create(t, p, &s);
+    if (st != RC_OK) {
+        destroy(t);
+        return st;
+    }
+    p->state = t;
+    p->destroy = destroy;
+    p->run = run;
+    p->run_backward = run_backward;
+    p->want[1] = NULL;
+    p->impl = rci_winograd_name(t->forward);
+    return RC_OK;
+}

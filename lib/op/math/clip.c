@@ -1,0 +1,162 @@
+/* Clip: y = min(max(x, lo), hi); dx = dy where lo < x < hi, as ReLU6 is differentiated.
+ * Bounds are attributes up to opset 10 and operands from 11 on; here they are always attributes.
+ * Free of the layout unless the bounds exclude 0, which the session finds out by trying. */
+#include "op/attrs.h"
+#include "op/math/map.h"
+
+#include <float.h>
+#include <math.h>
+
+static void clip_bounds(const struct rci_node *n, double *lo, double *hi)
+{
+    const struct rci_clip_attrs *a = n->attrs;
+    *lo = a->n_bounds ? a->lo : -INFINITY;
+    *hi = a->n_bounds ? a->hi : INFINITY;
+}
+
+static rc_status clip_infer(const struct rci_infer *i)
+{
+    if (rci_op_has(i->node, 1) || rci_op_has(i->node, 2))
+        return rci_fail(RC_ERR_UNSUPPORTED,
+                        "node \"%s\": bounds computed at run time, must be "
+                        "constants",
+                        i->node->name);
+    return rci_op_infer_same(i, RC_DT_NUMBER);
+}
+
+static void clip_f32(const struct rci_call *c, int64_t from, int64_t to)
+{
+    double lo, hi;
+    clip_bounds(c->node, &lo, &hi);
+    const float l = (float) lo, h = (float) hi, *restrict x = c->in[0].data;
+    float *restrict y = c->out[0].data;
+    for (int64_t i = from; i < to; i++) {
+        const float v = x[i] < l ? l : x[i];
+        y[i] = v > h ? h : v;
+    }
+}
+
+#define CLIP_INT(type)                                    \
+    do {                                                  \
+        const type *x = c->in[0].data;                    \
+        type *y = c->out[0].data;                         \
+        for (int64_t i = from; i < to; i++)               \
+            y[i] = (double) x[i] < lo ? (type) lo : x[i]; \
+        for (int64_t i = from; i < to; i++)               \
+            y[i] = (double) y[i] > hi ? (type) hi : y[i]; \
+    } while (0)
+
+static void clip_other(const struct rci_call *c, int64_t from, int64_t to)
+{
+    double lo, hi;
+    clip_bounds(c->node, &lo, &hi);
+    switch (c->in[0].dtype) {
+    case RC_F64:
+        CLIP_INT(double);
+        break;
+    case RC_I64:
+        CLIP_INT(int64_t);
+        break;
+    case RC_I32:
+        CLIP_INT(int32_t);
+        break;
+    case RC_S8:
+        CLIP_INT(int8_t);
+        break;
+    default:
+        CLIP_INT(uint8_t);
+        break;
+    }
+}
+
+static rc_status clip_forward(const struct rci_call *c)
+{
+    return rci_map_run(c, c->in[0].dtype == RC_F32 ? clip_f32 : clip_other);
+}
+
+static void clip_grad(const struct rci_call *c, int64_t from, int64_t to)
+{
+    double lo, hi;
+    clip_bounds(c->node, &lo, &hi);
+    const float l = (float) lo, h = (float) hi;
+    const float *restrict x = c->in[0].data, *restrict g = c->d_out[0].data;
+    float *restrict d = c->d_in[0].data;
+    for (int64_t i = from; i < to; i++)
+        d[i] = x[i] > l && x[i] < h ? g[i] : 0;
+}
+
+static rc_status clip_backward(const struct rci_call *c)
+{
+    return c->d_in[0].data ? rci_map_run(c, clip_grad) : RC_OK;
+}
+
+static rc_status clip_read(struct rci_node *n, const struct rci_attrs *a)
+{
+    struct rci_clip_attrs *t = n->attrs;
+    float lo = -FLT_MAX, hi = FLT_MAX;
+    if (rci_attrs_opset(a) < 11) {
+        RC_TRY(rci_attr_float(a, "min", lo, &lo));
+        RC_TRY(rci_attr_float(a, "max", hi, &hi));
+    }
+    t->lo = lo <= -FLT_MAX ? -INFINITY : (double) lo;
+    t->hi = hi >= FLT_MAX ? INFINITY : (double) hi;
+    t->n_bounds = 2;
+    return RC_OK;
+}
+
+static rc_status clip_bind(struct rc_graph *g, struct rci_node *n, const struct rci_tensor *known,
+                           const struct rci_tensor *alt, const int64_t batch[2])
+{
+    (void) alt;
+    (void) batch;
+    struct rci_clip_attrs *t = n->attrs;
+    for (uint32_t k = 1; k < n->n_in; k++) {
+        if (!rci_op_has(n, k))
+            continue;
+        if (!known[k].data)
+            return RC_OK; /* infer refuses it */
+        if (rci_shape_count(&known[k].shape) != 1)
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": bound has %lld elements, must be a scalar",
+                            n->name, (long long) rci_shape_count(&known[k].shape));
+        const double v = rci_op_scalar(&known[k]);
+        if (isnan(v))
+            return rci_fail(RC_ERR_MODEL, "node \"%s\": bound is not a number", n->name);
+        *(k == 1 ? &t->lo : &t->hi) = v;
+        t->type = known[k].dtype;
+    }
+    rci_op_drop_from(g, n, 1);
+    return RC_OK;
+}
+
+static rc_status clip_write(const struct rci_node *n, struct rci_attr_write *w)
+{
+    double lo, hi;
+    clip_bounds(n, &lo, &hi);
+    const enum rci_dtype d = ((const struct rci_clip_attrs *) n->attrs)->type;
+    const bool operands = rci_attr_write_opset(w) >= 11;
+    if (lo > -INFINITY)
+        RC_TRY(operands ? rci_op_put_scalar(w, 1, "min", lo, d)
+                        : rci_put_float(w, "min", (float) lo));
+    if (hi < INFINITY)
+        RC_TRY(operands ? rci_op_put_scalar(w, 2, "max", hi, d)
+                        : rci_put_float(w, "max", (float) hi));
+    return RC_OK;
+}
+
+const struct rci_op rci_op_clip = {
+    .name = "Clip",
+    .min_in = 1,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_size = sizeof(struct rci_clip_attrs),
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .infer = clip_infer,
+    .forward = clip_forward,
+    .backward = clip_backward,
+    .couple = rci_op_couple_same,
+    .read_attrs = clip_read,
+    .bind = clip_bind,
+    .write_attrs = clip_write,
+    .cost = rci_op_cost_elementwise,
+};

@@ -1,0 +1,43 @@
+/* Relu: y = max(x, 0); dx = dy where x > 0. */
+#include "op/math/map.h"
+
+static void relu_map(const struct rci_call *c, int64_t from, int64_t to)
+{
+    const float *restrict x = c->in[0].data;
+    float *restrict y = c->out[0].data;
+    for (int64_t i = from; i < to; i++)
+        y[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays */
+}
+
+static rc_status relu_forward(const struct rci_call *c)
+{
+    return rci_map_run(c, relu_map);
+}
+
+static void relu_grad(const struct rci_call *c, int64_t from, int64_t to)
+{
+    const float *restrict x = c->in[0].data, *restrict g = c->d_out[0].data;
+    float *restrict d = c->d_in[0].data;
+    for (int64_t i = from; i < to; i++)
+        d[i] = x[i] > 0 ? g[i] : 0;
+}
+
+static rc_status relu_backward(const struct rci_call *c)
+{
+    return c->d_in[0].data ? rci_map_run(c, relu_grad) : RC_OK;
+}
+
+const struct rci_op rci_op_relu = {
+    .name = "Relu",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .quant = RC_QUANT_PASS,
+    .infer = rci_map_infer_f32,
+    .forward = relu_forward,
+    .backward = relu_backward,
+    .couple = rci_op_couple_same,
+    .cost = rci_op_cost_elementwise,
+};

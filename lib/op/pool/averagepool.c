@@ -1,0 +1,119 @@
+/* AveragePool: y = sum of x over a sliding window / count, where count is the elements inside the
+ * image or, with count_include_pad, inside image and padding. */
+#include "op/common.h"
+#include "op/pool/fast.h"
+#include "op/pool/pool.h"
+
+#include <string.h>
+
+/* Taps along one axis that lie inside the padded image. */
+static int64_t padded_taps(const struct rci_window *w, int a, int64_t at)
+{
+    const int64_t room = w->in[a] + w->begin[a] + w->end[a] - at * w->stride[a];
+    const int64_t taps = (room + w->dilation[a] - 1) / w->dilation[a];
+    return taps < w->kernel[a] ? taps : w->kernel[a];
+}
+
+static int64_t inside_taps(const struct rci_taps *t, int a)
+{
+    return t->to[a] > t->from[a] ? (t->to[a] - t->from[a] + t->step[a] - 1) / t->step[a] : 0;
+}
+
+static double divisor(const struct rci_node *n, const struct rci_window *w,
+                      const struct rci_taps *t, int64_t v, int64_t u)
+{
+    const struct rci_pool_attrs *a = n->attrs;
+    const int64_t count = a->count_include_pad ? padded_taps(w, 0, v) * padded_taps(w, 1, u)
+                                               : inside_taps(t, 0) * inside_taps(t, 1);
+    return count > 0 ? (double) count : 1;
+}
+
+static float average(const struct rci_node *n, const struct rci_window *w, const float *x,
+                     int64_t v, int64_t u)
+{
+    struct rci_taps t;
+    rci_pool_taps(&t, w, v, u);
+    double sum = 0;
+    for (int64_t p = t.from[0]; p < t.to[0]; p += t.step[0])
+        for (int64_t q = t.from[1]; q < t.to[1]; q += t.step[1])
+            sum += (double) x[p * w->in[1] + q];
+    return (float) (sum / divisor(n, w, &t, v, u));
+}
+
+static void spread(const struct rci_node *n, const struct rci_window *w, float *dx, int64_t v,
+                   int64_t u, float dy)
+{
+    struct rci_taps t;
+    rci_pool_taps(&t, w, v, u);
+    const float part = (float) ((double) dy / divisor(n, w, &t, v, u));
+    for (int64_t p = t.from[0]; p < t.to[0]; p += t.step[0])
+        for (int64_t q = t.from[1]; q < t.to[1]; q += t.step[1])
+            dx[p * w->in[1] + q] += part;
+}
+
+static rc_status averagepool_forward(const struct rci_call *c)
+{
+    struct rci_window w;
+    rci_pool_window(&w, c->node, c->in);
+    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
+    const int64_t area = w.out[0] * w.out[1];
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < planes; k++) {
+        const float *x = (const float *) c->in[0].data + k * w.in[0] * w.in[1];
+        float *y = (float *) c->out[0].data + k * area;
+        for (int64_t i = 0; i < area; i++)
+            y[i] = average(c->node, &w, x, i / w.out[1], i % w.out[1]);
+    }
+    return RC_OK;
+}
+
+static rc_status averagepool_backward(const struct rci_call *c)
+{
+    if (!c->d_in[0].data)
+        return RC_OK;
+    struct rci_window w;
+    rci_pool_window(&w, c->node, c->in);
+    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
+    const int64_t area = w.out[0] * w.out[1], in_area = w.in[0] * w.in[1];
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < planes; k++) {
+        const float *dy = (const float *) c->d_out[0].data + k * area;
+        float *dx = (float *) c->d_in[0].data + k * in_area;
+        memset(dx, 0, (size_t) in_area * sizeof(float));
+        for (int64_t i = 0; i < area; i++)
+            spread(c->node, &w, dx, i / w.out[1], i % w.out[1], dy[i]);
+    }
+    return RC_OK;
+}
+
+/* oneDNN divides by the whole window when it counts padding, also where ceil_mode lets the last
+ * window reach beyond the padding. */
+static rc_status averagepool_prepare(struct rci_prep *p)
+{
+    const struct rci_pool_attrs *a = p->node->attrs;
+    struct rci_window w;
+    rci_pool_window(&w, p->node, p->in);
+    for (int i = 0; i < 2 && a->count_include_pad; i++)
+        if (padded_taps(&w, i, w.out[i] - 1) < w.kernel[i])
+            return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": a window reaches beyond the padding",
+                            p->node->name);
+    return rci_pool_prepare(p, &w, a->count_include_pad ? RC_POOL_AVERAGE_PADDED : RC_POOL_AVERAGE);
+}
+
+const struct rci_op rci_op_averagepool = {
+    .name = "AveragePool",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_size = sizeof(struct rci_pool_attrs),
+    .flags = RC_OP_BF16 | RC_OP_SEPARATE,
+    .infer = rci_pool_infer,
+    .forward = averagepool_forward,
+    .backward = averagepool_backward,
+    .prepare = averagepool_prepare,
+    .couple = rci_pool_couple,
+    .read_attrs = rci_pool_read,
+    .write_attrs = rci_pool_write,
+    .cost = rci_pool_cost,
+};

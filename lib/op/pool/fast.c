@@ -1,0 +1,117 @@
+/* Pooling by oneDNN. The maximum keeps its indices in `saved` (the library's workspace). */
+#include "op/pool/fast.h"
+#include "kernel/onednn/onednn.h"
+
+struct pool_state {
+    struct rci_prim forward, backward;
+};
+
+static void state_destroy(void *state)
+{
+    struct pool_state *s = state;
+    rci_prim_clear(&s->forward);
+    rci_prim_clear(&s->backward);
+    rci_release(s);
+}
+
+static rc_status run_forward(const struct rci_step_io *io)
+{
+    struct pool_state *s = io->state;
+    void *const handle[3] = {io->in[0], io->out[0], io->saved};
+    return rci_prim_run(&s->forward, handle, io->scratch);
+}
+
+static rc_status run_backward(const struct rci_step_io *io)
+{
+    struct pool_state *s = io->state;
+    void *const handle[3] = {io->d_out[0], io->d_in[0], io->saved};
+    return rci_prim_run(&s->backward, handle, io->scratch);
+}
+
+static void describe(struct rci_dnnl_pool *d, const struct rci_window *w, enum rci_pool_kind kind)
+{
+    d->alg =
+        kind == RC_POOL_MAX ? dnnl_pooling_max : rci_dnnl_average(kind == RC_POOL_AVERAGE_PADDED);
+    for (int i = 0; i < 2; i++) {
+        d->strides[i] = w->stride[i];
+        d->kernel[i] = w->kernel[i];
+        d->dilates[i] = w->dilation[i] - 1;
+        d->pad_l[i] = w->begin[i];
+        d->pad_r[i] = (w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1 -
+                      w->in[i] - w->begin[i];
+    }
+}
+
+static rc_status prepare_forward(struct rci_prep *p, struct pool_state *s, struct rci_dnnl_pool *d,
+                                 const_dnnl_primitive_attr_t attr, const struct rci_md **mask)
+{
+    const struct rci_md *x = p->have[0], *any;
+    if (!x)
+        RC_TRY(rci_md_plain(p->engine, RC_F32, &p->in[0].shape, &x));
+    RC_TRY(rci_md_any(p->engine, x->dtype, &p->out[0].shape, &any));
+    d->prop = p->training ? dnnl_forward_training : dnnl_forward_inference;
+    d->src = rci_md_dnnl(x);
+    d->dst = rci_md_dnnl(any);
+    dnnl_primitive_desc_t pd;
+    RC_TRY(rci_dnnl_pool(&pd, rci_engine_handle(p->engine), d, NULL, attr));
+    RC_TRY(rci_prim_init(&s->forward, p->engine, pd));
+    p->want[0] = x;
+    RC_TRY(rci_md_query(p->engine, pd, dnnl_query_dst_md, 0, &p->out_md[0]));
+    RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_SRC, x));
+    RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_DST, p->out_md[0]));
+    if (p->training && d->alg == dnnl_pooling_max) {
+        RC_TRY(rci_md_query(p->engine, pd, dnnl_query_workspace_md, 0, mask));
+        RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_WORKSPACE, *mask));
+        p->saved = rci_md_bytes(*mask);
+    }
+    p->scratch = s->forward.scratch;
+    p->impl = rci_prim_name(&s->forward);
+    return RC_OK;
+}
+
+static rc_status prepare_backward(struct rci_prep *p, struct pool_state *s, struct rci_dnnl_pool *d,
+                                  const_dnnl_primitive_attr_t attr, const struct rci_md *mask)
+{
+    dnnl_primitive_desc_t pd;
+    d->prop = dnnl_backward;
+    d->src = rci_md_dnnl(p->want[0]);
+    d->dst = rci_md_dnnl(p->out_md[0]);
+    RC_TRY(rci_dnnl_pool(&pd, rci_engine_handle(p->engine), d, s->forward.pd, attr));
+    RC_TRY(rci_prim_init(&s->backward, p->engine, pd));
+    RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_DIFF_DST, p->out_md[0]));
+    RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_DIFF_SRC, p->want[0]));
+    if (mask)
+        RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_WORKSPACE, mask));
+    p->d_in_md[0] = p->want[0];
+    p->backward_scratch = s->backward.scratch;
+    p->run_backward = run_backward;
+    return RC_OK;
+}
+
+rc_status rci_pool_prepare(struct rci_prep *p, const struct rci_window *w, enum rci_pool_kind kind)
+{
+    if (kind != RC_POOL_MAX && rci_pool_whole_fits(p, w))
+        return rci_pool_whole(p);
+    struct pool_state *s = RC_NEW(rci_engine_context(p->engine), struct pool_state);
+    if (!s)
+        return RC_ERR_MEMORY;
+    p->state = s;
+    p->destroy = state_destroy;
+    p->run = run_forward;
+    struct rci_dnnl_pool d = {0};
+    const struct rci_md *mask = NULL;
+    dnnl_primitive_attr_t attr;
+    describe(&d, w, kind);
+    rc_status st = rci_attr_create(&attr);
+    if (st == RC_OK) {
+        st = prepare_forward(p, s, &d, attr, &mask);
+        if (st == RC_OK && p->training)
+            st = prepare_backward(p, s, &d, attr, mask);
+        dnnl_primitive_attr_destroy(attr);
+    }
+    if (st != RC_OK) {
+        state_destroy(s);
+        p->state = NULL;
+    }
+    return st;
+}

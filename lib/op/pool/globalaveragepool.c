@@ -1,0 +1,88 @@
+/* GlobalAveragePool: y[n,c] = mean of x[n,c,...] over all spatial axes, which become 1. */
+#include "op/common.h"
+#include "op/pool/fast.h"
+#include "op/pool/pool.h"
+
+static rc_status gap_infer(const struct rci_infer *i)
+{
+    const struct rci_shape *x = &i->in[0].shape;
+    char text[RC_SHAPE_TEXT];
+    RC_TRY(rci_op_check_type(i, 0, "input", RC_DT_F32));
+    if (x->rank < 3)
+        return rci_fail(RC_ERR_SHAPE, "node \"%s\": input has shape %s, must be [N, C, ...]",
+                        i->node->name, rci_shape_text(x, text));
+    i->out[0].dtype = RC_F32;
+    i->out[0].shape = *x;
+    for (uint32_t k = 2; k < x->rank; k++)
+        i->out[0].shape.dim[k] = 1;
+    return RC_OK;
+}
+
+static rc_status gap_forward(const struct rci_call *c)
+{
+    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
+    const int64_t area = rci_shape_count(&c->in[0].shape) / planes;
+    float *y = c->out[0].data;
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < planes; k++) {
+        const float *x = (const float *) c->in[0].data + k * area;
+        double sum = 0;
+        for (int64_t i = 0; i < area; i++)
+            sum += (double) x[i];
+        y[k] = (float) (sum / (double) area);
+    }
+    return RC_OK;
+}
+
+static rc_status gap_backward(const struct rci_call *c)
+{
+    if (!c->d_in[0].data)
+        return RC_OK;
+    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
+    const int64_t area = rci_shape_count(&c->in[0].shape) / planes;
+    const float *dy = c->d_out[0].data;
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < planes; k++) {
+        float *dx = (float *) c->d_in[0].data + k * area;
+        const float part = dy[k] / (float) area;
+        for (int64_t i = 0; i < area; i++)
+            dx[i] = part;
+    }
+    return RC_OK;
+}
+
+static rc_status gap_prepare(struct rci_prep *p)
+{
+    const struct rci_shape *x = &p->in[0].shape;
+    if (x->rank != 4)
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not an image", p->node->name);
+    const struct rci_window w = {.in = {x->dim[2], x->dim[3]},
+                                 .out = {1, 1},
+                                 .kernel = {x->dim[2], x->dim[3]},
+                                 .stride = {1, 1},
+                                 .dilation = {1, 1}};
+    return rci_pool_prepare(p, &w, RC_POOL_AVERAGE);
+}
+
+static struct rci_cost gap_cost(const struct rci_node *n, const struct rci_tensor *in,
+                                const struct rci_tensor *out)
+{
+    (void) n;
+    (void) out;
+    return (struct rci_cost){0, (uint64_t) rci_shape_count(&in[0].shape)};
+}
+
+const struct rci_op rci_op_globalaveragepool = {
+    .name = "GlobalAveragePool",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = RC_OP_BF16 | RC_OP_SEPARATE,
+    .infer = gap_infer,
+    .forward = gap_forward,
+    .backward = gap_backward,
+    .prepare = gap_prepare,
+    .couple = rci_pool_couple,
+    .cost = gap_cost,
+};

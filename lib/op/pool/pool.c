@@ -1,0 +1,88 @@
+/* What MaxPool and AveragePool share: attributes, shapes and the window of one output. */
+#include "op/pool/pool.h"
+#include "op/common.h"
+
+rc_status rci_pool_infer(const struct rci_infer *i)
+{
+    const struct rci_pool_attrs *a = i->node->attrs;
+    const int64_t none[2] = {0, 0};
+    struct rci_window w;
+    RC_TRY(rci_op_check_type(i, 0, "input", RC_DT_F32));
+    RC_TRY(rci_check_image(i, "pooling"));
+    RC_TRY(rci_window_resolve(&w, i->node, &a->window, &i->in[0].shape, none, a->ceil_mode != 0));
+    for (int k = 0; k < 4; k++) {
+        const int64_t extent = (w.kernel[k % 2] - 1) * w.dilation[k % 2] + 1;
+        if (a->window.pads[k] >= extent)
+            return rci_fail(RC_ERR_MODEL,
+                            "node \"%s\": pads[%d] is %lld, must be below the window "
+                            "of %lld",
+                            i->node->name, k, (long long) a->window.pads[k], (long long) extent);
+    }
+    i->out[0].dtype = RC_F32;
+    i->out[0].shape = RC_SHAPE(i->in[0].shape.dim[0], i->in[0].shape.dim[1], w.out[0], w.out[1]);
+    return RC_OK;
+}
+
+void rci_pool_window(struct rci_window *w, const struct rci_node *n, const struct rci_tensor *x)
+{
+    const struct rci_pool_attrs *a = n->attrs;
+    const int64_t none[2] = {0, 0};
+    *w = (struct rci_window){0};
+    (void) rci_window_resolve(w, n, &a->window, &x->shape, none, a->ceil_mode != 0);
+}
+
+rc_status rci_pool_read(struct rci_node *n, const struct rci_attrs *a)
+{
+    struct rci_pool_attrs *t = n->attrs;
+    int64_t ceil_mode, include, order;
+    RC_TRY(rci_window_read(&t->window, a));
+    RC_TRY(rci_attr_int(a, "ceil_mode", 0, &ceil_mode));
+    RC_TRY(rci_attr_int(a, "count_include_pad", 0, &include));
+    RC_TRY(rci_attr_int(a, "storage_order", 0, &order));
+    if (!t->window.kernel[0])
+        return rci_fail(RC_ERR_MODEL, "node \"%s\": kernel_shape is missing", n->name);
+    if (order)
+        return rci_fail(RC_ERR_UNSUPPORTED,
+                        "node \"%s\": storage_order is %lld, only 0 is supported", n->name,
+                        (long long) order);
+    t->ceil_mode = ceil_mode != 0;
+    t->count_include_pad = include != 0;
+    return RC_OK;
+}
+
+rc_status rci_pool_write(const struct rci_node *n, struct rci_attr_write *w)
+{
+    const struct rci_pool_attrs *t = n->attrs;
+    RC_TRY(rci_window_write(&t->window, w));
+    if (t->count_include_pad)
+        RC_TRY(rci_put_int(w, "count_include_pad", 1));
+    return t->ceil_mode ? rci_put_int(w, "ceil_mode", 1) : RC_OK;
+}
+
+void rci_pool_taps(struct rci_taps *t, const struct rci_window *w, int64_t v, int64_t u)
+{
+    const int64_t at[2] = {v, u};
+    for (int i = 0; i < 2; i++) {
+        const int64_t start = at[i] * w->stride[i] - w->begin[i], d = w->dilation[i];
+        const int64_t end = start + (w->kernel[i] - 1) * d + 1;
+        t->from[i] = start >= 0 ? start : start + (-start + d - 1) / d * d;
+        t->to[i] = end < w->in[i] ? end : w->in[i];
+        t->step[i] = d;
+    }
+}
+
+void rci_pool_couple(const struct rci_node *n, struct rci_links *l)
+{
+    (void) n;
+    rci_link_same(l, RC_IN(0, 0), RC_OUT(0, 0));
+    rci_link_same(l, RC_IN(0, 1), RC_OUT(0, 1));
+}
+
+struct rci_cost rci_pool_cost(const struct rci_node *n, const struct rci_tensor *in,
+                              const struct rci_tensor *out)
+{
+    struct rci_window w;
+    rci_pool_window(&w, n, in);
+    const int64_t work = rci_shape_count(&out[0].shape) * w.kernel[0] * w.kernel[1];
+    return (struct rci_cost){0, (uint64_t) work};
+}

@@ -1,0 +1,39 @@
+/* Operators with a list of axes that was an attribute first and became operand 1 later. */
+#include "op/shape/axes.h"
+
+rc_status rci_axes_read(const struct rci_attrs *a, int64_t operand_since, int64_t *axes, int32_t *n)
+{
+    *n = 0;
+    if (rci_attrs_opset(a) >= operand_since)
+        return RC_OK;
+    RC_TRY(rci_attr_ints(a, "axes", axes, RC_MAX_DIMS, n));
+    if (*n < 0)
+        *n = 0;
+    return RC_OK;
+}
+
+rc_status rci_axes_bind(struct rc_graph *g, struct rci_node *n, const struct rci_tensor *known,
+                        int64_t *axes, int32_t *count)
+{
+    if (!rci_op_has(n, 1) || !known[1].data)
+        return RC_OK;
+    RC_TRY(rci_op_ints(n, "axes", &known[1], axes, RC_MAX_DIMS, count));
+    rci_op_drop_from(g, n, 1);
+    return RC_OK;
+}
+
+rc_status rci_axes_write(struct rci_attr_write *w, int64_t operand_since, const int64_t *axes,
+                         int32_t n)
+{
+    if (n == 0)
+        return RC_OK;
+    if (rci_attr_write_opset(w) >= operand_since)
+        return rci_op_put_i64(w, 1, "axes", axes, n);
+    return rci_put_ints(w, "axes", axes, (uint32_t) n);
+}
+
+rc_status rci_axes_get(const struct rci_node *n, const struct rci_tensor *in, int64_t *axes,
+                       int32_t *count)
+{
+    return rci_op_has(n, 1) ? rci_op_ints(n, "axes", &in[1], axes, RC_MAX_DIMS, count) : RC_OK;
+}
