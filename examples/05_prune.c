@@ -50,12 +50,12 @@ static rc_status prune(rc_graph **out, const rc_graph *graph, rc_dataset *datase
     rc_pruner_options options = RC_PRUNER_OPTIONS_INIT;
     options.macs = 0.5;       /* keep at most half of the multiply-adds */
     options.round_to = 8;     /* widths that vector instructions fill */
-    options.criterion = "l2"; /* norm of a channel's weights */
     options.keep = keep;
     options.keep_count = 1;
-    options.repair = "bn";     /* BatchNormalization statistics are measured again afterwards ... */
-    options.dataset = dataset; /* ... on these images */
-    options.images = 512;
+    options.criterion = "block-obs"; /* what each channel's loss costs the answers ... */
+    options.repair = "least-squares"; /* ... when weights behind the cut are fitted to make up */
+    options.dataset = dataset;        /* with images both are the defaults, without: l2, none */
+    options.images = 256;
     rc_pruner *pruner = NULL;
     rc_prune_result result = RC_PRUNE_RESULT_INIT;
     rc_status status = rc_pruner_new(&pruner, graph, &options);

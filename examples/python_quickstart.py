@@ -41,7 +41,7 @@ rescomp.train(original, train, images=2048, batch=64, lr=0.1, epochs=2, progress
 original.set_metadata('rescomp.preprocess', train.preprocess)
 
 print('pruning to half of the multiply-adds')
-with rescomp.Pruner(original, macs=0.5, round_to=8, repair='bn', dataset=train) as pruner:
+with rescomp.Pruner(original, macs=0.5, round_to=8, dataset=train, images=512) as pruner:
     for group in pruner.groups():
         if not group['may_cut']:
             print(f"  {group['name']} stays: {group['reason']}")

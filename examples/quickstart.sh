@@ -14,7 +14,7 @@ mkdir -p "$results"
 
 cat >"$results/recipe.json" <<'RECIPE'
 { "schema": 1, "steps": [
-  { "step": "prune", "macs": 0.6, "criterion": "l2", "retries": 1 },
+  { "step": "prune", "macs": 0.6, "retries": 1 },
   { "step": "train", "epochs": 2, "lr": 0.02, "rate": "cosine", "augmentation": "crop:pad=2+flip", "distill": true },
   { "step": "quantize", "observer": "mse", "images": 512 } ] }
 RECIPE

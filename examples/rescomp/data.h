@@ -1,18 +1,20 @@
 #ifndef DATA_H
 #define DATA_H
 #include "tool.h"
-/* The data options of cli.md, shared by all verbs that read images. */
+/* The data options, shared by all verbs that read images. */
 #define DATA_OPTIONS                                                                              \
     { "data", "KIND:PATH", "cifar10:DIR cifar100:DIR idx:DIR folder:DIR npz:FILE" },              \
-    { "split", "NAME", "train, test or calib (held out of train)" },                              \
     { "mean", "A,B,C", "per channel, of pixel/255; default: the model's metadata" },              \
     { "std", "A,B,C", "per channel" },                                                            \
     { "resize", "N", "shorter side" },                                                            \
     { "crop", "N", "centre crop" },                                                               \
     { "channels", "ORDER", "rgb or bgr" }
+/* Only of verbs that look at one set of images; the others use every split for its purpose. */
+#define SPLIT_OPTION \
+    { "split", "NAME", "train, test or calib (held out of train); default: test" }
 
-/* Open `split` (an explicit --split wins when `allow_split`). `holdout`: train without calib.
- * Returns an exit code; *out is NULL without --data when `required` is false. */
+/* Open `split`; with DATA_SPLIT_OPTION an explicit --split wins. DATA_HOLDOUT: train without the
+ * images of calib. Returns an exit code; *out is NULL without --data unless DATA_REQUIRED. */
 enum { DATA_OPTIONAL = 0, DATA_REQUIRED = 1, DATA_HOLDOUT = 2, DATA_SPLIT_OPTION = 4 };
 int data_open(rc_dataset **out, rc_context *context, const struct args *a, const rc_graph *graph,
               const char *split, unsigned how);

@@ -37,6 +37,12 @@ static int fill(const struct args *a, rc_train_options *o)
         o->augmentation = NULL; /* --augment none */
     if (o->resume && !o->checkpoint)
         return tool_usage(a, "--resume needs --checkpoint FILE");
+    if (o->keep_best && args_flag(a, "all-images"))
+        return tool_usage(a, "--keep-best judges by the held-out images, not with --all-images");
+    if (args_flag(a, "distill-loss") && !args_flag(a, "teacher"))
+        return tool_usage(a, "--distill-loss needs --teacher MODEL");
+    if (args_flag(a, "loss") && args_flag(a, "teacher"))
+        return tool_usage(a, "--loss is not used with --teacher, which takes --distill-loss");
     o->flags |= args_precision_flags(a, RC_TRAIN_BF16, 0);
     o->progress = show;
     return EXIT_DONE;
@@ -50,6 +56,7 @@ static rc_status attach_teacher(const struct args *a, rc_context *context, struc
         return RC_OK;
     o.temperature = args_real(a, "temperature", 0, 0.1, 100);
     o.alpha = args_real(a, "alpha", 0, 0.0001, 1);
+    o.loss = args_text(a, "distill-loss", NULL);
     rc_status st = rc_graph_load(&t->teacher, context, path);
     if (st == RC_OK)
         st = rc_distiller_new(&t->distiller, t->teacher, &o);
@@ -61,7 +68,7 @@ static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_tr
 {
     struct team t = {0};
     int code = data_open(&t.train, context, a, graph, "train",
-                         DATA_REQUIRED | (o->keep_best ? DATA_HOLDOUT : 0));
+                         DATA_REQUIRED | (args_flag(a, "all-images") ? 0 : DATA_HOLDOUT));
     if (code == EXIT_DONE && o->keep_best)
         code = data_open(&t.calib, context, a, graph, "calib", DATA_REQUIRED);
     o->validation = t.calib;

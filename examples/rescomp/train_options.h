@@ -13,6 +13,7 @@
     { "teacher", "MODEL", "distil from this model" },                                        \
     { "temperature", "T", "of distillation; default: 4" },                                   \
     { "alpha", "F", "weight of the teacher against the labels; default: 0.7" },              \
+    { "distill-loss", "METHOD", "see rescomp methods distill-loss; default: hinton" },       \
     { "replays", "R", "images repeat after R epochs: a teacher runs R times; default: never" }, \
     { "ema", "F", "decay of an average of the weights; default: none" },                     \
     { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \
@@ -20,6 +21,7 @@
     { "keep-best", NULL, "keep the epoch that is best on held-out training images" },        \
     { "memory", "MIB", "cap on activations, by computing some twice; default: none" },       \
     { "images", "N", "only the first N images" },                                            \
+    { "all-images", NULL, "train on the held-out part (calib) of the training images too" }, \
     PRECISION_OPTION
 
 /* Train `graph` in place with the options of `a`, `epochs` when the option is not given, and a

@@ -8,6 +8,7 @@
 
 static const struct option options[] = {
     DATA_OPTIONS,
+    SPLIT_OPTION,
     {"random", "N", "N random images instead of --data; default: 64"},
     {"images", "N", "only the first N of --data; default: 256"},
     {"layers", NULL, "also every value that both models name alike"},

@@ -5,6 +5,7 @@
 
 static const struct option options[] = {
     DATA_OPTIONS,
+    SPLIT_OPTION,
     {"images", "N", "only the first N; default: all"},
     {"batch", "N", "images per run; default: 128"},
     {"per-class", NULL, "accuracy of every class"},

@@ -10,9 +10,11 @@ static const struct option options[] = {
     {"params", "R", "keep this fraction of the parameters"},
     {"ratio", "R", "keep this fraction of the channels"},
     {"latency", "R", "reach this fraction of the latency at batch 1, measured"},
-    {"criterion", "METHOD", "see rescomp methods criterion; default: l2"},
-    {"allocation", "METHOD", "see rescomp methods allocation; default: global"},
-    {"repair", "METHOD", "see rescomp methods repair; default: bn when there is data"},
+    {"criterion", "METHOD", "see rescomp methods criterion; default: block-obs, without data l2"},
+    {"allocation", "METHOD", "see rescomp methods allocation; default: the criterion's"},
+    {"reduction", "METHOD", "see rescomp methods reduction; default: the criterion's"},
+    {"normalizer", "METHOD", "see rescomp methods normalizer; default: the criterion's"},
+    {"repair", "METHOD", "see rescomp methods repair; default: least-squares, without data none"},
     {"schedule", "NAME", "one-shot; default: one-shot"},
     {"round-to", "N", "keep multiples of N channels"},
     {"min-channels", "N", "keep at least N in every group"},
@@ -29,7 +31,7 @@ struct job {
     const struct args *a;
     rc_context *context;
     rc_graph *before, *after;
-    rc_dataset *calib, *test;
+    rc_dataset *data, *test;
     rc_pruner *pruner;
     rc_prune_result result;
     rc_train_result trained;
@@ -47,11 +49,13 @@ static int plan_options(const struct job *j, rc_pruner_options *o, const char **
     o->ratio = args_real(a, "ratio", 0, 0.001, 1);
     o->criterion = args_text(a, "criterion", NULL);
     o->allocation = args_text(a, "allocation", NULL);
-    o->repair = args_text(a, "repair", j->calib ? "bn" : NULL);
+    o->reduction = args_text(a, "reduction", NULL);
+    o->normalizer = args_text(a, "normalizer", NULL);
+    o->repair = args_text(a, "repair", NULL);
     o->round_to = args_count(a, "round-to", 0, 1, 1024);
     o->min_channels = args_count(a, "min-channels", 0, 1, 1u << 20);
     o->max_cut = args_real(a, "max-cut", 0, 0.001, 0.999);
-    o->dataset = j->calib;
+    o->dataset = j->data;
     if (strcmp(schedule, "one-shot"))
         return tool_usage(a, "--schedule is \"%s\", allowed is one-shot", schedule);
     if (!strcmp(trunk, "cut"))
@@ -176,13 +180,17 @@ static int report(struct job *j, const char *out)
 static int work(struct job *j)
 {
     const char *out = args_text(j->a, "o", NULL);
-    int code = data_open(&j->calib, j->context, j->a, j->before, "train", DATA_OPTIONAL);
+    int code = data_open(&j->data, j->context, j->a, j->before, "train",
+                         DATA_OPTIONAL | (args_flag(j->a, "all-images") ? 0 : DATA_HOLDOUT));
     if (code == EXIT_DONE)
         code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
     if (code != EXIT_DONE)
         return code;
     code = args_flag(j->a, "latency") ? cut_to_latency(j, args_real(j->a, "latency", 1, 0.01, 1))
                                       : cut(j);
+    if (code == EXIT_DONE && !j->data && !args_flag(j->a, "criterion"))
+        fprintf(stderr, "rescomp prune: without --data channels are chosen by their weights (l2) "
+                        "and nothing is repaired\n");
     if (code == EXIT_DONE && args_flag(j->a, "dry-run")) {
         print_groups(j->pruner);
         printf("plan: multiply-adds %llu -> %llu, parameters %llu -> %llu\n",
@@ -215,7 +223,7 @@ static int prune(const struct args *a)
     rc_pruner_free(&j.pruner);
     rc_graph_free(&j.after);
     rc_graph_free(&j.before);
-    rc_dataset_free(&j.calib);
+    rc_dataset_free(&j.data);
     rc_dataset_free(&j.test);
     rc_context_free(&j.context);
     return code;

@@ -148,7 +148,7 @@ static int work(struct job *j)
 {
     const char *out = args_text(j->a, "o", NULL);
     const bool qat = args_flag(j->a, "epochs");
-    int code = data_open(&j->calib, j->context, j->a, j->before, "train", DATA_OPTIONAL);
+    int code = data_open(&j->calib, j->context, j->a, j->before, "calib", DATA_OPTIONAL);
     if (code == EXIT_DONE)
         code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
     if (code == EXIT_DONE)

@@ -20,12 +20,14 @@ typedef struct rc_pruner rc_pruner;
  *  Targets may be combined: all are met. Without any, macs is 0.5. */
 typedef struct rc_pruner_options {
     size_t size;             /**< sizeof(rc_pruner_options), set by the INIT macro. */
-    const char *criterion;   /**< A "criterion" method; NULL: "l2". */
-    const char *allocation;  /**< An "allocation" method; NULL: "global". Criteria whose scores are
-                                  losses (block-obs): NULL is "per-cost" here, "sum" and "none" for
-                                  the next two. */
-    const char *reduction;   /**< A "reduction" method over coupled layers; NULL: "mean". */
-    const char *normalizer;  /**< A "normalizer" method inside groups; NULL: "max". */
+    const char *criterion;   /**< A "criterion" method; NULL: "block-obs" with a dataset, "l2"
+                                  without, or where block-obs cannot score a group. */
+    const char *allocation;  /**< An "allocation" method; NULL: the criterion's: "per-cost" where
+                                  scores are losses (block-obs), else "global". */
+    const char *reduction;   /**< A "reduction" method over coupled layers; NULL: the criterion's:
+                                  "sum" where scores are losses, else "mean". */
+    const char *normalizer;  /**< A "normalizer" method inside groups; NULL: the criterion's:
+                                  "none" where scores are losses, else "max". */
     double macs;             /**< Keep at most this fraction of the multiply-adds, (0, 1]. */
     double parameters;       /**< Keep at most this fraction of the parameters, (0, 1]. */
     double ratio;            /**< Keep at most this fraction of the channels that may be cut
@@ -41,7 +43,8 @@ typedef struct rc_pruner_options {
     uint64_t keep_count;     /**< Entries of keep. */
     uint64_t trunk;          /**< Groups with several producing layers (residual trunks):
                                   RC_PRUNE_TRUNK_AUTO, _CUT or _KEEP. */
-    const char *repair;      /**< A "repair" method run on the result; NULL: "none". */
+    const char *repair;      /**< A "repair" method run on the result; NULL: "least-squares" with a
+                                  dataset, else "none". */
     rc_dataset *dataset;     /**< For criteria and repairs that look at data. Borrowed until the
                                   pruner is freed; NULL: none. */
     uint64_t images;         /**< How many of its images; 0: 1,024. */

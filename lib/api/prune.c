@@ -46,8 +46,6 @@ static rc_status resolve(rc_pruner_options *o, const rc_pruner_options *caller,
 {
     RC_TRY(rci_abi_read(o, sizeof(*o), offsetof(rc_pruner_options, flags) + sizeof(o->flags),
                         caller, "rc_pruner_options"));
-    o->criterion = o->criterion ? o->criterion : "l2";
-    o->repair = o->repair ? o->repair : "none";
     if (o->macs == 0 && o->parameters == 0 && o->ratio == 0)
         o->macs = 0.5;
     if (o->max_cut == 0)

@@ -29,6 +29,26 @@ static rc_status pick(const void **out, void **params, struct rc_context *ctx,
     return RC_OK;
 }
 
+/* The best there is: with data what a loss of channels costs the answers, and weights fitted anew
+ * to make up for it. Measured in docs/methods/pruning.md. */
+static void default_choice(struct rc_pruner *p)
+{
+    rc_pruner_options *o = &p->o;
+    if (!o->criterion) {
+        const bool covered = o->dataset && rci_readings_cover(p->coupling, p->protect);
+        o->criterion = covered ? "block-obs" : "l2";
+        rci_log(p->ctx, RC_LOG_INFO, "channels are chosen by %s%s", o->criterion,
+                covered        ? ""
+                : !o->dataset  ? ": there is no data set"
+                               : ": block-obs cannot score every group of this network");
+    }
+    if (!o->repair) {
+        o->repair = o->dataset ? "least-squares" : "none";
+        rci_log(p->ctx, RC_LOG_INFO, "repair: %s%s", o->repair,
+                o->dataset ? "" : ", there is no data set");
+    }
+}
+
 /* Scores that are losses are added and compared as they are. */
 static void default_methods(rc_pruner_options *o, const struct rci_criterion *c)
 {
@@ -100,7 +120,6 @@ static rc_status protect(struct rc_pruner *p, const char *pattern)
 
 static rc_status fill(struct rc_pruner *p, const struct rc_graph *g)
 {
-    RC_TRY(pick_methods(p));
     RC_TRY(rci_graph_clone(&p->graph, g));
     RC_TRY(rci_graph_cost(p->graph, &p->before));
     RC_TRY(rci_coupling_create(&p->coupling, p->graph));
@@ -116,7 +135,8 @@ static rc_status fill(struct rc_pruner *p, const struct rc_graph *g)
         p->kept[i] = p->coupling->group[i].n_units;
     for (uint64_t i = 0; i < p->o.keep_count; i++)
         RC_TRY(protect(p, p->o.keep[i]));
-    return RC_OK;
+    default_choice(p);
+    return pick_methods(p);
 }
 
 rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,

@@ -33,6 +33,30 @@ static rc_status list_readers(struct rci_readings *r)
     return RC_OK;
 }
 
+/* How many layers of the group could be looked at; 0 as well when one of them is too large. */
+static uint32_t count_readers(const struct rci_coupling *c, const struct rci_prune_group *p)
+{
+    struct rci_linear l;
+    uint32_t n = 0;
+    for (uint32_t m = 0; m < p->n_members; m++) {
+        if (p->member[m].kind != RC_MEMBER_IN ||
+            !rci_linear_of(&l, c->links->g, p->member[m].node))
+            continue;
+        if (l.d > RC_MOMENTS_MAX)
+            return 0;
+        n++;
+    }
+    return n;
+}
+
+bool rci_readings_cover(const struct rci_coupling *c, const bool *protect)
+{
+    for (uint32_t i = 0; i < c->n_groups; i++)
+        if (c->group[i].fixed_by == RC_NONE && !protect[i] && !count_readers(c, &c->group[i]))
+            return false;
+    return true;
+}
+
 static rc_status measure_importance(struct rci_readings *r, uint64_t seed)
 {
     const struct rc_graph *g = r->c->links->g;

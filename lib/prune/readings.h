@@ -17,6 +17,9 @@ struct rci_readings {
 rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
                               rc_dataset *d, uint64_t images, uint64_t batch, uint64_t seed);
 void rci_readings_destroy(struct rci_readings *r);
+/* Is every group that may be cut read by such a layer, and none too large? protect: [n_groups]
+ * groups that stay whole. */
+bool rci_readings_cover(const struct rci_coupling *c, const bool *protect);
 /* by_index: [channels of the member's axis]; false in *scored: the member is no such layer. */
 rc_status rci_readings_score(const struct rci_readings *r, const struct rci_criterion *criterion,
                              const void *params, const struct rci_member *m, double *by_index,

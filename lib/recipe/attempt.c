@@ -47,6 +47,8 @@ static rc_status prune(struct rci_run *run, const struct rci_prune_step *p, cons
     o.min_channels = (uint64_t) p->min_channels;
     o.criterion = p->criterion;
     o.allocation = p->allocation;
+    o.reduction = p->reduction;
+    o.normalizer = p->normalizer;
     o.repair = p->repair;
     o.dataset = run->o->train;
     RC_TRY(rc_pruner_new(&pruner, from, &o));
@@ -89,10 +91,12 @@ static rc_status train(struct rci_run *run, const struct rci_train_step *t, rc_g
     o.rate = t->rate;
     o.optimizer = t->optimizer;
     o.augmentation = t->augmentation;
+    o.loss = t->loss;
     o.progress = on_train;
     o.progress_user = run;
     d.temperature = t->temperature;
     d.alpha = t->alpha;
+    d.loss = t->distill_loss;
     if (run->o->folder) {
         checkpoint =
             rci_format(run->ctx, "%s/step-%u-attempt-%u.ckpt", run->o->folder, index, run->attempt);
@@ -126,7 +130,7 @@ static rc_status calibrate(struct rci_run *run, const struct rci_quantize_step *
               (q->epochs ? RC_QUANTIZE_QAT : 0);
     rc_status st = rc_quantizer_new(&quantizer, from, &o);
     if (st == RC_OK)
-        st = rc_quantizer_calibrate(quantizer, run->o->train);
+        st = rc_quantizer_calibrate(quantizer, run->o->calib);
     if (st == RC_OK && run->o->table)
         st = rc_quantizer_save_table(quantizer, run->o->table, RC_TABLE_JSON);
     if (st == RC_OK)

@@ -5,7 +5,7 @@
 
 static const char default_text[] =
     "{ \"schema\": 1, \"steps\": [\n"
-    "  { \"step\": \"prune\", \"macs\": 0.6, \"criterion\": \"l2\", \"retries\": 2 },\n"
+    "  { \"step\": \"prune\", \"macs\": 0.6, \"retries\": 2 },\n"
     "  { \"step\": \"train\", \"epochs\": 5, \"lr\": 0.01, \"rate\": \"cosine\",\n"
     "    \"augmentation\": \"crop+flip\", \"distill\": true },\n"
     "  { \"step\": \"quantize\", \"observer\": \"mse\", \"images\": 512 } ] }\n";
@@ -19,9 +19,9 @@ static rc_status read_prune(struct rci_prune_step *p, const struct rci_json_valu
 {
     static const char *const keys[] = {"step",       "macs",         "parameters", "ratio",
                                        "round_to",   "min_channels", "retries",    "criterion",
-                                       "allocation", "repair",       NULL};
+                                       "allocation", "reduction",    "normalizer", "repair",
+                                       NULL};
     p->retries = 2;
-    p->repair = "bn";
     RC_TRY(rci_json_only_keys(v, keys, "prune step"));
     RC_TRY(rci_json_read_number(v, "macs", 0.01, 1, &p->macs));
     RC_TRY(rci_json_read_number(v, "parameters", 0.01, 1, &p->parameters));
@@ -31,6 +31,8 @@ static rc_status read_prune(struct rci_prune_step *p, const struct rci_json_valu
     RC_TRY(rci_json_read_integer(v, "retries", 0, 8, &p->retries));
     RC_TRY(rci_json_read_text(v, "criterion", &p->criterion));
     RC_TRY(rci_json_read_text(v, "allocation", &p->allocation));
+    RC_TRY(rci_json_read_text(v, "reduction", &p->reduction));
+    RC_TRY(rci_json_read_text(v, "normalizer", &p->normalizer));
     RC_TRY(rci_json_read_text(v, "repair", &p->repair));
     if (p->macs == 0 && p->parameters == 0 && p->ratio == 0)
         p->macs = 0.6;
@@ -41,7 +43,8 @@ static rc_status read_train(struct rci_train_step *t, const struct rci_json_valu
 {
     static const char *const keys[] = {"step",      "epochs",       "batch",   "images", "replays",
                                        "lr",        "temperature",  "alpha",   "ema",    "rate",
-                                       "optimizer", "augmentation", "distill", NULL};
+                                       "optimizer", "augmentation", "distill", "distill_loss",
+                                       "loss",      NULL};
     t->epochs = 5;
     t->lr = 0.01;
     t->augmentation = "crop+flip";
@@ -58,7 +61,12 @@ static rc_status read_train(struct rci_train_step *t, const struct rci_json_valu
     RC_TRY(rci_json_read_text(v, "rate", &t->rate));
     RC_TRY(rci_json_read_text(v, "optimizer", &t->optimizer));
     RC_TRY(rci_json_read_text(v, "augmentation", &t->augmentation));
+    RC_TRY(rci_json_read_text(v, "loss", &t->loss));
+    RC_TRY(rci_json_read_text(v, "distill_loss", &t->distill_loss));
     RC_TRY(rci_json_read_bool(v, "distill", &t->distill));
+    if (t->distill ? t->loss != NULL : t->distill_loss != NULL)
+        return rci_fail(RC_ERR_FORMAT, "recipe: \"%s\" is not used with \"distill\": %s",
+                        t->distill ? "loss" : "distill_loss", t->distill ? "true" : "false");
     if (!t->augmentation[0])
         t->augmentation = NULL;
     return RC_OK;

@@ -17,12 +17,12 @@ enum rci_step_kind { RC_STEP_FUSE = 1, RC_STEP_PRUNE, RC_STEP_TRAIN, RC_STEP_QUA
 struct rci_prune_step {
     double macs, parameters, ratio;
     int64_t round_to, min_channels, retries;
-    const char *criterion, *allocation, *repair;
+    const char *criterion, *allocation, *reduction, *normalizer, *repair;
 };
 struct rci_train_step {
     int64_t epochs, batch, images, replays;
     double lr, temperature, alpha, ema;
-    const char *rate, *optimizer, *augmentation;
+    const char *rate, *optimizer, *augmentation, *loss, *distill_loss;
     bool distill;
 };
 struct rci_quantize_step {

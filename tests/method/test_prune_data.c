@@ -119,6 +119,59 @@ static double accuracy(const rc_graph *g, rc_dataset *d)
     return e.top1;
 }
 
+/* Scores and answers of a pruner made with `o`; the caller frees the graph. */
+static rc_graph *cut_with(const rc_graph *g, const rc_pruner_options *o, double score[4])
+{
+    rc_pruner *p;
+    rc_graph *out;
+    const double *s;
+    uint64_t n;
+    OK(rc_pruner_new(&p, g, o));
+    OK(rc_pruner_get_scores(p, 0, &s, &n));
+    assert_true(n >= 4);
+    memcpy(score, s, 4 * sizeof(*score));
+    OK(rc_pruner_apply(p, &out, NULL));
+    rc_pruner_free(&p);
+    return out;
+}
+
+/* Options without names do what the named ones do. */
+static void default_is(const rc_graph *g, rc_dataset *d, const char *criterion, const char *repair)
+{
+    double by_default[4], by_name[4];
+    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    o.macs = 0.6;
+    o.dataset = d;
+    rc_graph *a = cut_with(g, &o, by_default);
+    o.criterion = criterion;
+    o.repair = repair;
+    rc_graph *b = cut_with(g, &o, by_name);
+    assert_memory_equal(by_default, by_name, sizeof(by_name));
+    assert_true(net_difference(a, b, 4) == 0);
+    rc_graph_free(&a);
+    rc_graph_free(&b);
+}
+
+static void default_is_the_best_that_data_allow(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    rc_dataset *d = noise_images(c, IMAGES, 2, 6);
+    struct net n = small_net(c);
+    default_is(n.g, d, "block-obs", "least-squares");
+    default_is(n.g, NULL, "l2", "none");
+    rci_graph_destroy(n.g);
+    struct net grouped = net_new(c); /* block-obs cannot look at its reader */
+    rci_id x = net_input(&grouped, 2, 6, 6);
+    x = net_cbr(&grouped, "a", x, (struct net_conv){.out = 8, .k = 3});
+    x = net_cbr(&grouped, "b", x, (struct net_conv){.out = 8, .k = 3, .group = 8});
+    net_done(&grouped, net_conv(&grouped, "c", x, (struct net_conv){.out = 8, .k = 1, .group = 2}));
+    default_is(grouped.g, d, "l2", "least-squares");
+    rci_graph_destroy(grouped.g);
+    rc_dataset_free(&d);
+    test_context_done(c);
+}
+
 /* ResNet-20 at 0.6 of its multiply-adds. */
 static void repairs_bring_accuracy_back(void **state)
 {
@@ -172,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(criteria_see_all_images),
         cmocka_unit_test(images_of_another_size_are_refused),
+        cmocka_unit_test(default_is_the_best_that_data_allow),
         cmocka_unit_test(repairs_bring_accuracy_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

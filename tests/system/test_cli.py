@@ -30,7 +30,15 @@ def run_json(*args, code=0, env=None):
     return json.loads(run(*args, '--json', '-q', code=code, env=env).stdout)
 
 
-def write_idx(folder, n_train=600, n_test=200):
+def held_out(n):
+    """Numbers of the training images that are "calib" when there are n."""
+    import rescomp
+    every = np.arange(n)
+    calib = rescomp.Dataset.from_arrays(np.zeros((n, 1, 1, 1), np.uint8), every, split='calib')
+    return calib.read(0, n // 10)[1]
+
+
+def write_idx(folder, n_train=600, n_test=200, invert_held_out=False):
     """A learnable data set in MNIST's layout: the class is where the bright square is."""
     rng = np.random.default_rng(1)
     for name, n in (('train', n_train), ('t10k', n_test)):
@@ -38,6 +46,8 @@ def write_idx(folder, n_train=600, n_test=200):
         images = rng.integers(0, 60, (n, 16, 16)).astype(np.uint8)
         for i, k in enumerate(labels):
             images[i, 8 * (k // 2) + 1:8 * (k // 2) + 7, 8 * (k % 2) + 1:8 * (k % 2) + 7] += 150
+        if invert_held_out and name == 'train':
+            images[held_out(n)] = 255 - images[held_out(n)]
         with gzip.open(folder / f'{name}-images-idx3-ubyte.gz', 'wb') as f:
             f.write(struct.pack('>IIII', 0x803, n, 16, 16) + images.tobytes())
         with gzip.open(folder / f'{name}-labels-idx1-ubyte.gz', 'wb') as f:
@@ -172,8 +182,68 @@ class Cli(unittest.TestCase):
         self.assertLessEqual(r['after']['macs'], 0.6 * r['before']['macs'])
         self.assertGreater(r['after']['top1'], 90)
         self.assertEqual([s['name'] for s in r['steps']], ['prune', 'train'])
-        out = run('prune', self.model, '--dry-run', '--macs', 0.6).stdout
-        self.assertIn('plan: multiply-adds', out)
+        r = run('prune', self.model, '--dry-run', '--macs', 0.6)
+        self.assertIn('plan: multiply-adds', r.stdout)
+        self.assertIn('without --data channels are chosen by their weights', r.stderr)
+
+    def prune_plan(self, *options):
+        return run('prune', self.model, '--dry-run', '--macs', 0.6, '--data', self.data, *options).stdout
+
+    def test_prune_defaults_to_the_best_and_takes_every_method(self):
+        self.assertEqual(self.prune_plan(), self.prune_plan('--criterion', 'block-obs', '--repair', 'least-squares'))
+        self.assertEqual(self.prune_plan('--criterion', 'l2'),
+                         self.prune_plan('--criterion', 'l2', '--reduction', 'mean', '--normalizer', 'max'))
+        plans = {self.prune_plan('--criterion', 'l2', '--normalizer', n, '--reduction', r)
+                 for n, r in (('max', 'mean'), ('none', 'mean'), ('none', 'sum'))}
+        self.assertGreater(len(plans), 1)
+        self.assertIn('no normalizer named "maxx"',
+                      run('prune', self.model, '--dry-run', '--normalizer', 'maxx', code=2).stderr)
+
+    def test_distillation_losses_are_chosen_by_name(self):
+        common = ['train', self.model, '-o', self.d / 'taught.onnx', '--data', self.data, '--epochs', 1, '--batch', 32,
+                  '--augment', 'none']
+        loss = {spec: run_json(*common, '--teacher', self.model, '--distill-loss', spec)['train_loss']
+                for spec in ('hinton', 'logits-mse', 'logits-mse:alpha=0.1')}
+        self.assertEqual(len(set(loss.values())), 3)
+        for options, message in ((['--distill-loss', 'hinton'], '--distill-loss needs --teacher'),
+                                 (['--teacher', self.model, '--loss', 'mse'], 'takes --distill-loss'),
+                                 (['--keep-best', '--all-images'], 'not with --all-images')):
+            self.assertIn(message, run(*common, *options, code=2).stderr)
+
+    def test_split_is_only_offered_where_it_is_honoured(self):
+        images = {s: run_json('eval', self.model, '--data', self.data, '--split', s)['images']
+                  for s in ('train', 'calib', 'test')}
+        self.assertEqual(images, {'train': 600, 'calib': 60, 'test': 200})
+        for verb in ('train', 'prune', 'quantize', 'compress'):
+            r = run(verb, self.model, '-o', self.d / 'n.onnx', '--data', self.data, '--split', 'test', code=2)
+            self.assertIn('unknown option --split', r.stderr)
+        differ = {s: run_json('compare', self.model, self.fresh, '--data', self.data, '--split', s)['max_abs']
+                  for s in ('train', 'calib')}
+        self.assertNotEqual(differ['train'], differ['calib'])
+
+    def test_calibration_looks_at_held_out_images_only(self):
+        """Held-out training images are inverted here, so whoever looks at them shows it."""
+        first, second = self.d / 'a', self.d / 'b'
+        for folder in (first, second):
+            folder.mkdir()
+        write_idx(first)
+        write_idx(second, invert_held_out=True)
+        table = {}
+        for folder in (first, second):
+            run('quantize', self.model, '-o', folder / 'q.onnx', '--data', f'idx:{folder}', '--observer', 'minmax',
+                '--table', folder / 't.json')
+            table[folder] = json.loads((folder / 't.json').read_text())
+            self.assertEqual(table[folder]['images'], 60)
+        self.assertNotEqual(table[first]['tensors'], table[second]['tensors'])
+        # neither training nor pruning sees them
+        for verb, options in (('train', ['--epochs', 1, '--batch', 32]), ('prune', ['--macs', 0.6])):
+            for folder in (first, second):
+                run(verb, self.model, '-o', folder / 'm.onnx', '--data', f'idx:{folder}', *options)
+            self.assertEqual((first / 'm.onnx').read_bytes(), (second / 'm.onnx').read_bytes(), verb)
+        for folder in (first, second):
+            run('train', self.model, '-o', folder / 'm.onnx', '--data', f'idx:{folder}', '--epochs', 1, '--batch', 32,
+                '--all-images')
+        self.assertNotEqual((first / 'm.onnx').read_bytes(), (second / 'm.onnx').read_bytes())
 
     def test_quantize_writes_table_and_smaller_file(self):
         r = run_json('quantize', self.model, '-o', self.d / 'int8.onnx', '--data', self.data, '--images', 128,
