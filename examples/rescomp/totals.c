@@ -65,7 +65,7 @@ void totals_table(const struct totals *b, const struct totals *a)
 {
     printf("%-16s %12s %12s\n", "", "before", "after");
     if (b->top1 >= 0 && a->top1 >= 0)
-        printf("%-16s %12.2f %12.2f %%    %+.2f points\n", "top-1", b->top1, a->top1,
+        printf("%-16s %12.2f %12.2f %%    %+.2f points\n", "top-1, test", b->top1, a->top1,
                a->top1 - b->top1);
     row("multiply-adds", (double) b->info.macs, (double) a->info.macs, "");
     row("parameters", (double) b->info.parameters, (double) a->info.parameters, "");

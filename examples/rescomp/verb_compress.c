@@ -14,7 +14,7 @@ static const struct option options[] = {
     {"latency", "R", "goal: fraction of the latency at batch 1"},
     {"target", "NAME", "cpu, mobile, fpga or mlu; default: cpu"},
     {"teacher", "MODEL", "to distil from; default: MODEL itself"},
-    {"report", "DIR", "write report.json, report.html and the calibration table there"},
+    {"report", "DIR", "write report.json, report.html and calibration.json (the table) there"},
     {"work", "DIR", "keep finished stages and checkpoints there; default: OUT.work with --resume"},
     {"resume", NULL, "continue an interrupted run"},
     {"print-recipe", NULL, "print the default recipe and end"},
@@ -135,6 +135,8 @@ static void print_result(const struct job *j, const char *missed)
     json_text("model", args_text(j->a, "o", ""));
     totals_json("before", &before);
     totals_json("after", &after);
+    json_real("calib_top1_before", j->result.before.calib_top1);
+    json_real("calib_top1_after", j->result.after.calib_top1);
     json_bool("goals_met", !missed);
     json_text("missed", missed ? missed : "");
     json_count("attempts", j->result.attempts);
@@ -168,12 +170,14 @@ static int compress_opened(struct job *j)
     if (!o.folder && o.resume)
         o.folder = j->work = join(out, ".work");
     if (folder)
-        o.table = j->table = join(out, ".table.json");
+        o.table = j->table = join(folder, "/calibration.json");
     o.report = j->report;
     o.progress = show;
     o.progress_user = (void *) a;
     j->result = (rc_compress_result) RC_COMPRESS_RESULT_INIT;
     rc_status st = describe(j);
+    if (st == RC_OK && folder)
+        st = rc_report_save(j->report, folder); /* a folder that cannot be made fails now */
     if (st == RC_OK)
         st = rc_compress(&j->out, j->graph, &o, &j->result);
     progress_end();

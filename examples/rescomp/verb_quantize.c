@@ -8,12 +8,13 @@ static const struct option options[] = {
     {"o", "OUT", "file to write (ONNX with QuantizeLinear and DequantizeLinear)"},
     {"observer", "METHOD", "see rescomp methods observer; default: mse"},
     {"round", "NAME", "nearest; default: nearest"},
-    {"weights", "B", "bits of weights, 2 to 8; default: 8"},
+    {"weights", "B", "bits of weights, 2 to 8 (stored in 8 all the same); default: 8"},
     {"acts", "B", "bits of activations; 8"},
     {"format", "NAME", "qdq; default: qdq"},
     {"target", "NAME", "cpu (uses this processor) or any (exact without VNNI: 7-bit weights)"},
     {"table", "FILE", "write the calibration table there; with --load-table read it instead"},
     {"table-format", "NAME", "json or tensorrt; default: json"},
+    {"tensorrt", "X.Y.Z", "release that --table-format tensorrt is for, 2 to 10; default: 8.6.1"},
     {"load-table", NULL, "take ranges from --table instead of calibrating"},
     {"no-bias-correction", NULL, "keep biases as they are"},
     {"per-tensor", NULL, "one scale per weight tensor"},
@@ -51,6 +52,7 @@ static int fill(const struct args *a, rc_quantizer_options *o, bool qat)
         code = tool_usage(a, "--target is \"%s\", allowed are cpu and any", target);
     o->observer = args_text(a, "observer", NULL);
     o->weight_bits = args_count(a, "weights", 0, 2, 8);
+    o->tensorrt = args_text(a, "tensorrt", NULL);
     /* with --epochs the option limits the images of training */
     o->images = qat ? 0 : args_count(a, "images", 0, 1, 1u << 30);
     o->flags |= args_flag(a, "per-tensor") ? RC_QUANTIZE_PER_TENSOR : 0;

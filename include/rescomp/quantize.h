@@ -41,11 +41,16 @@ typedef struct rc_quantizer_options {
                                 NULL: "mse". */
     uint64_t images;       /**< Images to calibrate on; 0: 512. */
     uint64_t batch;        /**< Images per step; 0: 64, less when activations are large. */
-    uint64_t weight_bits;  /**< Range 2..8; 0: 8. [bits] */
+    uint64_t weight_bits;  /**< Range 2..8; 0: 8. Fewer bits coarsen the grid that weights lie on;
+                                files and memory still take 8 per weight, and no kernel gets
+                                faster. [bits] */
     uint64_t flags;        /**< RC_QUANTIZE_*; 0: none. */
+    const char *tensorrt;  /**< Release of TensorRT that RC_TABLE_TENSORRT is written for, as in
+                                "10.3.0": TensorRT ignores a cache of another one. From 2 to 10,
+                                later ones have no caches; NULL: "8.6.1". */
 } rc_quantizer_options;
 
-#define RC_QUANTIZER_OPTIONS_INIT { sizeof(rc_quantizer_options), 0, 0, 0, 0, 0 }
+#define RC_QUANTIZER_OPTIONS_INIT { sizeof(rc_quantizer_options), 0, 0, 0, 0, 0, 0 }
 
 /**
  * Copy and fold @p graph and decide which values become integers.
@@ -81,7 +86,8 @@ RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, rc_dataset *dat
 /** Format of a table file. */
 typedef enum rc_table_format {
     RC_TABLE_JSON = 0,    /**< This library's own: types, ranges and thresholds. */
-    RC_TABLE_TENSORRT = 1 /**< TensorRT's calibration cache (text, up to version 10). */
+    RC_TABLE_TENSORRT = 1 /**< TensorRT's calibration cache (text). Written for the release that
+                               rc_quantizer_options.tensorrt names, read from any. */
 } rc_table_format;
 
 /**
@@ -96,7 +102,9 @@ RC_API rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const ch
  * Take ranges from a table instead of calibrating. Biases are not corrected.
  *
  * @param[in] format RC_TABLE_*. A JSON table may name no tensor that the graph does not quantize;
- *                   a TensorRT cache also lists others, which are skipped.
+ *                   a TensorRT cache also lists others, which are skipped. A scale of 0, as
+ *                   TensorRT writes for values that were never calibrated, is refused where the
+ *                   graph quantizes the tensor.
  * @return RC_OK; RC_ERR_ARG; RC_ERR_PATH, RC_ERR_IO; RC_ERR_FORMAT not a table, or a scale that
  *         is not positive and finite; RC_ERR_MODEL a tensor is unknown or missing; RC_ERR_MEMORY.
  * @since 0.1

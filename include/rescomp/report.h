@@ -14,7 +14,8 @@ RC_BEGIN
 /** Opaque. One thread at a time. */
 typedef struct rc_report rc_report;
 
-/** A state of the model. The first step added is "before", the last kept one "after". */
+/** A state of the model. The first step added is "before", the last kept one "after", unless
+ *  rc_report_set_summary() says otherwise. */
 typedef struct rc_report_step {
     size_t size;           /**< sizeof(rc_report_step), set by the INIT macro. */
     const char *name;      /**< Such as "prune"; must be set. Copied. */
@@ -27,9 +28,10 @@ typedef struct rc_report_step {
     double seconds;        /**< Time that the step took; 0: not known. [s] */
     uint64_t kept;         /**< 1: the run went on from here; 0: tried and given up. */
     const char *note;      /**< Free text; NULL: none. Copied. */
+    const char *top1_on;   /**< Images of top1, such as "test"; NULL: not said. Copied. */
 } rc_report_step;
 
-#define RC_REPORT_STEP_INIT { sizeof(rc_report_step), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_REPORT_STEP_INIT { sizeof(rc_report_step), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** @param[out] out   New report; NULL on failure. Release with rc_report_free().
  *  @param[in]  title Heading. Copied.
@@ -46,6 +48,13 @@ RC_API rc_status rc_report_set_fact(rc_report *report, const char *name, const c
 /** Add a step. @return RC_OK; RC_ERR_ARG no name, or a figure negative, not finite or out of range;
  *  RC_ERR_ABI; RC_ERR_MEMORY. @since 0.1 */
 RC_API rc_status rc_report_add_step(rc_report *report, const rc_report_step *step);
+
+/** Figures of "before" or "after" in place of those of the first and the last kept step: for what
+ *  is measured at the end only, such as accuracy on test images, and both latencies in one run.
+ *  @param[in] which RC_REPORT_BEFORE or RC_REPORT_AFTER. Replaces what an earlier call said.
+ *  @return as rc_report_add_step(). @since 0.1 */
+RC_API rc_status rc_report_set_summary(rc_report *report, int32_t which,
+                                       const rc_report_step *step);
 
 /** Compare the layers of two graphs: those with multiply-adds, matched by node name. Replaces what
  *  an earlier call said. The graphs are read during the call only.

@@ -3,7 +3,7 @@
 #include "data/batches.h"
 #include "quant/quantizer.h"
 
-RC_ABI_NO_TAIL(rc_quantizer_options, flags);
+RC_ABI_NO_TAIL(rc_quantizer_options, tensorrt);
 RC_ABI_NO_TAIL(rc_quantizer_entry, is_signed);
 
 static rc_status resolve(rc_quantizer_options *o, const rc_quantizer_options *caller)
@@ -24,6 +24,10 @@ static rc_status resolve(rc_quantizer_options *o, const rc_quantizer_options *ca
     if (o->weight_bits < 2 || o->weight_bits > 8)
         return rci_fail(RC_ERR_ARG, "weight_bits is %llu, allowed is 2..8",
                         (unsigned long long) o->weight_bits);
+    if (!o->tensorrt)
+        o->tensorrt = "8.6.1";
+    uint32_t version;
+    RC_TRY(rci_tensorrt_version(&version, o->tensorrt));
     if (o->flags & ~known)
         return rci_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
                         (unsigned long long) (o->flags & ~known));

@@ -1,7 +1,7 @@
 #include "report/report.h"
 #include "base/abi.h"
 
-RC_ABI_NO_TAIL(rc_report_step, note);
+RC_ABI_NO_TAIL(rc_report_step, top1_on);
 
 static rc_status check_report(const rc_report *report)
 {
@@ -36,16 +36,35 @@ rc_status rc_report_set_fact(rc_report *report, const char *name, const char *va
     return rci_report_put_fact(report, name, value);
 }
 
-rc_status rc_report_add_step(rc_report *report, const rc_report_step *step)
+static rc_status read_step(rc_report_step *s, const rc_report *report, const rc_report_step *step)
 {
-    rc_report_step s;
     RC_TRY(check_report(report));
     if (!step)
         return rci_fail(RC_ERR_ARG, "step is NULL");
-    RC_TRY(rci_abi_read(&s, sizeof(s), sizeof(s), step, "rc_report_step"));
-    if (!s.name)
-        return rci_fail(RC_ERR_ARG, "step.name is NULL");
+    RC_TRY(rci_abi_read(s, sizeof(*s), sizeof(*s), step, "rc_report_step"));
+    return s->name ? RC_OK : rci_fail(RC_ERR_ARG, "step.name is NULL");
+}
+
+static rc_status check_which(int32_t which)
+{
+    if (which == RC_REPORT_BEFORE || which == RC_REPORT_AFTER)
+        return RC_OK;
+    return rci_fail(RC_ERR_ARG, "which is %d, must be 0 or 1", (int) which);
+}
+
+rc_status rc_report_add_step(rc_report *report, const rc_report_step *step)
+{
+    rc_report_step s;
+    RC_TRY(read_step(&s, report, step));
     return rci_report_put_step(report, &s);
+}
+
+rc_status rc_report_set_summary(rc_report *report, int32_t which, const rc_report_step *step)
+{
+    rc_report_step s;
+    RC_TRY(read_step(&s, report, step));
+    RC_TRY(check_which(which));
+    return rci_report_put_summary(report, which, &s);
 }
 
 rc_status rc_report_set_layers(rc_report *report, const rc_graph *before, const rc_graph *after)
@@ -59,8 +78,7 @@ rc_status rc_report_set_layers(rc_report *report, const rc_graph *before, const 
 rc_status rc_report_set_times(rc_report *report, int32_t which, const rc_session *session)
 {
     RC_TRY(check_report(report));
-    if (which != RC_REPORT_BEFORE && which != RC_REPORT_AFTER)
-        return rci_fail(RC_ERR_ARG, "which is %d, must be 0 or 1", (int) which);
+    RC_TRY(check_which(which));
     if (!rci_session_valid(session))
         return rci_fail(RC_ERR_ARG, "session is NULL or was freed");
     return rci_report_put_times(report, which, session);

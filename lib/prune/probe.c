@@ -48,7 +48,7 @@ static rc_status compile(struct rci_probe *p, struct rci_probe_view *v, const st
                          const rci_id *out, uint32_t n_out)
 {
     struct rc_graph *part;
-    const struct rci_session_config o = {.batch = p->batch};
+    const struct rci_session_config o = {.batch = p->batch, .repeatable = true};
     RC_TRY(rci_graph_clone_shared(&part, g));
     rc_status st = rci_graph_set_outputs(part, out, n_out);
     if (st == RC_OK)

@@ -83,6 +83,7 @@ rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph 
     q->batch = o->batch;
     q->flags = o->flags;
     q->weight_bits = o->weight_bits;
+    (void) rci_tensorrt_version(&q->tensorrt, o->tensorrt); /* checked with the options */
     const rc_status st = quantizer_init(q, g, o);
     if (st == RC_OK)
         *out = q;

@@ -18,6 +18,7 @@ struct rc_quantizer {
     rci_id *entry; /* observed values in topological order */
     uint32_t n_entries;
     uint64_t images, batch, flags, weight_bits;
+    uint32_t tensorrt; /* version as caches have it, such as 8601 */
     uint64_t seen;  /* images of the last calibration; 0: from a table */
     bool ready;     /* the plan has scales */
     bool corrected; /* `bias` is in force */
@@ -40,7 +41,8 @@ rc_status rci_quantizer_freeze(const struct rc_graph *trained, struct rc_graph *
 
 rc_status rci_quantizer_write_table(const struct rc_quantizer *q, const char *path, int32_t format);
 rc_status rci_quantizer_read_table(struct rc_quantizer *q, const char *path, int32_t format);
-/* TensorRT's text cache. */
+/* TensorRT's text cache. "8.6.1" is version 8601, "10.14.1" is 101401. */
+rc_status rci_tensorrt_version(uint32_t *version, const char *text);
 rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b);
 rc_status rci_tensorrt_read(struct rc_quantizer *q, const char *text, size_t size, double *amax);
 

@@ -4,16 +4,46 @@
 #include "quant/quantizer.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A number and the dot behind it, if there is one; false: no number, or above `most`. */
+static bool version_part(const char **text, unsigned long most, unsigned long *out)
+{
+    char *end;
+    if (**text < '0' || **text > '9')
+        return false;
+    *out = strtoul(*text, &end, 10);
+    *text = *end == '.' ? end + 1 : end;
+    return *out <= most && (*end == '.' || !*end);
+}
+
+/* NV_TENSORRT_VERSION: major * 1000 + minor * 100 + patch up to 9, major * 10000 from 10 on. */
+rc_status rci_tensorrt_version(uint32_t *version, const char *text)
+{
+    unsigned long major = 0, minor = 0, patch = 0;
+    const char *at = text;
+    const bool ok = version_part(&at, 10, &major) && major >= 2 &&
+                    version_part(&at, major < 10 ? 9 : 99, &minor) &&
+                    version_part(&at, 99, &patch) && !*at;
+    *version = (uint32_t) (major * (major < 10 ? 1000 : 10000) + minor * 100 + patch);
+    if (ok)
+        return RC_OK;
+    return rci_fail(RC_ERR_ARG,
+                    "tensorrt is \"%s\", allowed are releases such as 8.6.1, from 2 to 10: later "
+                    "ones have no calibration caches",
+                    text);
+}
 
 rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b)
 {
     const char *algorithm =
         q->observer == &rci_observer_entropy ? "EntropyCalibration2" : "MinMaxCalibration";
-    RC_TRY(rci_buffer_printf(b, "TRT-8601-%s\n", algorithm));
+    RC_TRY(rci_buffer_printf(b, "TRT-%u-%s\n", (unsigned) q->tensorrt, algorithm));
     for (uint32_t i = 0; i < q->n_entries; i++) {
         const char *name = q->g->values[q->entry[i]].name;
-        const float scale = (float) (q->plan.value[q->entry[i]].amax / 127);
+        const double amax = q->plan.value[q->entry[i]].amax;
+        const float scale = amax > 0 ? (float) (amax / 127) : 1; /* only zeros were seen */
         uint32_t bits;
         memcpy(&bits, &scale, sizeof(bits));
         if (strchr(name, '\n'))
@@ -69,10 +99,10 @@ static rc_status read_line(struct rc_quantizer *q, const char *line, size_t n, u
     float scale;
     if (colon < 2 || !parse_bits(line + colon, n - colon, &scale))
         return rci_fail(RC_ERR_FORMAT, "line %u is not \"name: hex\"", number);
-    if (!isfinite(scale) || scale < 0)
-        return rci_fail(RC_ERR_FORMAT, "line %u: the scale is %g, must be finite and not negative",
-                        number, (double) scale);
     const uint32_t i = entry_named(q, line, colon - 1);
+    if (!isfinite(scale) || scale < 0 || (i != RC_NONE && scale == 0))
+        return rci_fail(RC_ERR_FORMAT, "line %u: the scale is %g, must be finite and above 0",
+                        number, (double) scale);
     if (i != RC_NONE)
         amax[i] = 127.0 * (double) scale;
     return RC_OK;

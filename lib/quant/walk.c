@@ -73,7 +73,10 @@ rc_status rci_quant_walk_start(struct rci_quant_walk *w, const struct rc_quantiz
     w->left = images < q->images ? images : q->images;
     w->batch = batch_for(q, g, observe, n_observe);
     const struct rci_session_config config = {
-        .batch = w->batch, .observe = observe, .n_observe = n_observe};
+        .batch = w->batch,
+                                              .observe = observe,
+                                              .n_observe = n_observe,
+                                              .repeatable = true};
     const rc_status st = walk_init(w, q, d, g, &config);
     if (st != RC_OK)
         rci_quant_walk_end(w);

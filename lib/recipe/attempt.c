@@ -123,20 +123,13 @@ static rc_status calibrate(struct rci_run *run, const struct rci_quantize_step *
                            const rc_graph *from, rc_graph **out)
 {
     rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
-    rc_quantizer *quantizer = NULL;
     o.observer = observer_for(q, run->attempt);
     o.images = (uint64_t) q->images;
     o.flags = run->target->quantize_flags | (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
               (q->epochs ? RC_QUANTIZE_QAT : 0);
-    rc_status st = rc_quantizer_new(&quantizer, from, &o);
-    if (st == RC_OK)
-        st = rc_quantizer_calibrate(quantizer, run->o->calib);
-    if (st == RC_OK && run->o->table)
-        st = rc_quantizer_save_table(quantizer, run->o->table, RC_TABLE_JSON);
-    if (st == RC_OK)
-        st = rc_quantizer_apply(quantizer, out);
-    rc_quantizer_free(&quantizer);
-    return st;
+    RC_TRY(rc_quantizer_new(&run->quantizer, from, &o));
+    RC_TRY(rc_quantizer_calibrate(run->quantizer, run->o->calib));
+    return rc_quantizer_apply(run->quantizer, out);
 }
 
 static rc_status quantize(struct rci_run *run, const struct rci_quantize_step *q,

@@ -50,23 +50,45 @@ rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, rc_comp
     return RC_OK;
 }
 
-rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
-                         bool kept, double seconds, const char *note)
+#define CALIB "held-out training images"
+
+static rc_report_step report_step(const char *name, const rc_compress_figures *f)
 {
-    if (!run->o->report)
-        return RC_OK;
     rc_report_step s = RC_REPORT_STEP_INIT;
     s.name = name;
-    s.top1 = f->calib_top1;
+    s.top1 = f->top1;
     s.median_ms = f->median_ms;
     s.file_bytes = f->file_bytes;
     s.weight_bytes = f->weight_bytes;
     s.macs = f->macs;
     s.parameters = f->parameters;
+    return s;
+}
+
+rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
+                         bool kept, double seconds, const char *note)
+{
+    if (!run->o->report)
+        return RC_OK;
+    rc_report_step s = report_step(name, f);
+    s.top1 = f->calib_top1;
+    s.top1_on = CALIB;
     s.seconds = seconds;
     s.kept = kept;
     s.note = note;
     return rc_report_add_step(run->o->report, &s);
+}
+
+rc_status rci_run_report_summary(struct rci_run *run)
+{
+    if (!run->o->report)
+        return RC_OK;
+    rc_report_step before = report_step("original", &run->before);
+    rc_report_step after = report_step("result", &run->now);
+    before.top1_on = after.top1_on = run->o->test ? "test images" : CALIB;
+    RC_TRY(rc_report_set_summary(run->o->report, RC_REPORT_BEFORE, &before));
+    RC_TRY(rc_report_set_summary(run->o->report, RC_REPORT_AFTER, &after));
+    return rc_report_set_layers(run->o->report, run->original, run->best);
 }
 
 void rci_run_show(const struct rci_run *run, const char *detail, double fraction)

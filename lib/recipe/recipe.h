@@ -75,6 +75,7 @@ struct rci_run {
     uint64_t stage_index, stages;
     uint32_t attempt; /* of the running stage, from 0 */
     bool gave_up;     /* a stage was given up */
+    rc_quantizer *quantizer; /* of the running attempt, for its table; NULL: none */
 };
 
 rc_status rci_run_all(struct rci_run *run);
@@ -90,6 +91,8 @@ rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
 rc_status rci_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1);
 rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
                         bool kept, double seconds, const char *note);
+/* Before and after as rc_compress() returns them, and the layers of both. */
+rc_status rci_run_report_summary(struct rci_run *run);
 void rci_run_show(const struct rci_run *run, const char *detail, double fraction);
 /* Finished stages on disk (resume.c). */
 rc_status rci_run_save_stage(struct rci_run *run, uint32_t stage);

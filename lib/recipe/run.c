@@ -43,6 +43,8 @@ static rc_status judge(struct rci_run *run, struct rc_graph **g, uint64_t began,
             (unsigned long long) f.file_bytes, f.median_ms, *kept ? "kept" : "not kept");
     if (!*kept)
         return RC_OK;
+    if (run->quantizer && run->o->table)
+        RC_TRY(rc_quantizer_save_table(run->quantizer, run->o->table, RC_TABLE_JSON));
     rc_graph_free(&run->best);
     run->best = *g;
     *g = NULL;
@@ -63,6 +65,7 @@ static rc_status run_stage(struct rci_run *run, const struct rci_stage *stage)
         if (st == RC_OK)
             st = judge(run, &g, began, &kept);
         rc_graph_free(&g);
+        rc_quantizer_free(&run->quantizer);
         RC_TRY(st);
         run->result.attempts++;
         if (!kept && !rci_stage_can_retry(run, stage))
@@ -88,8 +91,7 @@ static rc_status finish(struct rci_run *run)
         RC_TRY(rci_run_top1(run->o->test, run->original, &run->before.top1));
         RC_TRY(rci_run_top1(run->o->test, run->best, &run->now.top1));
     }
-    if (run->o->report)
-        RC_TRY(rc_report_set_layers(run->o->report, run->original, run->best));
+    RC_TRY(rci_run_report_summary(run));
     run->result.before = run->before;
     run->result.after = run->now;
     return RC_OK;

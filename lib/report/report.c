@@ -21,6 +21,13 @@ rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const 
     return RC_OK;
 }
 
+static void release_texts(rc_report_step *s)
+{
+    rci_release((char *) s->name);
+    rci_release((char *) s->note);
+    rci_release((char *) s->top1_on);
+}
+
 void rci_report_destroy(struct rc_report *r)
 {
     if (!r)
@@ -29,10 +36,10 @@ void rci_report_destroy(struct rc_report *r)
         rci_release(r->facts[i].name);
         rci_release(r->facts[i].value);
     }
-    for (uint32_t i = 0; i < r->n_steps; i++) {
-        rci_release((char *) r->steps[i].name);
-        rci_release((char *) r->steps[i].note);
-    }
+    for (uint32_t i = 0; i < r->n_steps; i++)
+        release_texts(&r->steps[i]);
+    for (uint32_t i = 0; i < 2; i++)
+        release_texts(&r->summary[i]);
     for (uint32_t i = 0; i < r->n_layers; i++) {
         rci_release(r->layers[i].name);
         rci_release(r->layers[i].op);
@@ -81,31 +88,54 @@ static rc_status check_figure(const char *step, const char *name, double v, doub
     return rci_fail(RC_ERR_ARG, "step \"%s\": %s is %g, must be 0..%g", step, name, v, max);
 }
 
-rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step)
+/* *out owns its texts. */
+static rc_status copy_step(rc_report_step *out, const struct rc_report *r,
+                           const rc_report_step *step)
 {
     rc_report_step s = *step;
     RC_TRY(check_figure(s.name, "top1", s.top1, 100));
     RC_TRY(check_figure(s.name, "median_ms", s.median_ms, 1e12));
     RC_TRY(check_figure(s.name, "seconds", s.seconds, 1e12));
-    RC_TRY(rci_grow(r->ctx, &r->steps, r->n_steps, &r->cap_steps, sizeof(s)));
     s.name = rci_strdup(r->ctx, step->name);
     s.note = rci_strdup(r->ctx, step->note ? step->note : "");
-    if (!s.name || !s.note) {
-        rci_release((char *) s.name);
-        rci_release((char *) s.note);
+    s.top1_on = rci_strdup(r->ctx, step->top1_on ? step->top1_on : "");
+    if (!s.name || !s.note || !s.top1_on) {
+        release_texts(&s);
         return RC_ERR_MEMORY;
     }
+    *out = s;
+    return RC_OK;
+}
+
+rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step)
+{
+    rc_report_step s;
+    RC_TRY(rci_grow(r->ctx, &r->steps, r->n_steps, &r->cap_steps, sizeof(s)));
+    RC_TRY(copy_step(&s, r, step));
     r->steps[r->n_steps++] = s;
+    return RC_OK;
+}
+
+rc_status rci_report_put_summary(struct rc_report *r, int32_t which, const rc_report_step *step)
+{
+    rc_report_step s;
+    RC_TRY(copy_step(&s, r, step));
+    release_texts(&r->summary[which]);
+    r->summary[which] = s;
     return RC_OK;
 }
 
 const rc_report_step *rci_report_before(const struct rc_report *r)
 {
+    if (r->summary[RC_REPORT_BEFORE].name)
+        return &r->summary[RC_REPORT_BEFORE];
     return r->n_steps ? &r->steps[0] : NULL;
 }
 
 const rc_report_step *rci_report_after(const struct rc_report *r)
 {
+    if (r->summary[RC_REPORT_AFTER].name)
+        return &r->summary[RC_REPORT_AFTER];
     for (uint32_t i = r->n_steps; i-- > 0;)
         if (r->steps[i].kept)
             return &r->steps[i];

@@ -23,7 +23,8 @@ struct rc_report {
     char *title;
     struct rci_report_fact *facts;
     uint32_t n_facts, cap_facts;
-    rc_report_step *steps; /* name and note owned */
+    rc_report_step *steps;     /* texts owned */
+    rc_report_step summary[2]; /* before, after; name NULL: what the steps say */
     uint32_t n_steps, cap_steps;
     struct rci_report_layer *layers;
     uint32_t n_layers, cap_layers, last_hit;
@@ -35,6 +36,7 @@ rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const 
 void rci_report_destroy(struct rc_report *r);
 rc_status rci_report_put_fact(struct rc_report *r, const char *name, const char *value);
 rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step);
+rc_status rci_report_put_summary(struct rc_report *r, int32_t which, const rc_report_step *step);
 rc_status rci_report_put_layers(struct rc_report *r, const struct rc_graph *before,
                                 const struct rc_graph *after);
 rc_status rci_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s);

@@ -96,6 +96,16 @@ static void write_change(struct rci_page *p, double before, double after, enum r
     rci_page_raw(p, "</td>");
 }
 
+/* Which images an accuracy is of. */
+static void write_images(struct rci_page *p, const rc_report_step *s)
+{
+    if (!s->top1_on[0])
+        return;
+    rci_page_raw(p, " (");
+    rci_page_text(p, s->top1_on);
+    rci_page_raw(p, ")");
+}
+
 static void write_summary(struct rci_page *p, const struct rc_report *r)
 {
     const rc_report_step *b = rci_report_before(r), *a = rci_report_after(r);
@@ -119,7 +129,10 @@ static void write_summary(struct rci_page *p, const struct rc_report *r)
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].before == 0 && rows[i].after == 0)
             continue;
-        rci_page_format(p, "<tr><td>%s</td><td>", rows[i].name);
+        rci_page_format(p, "<tr><td>%s", rows[i].name);
+        if (rows[i].unit == RC_UNIT_PERCENT)
+            write_images(p, a);
+        rci_page_raw(p, "</td><td>");
         rci_page_figure(p, rows[i].before, rows[i].unit);
         rci_page_raw(p, "</td><td>");
         rci_page_figure(p, rows[i].after, rows[i].unit);
@@ -143,7 +156,10 @@ static void write_steps(struct rci_page *p, const struct rc_report *r)
         return;
     rci_page_raw(p,
                  "<section><h2>Steps</h2>\n<div class=\"scroll\"><table><thead><tr><th>#</th>"
-                 "<th class=\"left\">Step</th><th>Top-1</th><th>Latency</th><th>File</th>"
+                 "<th class=\"left\">Step</th><th>Top-1");
+    write_images(p, &r->steps[0]);
+    rci_page_raw(p,
+                 "</th><th>Latency</th><th>File</th>"
                  "<th>Multiply-adds</th><th>Parameters</th><th>Took</th>"
                  "<th class=\"left\">Kept</th><th class=\"left\">Note</th></tr></thead><tbody>\n");
     for (uint32_t i = 0; i < r->n_steps; i++) {

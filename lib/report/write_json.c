@@ -21,6 +21,10 @@ static void put_real(struct rci_json_writer *w, const char *key, double v)
 static void put_figures(struct rci_json_writer *w, const rc_report_step *s)
 {
     put_real(w, "top1", s->top1);
+    if (s->top1_on[0])
+        rci_json_put_text(w, "top1_on", s->top1_on);
+    else
+        rci_json_put_null(w, "top1_on");
     put_real(w, "median_ms", s->median_ms);
     put_count(w, "parameters", s->parameters);
     put_count(w, "macs", s->macs);

@@ -7,6 +7,10 @@
 
 #include "io/onnx.h"
 
+static const char zeros[] = "{\"format\":\"rescomp.calibration\",\"version\":1,\"tensors\":{"
+                            "\"a: b (1)\":{\"type\":\"s8\",\"amax\":0},"
+                            "\"r_output_0\":{\"type\":\"u8\",\"amax\":4}}}";
+
 static struct rci_bytes bytes_of(rc_quantizer *q)
 {
     struct rc_graph *g;
@@ -82,10 +86,12 @@ static void tensorrt_caches_follow_their_rules(void **state)
     assert_true(fabs(e.amax - 127 * 0.0078759379) < 1e-6 && e.is_signed);
     OK(rc_quantizer_entry_at(q, 1, &e));
     assert_true(e.amax == 127 * 0.03125 && !e.is_signed);
-    read_trt(q, folder, "TRT-1-MinMaxCalibration\na: b (1): 0\nr_output_0: 3d000000\n", RC_OK,
-             NULL);
+    read_trt(q, folder, "TRT-101401-MinMaxCalibration\na: b (1): 1\nr_output_0: 3d000000\nz: 0\n",
+             RC_OK, NULL); /* zeros of values that the graph does not quantize say nothing */
     OK(rc_quantizer_entry_at(q, 0, &e));
-    assert_true(e.amax == 0 && e.scale == 1);
+    assert_true(e.amax > 0);
+    read_trt(q, folder, "TRT-1-MinMaxCalibration\na: b (1): 0\nr_output_0: 3d000000\n",
+             RC_ERR_FORMAT, "line 2: the scale is 0, must be finite and above 0");
     read_trt(q, folder, "a: b (1): 3c010a14\n", RC_ERR_FORMAT, "TRT-");
     read_trt(q, folder, "", RC_ERR_FORMAT, "TRT-");
     read_trt(q, folder, "TRT-1-x\na: b (1): 7f800000\n", RC_ERR_FORMAT, "line 2: the scale is inf");
@@ -97,6 +103,52 @@ static void tensorrt_caches_follow_their_rules(void **state)
     rc_quantizer_free(&q);
     rc_graph_free(&g);
     scratch_remove(folder);
+    test_context_done(c);
+}
+
+/* The first line of a cache written for TensorRT `release` by `observer`. */
+static void header_is(const struct rc_graph *g, const char *observer, const char *release,
+                      const char *want)
+{
+    struct rc_context *c = g->ctx;
+    const char *folder = scratch_folder();
+    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantizer *q;
+    struct rci_bytes file;
+    o.observer = observer;
+    o.tensorrt = release;
+    OK(rc_quantizer_new(&q, g, &o));
+    const char *path = scratch_path(folder, "cache");
+    const char *table = scratch_write(folder, "t.json", zeros, strlen(zeros));
+    OK(rc_quantizer_load_table(q, table, RC_TABLE_JSON));
+    OK(rc_quantizer_save_table(q, path, RC_TABLE_TENSORRT));
+    OK(rci_file_read(c, path, 4096, &file));
+    assert_true(file.size > strlen(want) && !memcmp(file.data, want, strlen(want)));
+    rci_release(file.data);
+    /* a value that was always 0 has a positive scale, so what is written can be read */
+    OK(rc_quantizer_load_table(q, path, RC_TABLE_TENSORRT));
+    rc_quantizer_free(&q);
+    scratch_remove(folder);
+}
+
+static void tensorrt_caches_are_written_for_the_release_asked_for(void **state)
+{
+    (void) state;
+    static const char *const bad[] = {"11.0.0", "1.9.9", "8", "8.6", "8.6.1.2", "8.10.0",
+                                      "8.6.x",  "v8",    "",  "10.3.100"};
+    struct rc_context *c = test_context();
+    struct rc_graph *g = quant_two_convs(c, (float[]){1, 2}, (float[]){0, 1});
+    header_is(g, "mse", NULL, "TRT-8601-MinMaxCalibration\n");
+    header_is(g, "entropy", "8.2.5", "TRT-8205-EntropyCalibration2\n");
+    header_is(g, "minmax", "7.1.3", "TRT-7103-MinMaxCalibration\n");
+    header_is(g, "minmax", "10.14.1", "TRT-101401-MinMaxCalibration\n");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+        rc_quantizer *q;
+        o.tensorrt = bad[i];
+        REFUSED(rc_quantizer_new(&q, g, &o), RC_ERR_ARG, "no calibration caches");
+    }
+    rc_graph_free(&g);
     test_context_done(c);
 }
 
@@ -146,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_give_back_the_same_graph),
         cmocka_unit_test(tensorrt_caches_follow_their_rules),
+        cmocka_unit_test(tensorrt_caches_are_written_for_the_release_asked_for),
         cmocka_unit_test(json_tables_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

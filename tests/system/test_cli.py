@@ -256,7 +256,14 @@ class Cli(unittest.TestCase):
         trt = self.d / 'cache.txt'
         run('quantize', self.model, '-o', self.d / 'again.onnx', '--data', self.data, '--images', 64, '--table', trt,
             '--table-format', 'tensorrt')
-        self.assertTrue(trt.read_text().startswith('TRT-'))
+        self.assertTrue(trt.read_text().startswith('TRT-8601-'))
+        run('quantize', self.model, '-o', self.d / 'again.onnx', '--data', self.data, '--images', 64, '--table', trt,
+            '--table-format', 'tensorrt', '--tensorrt', '10.3.0', '--weights', 4)
+        self.assertTrue(trt.read_text().startswith('TRT-100300-'))
+        four, eight = (run_json('inspect', self.d / name)['weight_bytes'] for name in ('again.onnx', 'int8.onnx'))
+        self.assertEqual(four, eight)  # fewer bits coarsen the grid, a weight still takes a byte
+        self.assertIn('tensorrt is "11.0.0"', run('quantize', self.model, '-o', self.d / 'again.onnx', '--data', self.data,
+                                                  '--tensorrt', '11.0.0', code=2).stderr)
 
     def test_integer_layers_may_run_in_f32(self):
         int8 = self.d / 'mixed.onnx'
@@ -286,7 +293,17 @@ class Cli(unittest.TestCase):
                      '--max-drop', 5, '--report', self.d / 'report', '--work', self.d / 'work')
         self.assertTrue(r['goals_met'])
         self.assertLess(r['after']['weight_bytes'], 0.3 * r['before']['weight_bytes'])
-        self.assertEqual(len(json.loads((self.d / 'report/report.json').read_text())['steps']), 3)
+        report = json.loads((self.d / 'report/report.json').read_text())
+        self.assertEqual(len(report['steps']), 3)
+        for key in ('before', 'after'):  # what the command prints, and the steps say of which images they are
+            for figure in ('top1', 'median_ms', 'macs', 'file_bytes'):
+                self.assertAlmostEqual(report[key][figure], r[key][figure], places=6)
+            self.assertEqual(report[key]['top1_on'], 'test images')
+        self.assertEqual({s['top1_on'] for s in report['steps']}, {'held-out training images'})
+        self.assertAlmostEqual(report['steps'][0]['top1'], r['calib_top1_before'], places=6)
+        table = json.loads((self.d / 'report/calibration.json').read_text())
+        self.assertEqual(table['images'], 60)
+        self.assertTrue(table['tensors'])
         self.assertIn('<svg', (self.d / 'report/report.html').read_text())
         e = run_json('eval', self.d / 'small.onnx', '--data', self.data)
         self.assertAlmostEqual(e['top1'], r['after']['top1'], places=6)
@@ -302,6 +319,14 @@ class Cli(unittest.TestCase):
         self.assertFalse(r['goals_met'])
         self.assertIn('the goal was 0.010', r['missed'])
         run('eval', self.d / 'goal.onnx', '--data', self.data)
+        # a rounding that was given up leaves no table
+        bad = [{'step': 'quantize', 'images': 64, 'epochs': 1, 'lr': 10}]
+        recipe.write_text(json.dumps({'steps': bad}))
+        r = run_json('compress', self.model, '-o', self.d / 'goal.onnx', '--data', self.data, '--recipe', recipe,
+                     '--max-drop', 0.5, '--report', self.d / 'no-table', code=1)
+        self.assertEqual(r['after']['macs'], r['before']['macs'])
+        self.assertFalse((self.d / 'no-table/calibration.json').exists())
+        self.assertTrue((self.d / 'no-table/report.json').exists())
 
     def test_wrong_recipes_are_named(self):
         bad = self.d / 'bad.json'

@@ -88,6 +88,39 @@ static void json_has_every_figure(void **state)
     assert_null(r);
 }
 
+static void summary_takes_the_place_of_first_and_last_step(void **state)
+{
+    (void) state;
+    const char *text;
+    struct rci_json *j;
+    rc_report *r = example("prune");
+    rc_report_step s = RC_REPORT_STEP_INIT;
+    REFUSED(rc_report_set_summary(r, RC_REPORT_AFTER, &s), RC_ERR_ARG, "step.name is NULL");
+    s.name = "result";
+    REFUSED(rc_report_set_summary(r, 2, &s), RC_ERR_ARG, "which is 2");
+    s.top1 = 50;
+    s.top1_on = "other images";
+    OK(rc_report_set_summary(r, RC_REPORT_AFTER, &s));
+    s.top1 = 89.5;
+    s.top1_on = "test <images>";
+    OK(rc_report_set_summary(r, RC_REPORT_AFTER, &s)); /* replaces the one before */
+    OK(rc_report_json(r, &text));
+    OK(rci_json_parse(&j, context, text, strlen(text), "report"));
+    const struct rci_json_value *root = rci_json_root(j), *after = rci_json_get(root, "after");
+    assert_string_equal(rci_json_get(after, "step")->text, "result");
+    assert_true(rci_json_get(after, "top1")->number == 89.5);
+    assert_string_equal(rci_json_get(after, "top1_on")->text, "test <images>");
+    const struct rci_json_value *before = rci_json_get(root, "before");
+    assert_true(rci_json_get(before, "top1")->number == 91.73);
+    assert_int_equal(rci_json_get(before, "top1_on")->type, RC_JSON_NULL);
+    assert_int_equal(rci_json_get(root, "steps")->count, 3);
+    rci_json_free(&j);
+    OK(rc_report_html(r, &text));
+    assert_non_null(strstr(text, "Top-1 accuracy (test &lt;images&gt;)"));
+    assert_null(strstr(text, "other images"));
+    rc_report_free(&r);
+}
+
 static void empty_report_is_whole(void **state)
 {
     (void) state;
@@ -210,6 +243,8 @@ static rc_status fill(rc_context *c)
     if (st == RC_OK)
         st = rc_report_add_step(r, &step);
     if (st == RC_OK)
+        st = rc_report_set_summary(r, RC_REPORT_BEFORE, &step);
+    if (st == RC_OK)
         st = rc_report_json(r, &text);
     if (st == RC_OK)
         st = rc_report_html(r, &text);
@@ -250,7 +285,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(json_has_every_figure),     T(empty_report_is_whole),
+        T(json_has_every_figure),     T(summary_takes_the_place_of_first_and_last_step),
+        T(empty_report_is_whole),
         T(wrong_figures_are_refused), T(page_is_xml_with_everything_in_it),
         T(times_need_layers),         T(any_memory_cap_fails_cleanly),
     };

@@ -351,7 +351,8 @@ class PruneResult(Struct):
 
 
 class QuantizerOptions(Struct):
-    _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U)]
+    _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U),
+                ("tensorrt", S)]
 
 
 class QuantizerEntry(Struct):
@@ -372,7 +373,7 @@ class ParameterInfo(Struct):
 
 class ReportStep(Struct):
     _fields_ = [SIZE, ("name", S), ("top1", D), ("median_ms", D), ("file_bytes", U), ("weight_bytes", U),
-                ("macs", U), ("parameters", U), ("seconds", D), ("kept", U), ("note", S)]
+                ("macs", U), ("parameters", U), ("seconds", D), ("kept", U), ("note", S), ("top1_on", S)]
 
 
 class CompressProgress(Struct):
@@ -473,6 +474,7 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_report_free": (None, [_out]),
     "rc_report_set_fact": (STATUS, [P, S, S]),
     "rc_report_add_step": (STATUS, [P, _ref(ReportStep)]),
+    "rc_report_set_summary": (STATUS, [P, _int, _ref(ReportStep)]),
     "rc_report_set_layers": (STATUS, [P, P, P]),
     "rc_report_set_times": (STATUS, [P, _int, P]),
     "rc_report_json": (STATUS, [P, _ref(S)]),

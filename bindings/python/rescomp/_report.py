@@ -10,6 +10,17 @@ from ._ffi import lib
 from ._handle import Handle
 
 
+def _step(name: str, *, graph: Optional[Graph] = None, top1: float = 0.0, median_ms: float = 0.0,
+          file_bytes: int = 0, weight_bytes: int = 0, macs: int = 0, parameters: int = 0, seconds: float = 0.0,
+          kept: bool = True, note: Optional[str] = None, top1_on: Optional[str] = None) -> _ffi.ReportStep:
+    info = graph.info() if graph is not None else {}
+    return _ffi.ReportStep(
+        name=name, top1=top1, median_ms=median_ms, file_bytes=file_bytes,
+        weight_bytes=weight_bytes or info.get("weight_bytes", 0), macs=macs or info.get("macs", 0),
+        parameters=parameters or info.get("parameters", 0), seconds=seconds, kept=int(kept), note=note,
+        top1_on=top1_on)
+
+
 class Report(Handle):
     """Steps of a run, before and after, and layers."""
 
@@ -26,13 +37,20 @@ class Report(Handle):
 
     def add_step(self, name: str, *, graph: Optional[Graph] = None, top1: float = 0.0, median_ms: float = 0.0,
                  file_bytes: int = 0, weight_bytes: int = 0, macs: int = 0, parameters: int = 0,
-                 seconds: float = 0.0, kept: bool = True, note: Optional[str] = None) -> None:
-        """Add a state of the model; `graph` fills in weight_bytes, macs and parameters."""
-        info = graph.info() if graph is not None else {}
-        lib.rc_report_add_step(self._h, _ffi.ReportStep(
-            name=name, top1=top1, median_ms=median_ms, file_bytes=file_bytes,
-            weight_bytes=weight_bytes or info.get("weight_bytes", 0), macs=macs or info.get("macs", 0),
-            parameters=parameters or info.get("parameters", 0), seconds=seconds, kept=int(kept), note=note))
+                 seconds: float = 0.0, kept: bool = True, note: Optional[str] = None,
+                 top1_on: Optional[str] = None) -> None:
+        """Add a state of the model; `graph` fills in weight_bytes, macs and parameters. `top1_on` says which
+        images top1 is of."""
+        lib.rc_report_add_step(self._h, _step(
+            name, graph=graph, top1=top1, median_ms=median_ms, file_bytes=file_bytes, weight_bytes=weight_bytes,
+            macs=macs, parameters=parameters, seconds=seconds, kept=kept, note=note, top1_on=top1_on))
+
+    def set_summary(self, *, before: Optional[dict[str, Any]] = None, after: Optional[dict[str, Any]] = None) -> None:
+        """Figures of "before" and "after" in place of the first and the last kept step's: dicts with the
+        arguments of add_step()."""
+        for which, figures in enumerate((before, after)):
+            if figures is not None:
+                lib.rc_report_set_summary(self._h, which, _step(**{"name": ("before", "after")[which], **figures}))
 
     def set_layers(self, before: Graph, after: Graph) -> None:
         """Compare the layers of two graphs, matched by node name."""
