@@ -164,6 +164,28 @@ static void integers_stay_unless_asked(void **state)
     qnet_flags = 0;
 }
 
+/* Weights that are safe in pairs, at their bounds: oneDNN's kernels add products of neighbours in
+ * 16 bits where the processor has no VNNI, ours take bytes; both are exact. */
+static void weights_safe_in_pairs_are_exact_by_every_kernel(void **state)
+{
+    (void) state;
+    for (int64_t c = 1; c <= 33; c++)
+        for (int k = 0; k < 6; k++) {
+            const struct conv_case t = {.in = c < 30 ? c : 32 * (c - 28),
+                                        .out = 34 - c,
+                                        .groups = 1,
+                                        .kernel = k % 2 ? 3 : 1,
+                                        .stride = k / 2 == 1 ? 2 : 1,
+                                        .pad = k % 2,
+                                        .size = k / 2 == 2 ? 14 : 3 + c % 6,
+                                        .x = RC_U8,
+                                        .y = RC_F32,
+                                        .pairs = true};
+            check_named("onednn", t, "int8 ");
+            check_kernel("direct", t);
+        }
+}
+
 /* 64 times the sums must fit 32 bits. */
 static void winograd_refuses_sums_beyond_its_bits(void **state)
 {
@@ -279,6 +301,7 @@ int main(void)
         cmocka_unit_test(kernels_of_ours_take_any_channels),
         cmocka_unit_test(kernels_of_ours_take_any_shape),
         cmocka_unit_test(f32_kernels_take_what_integer_ones_do_not),
+        cmocka_unit_test(weights_safe_in_pairs_are_exact_by_every_kernel),
         cmocka_unit_test(integers_stay_unless_asked),
         cmocka_unit_test(a_rule_decides_where_nothing_is_measured),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),

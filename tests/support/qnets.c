@@ -124,6 +124,22 @@ void qnet_compare(struct qnet *n, char *kernel)
     free(plain.data);
 }
 
+/* Neighbouring input channels add up to 128 or -128. */
+static void pair_weights(struct qnet *n, int64_t in, int64_t taps)
+{
+    int8_t *w = n->g->values[n->in[RC_QCONV_W]].tensor.data;
+    const int64_t count = rci_shape_count(&n->g->values[n->in[RC_QCONV_W]].tensor.shape);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t o = i / (in * taps), c = i / taps % in;
+        const int first = (int) (1 + (o * 37 + i % taps * 11 + c / 2 * 53) % 127);
+        const int magnitude = c % 2 ? 128 - first : first;
+        w[i] = (int8_t) (o % 2 ? -magnitude : magnitude);
+    }
+    for (int64_t i = 0; i < rci_shape_count(&n->g->values[n->in[RC_QCONV_X]].tensor.shape); i++)
+        if (i % 7)
+            ((uint8_t *) n->data[0])[i] = 255;
+}
+
 void qnet_conv(struct qnet *n, const struct conv_case *t)
 {
     qnet_open(n);
@@ -142,6 +158,8 @@ void qnet_conv(struct qnet *n, const struct conv_case *t)
                                       .relu = t->relu};
     qnet_bytes(n, RC_QCONV_X, t->x, RC_SHAPE(2, t->in, t->size, t->size));
     qnet_weights(n, RC_SHAPE(t->out, t->in / t->groups, k, k), t->top ? t->top : 127);
+    if (t->pairs)
+        pair_weights(n, t->in / t->groups, k * k);
     qnet_floats(n, RC_QCONV_BIAS, "b", t->out, -2, 2);
     const double spread = 1.0 / sqrt((double) (t->in / t->groups * k * k));
     qnet_floats(n, RC_QCONV_SCALE, "s", t->out, 0.007 * spread, 0.013 * spread);

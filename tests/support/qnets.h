@@ -18,7 +18,8 @@ struct conv_case {
     int64_t in, out, groups, kernel, stride, pad, size, dilation;
     enum rci_dtype x, y, residual; /* residual 0: none */
     bool mid, relu;
-    int top; /* of the weights; 0: 127 */
+    int top;    /* of the weights; 0: 127 */
+    bool pairs; /* weights safe in pairs and at their bounds, activations mostly 255 */
 };
 
 /* Of the contexts that qnet_open() makes; NULL: the usual. */

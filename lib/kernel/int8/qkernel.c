@@ -1,5 +1,6 @@
 /* Which integer convolutions the kernels of ours can do, their weights, and how the work is cut. */
 #include "kernel/int8/qkernel.h"
+#include "kernel/int8/pairs.h"
 #include "kernel/int8/qround.h"
 #include "kernel/onednn/engine.h"
 
@@ -7,7 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { L2_BYTES = 384 << 10, SLAB_BYTES = 64 << 10, NEAR_BYTES = 256 << 10, FAR_BYTES = 512 << 10 };
+enum {
+    L2_BYTES = 384 << 10,
+    SLAB_BYTES = 64 << 10,
+    NEAR_BYTES = 256 << 10,
+    FAR_BYTES = 512 << 10,
+    ROW_PIXELS = 48
+};
 
 struct rci_qkernel {
     struct rci_qkernel_job job;
@@ -20,7 +27,7 @@ struct rci_qkernel {
     void *weights;
     float *scales;
     int32_t *start;
-    char name[24];
+    char name[32];
 };
 
 /* --- can it --- */
@@ -28,12 +35,35 @@ struct rci_qkernel {
 const struct rci_qkernel_set *rci_qkernel_set_here(void)
 {
 #if RC_QKERNEL_SETS
+    struct rci_cpu_info cpu;
     const int lanes = rci_cpu_lanes();
     if (lanes == 16)
         return rci_cpu_vnni() ? &rci_qkernel_vnni : &rci_qkernel_avx512;
+    rci_cpu_info(&cpu);
+#if RC_QKERNEL_AVX_VNNI
+    if (lanes == 8 && cpu.vnni)
+        return &rci_qkernel_avx_vnni;
+#endif
     return lanes == 8 ? &rci_qkernel_avx2 : NULL;
 #else
     return NULL;
+#endif
+}
+
+const struct rci_qkernel_set *rci_qkernel_set_for(enum rci_qkernel_kind kind,
+                                                  const struct rci_qkernel_spec *s)
+{
+    const struct rci_qkernel_set *set = s->set ? s->set : rci_qkernel_set_here();
+#if RC_QKERNEL_SETS
+    const struct rci_conv_geometry *g = s->geometry;
+    const int64_t taps = g->kernel[0] * g->kernel[1], row = g->in_channels * g->kernel[1];
+    if (s->set || !set || set->dot8 || kind != RC_QKERNEL_DIRECT || g->groups != 1 ||
+        !rci_pairs_fit(s->weights, g->out_channels, g->in_channels, taps, row))
+        return set;
+    return set->lanes == 16 ? &rci_qkernel_avx512_pairs : &rci_qkernel_avx2_pairs;
+#else
+    (void) kind;
+    return set;
 #endif
 }
 
@@ -68,7 +98,7 @@ static bool winograd_fits(const struct rci_conv_geometry *g)
 bool rci_qkernel_fits(enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s)
 {
     const struct rci_conv_geometry *g = s->geometry;
-    return rci_qkernel_set_here() && g->groups == 1 && (s->dst != RC_F32 || !s->res) &&
+    return rci_qkernel_set_for(kind, s) && g->groups == 1 && (s->dst != RC_F32 || !s->res) &&
            (kind == RC_QKERNEL_WINOGRAD ? winograd_fits(g) : g->dilation[1] == 1) &&
            sums_fit(kind, s);
 }
@@ -91,12 +121,13 @@ static void flatten(struct rci_qkernel_job *j, const struct rci_conv_geometry *g
     for (int i = 0; i < 2; i++)
         if (g->kernel[i] != 1 || g->stride[i] != 1 || g->pad_begin[i] || g->out[i] != g->in[i])
             return;
+    int64_t rows = 1; /* taken together: few pixels are not worth a loop over weights */
     j->in_h = j->out_h = j->in_h * j->batch;
     j->batch = 1;
-    if (j->in_w == 1) {
-        j->in_w = j->out_w = j->in_h;
-        j->in_h = j->out_h = 1;
-    }
+    while (rows < j->in_h && (j->in_w * rows < ROW_PIXELS || j->in_h % rows))
+        rows++;
+    j->in_h = j->out_h = j->in_h / rows;
+    j->in_w = j->out_w = j->in_w * rows;
 }
 
 void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_qkernel_spec *s)
@@ -159,9 +190,9 @@ static void plan_winograd(struct rci_qkernel *k)
     j->channels = up(j->in_c, 16);
     j->tiles_y = (j->out_h + 3) / 4;
     j->tiles_x = (j->out_w + 3) / 4;
-    j->weights_vec = j->channels / 2 * 6 * 4 * lanes;
+    j->weights_vec = j->channels / 2 * 4 * lanes;
     k->tiles = j->batch * j->tiles_y * j->tiles_x;
-    const int64_t u_tile = 36 * 2 * j->channels, m_tile = 24 * 4 * lanes;
+    const int64_t u_tile = 36 * 2 * j->channels, m_tile = 36 * 8 * lanes;
     const bool large = 36 * up(j->out_c, lanes) * j->channels * 2 > L2_BYTES;
     const int64_t budget = large ? FAR_BYTES : NEAR_BYTES; /* read rarely what comes from far */
     const int64_t most = larger(budget / (u_tile + m_tile), k->set->tiles);
@@ -169,9 +200,9 @@ static void plan_winograd(struct rci_qkernel *k)
     k->block = (k->tiles + blocks - 1) / blocks;
     /* the tail keeps the 36 positions from falling into the same cache sets */
     j->u_step = k->block * 2 * j->channels + 64;
-    j->m_step = k->block * 4 * lanes + 64;
+    j->m_step = k->block * 8 * lanes + 64;
     k->u_bytes = (size_t) (36 * j->u_step);
-    k->m_bytes = (size_t) (24 * j->m_step);
+    k->m_bytes = (size_t) (36 * j->m_step);
 }
 
 /* --- weights --- */
@@ -225,12 +256,11 @@ static void pack_winograd(struct rci_qkernel *k, const struct rci_qkernel_spec *
     int32_t t[36];
     for (int64_t o = 0; o < j->out_c; o++)
         for (int64_t c = 0; c < j->in_c; c++) {
-            char *at = (char *) k->weights + o / lanes * 6 * j->weights_vec +
-                       (c / 2 * 6 * lanes + o % lanes) * 4 + c % 2 * 2;
+            char *at = (char *) k->weights + (o / lanes / 2 * 72 + o / lanes % 2) * j->weights_vec +
+                       (c / 2 * lanes + o % lanes) * 4 + c % 2 * 2;
             transform(s->weights + (o * j->in_c + c) * 9, t);
             for (int64_t p = 0; p < 36; p++)
-                *(int16_t *) (void *) (at + p / 6 * j->weights_vec + p % 6 * lanes * 4) =
-                    (int16_t) t[p];
+                *(int16_t *) (void *) (at + p * 2 * j->weights_vec) = (int16_t) t[p];
         }
 }
 
@@ -257,7 +287,7 @@ static rc_status pack(struct rci_qkernel *k, struct rc_context *c, const struct 
     const bool winograd = k->kind == RC_QKERNEL_WINOGRAD;
     const size_t padded = (size_t) up(j->out_c, 2 * k->set->lanes);
     k->weights = rci_alloc_zero(c, padded / (size_t) k->set->lanes * (size_t) j->weights_vec *
-                                       (winograd ? 6 : 1));
+                                       (winograd ? 36 : 1));
     k->scales = rci_qkernel_scales(j, c, s, k->set->lanes, winograd ? 64 : 1);
     k->start = rci_alloc_zero(c, padded * sizeof(int32_t));
     if (!k->weights || !k->scales || !k->start)
@@ -277,7 +307,7 @@ rc_status rci_qkernel_create(struct rci_qkernel **out, struct rc_context *c,
     struct rci_qkernel *k = RC_NEW(c, struct rci_qkernel);
     if (!k)
         return RC_ERR_MEMORY;
-    k->set = rci_qkernel_set_here();
+    k->set = rci_qkernel_set_for(kind, s);
     k->kind = kind;
     k->threads = s->threads ? s->threads : 1;
     snprintf(k->name, sizeof(k->name), "%s:%s", kind == RC_QKERNEL_DIRECT ? "direct" : "winograd",

@@ -97,104 +97,70 @@ INLINE void NAME(output_1d)(const WORDS *m, int s, WORDS *o, int t)
     o[3 * t] = diff + (twice << 2) + m[5 * s] + m[5 * s];
 }
 
-/* Weights that are read next are asked for along the way, `step` bytes at a time: they come from
- * far when they are many. */
-struct NAME(ahead) {
-    uintptr_t at, step;
-};
-
-/* m[24][tiles] = A' of u[6][tiles][channels] * w[channels / 2][6], for six positions side by side;
- * one vector of outputs. */
-INLINE void NAME(positions)(const struct rci_qkernel_job *j, const char *u, const char *w, char *m,
-                            const struct NAME(ahead) * next, const int tiles)
-{
-    WORDS sum[TILES][6], o[4];
-    const int64_t step = j->channels * 2;
-#pragma GCC unroll 8
-    for (int r = 0; r < tiles; r++)
-#pragma GCC unroll 8
-        for (int p = 0; p < 6; p++)
-            sum[r][p] = (WORDS){0};
-    uintptr_t ahead = next->at;
-    for (int64_t i = 0; i < step; i += 4, w += 6 * 4 * LANES) {
-        for (uintptr_t line = (ahead + 63) & ~(uintptr_t) 63; line < ahead + next->step; line += 64)
-            __builtin_prefetch((const void *) line, 0, 2);
-        ahead += next->step;
-#pragma GCC unroll 8
-        for (int p = 0; p < 6; p++) {
-            const INTS weights = LOAD(w + p * 4 * LANES);
-#pragma GCC unroll 8
-            for (int r = 0; r < tiles; r++) {
-                int32_t pair;
-                memcpy(&pair, u + p * j->u_step + r * step + i, 4);
-                sum[r][p] = (WORDS) DOT16((INTS) sum[r][p], weights, OP(set1_epi32)(pair));
-            }
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < tiles; r++) {
-        NAME(output_1d)(sum[r], 1, o, 1);
-#pragma GCC unroll 8
-        for (int x = 0; x < 4; x++)
-            *(WORDS *) (m + x * j->m_step + r * 4 * LANES) = o[x];
-    }
-}
-
-/* m[24][tiles] of one vector of outputs. */
+/* m[36][tiles][2 vectors] = u[36][tiles][channels] * w[36][2 vectors][channels / 2]. */
 static void NAME(products)(const struct rci_qkernel_job *j, int64_t tiles, const char *u,
                            const char *w, char *m)
 {
-    const int64_t passes = (tiles + TILES - 1) / TILES, steps = j->channels / 2;
-    const uintptr_t share = (uintptr_t) (6 * 4 * LANES / passes + 1);
-    for (int v = 0; v < 6; v++, u += 6 * j->u_step, m += 4 * j->m_step, w += j->weights_vec) {
-        struct NAME(ahead) next = {(uintptr_t) (w + j->weights_vec), share};
-        for (int64_t t = 0; t < tiles; t += TILES, next.at += share * (uintptr_t) steps) {
-            const char *from = u + t * j->channels * 2;
-            char *to = m + t * 4 * LANES;
-            if (tiles - t >= TILES)
-                NAME(positions)(j, from, w, to, &next, TILES);
-            else
-                for (int64_t r = 0; r < tiles - t; r++)
-                    NAME(positions)(j, from + r * j->channels * 2, w, to + r * 4 * LANES, &next, 1);
+    const int64_t blocks = (tiles + ROWS - 1) / ROWS;
+    struct NAME(left) l = {.step = j->channels * 2, .runs = 1, .dwords = j->channels / 2};
+    for (int p = 0; p < 36; p++, u += j->u_step, m += j->m_step, w += 2 * j->weights_vec)
+        for (int64_t b = 0; b < blocks; b++) {
+            const int64_t from = b * tiles / blocks, to = (b + 1) * tiles / blocks;
+            l.x = u + from * l.step;
+            NAME(product_16)(&l, w, j->weights_vec, m + from * 8 * LANES, to - from);
         }
+}
+
+/* A' m A of one vector, a ninth of it, to y[4][4]. */
+INLINE void NAME(transform_out)(const char *m, int64_t step, WORDS y[16])
+{
+    const WORDS ninth = (WORDS){0} + UINT32_C(0x38e38e39); /* 9 * ninth = 1 modulo 2^32 */
+    WORDS half[24], d[6];
+    for (int v = 0; v < 6; v++) {
+        for (int x = 0; x < 6; x++)
+            d[x] = *(const WORDS *) (m + (v * 6 + x) * step);
+        NAME(output_1d)(d, 1, half + v * 4, 1);
     }
+    for (int x = 0; x < 4; x++)
+        NAME(output_1d)(half + x, 4, y + x, 4);
+    for (int i = 0; i < 16; i++)
+        y[i] *= ninth;
 }
 
 INLINE void NAME(tile_out)(const struct rci_qkernel_job *j, const struct NAME(tail) * to,
                            int64_t tile, const char *m, const enum NAME(form) form)
 {
-    const WORDS ninth = (WORDS){0} + UINT32_C(0x38e38e39); /* 9 * ninth = 1 modulo 2^32 */
     const int64_t row = tile / j->tiles_x, image = row / j->tiles_y;
     const int64_t y0 = (row - image * j->tiles_y) * 4, x0 = (tile - row * j->tiles_x) * 4;
-    const int64_t pixel = image * j->out_h * j->out_w;
+    const int64_t pixel = (image * j->out_h + y0) * j->out_w + x0;
     const int64_t ny = j->out_h - y0 < 4 ? j->out_h - y0 : 4;
     const int64_t nx = j->out_w - x0 < 4 ? j->out_w - x0 : 4;
-    for (int64_t x = 0; x < nx; x++) {
-        WORDS d[6], y[4];
-        for (int v = 0; v < 6; v++)
-            d[v] = *(const WORDS *) (m + (v * 4 + x) * j->m_step);
-        NAME(output_1d)(d, 1, y, 1);
-        for (int64_t v = 0; v < ny; v++)
+    WORDS a[16], b[16];
+    NAME(transform_out)(m, j->m_step, a);
+    NAME(transform_out)(m + 4 * LANES, j->m_step, b);
+    for (int64_t v = 0; v < ny; v++)
+        for (int64_t x = 0; x < nx; x++)
             NAME(put)
-        (to, OP(cvtepi32_ps)((INTS) (y[v] * ninth)), pixel + (y0 + v) * j->out_w + x0 + x, form);
-    }
+    (to, OP(cvtepi32_ps)((INTS) a[v * 4 + x]), OP(cvtepi32_ps)((INTS) b[v * 4 + x]),
+     pixel + v * j->out_w + x, form);
 }
 
-/* m[24][tiles]. */
-INLINE void NAME(put_tiles)(const struct rci_qkernel_job *j, const struct NAME(tail) * to,
+/* m[36][tiles][2 vectors]. */
+INLINE void NAME(put_tiles)(const struct rci_qkernel_job *j, const struct NAME(tail) * tail,
                             const int64_t tiles[2], const char *m, const enum NAME(form) form)
 {
-    for (int64_t t = tiles[0]; t < tiles[1]; t++, m += 4 * LANES)
-        NAME(tile_out)(j, to, t, m, form);
+    const struct NAME(tail) to = *tail;
+    for (int64_t t = tiles[0]; t < tiles[1]; t++, m += 8 * LANES)
+        NAME(tile_out)(j, &to, t, m, form);
 }
 
 static void NAME(tiles_out)(const struct rci_qkernel_job *j, const int64_t tiles[2],
                             const int64_t out[2], const void *u, void *m)
 {
-    for (int64_t o = out[0]; o < out[1]; o += LANES) {
+    const char *w = (const char *) j->weights + out[0] / (2 * LANES) * 72 * j->weights_vec;
+    for (int64_t o = out[0]; o < out[1]; o += 2 * LANES, w += 72 * j->weights_vec) {
         const struct NAME(tail) to = NAME(tail_of)(j, o);
-        NAME(products)
-        (j, tiles[1] - tiles[0], u, (const char *) j->weights + o / LANES * 6 * j->weights_vec, m);
+        NAME(products)(j, tiles[1] - tiles[0], u, w, m);
         BY_FORM(to.form, put_tiles, j, &to, tiles, m);
     }
 }

@@ -122,14 +122,15 @@ static rc_status measure(struct layer *l, struct rci_engine *e, const struct rci
 static void key_of(char key[RC_CHOICE_KEY], const struct rci_qkernel_spec *s, uint32_t can)
 {
     const struct rci_conv_geometry *g = s->geometry;
+    const struct rci_qkernel_set *set = rci_qkernel_set_for(RC_QKERNEL_DIRECT, s);
     snprintf(key, RC_CHOICE_KEY,
              "conv%lldx%lld int8 %lldx%lldx%lldx%lld to %lldx%lldx%lld by %lld pad %lld, %d to %d "
-             "sum %d, %u threads, of %u",
+             "sum %d, %s, %u threads, of %u",
              (long long) g->kernel[0], (long long) g->kernel[1], (long long) g->batch,
              (long long) g->in_channels, (long long) g->in[0], (long long) g->in[1],
              (long long) g->out_channels, (long long) g->out[0], (long long) g->out[1],
              (long long) g->stride[0], (long long) g->pad_begin[0], (int) s->src, (int) s->dst,
-             (int) s->res, s->threads, can);
+             (int) s->res, set ? set->name : "plain", s->threads, can);
 }
 
 static rc_status candidates(uint32_t *out, struct rci_engine *e, const struct rci_qkernel_spec *s,

@@ -1,5 +1,6 @@
 /* QConv. Exact sums everywhere: oneDNN's integer kernel where it is exact, or ours; where neither
  * can, or where a session is free to mix and that is faster, the same integers as f32. */
+#include "kernel/int8/pairs.h"
 #include "kernel/onednn/conv.h"
 #include "op/common.h"
 #include "op/quant/qconv_choose.h"
@@ -31,29 +32,11 @@ static void state_destroy(void *state)
     rci_release(s);
 }
 
-/* Sums of a neighbouring pair of input channels in 16 bits: 255 * 128 <= 32767 < 255 * 129. */
-static bool pair_fits(int a, int b)
-{
-    const int up = (a > 0 ? a : 0) + (b > 0 ? b : 0), down = (a < 0 ? -a : 0) + (b < 0 ? -b : 0);
-    return up <= 128 && down <= 128;
-}
-
 bool rci_qconv_exact(enum rci_dtype x, const struct rci_tensor *w, bool vnni)
 {
-    if (vnni)
-        return true;
-    if (x != RC_U8 || w->shape.rank != 4)
-        return false;
-    const int8_t *q = w->data;
-    const int64_t in = w->shape.dim[1], taps = w->shape.dim[2] * w->shape.dim[3];
-    for (int64_t o = 0; o < w->shape.dim[0]; o++)
-        for (int64_t i = 0; i < in; i += 2)
-            for (int64_t k = 0; k < taps; k++) {
-                const int8_t *first = q + (o * in + i) * taps + k;
-                if (!pair_fits(first[0], i + 1 < in ? first[taps] : 0))
-                    return false;
-            }
-    return true;
+    const int64_t *d = w->shape.dim;
+    return vnni || (x == RC_U8 && w->shape.rank == 4 &&
+                    rci_pairs_fit(w->data, d[0], d[1], d[2] * d[3], d[1]));
 }
 
 /* --- the integer kernel --- */
