@@ -36,7 +36,7 @@ static rc_status print_groups(const rc_graph *graph)
     rc_pruner *pruner = NULL;
     rc_status status = rc_pruner_new(&pruner, graph, NULL);
     printf("channels that are cut together:\n");
-    for (uint64_t i = 0; i < rc_pruner_groups(pruner); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(pruner); i++) {
         rc_prune_group_info group = RC_PRUNE_GROUP_INFO_INIT;
         if ((status = rc_pruner_get_group(pruner, i, &group)) != RC_OK)
             break;
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
     rc_status status = rc_context_new(&context, NULL);
     if (status == RC_OK)
         status = argc > 1 ? rc_graph_load(&graph, context, argv[1])
-                          : rc_graph_create_network(&graph, context, "resnet8", NULL);
+                          : rc_graph_new_network(&graph, context, "resnet8", NULL);
     if (status == RC_OK)
         status = print_layers(graph);
     if (status == RC_OK)

@@ -22,7 +22,7 @@ static float *load_images(rc_context *context, const char *path, int64_t *dims, 
 {
     int64_t stored[8] = {2};
     uint64_t stored_rank = rank;
-    if (path && rc_npy_shape(context, path, stored, &stored_rank) != RC_OK)
+    if (path && rc_npy_read_shape(context, path, stored, &stored_rank) != RC_OK)
         return NULL;
     dims[0] = stored[0];
     const uint64_t n = elements(dims, rank);
@@ -38,7 +38,7 @@ static float *load_images(rc_context *context, const char *path, int64_t *dims, 
 
 /* Compile for dims[0] images and run; the caller frees *y. */
 static rc_status run(const rc_graph *graph, const float *x, uint64_t images, uint64_t flags,
-                     float **y, int64_t *dims, uint64_t *rank)
+                     float **y, rc_session_io_info *out)
 {
     rc_session *session = NULL;
     rc_session_options options = RC_SESSION_OPTIONS_INIT;
@@ -46,8 +46,8 @@ static rc_status run(const rc_graph *graph, const float *x, uint64_t images, uin
     options.flags = flags;
     rc_status status = rc_session_new(&session, graph, &options);
     if (status == RC_OK)
-        status = rc_session_io(session, RC_SESSION_OUTPUT, 0, NULL, dims, rank);
-    if (status == RC_OK && !(*y = malloc(elements(dims, *rank) * sizeof(**y))))
+        status = rc_session_get_output(session, 0, out);
+    if (status == RC_OK && !(*y = malloc(elements(out->shape, out->rank) * sizeof(**y))))
         status = RC_ERR_MEMORY;
     if (status == RC_OK)
         status = rc_session_run(session, images, &x, y); /* allocates nothing */
@@ -73,24 +73,24 @@ int main(int argc, char **argv)
     rc_graph *graph = NULL;
     rc_session *one = NULL;
     float *x = NULL, *y = NULL, *plain = NULL;
-    int64_t in[8], out[8];
-    uint64_t in_rank, out_rank;
+    rc_session_io_info in = RC_SESSION_IO_INFO_INIT, out = RC_SESSION_IO_INFO_INIT;
     rc_status status = rc_context_new(&context, NULL);
     if (status == RC_OK)
         status = argc > 1 ? rc_graph_load(&graph, context, argv[1])
-                          : rc_graph_create_network(&graph, context, "resnet8", NULL);
+                          : rc_graph_new_network(&graph, context, "resnet8", NULL);
     if (status == RC_OK)
         status = rc_session_new(&one, graph, NULL); /* for one image */
     if (status == RC_OK)
-        status = rc_session_io(one, RC_SESSION_INPUT, 0, NULL, in, &in_rank);
-    if (status == RC_OK && !(x = load_images(context, argc > 2 ? argv[2] : NULL, in, in_rank)))
+        status = rc_session_get_input(one, 0, &in);
+    if (status == RC_OK &&
+        !(x = load_images(context, argc > 2 ? argv[2] : NULL, in.shape, in.rank)))
         status = RC_ERR_DATA;
-    const uint64_t images = status == RC_OK ? (uint64_t) in[0] : 0;
+    const uint64_t images = status == RC_OK ? (uint64_t) in.shape[0] : 0;
     if (status == RC_OK)
-        status = run(graph, x, images, 0, &y, out, &out_rank);
+        status = run(graph, x, images, 0, &y, &out);
     if (status == RC_OK)
-        status = run(graph, x, images, RC_SESSION_REFERENCE, &plain, out, &out_rank);
-    const uint64_t classes = status == RC_OK ? elements(out, out_rank) / images : 0;
+        status = run(graph, x, images, RC_SESSION_REFERENCE, &plain, &out);
+    const uint64_t classes = status == RC_OK ? elements(out.shape, out.rank) / images : 0;
     double worst = 0;
     for (uint64_t i = 0; i < images * classes; i++)
         worst = fmax(worst, fabs((double) y[i] - plain[i]));
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
         status = time_it(context, one);
     }
     if (status == RC_OK && argc > 3)
-        status = rc_npy_write(context, argv[3], y, out, out_rank);
+        status = rc_npy_write(context, argv[3], y, out.shape, out.rank);
     if (status != RC_OK)
         fprintf(stderr, "02_run: %s\n", rc_last_error());
     free(x);

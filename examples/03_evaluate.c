@@ -18,17 +18,17 @@ static rc_status open_as_trained(rc_dataset **out, const rc_graph *graph, rc_con
 {
     rc_dataset_options options = RC_DATASET_OPTIONS_INIT;
     options.split = "test";
-    rc_status status = rc_graph_get_meta(graph, "rescomp.preprocess", &options.preprocess);
+    rc_status status = rc_graph_get_metadata(graph, "rescomp.preprocess", &options.preprocess);
     return status == RC_OK ? rc_dataset_open(out, context, spec, &options) : status;
 }
 
 static rc_status evaluate(const rc_graph *graph, rc_dataset *dataset)
 {
-    const uint64_t classes = rc_dataset_classes(dataset);
+    const uint64_t classes = rc_dataset_count_classes(dataset);
     rc_evaluate_options options = RC_EVALUATE_OPTIONS_INIT;
     options.images = 2000; /* the first ones; 0 would be all */
-    if (options.images > rc_dataset_images(dataset))
-        options.images = rc_dataset_images(dataset);
+    if (options.images > rc_dataset_count_images(dataset))
+        options.images = rc_dataset_count_images(dataset);
     options.confusion_size = classes * classes;
     options.confusion = calloc(classes * classes, sizeof(*options.confusion));
     if (!options.confusion)
@@ -44,7 +44,7 @@ static rc_status evaluate(const rc_graph *graph, rc_dataset *dataset)
         uint64_t all = 0;
         for (uint64_t k = 0; k < classes; k++)
             all += row[k];
-        const char *name = rc_dataset_class_name(dataset, (uint32_t) c);
+        const char *name = rc_dataset_get_class_name(dataset, (uint32_t) c);
         printf("  class %2" PRIu64 " %-12s %5.1f of %4" PRIu64 "\n", c, name ? name : "",
                all ? 100.0 * (double) row[c] / (double) all : 0, all);
     }
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     rc_status status = rc_context_new(&context, NULL);
     if (status == RC_OK)
         status = argc > 1 ? rc_graph_load(&graph, context, argv[1])
-                          : rc_graph_create_network(&graph, context, "resnet8", &network);
+                          : rc_graph_new_network(&graph, context, "resnet8", &network);
     if (status == RC_OK)
         status = argc > 2 ? open_as_trained(&dataset, graph, context, argv[2])
                           : open_images(&dataset, context, NULL, "test");

@@ -22,14 +22,14 @@ static void show(void *user, const rc_train_progress *p)
 static rc_status create(rc_graph **out, rc_context *context, const rc_dataset *dataset)
 {
     int64_t chw[3];
-    rc_status status = rc_dataset_shape(dataset, chw);
+    rc_status status = rc_dataset_get_shape(dataset, chw);
     rc_network_options options = RC_NETWORK_OPTIONS_INIT;
-    options.classes = rc_dataset_classes(dataset);
+    options.classes = rc_dataset_count_classes(dataset);
     options.channels = (uint64_t) chw[0];
     options.height = (uint64_t) chw[1];
     options.width = (uint64_t) chw[2];
     options.multiplier = 0.5;
-    return status == RC_OK ? rc_graph_create_network(out, context, "resnet8", &options) : status;
+    return status == RC_OK ? rc_graph_new_network(out, context, "resnet8", &options) : status;
 }
 
 static rc_status train(rc_graph *graph, rc_dataset *train_set, rc_dataset *calib, const char *path)
@@ -79,7 +79,8 @@ int main(int argc, char **argv)
     if (status == RC_OK)
         status = train(graph, train_set, calib, argc > 1 ? argv[1] : NULL);
     if (status == RC_OK) /* so that whoever loads the file can prepare images alike */
-        status = rc_graph_set_metadata(graph, "rescomp.preprocess", rc_dataset_preprocess(calib));
+        status =
+            rc_graph_set_metadata(graph, "rescomp.preprocess", rc_dataset_get_preprocess(calib));
     if (status == RC_OK && argc > 1)
         status = rc_graph_save(graph, argv[1]);
     if (status != RC_OK)

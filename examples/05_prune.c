@@ -18,7 +18,7 @@ static void print_gain(const char *what, const rc_prune_result *r)
 
 static rc_status print_plan(rc_pruner *pruner)
 {
-    for (uint64_t i = 0; i < rc_pruner_groups(pruner); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(pruner); i++) {
         rc_prune_group_info group = RC_PRUNE_GROUP_INFO_INIT;
         const rc_status status = rc_pruner_get_group(pruner, i, &group);
         if (status != RC_OK)
@@ -33,7 +33,7 @@ static rc_status print_plan(rc_pruner *pruner)
 /* Give the first group that loses channels two of them back. */
 static rc_status milder(rc_pruner *pruner)
 {
-    for (uint64_t i = 0; i < rc_pruner_groups(pruner); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(pruner); i++) {
         rc_prune_group_info group = RC_PRUNE_GROUP_INFO_INIT;
         const rc_status status = rc_pruner_get_group(pruner, i, &group);
         if (status != RC_OK)
@@ -47,7 +47,7 @@ static rc_status milder(rc_pruner *pruner)
 static rc_status prune(rc_graph **out, const rc_graph *graph, rc_dataset *dataset)
 {
     const char *const keep[] = {"conv1"}; /* patterns with * and ? work too */
-    rc_pruner_options options = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options options = RC_PRUNE_OPTIONS_INIT;
     options.macs = 0.5;       /* keep at most half of the multiply-adds */
     options.round_to = 8;     /* widths that vector instructions fill */
     options.keep = keep;
@@ -68,7 +68,7 @@ static rc_status prune(rc_graph **out, const rc_graph *graph, rc_dataset *datase
     if (status == RC_OK)
         status = milder(pruner);
     if (status == RC_OK)
-        status = rc_pruner_apply(pruner, out, &result);
+        status = rc_pruner_apply(out, pruner, &result);
     if (status == RC_OK)
         print_gain("cut", &result);
     rc_pruner_free(&pruner);
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
     rc_status status = rc_context_new(&context, NULL);
     if (status == RC_OK)
         status = argc > 1 ? rc_graph_load(&graph, context, argv[1])
-                          : rc_graph_create_network(&graph, context, "resnet8", &network);
+                          : rc_graph_new_network(&graph, context, "resnet8", &network);
     if (status == RC_OK)
         status = open_images(&dataset, context, argc > 3 ? argv[3] : NULL, "train");
     if (status == RC_OK)

@@ -52,19 +52,19 @@ static rc_status make_teacher(rc_graph **out, rc_context *context, rc_dataset *d
     rc_network_options network = RC_NETWORK_OPTIONS_INIT;
     network.channels = 1;
     network.height = network.width = 28;
-    const rc_status status = rc_graph_create_network(out, context, "resnet8", &network);
+    const rc_status status = rc_graph_new_network(out, context, "resnet8", &network);
     return status == RC_OK ? fit(*out, NULL, dataset, 6144, 0.05) : status;
 }
 
 static rc_status cut(rc_graph **out, const rc_graph *graph)
 {
-    rc_pruner_options options = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options options = RC_PRUNE_OPTIONS_INIT;
     options.macs = 0.6;
     options.round_to = 8; /* widths that vector instructions fill */
     rc_pruner *pruner = NULL;
     rc_status status = rc_pruner_new(&pruner, graph, &options);
     if (status == RC_OK)
-        status = rc_pruner_apply(pruner, out, NULL);
+        status = rc_pruner_apply(out, pruner, NULL);
     rc_pruner_free(&pruner);
     return status;
 }

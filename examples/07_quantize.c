@@ -11,16 +11,16 @@
 static rc_status quantize(rc_graph **out, const rc_graph *graph, rc_dataset *calib,
                           const char *table)
 {
-    rc_quantizer_options options = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options options = RC_QUANTIZE_OPTIONS_INIT;
     options.images = 256;
     options.observer = "mse"; /* the threshold with the least squared error, per value */
     rc_quantizer *quantizer = NULL;
     rc_status status = rc_quantizer_new(&quantizer, graph, &options);
     if (status == RC_OK)
         status = rc_quantizer_calibrate(quantizer, calib); /* labels are not used */
-    for (uint64_t i = 0; status == RC_OK && i < rc_quantizer_entries(quantizer); i++) {
-        rc_quantizer_entry e = RC_QUANTIZER_ENTRY_INIT;
-        status = rc_quantizer_entry_at(quantizer, i, &e);
+    for (uint64_t i = 0; status == RC_OK && i < rc_quantizer_count_entries(quantizer); i++) {
+        rc_quantize_entry_info e = RC_QUANTIZE_ENTRY_INFO_INIT;
+        status = rc_quantizer_get_entry(quantizer, i, &e);
         if (status == RC_OK && i < 5)
             printf("  %-20s seen %7.3f .. %7.3f, clipped at %7.3f, %s\n", e.name, e.low, e.high,
                    e.amax, e.is_signed ? "s8" : "u8");
@@ -28,7 +28,7 @@ static rc_status quantize(rc_graph **out, const rc_graph *graph, rc_dataset *cal
     if (status == RC_OK && table) /* RC_TABLE_TENSORRT writes TensorRT's calibration cache */
         status = rc_quantizer_save_table(quantizer, table, RC_TABLE_JSON);
     if (status == RC_OK)
-        status = rc_quantizer_apply(quantizer, out);
+        status = rc_quantizer_apply(out, quantizer);
     rc_quantizer_free(&quantizer);
     return status;
 }
@@ -79,7 +79,7 @@ static rc_status make_model(rc_graph **out, rc_context *context, const char *spe
     options.batch = 64;
     rc_dataset *train_set = NULL;
     rc_trainer *trainer = NULL;
-    rc_status status = rc_graph_create_network(out, context, "resnet8", &network);
+    rc_status status = rc_graph_new_network(out, context, "resnet8", &network);
     if (status == RC_OK)
         status = open_images(&train_set, context, spec, "train");
     if (status == RC_OK)

@@ -67,7 +67,7 @@ static rc_status learn(rc_context *context, rc_dataset *train_set, rc_dataset *c
     rc_graph *graph = NULL;
     rc_trainer *trainer = NULL;
     rc_train_result result = RC_TRAIN_RESULT_INIT;
-    rc_status status = rc_graph_create_network(&graph, context, "resnet8", &network);
+    rc_status status = rc_graph_new_network(&graph, context, "resnet8", &network);
     if (status == RC_OK)
         status = rc_trainer_new(&trainer, graph, train_set, &options);
     if (status == RC_OK)
@@ -97,7 +97,8 @@ int main(void)
     if (status == RC_OK)
         printf("%" PRIu64 " images to train with, %" PRIu64
                " held out; labels %d, %d; corner %.3f\n",
-               rc_dataset_images(train_set), rc_dataset_images(calib), y[0], y[1], (double) x[0]);
+               rc_dataset_count_images(train_set), rc_dataset_count_images(calib), y[0], y[1],
+               (double) x[0]);
     if (status == RC_OK)
         status = learn(context, train_set, calib);
     if (status == RC_OK)
@@ -105,7 +106,7 @@ int main(void)
     if (status == RC_OK)
         status = open_shapes(&bad, context, &broken, "test");
     if (status == RC_OK) { /* a failing callback is an error of the call, with the image's number */
-        status = rc_dataset_label(bad, 100, y) == RC_ERR_DATA ? RC_OK : RC_ERR_STATE;
+        status = rc_dataset_get_label(bad, 100, y) == RC_ERR_DATA ? RC_OK : RC_ERR_STATE;
         printf("as it should: %s\n", rc_last_error());
     }
     if (status != RC_OK)

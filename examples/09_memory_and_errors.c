@@ -39,7 +39,7 @@ static int32_t host_cancel(void *user)
 static void host_log(void *user, int32_t level, const char *line)
 {
     (void) user; /* the library itself never prints */
-    fprintf(stderr, "[%s] %s\n", level == RC_LOG_WARNING ? "warning" : "info", line);
+    fprintf(stderr, "[%s] %s\n", level >= RC_LOG_WARNING ? "warning" : "info", line);
 }
 
 static int failures;
@@ -74,7 +74,7 @@ static void mistakes(rc_context *context, const rc_graph *graph)
     expect("bytes that are no model", RC_ERR_FORMAT,
            rc_graph_load_memory(&none, context, "not a model", 11));
     expect("an unknown network", RC_ERR_ARG,
-           rc_graph_create_network(&none, context, "resnet21", NULL));
+           rc_graph_new_network(&none, context, "resnet21", NULL));
     rc_session_options options = RC_SESSION_OPTIONS_INIT;
     options.threads = 5000;
     expect("an option out of range", RC_ERR_ARG, rc_session_new(&session, graph, &options));
@@ -102,7 +102,7 @@ static void capped(void)
     rc_graph *graph = NULL;
     expect("a context of 512 KiB", RC_OK, context_new(&context, &host, 512 << 10));
     expect("a network of 90 MB in it", RC_ERR_MEMORY,
-           rc_graph_create_network(&graph, context, "resnet50", NULL));
+           rc_graph_new_network(&graph, context, "resnet50", NULL));
     rc_context_free(&context);
     printf("%" PRIu64 " blocks left\n", host.blocks);
     failures += host.blocks != 0; /* what was made before the cap was reached is gone */
@@ -115,10 +115,10 @@ int main(void)
     rc_graph *graph = NULL;
     uint64_t live = 0, peak = 0;
     expect("a context", RC_OK, context_new(&context, &host, 0));
-    expect("a network", RC_OK, rc_graph_create_network(&graph, context, "resnet8", NULL));
+    expect("a network", RC_OK, rc_graph_new_network(&graph, context, "resnet8", NULL));
     mistakes(context, graph);
     cancelled(context, graph, &host);
-    rc_context_memory(context, &live, &peak);
+    rc_context_get_memory(context, &live, &peak);
     printf("%" PRIu64 " bytes in use, at most %" PRIu64 ", by %" PRIu64 " allocations\n", live,
            peak, host.allocations);
     rc_graph_free(&graph);

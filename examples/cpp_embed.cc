@@ -47,17 +47,17 @@ template <typename H, typename F, typename... Args> H make(F function, Args... a
     return H(out);
 }
 
-inline std::vector<int64_t> shape(const Session &session, int32_t kind)
+// Of the first input or output: get is rc_session_get_input or rc_session_get_output.
+template <typename F> std::vector<int64_t> shape(const Session &session, F get)
 {
-    int64_t dims[8];
-    uint64_t rank = 0;
-    check(rc_session_io(session.get(), kind, 0, nullptr, dims, &rank));
-    return std::vector<int64_t>(dims, dims + rank);
+    rc_session_io_info info = RC_SESSION_IO_INFO_INIT;
+    check(get(session.get(), 0, &info));
+    return std::vector<int64_t>(info.shape, info.shape + info.rank);
 }
 
 inline std::vector<float> run(const Session &session, const std::vector<float> &x, uint64_t images)
 {
-    const auto dims = shape(session, RC_SESSION_OUTPUT);
+    const auto dims = shape(session, rc_session_get_output);
     std::vector<float> y(std::accumulate(dims.begin(), dims.end(), size_t(1), std::multiplies<>()));
     const float *in = x.data();
     float *out = y.data();
@@ -74,11 +74,11 @@ try {
     options.threads = 2;
     const auto context = make<Context>(rc_context_new, &options);
     const auto graph = argc > 1 ? make<Graph>(rc_graph_load, context.get(), argv[1])
-                                : make<Graph>(rc_graph_create_network, context.get(), "resnet8",
+                                : make<Graph>(rc_graph_new_network, context.get(), "resnet8",
                                               static_cast<const rc_network_options *>(nullptr));
     const auto session = make<Session>(rc_session_new, graph.get(),
                                        static_cast<const rc_session_options *>(nullptr));
-    const auto dims = shape(session, RC_SESSION_INPUT);
+    const auto dims = shape(session, rc_session_get_input);
     std::vector<float> x(std::accumulate(dims.begin(), dims.end(), size_t(1), std::multiplies<>()));
     for (size_t i = 0; i < x.size(); i++)
         x[i] = static_cast<float>(i % 17) / 17.0f;

@@ -34,14 +34,14 @@ static void show(void *user, const rc_train_progress *p)
 static rc_status create(rc_graph **out, rc_context *context, const rc_dataset *dataset)
 {
     int64_t chw[3];
-    rc_status status = rc_dataset_shape(dataset, chw);
+    rc_status status = rc_dataset_get_shape(dataset, chw);
     rc_network_options options = RC_NETWORK_OPTIONS_INIT;
-    options.classes = rc_dataset_classes(dataset);
+    options.classes = rc_dataset_count_classes(dataset);
     options.channels = (uint64_t) chw[0];
     options.height = (uint64_t) chw[1];
     options.width = (uint64_t) chw[2];
     options.multiplier = 0.5;
-    return status == RC_OK ? rc_graph_create_network(out, context, "resnet8", &options) : status;
+    return status == RC_OK ? rc_graph_new_network(out, context, "resnet8", &options) : status;
 }
 
 static rc_status train(rc_graph *graph, rc_dataset *images, int *rank, int ranks)
@@ -77,11 +77,12 @@ static rc_status count_right(const rc_graph *graph, const rc_dataset *images, in
                              uint64_t *right)
 {
     int64_t chw[3];
-    const uint64_t all = rc_dataset_images(images), classes = rc_dataset_classes(images);
+    const uint64_t all = rc_dataset_count_images(images),
+                   classes = rc_dataset_count_classes(images);
     rc_session_options options = RC_SESSION_OPTIONS_INIT;
     rc_session *session = NULL;
     options.batch = PART;
-    rc_status status = rc_dataset_shape(images, chw);
+    rc_status status = rc_dataset_get_shape(images, chw);
     if (status == RC_OK)
         status = rc_session_new(&session, graph, &options);
     float *x = malloc(sizeof(float) * PART * (size_t) (chw[0] * chw[1] * chw[2]));
@@ -127,7 +128,7 @@ static rc_status run(int rank, int ranks, const char *spec, const char *out)
     if (status == RC_OK)
         MPI_Reduce(&right, &all, 1, MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
     if (status == RC_OK && rank == 0)
-        printf("test: %" PRIu64 " of %" PRIu64 " right\n", all, rc_dataset_images(test));
+        printf("test: %" PRIu64 " of %" PRIu64 " right\n", all, rc_dataset_count_images(test));
     if (status == RC_OK && rank == 0 && out)
         status = rc_graph_save(graph, out);
     rc_graph_free(&graph);

@@ -42,7 +42,7 @@ int data_open(rc_dataset **out, rc_context *context, const struct args *a, const
         code = read_list(a, "std", o.std);
     if (code != EXIT_DONE)
         return code;
-    if (graph && rc_graph_get_meta(graph, "rescomp.preprocess", &o.preprocess) != RC_OK)
+    if (graph && rc_graph_get_metadata(graph, "rescomp.preprocess", &o.preprocess) != RC_OK)
         return tool_fail("metadata");
     const rc_status st = rc_dataset_open(out, context, spec, &o);
     if (st == RC_ERR_ARG) {
@@ -54,6 +54,6 @@ int data_open(rc_dataset **out, rc_context *context, const struct args *a, const
 
 rc_status data_describe(rc_graph *graph, const rc_dataset *dataset)
 {
-    const char *text = rc_dataset_preprocess(dataset);
+    const char *text = rc_dataset_get_preprocess(dataset);
     return text ? rc_graph_set_metadata(graph, "rescomp.preprocess", text) : RC_OK;
 }

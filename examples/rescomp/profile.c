@@ -17,8 +17,8 @@ static struct passes count(const rc_session *s)
 {
     struct passes p = {0};
     rc_session_step_info i = {.size = sizeof(i)};
-    for (uint64_t k = 0; k < rc_session_steps(s); k++) {
-        if (rc_session_step_at(s, k, &i) != RC_OK || !i.runs)
+    for (uint64_t k = 0; k < rc_session_count_steps(s); k++) {
+        if (rc_session_get_step(s, k, &i) != RC_OK || !i.runs)
             continue;
         p.steps++;
         p.without_macs += !i.macs;
@@ -102,8 +102,8 @@ void print_profile(const rc_session *s, double peak, bool as_json)
     else
         printf("%-34s %-18s %-22s %9s %6s %8s %s\n", "layer", "op", "kernel", "us", "share",
                "GMAC/s", peak > 0 ? "of peak" : "");
-    for (uint64_t k = 0; k < rc_session_steps(s); k++) {
-        if (rc_session_step_at(s, k, &i) != RC_OK || !i.runs)
+    for (uint64_t k = 0; k < rc_session_count_steps(s); k++) {
+        if (rc_session_get_step(s, k, &i) != RC_OK || !i.runs)
             continue;
         if (as_json)
             json_row(&i, peak);

@@ -35,8 +35,8 @@ static int32_t cancel(void *user)
 static void print_log(void *user, int32_t level, const char *line)
 {
     const int verbose = *(const int *) user;
-    if (level == RC_LOG_WARNING || verbose)
-        fprintf(stderr, "rescomp: %s%s\n", level == RC_LOG_WARNING ? "warning: " : "", line);
+    if (level >= RC_LOG_WARNING || verbose)
+        fprintf(stderr, "rescomp: %s%s\n", level >= RC_LOG_WARNING ? "warning: " : "", line);
 }
 
 rc_status tool_context(rc_context **out, const struct args *a)

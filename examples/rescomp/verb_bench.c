@@ -137,7 +137,7 @@ static int bench(const struct args *a)
     if (st == RC_OK)
         st = rc_measure_latency(s[0].context, sessions, n, &o, r);
     for (unsigned i = 0; i < n && st == RC_OK; i++)
-        st = rc_context_memory(s[i].context, NULL, &s[i].peak_bytes);
+        st = rc_context_get_memory(s[i].context, NULL, &s[i].peak_bytes);
     if (st == RC_OK)
         st = rc_system_get_info(s[0].context, &info);
     if (st == RC_OK)

@@ -36,14 +36,15 @@ struct job {
 
 enum { BATCH = 32 };
 
-static uint64_t row_size(const rc_session *s, int32_t kind, uint64_t index)
+static uint64_t row_size(const rc_session *s, int output, uint64_t index)
 {
-    int64_t dims[8];
-    uint64_t rank, n = 1;
-    if (rc_session_io(s, kind, index, NULL, dims, &rank) != RC_OK)
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    uint64_t n = 1;
+    if ((output ? rc_session_get_output(s, index, &io) : rc_session_get_input(s, index, &io)) !=
+        RC_OK)
         return 0;
-    for (uint64_t i = 1; i < rank; i++)
-        n *= (uint64_t) dims[i];
+    for (uint64_t i = 1; i < io.rank; i++)
+        n *= (uint64_t) io.shape[i];
     return n;
 }
 
@@ -98,7 +99,7 @@ static rc_status run_batch(struct job *j, const float *x, uint64_t n)
 
 static rc_status compare_all(struct job *j, struct difference *d, uint64_t images)
 {
-    const uint64_t size = row_size(j->m[0].session, RC_SESSION_INPUT, 0);
+    const uint64_t size = row_size(j->m[0].session, 0, 0);
     float *x = malloc(BATCH * size * sizeof(float));
     rc_status st = x ? RC_OK : RC_ERR_MEMORY;
     for (uint64_t first = 0; first < images && st == RC_OK; first += BATCH) {
@@ -110,8 +111,7 @@ static rc_status compare_all(struct job *j, struct difference *d, uint64_t image
         if (st == RC_OK)
             st = run_batch(j, x, n);
         for (uint64_t o = 0; o < j->m[0].n_out && st == RC_OK; o++)
-            add(&d[o], j->m[0].out[o], j->m[1].out[o], n,
-                row_size(j->m[0].session, RC_SESSION_OUTPUT, o));
+            add(&d[o], j->m[0].out[o], j->m[1].out[o], n, row_size(j->m[0].session, 1, o));
     }
     free(x);
     return st;
@@ -119,9 +119,8 @@ static rc_status compare_all(struct job *j, struct difference *d, uint64_t image
 
 static const char *output_name(const struct job *j, uint64_t o)
 {
-    const char *name = "";
-    return rc_session_io(j->m[0].session, RC_SESSION_OUTPUT, o, &name, NULL, NULL) == RC_OK ? name
-                                                                                            : "";
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    return rc_session_get_output(j->m[0].session, o, &io) == RC_OK ? io.name : "";
 }
 
 static void print_result(const struct job *j, const struct difference *d, uint64_t n_graph)
@@ -194,21 +193,20 @@ static rc_status open_session(struct model *m, const char *const *names, uint64_
     rc_status st = rc_session_new(&m->session, m->graph, &o);
     if (st != RC_OK)
         return st;
-    m->n_out = rc_session_count(m->session, RC_SESSION_OUTPUT);
+    m->n_out = rc_session_count_outputs(m->session);
     m->out = calloc(m->n_out, sizeof(*m->out));
     for (uint64_t i = 0; m->out && i < m->n_out; i++)
-        m->out[i] = malloc(BATCH * row_size(m->session, RC_SESSION_OUTPUT, i) * sizeof(float));
+        m->out[i] = malloc(BATCH * row_size(m->session, 1, i) * sizeof(float));
     return m->out ? RC_OK : RC_ERR_MEMORY;
 }
 
 static bool comparable(const struct job *j)
 {
-    if (j->m[0].n_out != j->m[1].n_out || row_size(j->m[0].session, RC_SESSION_INPUT, 0) !=
-                                              row_size(j->m[1].session, RC_SESSION_INPUT, 0))
+    if (j->m[0].n_out != j->m[1].n_out ||
+        row_size(j->m[0].session, 0, 0) != row_size(j->m[1].session, 0, 0))
         return false;
     for (uint64_t o = 0; o < j->m[0].n_out; o++)
-        if (row_size(j->m[0].session, RC_SESSION_OUTPUT, o) !=
-            row_size(j->m[1].session, RC_SESSION_OUTPUT, o))
+        if (row_size(j->m[0].session, 1, o) != row_size(j->m[1].session, 1, o))
             return false;
     return true;
 }
@@ -243,8 +241,8 @@ static int work(struct job *j)
         return code;
     uint64_t images = j->data ? args_count(j->a, "images", 256, 1, UINT64_MAX)
                               : args_count(j->a, "random", 64, 1, 1u << 24);
-    if (j->data && images > rc_dataset_images(j->data))
-        images = rc_dataset_images(j->data);
+    if (j->data && images > rc_dataset_count_images(j->data))
+        images = rc_dataset_count_images(j->data);
     struct difference *d = calloc(j->m[0].n_out, sizeof(*d));
     const rc_status st = d ? compare_all(j, d, images) : RC_ERR_MEMORY;
     if (st == RC_OK)

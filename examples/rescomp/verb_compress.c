@@ -109,22 +109,27 @@ static rc_status describe(struct job *j)
     return st == RC_OK ? rc_report_set_fact(j->report, "library", info.version) : st;
 }
 
-static void to_totals(const rc_compress_figures *f, struct totals *t)
+static void to_totals(const rc_compress_result *r, struct totals *before, struct totals *after)
 {
-    *t = (struct totals){.info = RC_GRAPH_INFO_INIT};
-    t->info.macs = f->macs;
-    t->info.parameters = f->parameters;
-    t->info.weight_bytes = f->weight_bytes;
-    t->file_bytes = f->file_bytes;
-    t->top1 = f->top1;
-    t->median_ms = f->median_ms;
+    *before = *after = (struct totals){.info = RC_GRAPH_INFO_INIT};
+    before->info.macs = r->macs_before;
+    before->info.parameters = r->parameters_before;
+    before->info.weight_bytes = r->weight_bytes_before;
+    before->file_bytes = r->file_bytes_before;
+    before->top1 = r->top1_before;
+    before->median_ms = r->median_ms_before;
+    after->info.macs = r->macs_after;
+    after->info.parameters = r->parameters_after;
+    after->info.weight_bytes = r->weight_bytes_after;
+    after->file_bytes = r->file_bytes_after;
+    after->top1 = r->top1_after;
+    after->median_ms = r->median_ms_after;
 }
 
 static void print_result(const struct job *j, const char *missed)
 {
     struct totals before, after;
-    to_totals(&j->result.before, &before);
-    to_totals(&j->result.after, &after);
+    to_totals(&j->result, &before, &after);
     if (!args_flag(j->a, "json")) {
         totals_table(&before, &after);
         printf("%llu attempts, %llu stages kept, %.0f s\n", (unsigned long long) j->result.attempts,
@@ -135,8 +140,8 @@ static void print_result(const struct job *j, const char *missed)
     json_text("model", args_text(j->a, "o", ""));
     totals_json("before", &before);
     totals_json("after", &after);
-    json_real("calib_top1_before", j->result.before.calib_top1);
-    json_real("calib_top1_after", j->result.after.calib_top1);
+    json_real("calib_top1_before", j->result.calib_top1_before);
+    json_real("calib_top1_after", j->result.calib_top1_after);
     json_bool("goals_met", !missed);
     json_text("missed", missed ? missed : "");
     json_count("attempts", j->result.attempts);
@@ -161,7 +166,8 @@ static int compress_opened(struct job *j)
     o.calib = j->calib;
     o.test = j->test;
     o.teacher = j->teacher;
-    o.max_drop = args_real(a, "max-drop", 0, 0.0001, 100);
+    o.max_drop = args_real(a, "max-drop", -1, 0, 100);
+    o.max_drop = o.max_drop < 0 ? 0 : o.max_drop == 0 ? RC_ZERO_REAL : o.max_drop;
     o.size_ratio = args_real(a, "size", 0, 0.001, 1);
     o.latency_ratio = args_real(a, "latency", 0, 0.001, 1);
     o.target = args_text(a, "target", NULL);
@@ -207,7 +213,7 @@ static int compress(const struct args *a)
 {
     struct job j = {.a = a};
     if (args_flag(a, "print-recipe")) {
-        printf("%s", rc_recipe_default());
+        printf("%s", rc_recipe_get_default());
         return EXIT_DONE;
     }
     if (!a->n_positional)

@@ -1,6 +1,7 @@
 #include "tool.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct option options[] = {
     {"o", "OUT", "file to write"},
@@ -13,7 +14,8 @@ int network_options(const struct args *a, rc_network_options *o)
     o->classes = args_count(a, "classes", 0, 1, 1000000);
     o->multiplier = args_real(a, "width", 0, 0.01, 64);
     o->seed = args_count(a, "seed", 0, 0, UINT64_MAX);
-    const char *input = args_text(a, "input", NULL), *shortcuts = args_text(a, "shortcuts", "A");
+    const char *input = args_text(a, "input", NULL);
+    o->shortcuts = args_text(a, "shortcuts", NULL);
     unsigned long long c, h, w;
     char extra;
     if (input) {
@@ -23,9 +25,8 @@ int network_options(const struct args *a, rc_network_options *o)
         o->height = h;
         o->width = w;
     }
-    if ((shortcuts[0] != 'A' && shortcuts[0] != 'B') || shortcuts[1])
-        return tool_usage(a, "--shortcuts is \"%s\", allowed are A and B", shortcuts);
-    o->option_b = shortcuts[0] == 'B';
+    if (o->shortcuts && strcmp(o->shortcuts, "A") && strcmp(o->shortcuts, "B"))
+        return tool_usage(a, "--shortcuts is \"%s\", allowed are A and B", o->shortcuts);
     return EXIT_DONE;
 }
 
@@ -40,7 +41,7 @@ static int create(const struct args *a)
         return code;
     rc_status st = tool_context(&context, a);
     if (st == RC_OK)
-        st = rc_graph_create_network(&graph, context, a->positional[0], &o);
+        st = rc_graph_new_network(&graph, context, a->positional[0], &o);
     if (st == RC_OK)
         st = rc_graph_save(graph, out);
     if (st != RC_OK)

@@ -41,7 +41,7 @@ static void print_json(const struct args *a, const struct outcome *o, const rc_d
     if (args_flag(a, "per-class")) {
         json_list("classes");
         for (uint64_t c = 0; c < o->classes; c++) {
-            const char *name = rc_dataset_class_name(d, (uint32_t) c);
+            const char *name = rc_dataset_get_class_name(d, (uint32_t) c);
             json_open(NULL);
             json_count("class", c);
             if (name)
@@ -71,7 +71,7 @@ static void print_text(const struct args *a, const struct outcome *o, const rc_d
            r->top1, r->top5, r->loss, (unsigned long long) r->images, r->seconds,
            r->images_per_second);
     for (uint64_t c = 0; c < o->classes && args_flag(a, "per-class"); c++) {
-        const char *name = rc_dataset_class_name(d, (uint32_t) c);
+        const char *name = rc_dataset_get_class_name(d, (uint32_t) c);
         printf("%6llu %-16s %6.2f %%\n", (unsigned long long) c, name ? name : "",
                class_accuracy(o, c));
     }
@@ -83,7 +83,8 @@ static void print_text(const struct args *a, const struct outcome *o, const rc_d
 
 static int evaluate(const struct args *a, const rc_graph *graph, rc_dataset *data)
 {
-    struct outcome o = {.result = RC_EVALUATE_RESULT_INIT, .classes = rc_dataset_classes(data)};
+    struct outcome o = {.result = RC_EVALUATE_RESULT_INIT,
+                        .classes = rc_dataset_count_classes(data)};
     rc_evaluate_options e = RC_EVALUATE_OPTIONS_INIT;
     e.images = args_count(a, "images", 0, 1, UINT64_MAX);
     e.batch = args_count(a, "batch", 0, 1, 65536);

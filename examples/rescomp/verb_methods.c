@@ -88,7 +88,7 @@ static int methods(const struct args *a)
     rc_status st = RC_OK;
     if (args_flag(a, "json"))
         json_open(NULL);
-    for (uint64_t i = 0; i < rc_method_kinds() && st == RC_OK; i++)
+    for (uint64_t i = 0; i < rc_method_count_kinds() && st == RC_OK; i++)
         st = show_kind(a, i, &shown);
     if (args_flag(a, "json"))
         json_close();

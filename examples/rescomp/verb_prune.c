@@ -39,7 +39,7 @@ struct job {
     bool missed;
 };
 
-static int plan_options(const struct job *j, rc_pruner_options *o, const char **keep)
+static int plan_options(const struct job *j, rc_prune_options *o, const char **keep)
 {
     const struct args *a = j->a;
     const char *trunk = args_text(a, "trunk", "auto"),
@@ -75,7 +75,7 @@ static void print_groups(const rc_pruner *p)
 {
     printf("%-40s %8s %8s %12s %12s  %s\n", "group", "channels", "kept", "macs/ch", "params/ch",
            "");
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
         if (rc_pruner_get_group(p, i, &g) == RC_OK)
             printf("%-40.40s %8llu %8llu %12llu %12llu  %s\n", g.name,
@@ -88,7 +88,7 @@ static void print_groups(const rc_pruner *p)
 /* Plan and cut with the present target. */
 static int cut(struct job *j)
 {
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     const char *keep[MAX_VALUES + 1] = {NULL};
     const int code = plan_options(j, &o, keep);
     if (code != EXIT_DONE)
@@ -109,7 +109,7 @@ static int cut(struct job *j)
         st = RC_OK;
     }
     if (st == RC_OK && !args_flag(j->a, "dry-run"))
-        st = rc_pruner_apply(j->pruner, &j->after, &j->result);
+        st = rc_pruner_apply(&j->after, j->pruner, &j->result);
     if (st == RC_ERR_GOAL && j->after)
         st = RC_OK; /* said above */
     return st == RC_OK ? EXIT_DONE : tool_fail("prune");
@@ -241,7 +241,7 @@ rc_status inspect_groups(const struct args *a, const rc_graph *graph)
         json_list("groups");
     if (st == RC_OK && !json)
         print_groups(p);
-    for (uint64_t i = 0; json && i < rc_pruner_groups(p) && st == RC_OK; i++) {
+    for (uint64_t i = 0; json && i < rc_pruner_count_groups(p) && st == RC_OK; i++) {
         rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
         st = rc_pruner_get_group(p, i, &g);
         json_open(NULL);

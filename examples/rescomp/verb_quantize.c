@@ -40,7 +40,7 @@ static int only(const struct args *a, const char *name, const char *allowed)
                               : EXIT_DONE;
 }
 
-static int fill(const struct args *a, rc_quantizer_options *o, bool qat)
+static int fill(const struct args *a, rc_quantize_options *o, bool qat)
 {
     const char *target = args_text(a, "target", "cpu");
     int code = only(a, "round", "nearest");
@@ -75,7 +75,7 @@ static int table_format(const struct args *a, int32_t *format)
 /* Calibrate or read the table; then the trainable or the exported form into j->after. */
 static int quantize_graph(struct job *j, bool qat)
 {
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     const char *table = args_text(j->a, "table", NULL);
     int32_t format;
     int code = fill(j->a, &o, qat);
@@ -99,7 +99,7 @@ static int quantize_graph(struct job *j, bool qat)
     if (st == RC_OK && table && !load)
         st = rc_quantizer_save_table(j->quantizer, table, format);
     if (st == RC_OK)
-        st = rc_quantizer_apply(j->quantizer, &j->after);
+        st = rc_quantizer_apply(&j->after, j->quantizer);
     return st == RC_OK ? EXIT_DONE : tool_fail("quantize");
 }
 
@@ -110,7 +110,7 @@ static int train_quantized(struct job *j)
     const int code = train_graph(j->a, j->context, j->after, 1, 0.001, &j->trained);
     if (code != EXIT_DONE)
         return code;
-    if (rc_quantizer_finish(j->after, &finished) != RC_OK)
+    if (rc_quantizer_finish(&finished, j->after) != RC_OK)
         return tool_fail("quantize");
     rc_graph_free(&j->after);
     j->after = finished;
@@ -138,7 +138,7 @@ static int report(struct job *j, const char *out)
     json_list("steps");
     json_open(NULL);
     json_text("name", "quantize");
-    json_count("values", rc_quantizer_entries(j->quantizer));
+    json_count("values", rc_quantizer_count_entries(j->quantizer));
     json_count("epochs", j->trained.epochs);
     json_close();
     json_list_close();

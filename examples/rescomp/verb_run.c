@@ -50,28 +50,28 @@ static const char *file_for(const struct args *a, const char *option, const char
 
 static int read_input(struct job *j, uint64_t i)
 {
-    const char *name;
-    int64_t want[8], dims[8];
-    uint64_t rank, got;
-    if (rc_session_io(j->session, RC_SESSION_INPUT, i, &name, want, &rank) != RC_OK)
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    int64_t dims[8];
+    uint64_t got;
+    if (rc_session_get_input(j->session, i, &io) != RC_OK)
         return tool_fail("run");
-    const char *file = file_for(j->a, "input", name, i);
+    const char *file = file_for(j->a, "input", io.name, i);
     if (!file)
-        return tool_usage(j->a, "--input %s=FILE.npy is required", name);
-    if (rc_npy_shape(j->context, file, dims, &got) != RC_OK)
+        return tool_usage(j->a, "--input %s=FILE.npy is required", io.name);
+    if (rc_npy_read_shape(j->context, file, dims, &got) != RC_OK)
         return tool_fail(file);
-    bool fits = got == rank;
-    for (uint64_t k = 1; k < rank && fits; k++)
-        fits = dims[k] == want[k];
+    bool fits = got == io.rank;
+    for (uint64_t k = 1; k < io.rank && fits; k++)
+        fits = dims[k] == io.shape[k];
     if (!fits || dims[0] < 1 || (uint64_t) dims[0] != j->images) {
-        fprintf(stderr, "rescomp run: %s does not have the shape of input %s, [%llu", file, name,
+        fprintf(stderr, "rescomp run: %s does not have the shape of input %s, [%llu", file, io.name,
                 (unsigned long long) j->images);
-        for (uint64_t k = 1; k < rank; k++)
-            fprintf(stderr, ", %lld", (long long) want[k]);
+        for (uint64_t k = 1; k < io.rank; k++)
+            fprintf(stderr, ", %lld", (long long) io.shape[k]);
         fprintf(stderr, "]\n");
         return EXIT_FAILED;
     }
-    const uint64_t n = count_of(dims, rank);
+    const uint64_t n = count_of(dims, got);
     j->in[i] = malloc(n * sizeof(float));
     if (!j->in[i] || rc_npy_read(j->context, file, j->in[i], n) != RC_OK)
         return tool_fail(file);
@@ -80,21 +80,20 @@ static int read_input(struct job *j, uint64_t i)
 
 static int write_output(struct job *j, uint64_t i)
 {
-    const char *name;
-    int64_t dims[8];
-    uint64_t rank;
-    if (rc_session_io(j->session, RC_SESSION_OUTPUT, i, &name, dims, &rank) != RC_OK)
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    if (rc_session_get_output(j->session, i, &io) != RC_OK)
         return tool_fail("run");
-    const char *file = file_for(j->a, "output", name, i);
+    const char *file = file_for(j->a, "output", io.name, i);
     if (file)
-        return rc_npy_write(j->context, file, j->out[i], dims, rank) == RC_OK ? EXIT_DONE
-                                                                              : tool_fail(file);
-    const uint64_t n = count_of(dims, rank);
-    printf("%s:", name);
+        return rc_npy_write(j->context, file, j->out[i], io.shape, io.rank) == RC_OK
+                   ? EXIT_DONE
+                   : tool_fail(file);
+    const uint64_t n = count_of(io.shape, io.rank);
+    printf("%s:", io.name);
     for (uint64_t k = 0; k < n && k < 16; k++)
         printf(" %.6g", (double) j->out[i][k]);
     printf(n > 16 ? " ... (%llu numbers; --output %s=FILE.npy writes all)\n" : "\n",
-           (unsigned long long) n, name);
+           (unsigned long long) n, io.name);
     return EXIT_DONE;
 }
 
@@ -107,7 +106,7 @@ static int find_images(struct job *j)
     if (!first)
         return tool_usage(j->a, "--input is required");
     const char *equals = strchr(first, '=');
-    if (rc_npy_shape(j->context, equals ? equals + 1 : first, dims, &rank) != RC_OK)
+    if (rc_npy_read_shape(j->context, equals ? equals + 1 : first, dims, &rank) != RC_OK)
         return tool_fail("run");
     if (!rank || dims[0] < 1)
         return tool_usage(j->a, "%s has no images", first);
@@ -123,8 +122,8 @@ static int run_all(struct job *j)
     if (rc_graph_load(&j->graph, j->context, j->a->positional[0]) != RC_OK ||
         rc_session_new(&j->session, j->graph, &o) != RC_OK)
         return tool_fail("run");
-    const uint64_t n_in = rc_session_count(j->session, RC_SESSION_INPUT);
-    const uint64_t n_out = rc_session_count(j->session, RC_SESSION_OUTPUT);
+    const uint64_t n_in = rc_session_count_inputs(j->session);
+    const uint64_t n_out = rc_session_count_outputs(j->session);
     if (n_in > MAX_IO || n_out > MAX_IO)
         return tool_usage(j->a, "models of more than %d inputs or outputs are not for this verb",
                           MAX_IO);
@@ -132,11 +131,10 @@ static int run_all(struct job *j)
     for (uint64_t i = 0; i < n_in && code == EXIT_DONE; i++)
         code = read_input(j, i);
     for (uint64_t i = 0; i < n_out && code == EXIT_DONE; i++) {
-        int64_t dims[8];
-        uint64_t rank;
-        if (rc_session_io(j->session, RC_SESSION_OUTPUT, i, NULL, dims, &rank) != RC_OK)
+        rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+        if (rc_session_get_output(j->session, i, &io) != RC_OK)
             return tool_fail("run");
-        j->out[i] = malloc(count_of(dims, rank) * sizeof(float));
+        j->out[i] = malloc(count_of(io.shape, io.rank) * sizeof(float));
     }
     if (code == EXIT_DONE &&
         rc_session_run(j->session, j->images, (const float *const *) j->in, j->out) != RC_OK)

@@ -25,7 +25,7 @@ static int start(const struct args *a, rc_context *context, rc_graph **graph)
         const int code = network_options(a, &o);
         if (code != EXIT_DONE)
             return code;
-        st = rc_graph_create_network(graph, context, a->positional[0], &o);
+        st = rc_graph_new_network(graph, context, a->positional[0], &o);
     } else {
         return tool_usage(a, "--init is \"%s\", allowed are loaded and fresh", init);
     }

@@ -22,6 +22,19 @@
 #define RC_API
 #endif
 
+/** The version these headers are of. rc_version_number() is that of the library in use. */
+#define RC_VERSION_MAJOR 0
+#define RC_VERSION_MINOR 1
+#define RC_VERSION_PATCH 0
+/** One number that grows with the version: major * 1,000,000 + minor * 1,000 + patch. */
+#define RC_VERSION_NUMBER \
+    (UINT64_C(1000000) * RC_VERSION_MAJOR + UINT64_C(1000) * RC_VERSION_MINOR + RC_VERSION_PATCH)
+
+/** The number 0 where a member's 0 means its default: for counts (uint64_t) ... */
+#define RC_ZERO UINT64_MAX
+/** ... and for reals (double). Members that take them say so. */
+#define RC_ZERO_REAL (-1.0)
+
 RC_BEGIN
 
 /** Result of every call that can fail. Values are frozen; new ones are appended. */
@@ -29,7 +42,8 @@ typedef enum rc_status {
     RC_OK = 0,
     RC_ERR_ARG = -1,         /**< An argument breaks a documented rule. */
     RC_ERR_MEMORY = -2,      /**< The allocator returned NULL or the context's cap was reached. */
-    RC_ERR_ABI = -3,         /**< An options struct asks for something this build does not know. */
+    RC_ERR_ABI = -3,         /**< An options struct asks for something this build does not know (a
+                                  longer struct, an unknown flag), or its `size` is wrong. */
     RC_ERR_UNSUPPORTED = -4, /**< Valid, but not implemented (operator, version, data type). */
     RC_ERR_SHAPE = -5,       /**< Operand shapes do not fit together. */
     RC_ERR_FORMAT = -6,      /**< The bytes are not the format they should be. */
@@ -42,7 +56,8 @@ typedef enum rc_status {
     RC_ERR_STATE = -13,      /**< The object is not in a state that allows the call. */
     RC_ERR_CANCELLED = -14,  /**< The cancel callback asked to stop. */
     RC_ERR_BACKEND = -15,    /**< oneDNN failed or failed its self-test. */
-    RC_ERR_GOAL = -16        /**< Finished, but a requested goal was not reached. */
+    RC_ERR_GOAL = -16        /**< Finished, but a requested goal was not reached: outputs hold the
+                                  best there is, as with RC_OK. */
 } rc_status;
 
 /**
@@ -62,18 +77,22 @@ RC_API const char *rc_status_name(rc_status status);
 /** Version of the library as "major.minor.patch". Thread safety: any thread. @since 0.1 */
 RC_API const char *rc_version_string(void);
 
+/** The same as RC_VERSION_NUMBER counts it. Thread safety: any thread. @since 0.1 */
+RC_API uint64_t rc_version_number(void);
+
 /** Opaque. Carries allocator, limits, threads, seed, log and cancel callbacks. Everything made
  *  from a context must be freed before it. Several threads may use one context. */
 typedef struct rc_context rc_context;
 
-/** Severity of a log line. */
+/** Severity of a log line: the higher, the graver. Levels to come lie between or beyond. */
 typedef enum rc_log_level {
-    RC_LOG_INFO = 0,
-    RC_LOG_WARNING = 1,
-    RC_LOG_DEBUG = 2
+    RC_LOG_DEBUG = 10,
+    RC_LOG_INFO = 20,
+    RC_LOG_WARNING = 30
 } rc_log_level;
 
-/** One line without newline. May be called from the thread that made the library call. */
+/** One line without newline; level: an rc_log_level. May be called from the thread that made the
+ *  library call. */
 typedef void (*rc_log_fn)(void *user, int32_t level, const char *line);
 /** Return non-zero to stop the running call, which then returns RC_ERR_CANCELLED. */
 typedef int32_t (*rc_cancel_fn)(void *user);
@@ -127,13 +146,13 @@ typedef struct rc_context_options {
  */
 RC_API rc_status rc_context_new(rc_context **out, const rc_context_options *options);
 
-/** Release; accepts NULL, sets *context to NULL. All objects made from it must be gone.
- *  @since 0.1 */
+/** Release; all objects made from it must be gone. As every rc_x_free(): accepts NULL and a pointer
+ *  to NULL, leaves a handle of another kind alone, sets *context to NULL. @since 0.1 */
 RC_API void rc_context_free(rc_context **context);
 
 /** Live and peak bytes allocated through @p context. Either pointer may be NULL.
  *  @return RC_OK; RC_ERR_ARG. Thread safety: any thread. @since 0.1 */
-RC_API rc_status rc_context_memory(const rc_context *context, uint64_t *live, uint64_t *peak);
+RC_API rc_status rc_context_get_memory(const rc_context *context, uint64_t *live, uint64_t *peak);
 
 RC_END
 #endif

@@ -26,7 +26,7 @@ typedef struct rc_dataset_options {
     double mean[4];        /**< Per channel as delivered; used when std[0] is set. [pixel / 255] */
     double std[4];         /**< Above 0; std[0] 0: see preprocess. [pixel / 255] */
     uint64_t resize;       /**< Shorter side after resizing (bilinear, antialiased); 0: 256 for
-                                folders, else none. Range 1..4096. [pixels] */
+                                folders, else none; RC_ZERO: none. Range 1..4096. [pixels] */
     uint64_t crop;         /**< Side of the square cut from the centre; 0: 224 for folders (or
                                 resize, when that is set), else none. Range 1..4096. [pixels] */
     const char *channels;  /**< Order of three channels: "rgb" or "bgr"; NULL: "rgb". */
@@ -103,20 +103,20 @@ RC_API rc_status rc_dataset_new_callback(rc_dataset **out, rc_context *context,
 RC_API void rc_dataset_free(rc_dataset **dataset);
 
 /** Images in the chosen split; 0 for NULL. @since 0.1 */
-RC_API uint64_t rc_dataset_images(const rc_dataset *dataset);
+RC_API uint64_t rc_dataset_count_images(const rc_dataset *dataset);
 
 /** Number of classes; 0 for NULL. @since 0.1 */
-RC_API uint32_t rc_dataset_classes(const rc_dataset *dataset);
+RC_API uint64_t rc_dataset_count_classes(const rc_dataset *dataset);
 
 /** Channels, height and width of images as delivered. @return RC_OK; RC_ERR_ARG. @since 0.1 */
-RC_API rc_status rc_dataset_shape(const rc_dataset *dataset, int64_t chw[3]);
+RC_API rc_status rc_dataset_get_shape(const rc_dataset *dataset, int64_t chw[3]);
 
 /** Name of a class, or NULL when the data set does not tell. Borrowed. @since 0.1 */
-RC_API const char *rc_dataset_class_name(const rc_dataset *dataset, uint32_t index);
+RC_API const char *rc_dataset_get_class_name(const rc_dataset *dataset, uint64_t index);
 
 /** Label of image @p index of the split. @return RC_OK; RC_ERR_ARG index out of range; RC_ERR_DATA
  *  the callback failed. @since 0.1 */
-RC_API rc_status rc_dataset_label(const rc_dataset *dataset, uint64_t index, int32_t *label);
+RC_API rc_status rc_dataset_get_label(const rc_dataset *dataset, uint64_t index, int32_t *label);
 
 /**
  * Read normalised images of the split in its own order, without augmentation.
@@ -132,7 +132,7 @@ RC_API rc_status rc_dataset_read(const rc_dataset *dataset, uint64_t first, uint
 
 /** The preprocessing in use as JSON, to store as a model's "rescomp.preprocess" metadata and to
  *  give back as rc_dataset_options.preprocess. Borrowed; NULL for NULL. @since 0.1 */
-RC_API const char *rc_dataset_preprocess(const rc_dataset *dataset);
+RC_API const char *rc_dataset_get_preprocess(const rc_dataset *dataset);
 
 /**
  * Shape of the array in a NumPy file, versions 1 to 3.
@@ -142,10 +142,11 @@ RC_API const char *rc_dataset_preprocess(const rc_dataset *dataset);
  *         RC_ERR_UNSUPPORTED objects, structures, texts, complex numbers, Fortran order, rank over
  *         8; RC_ERR_MEMORY. @since 0.1
  */
-RC_API rc_status rc_npy_shape(rc_context *context, const char *path, int64_t *dims, uint64_t *rank);
+RC_API rc_status rc_npy_read_shape(rc_context *context, const char *path, int64_t *dims,
+                                   uint64_t *rank);
 
 /** Read a NumPy file of any real type into @p values, converted to f32; @p count must be its number
- *  of elements. @return as rc_npy_shape(), and RC_ERR_SHAPE for another count. @since 0.1 */
+ *  of elements. @return as rc_npy_read_shape(), and RC_ERR_SHAPE for another count. @since 0.1 */
 RC_API rc_status rc_npy_read(rc_context *context, const char *path, float *values, uint64_t count);
 
 /** Write f32 values as a NumPy file (version 1.0), whole or not at all.

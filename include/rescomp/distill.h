@@ -20,7 +20,7 @@ typedef struct rc_distill_options {
                                Range (0, 1]. */
     const char *loss;     /**< A "distill-loss" method; NULL: "hinton". */
     uint64_t cache_bytes; /**< Most memory for teacher answers that are seen again; 0: 256 MiB;
-                               1: keep none. [bytes] */
+                               RC_ZERO: keep none. [bytes] */
 } rc_distill_options;
 
 #define RC_DISTILL_OPTIONS_INIT { sizeof(rc_distill_options), 0, 0, 0, 0 }

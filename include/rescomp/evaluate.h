@@ -57,7 +57,7 @@ typedef struct rc_evaluate_result {
  *         RC_ERR_CANCELLED; RC_ERR_UNSUPPORTED, RC_ERR_BACKEND; RC_ERR_ABI; RC_ERR_MEMORY.
  * Thread safety: any thread. Cost: compiles a session, then one run per batch. @since 0.1
  */
-RC_API rc_status rc_evaluate(const rc_graph *graph, rc_dataset *dataset,
+RC_API rc_status rc_evaluate(const rc_graph *graph, const rc_dataset *dataset,
                              const rc_evaluate_options *options, rc_evaluate_result *result);
 
 RC_END

@@ -84,7 +84,7 @@ RC_API rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, co
                                      int64_t *dims, uint64_t *rank);
 
 /** Metadata by key; *value is NULL when absent, borrowed otherwise. @since 0.1 */
-RC_API rc_status rc_graph_get_meta(const rc_graph *graph, const char *key, const char **value);
+RC_API rc_status rc_graph_get_metadata(const rc_graph *graph, const char *key, const char **value);
 /** Set (or with NULL drop) metadata, written to the file's metadata_props. @since 0.1 */
 RC_API rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *value);
 
@@ -100,7 +100,9 @@ typedef struct rc_network_options {
     uint64_t height;   /**< 0: 32 or 224. [pixels] */
     uint64_t width;    /**< 0: 32 or 224. [pixels] */
     double multiplier; /**< Channel width multiplier; 0: 1. */
-    uint64_t option_b; /**< CIFAR form: 1: projection shortcuts; 0: option A (slice and pad). */
+    const char *shortcuts; /**< Where a block changes the shape: "A": pixels are skipped, channels
+                                padded with zeros; "B": a 1x1 convolution. NULL: "A" for CIFAR
+                                networks; ImageNet ones have "B" only. */
     uint64_t seed;     /**< Of the fresh weights. */
 } rc_network_options;
 
@@ -115,7 +117,7 @@ typedef struct rc_network_options {
  *         RC_ERR_MEMORY.
  * Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. @since 0.1
  */
-RC_API rc_status rc_graph_create_network(rc_graph **out, rc_context *context,
+RC_API rc_status rc_graph_new_network(rc_graph **out, rc_context *context,
                                          const char *architecture,
                                          const rc_network_options *options);
 

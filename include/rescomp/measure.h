@@ -15,7 +15,8 @@ typedef struct rc_latency_options {
     double seconds;    /**< Time per session after warm-up; 0: 2. Range (0, 3600]. [s] */
     uint64_t min_runs; /**< At least this many runs of each; 0: 10. */
     uint64_t max_runs; /**< At most this many runs of each; 0: 100,000. */
-    uint64_t warmup;   /**< Runs of each that are not counted; 0: 3. */
+    uint64_t warmup;   /**< Runs of each that are not counted; 0: 3; RC_ZERO: none. At most
+                            10,000,000. */
 } rc_latency_options;
 
 #define RC_LATENCY_OPTIONS_INIT { sizeof(rc_latency_options), 0, 0, 0, 0 }
@@ -41,7 +42,7 @@ typedef struct rc_latency {
  * @param[in]  context  Allocates the inputs; its cancel callback is asked between rounds.
  * @param[in]  sessions @p count sessions (1..64).
  * @param[in]  options  NULL for defaults.
- * @param[out] results  @p count structs with `size` set.
+ * @param[out] results  @p count structs with `size` set, all to the same.
  * @return RC_OK; RC_ERR_ARG; RC_ERR_ABI; RC_ERR_CANCELLED; RC_ERR_MEMORY; errors of running.
  * Cost: count * seconds. @since 0.1
  */

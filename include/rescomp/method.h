@@ -51,9 +51,9 @@ typedef struct rc_parameter_info {
 #define RC_PARAMETER_BOOLEAN UINT64_C(3)
 
 /** Number of kinds. Thread safety: any thread. @since 0.1 */
-RC_API uint64_t rc_method_kinds(void);
+RC_API uint64_t rc_method_count_kinds(void);
 
-/** Kind @p index of rc_method_kinds().
+/** Kind @p index of rc_method_count_kinds().
  *  @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. Thread safety: any thread. @since 0.1 */
 RC_API rc_status rc_method_get_kind(uint64_t index, rc_method_kind_info *info);
 

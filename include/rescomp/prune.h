@@ -18,8 +18,8 @@ typedef struct rc_pruner rc_pruner;
 
 /** Zero means "default" for every member. Strings and lists are read during rc_pruner_new() only.
  *  Targets may be combined: all are met. Without any, macs is 0.5. */
-typedef struct rc_pruner_options {
-    size_t size;             /**< sizeof(rc_pruner_options), set by the INIT macro. */
+typedef struct rc_prune_options {
+    size_t size;             /**< sizeof(rc_prune_options), set by the INIT macro. */
     const char *criterion;   /**< A "criterion" method; NULL: "block-obs" with a dataset, "l2"
                                   without, or where block-obs cannot score a group. */
     const char *allocation;  /**< An "allocation" method; NULL: the criterion's: "per-cost" where
@@ -45,13 +45,13 @@ typedef struct rc_pruner_options {
                                   RC_PRUNE_TRUNK_AUTO, _CUT or _KEEP. */
     const char *repair;      /**< A "repair" method run on the result; NULL: "least-squares" with a
                                   dataset, else "none". */
-    rc_dataset *dataset;     /**< For criteria and repairs that look at data. Borrowed until the
+    const rc_dataset *dataset; /**< For criteria and repairs that look at data. Borrowed until the
                                   pruner is freed; NULL: none. */
     uint64_t images;         /**< How many of its images; 0: 1,024. */
     uint64_t batch;          /**< Images at a time; 0: 128, or the graph's when that is fixed. */
     uint64_t seed;           /**< Of random choices; 0: the context's. */
     uint64_t flags;          /**< None yet; 0. */
-} rc_pruner_options;
+} rc_prune_options;
 
 /** Cut trunks only when the rest cannot reach the target. */
 #define RC_PRUNE_TRUNK_AUTO UINT64_C(0)
@@ -60,8 +60,8 @@ typedef struct rc_pruner_options {
 /** Trunks stay whole. */
 #define RC_PRUNE_TRUNK_KEEP UINT64_C(2)
 
-#define RC_PRUNER_OPTIONS_INIT \
-    { sizeof(rc_pruner_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_PRUNE_OPTIONS_INIT \
+    { sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Find the groups of channels of @p graph that must be cut together.
@@ -75,13 +75,13 @@ typedef struct rc_pruner_options {
  * Source: Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023. @since 0.1
  */
 RC_API rc_status rc_pruner_new(rc_pruner **out, const rc_graph *graph,
-                               const rc_pruner_options *options);
+                               const rc_prune_options *options);
 
 /** Release; accepts NULL, sets *pruner to NULL. @since 0.1 */
 RC_API void rc_pruner_free(rc_pruner **pruner);
 
 /** Number of groups, also of those that may not be cut; 0 for NULL. @since 0.1 */
-RC_API uint64_t rc_pruner_groups(const rc_pruner *pruner);
+RC_API uint64_t rc_pruner_count_groups(const rc_pruner *pruner);
 
 /** One group of coupled channels. Strings are borrowed from the pruner. */
 typedef struct rc_prune_group_info {
@@ -156,8 +156,8 @@ typedef struct rc_prune_result {
  *
  * @param[out] result May be NULL.
  * @return RC_OK; RC_ERR_GOAL a target cannot be reached within the limits: the message says how
- *         far it goes, and the plan is the smallest one, which rc_pruner_apply() will then cut;
- *         else as rc_pruner_get_scores(). @since 0.1
+ *         far it goes, and the plan is the smallest one, which rc_pruner_apply() then cuts and
+ *         @p result is of; else as rc_pruner_get_scores(). @since 0.1
  */
 RC_API rc_status rc_pruner_plan(rc_pruner *pruner, rc_prune_result *result);
 
@@ -175,10 +175,11 @@ RC_API rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t 
  *
  * @param[out] out    New, smaller graph; NULL on failure. Release with rc_graph_free().
  * @param[out] result May be NULL.
- * @return RC_OK; as rc_pruner_plan(); RC_ERR_SHAPE, RC_ERR_UNSUPPORTED an operator cannot follow
- *         the cut. May be called again, also after other plans. @since 0.1
+ * @return RC_OK; RC_ERR_GOAL the plan was made by this call and misses a target: *out is the
+ *         smallest graph there is; else as rc_pruner_plan(); RC_ERR_SHAPE, RC_ERR_UNSUPPORTED an
+ *         operator cannot follow the cut. May be called again, also after other plans. @since 0.1
  */
-RC_API rc_status rc_pruner_apply(rc_pruner *pruner, rc_graph **out, rc_prune_result *result);
+RC_API rc_status rc_pruner_apply(rc_graph **out, rc_pruner *pruner, rc_prune_result *result);
 
 RC_END
 #endif

@@ -35,8 +35,8 @@ typedef struct rc_quantizer rc_quantizer;
 #define RC_QUANTIZE_QAT UINT64_C(64)
 
 /** Zero means "default" for every member. */
-typedef struct rc_quantizer_options {
-    size_t size;           /**< sizeof(rc_quantizer_options), set by the INIT macro. */
+typedef struct rc_quantize_options {
+    size_t size;           /**< sizeof(rc_quantize_options), set by the INIT macro. */
     const char *observer;  /**< "minmax", "ema", "percentile:p=99.99", "entropy", "mse";
                                 NULL: "mse". */
     uint64_t images;       /**< Images to calibrate on; 0: 512. */
@@ -48,9 +48,9 @@ typedef struct rc_quantizer_options {
     const char *tensorrt;  /**< Release of TensorRT that RC_TABLE_TENSORRT is written for, as in
                                 "10.3.0": TensorRT ignores a cache of another one. From 2 to 10,
                                 later ones have no caches; NULL: "8.6.1". */
-} rc_quantizer_options;
+} rc_quantize_options;
 
-#define RC_QUANTIZER_OPTIONS_INIT { sizeof(rc_quantizer_options), 0, 0, 0, 0, 0, 0 }
+#define RC_QUANTIZE_OPTIONS_INIT { sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0 }
 
 /**
  * Copy and fold @p graph and decide which values become integers.
@@ -67,7 +67,7 @@ typedef struct rc_quantizer_options {
  * Thread safety: the graph must not change during the call. @since 0.1
  */
 RC_API rc_status rc_quantizer_new(rc_quantizer **out, const rc_graph *graph,
-                                  const rc_quantizer_options *options);
+                                  const rc_quantize_options *options);
 
 /** Release; accepts NULL, sets *quantizer to NULL. @since 0.1 */
 RC_API void rc_quantizer_free(rc_quantizer **quantizer);
@@ -81,13 +81,13 @@ RC_API void rc_quantizer_free(rc_quantizer **quantizer);
  * Cost: one forward pass over the images, with bias correction four.
  * Source: Nagel et al., "A White Paper on Neural Network Quantization", 2021. @since 0.1
  */
-RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, rc_dataset *dataset);
+RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, const rc_dataset *dataset);
 
 /** Format of a table file. */
 typedef enum rc_table_format {
     RC_TABLE_JSON = 0,    /**< This library's own: types, ranges and thresholds. */
     RC_TABLE_TENSORRT = 1 /**< TensorRT's calibration cache (text). Written for the release that
-                               rc_quantizer_options.tensorrt names, read from any. */
+                               rc_quantize_options.tensorrt names, read from any. */
 } rc_table_format;
 
 /**
@@ -120,37 +120,37 @@ RC_API rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *pa
  * @return RC_OK; RC_ERR_ARG; RC_ERR_STATE neither calibrated nor a table loaded; RC_ERR_MEMORY.
  * @since 0.1
  */
-RC_API rc_status rc_quantizer_apply(rc_quantizer *quantizer, rc_graph **out);
+RC_API rc_status rc_quantizer_apply(rc_graph **out, rc_quantizer *quantizer);
 
 /**
  * After training a graph made with RC_QUANTIZE_QAT: turn its weights into s8 and its biases into
  * int32 constants, as rc_quantizer_apply() does without that flag. Scales stay as they were in
  * training, except for channels whose weights have grown out of their range.
  *
- * @param[in]  graph The trained graph; read only.
  * @param[out] out   New graph; NULL on failure. Release with rc_graph_free().
+ * @param[in]  graph The trained graph; read only.
  * @return RC_OK; RC_ERR_ARG; RC_ERR_MODEL not such a graph; RC_ERR_MEMORY. @since 0.1
  */
-RC_API rc_status rc_quantizer_finish(const rc_graph *graph, rc_graph **out);
+RC_API rc_status rc_quantizer_finish(rc_graph **out, const rc_graph *graph);
 
 /** One quantized activation. Strings are borrowed from the quantizer. */
-typedef struct rc_quantizer_entry {
-    size_t size;        /**< sizeof(rc_quantizer_entry), set by the caller. */
+typedef struct rc_quantize_entry_info {
+    size_t size;        /**< sizeof(rc_quantize_entry_info), set by the caller. */
     const char *name;   /**< Value name in the folded graph. */
     double low;         /**< Smallest value seen; low > high: from a table without ranges. */
     double high;        /**< Largest value seen. */
     double amax;        /**< Threshold: values beyond it are clipped. */
     double scale;       /**< Real value of one integer step. */
     uint64_t is_signed; /**< 0: u8 [0, 255]; 1: s8 [-128, 127]. */
-} rc_quantizer_entry;
+} rc_quantize_entry_info;
 
-#define RC_QUANTIZER_ENTRY_INIT { sizeof(rc_quantizer_entry), 0, 0, 0, 0, 0, 0 }
+#define RC_QUANTIZE_ENTRY_INFO_INIT { sizeof(rc_quantize_entry_info), 0, 0, 0, 0, 0, 0 }
 
 /** Number of calibrated values; 0 for NULL. @since 0.1 */
-RC_API uint64_t rc_quantizer_entries(const rc_quantizer *quantizer);
+RC_API uint64_t rc_quantizer_count_entries(const rc_quantizer *quantizer);
 /** @return RC_OK; RC_ERR_ARG; RC_ERR_STATE not calibrated; RC_ERR_ABI. @since 0.1 */
-RC_API rc_status rc_quantizer_entry_at(const rc_quantizer *quantizer, uint64_t index,
-                                       rc_quantizer_entry *out);
+RC_API rc_status rc_quantizer_get_entry(const rc_quantizer *quantizer, uint64_t index,
+                                        rc_quantize_entry_info *info);
 
 RC_END
 #endif

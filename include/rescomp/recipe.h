@@ -35,13 +35,13 @@ typedef void (*rc_compress_progress_fn)(void *user, const rc_compress_progress *
 /** Zero means "default" for every member. */
 typedef struct rc_compress_options {
     size_t size;           /**< sizeof(rc_compress_options), set by the INIT macro. */
-    const char *recipe;    /**< JSON text; NULL: the default recipe, see rc_recipe_default(). */
-    rc_dataset *train;     /**< Must be set: images to prune, train and calibrate with. */
-    rc_dataset *calib;     /**< Must be set: images that decide what is kept; not in train. */
-    rc_dataset *test;      /**< Only measured, before and after; NULL: not. */
+    const char *recipe;    /**< JSON text; NULL: the default recipe, see rc_recipe_get_default(). */
+    const rc_dataset *train; /**< Must be set: images to prune, train and calibrate with. */
+    const rc_dataset *calib; /**< Must be set: images that decide what is kept; not in train. */
+    const rc_dataset *test;  /**< Only measured, before and after; NULL: not. */
     const rc_graph *teacher; /**< To distil from; NULL: the graph as given. */
-    double max_drop;       /**< Most top-1 that may be lost on calib; 0: 1. Range (0, 100].
-                                [percentage points] */
+    double max_drop;       /**< Most top-1 that may be lost on calib; 0: 1; RC_ZERO_REAL:
+                                nothing. Range (0, 100]. [percentage points] */
     double size_ratio;     /**< Goal: file bytes after / before; 0: none. Range (0, 1]. */
     double latency_ratio;  /**< Goal: latency at batch 1 after / before; 0: none. Range (0, 1]. */
     const char *target;    /**< "cpu", "mobile", "fpga" or "mlu": how channels are rounded and
@@ -58,29 +58,30 @@ typedef struct rc_compress_options {
 #define RC_COMPRESS_OPTIONS_INIT \
     { sizeof(rc_compress_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
-/** Figures of one state of the model. */
-typedef struct rc_compress_figures {
-    double top1;           /**< On test, or on calib without test. [percent] */
-    double calib_top1;     /**< On calib. [percent] */
-    double median_ms;      /**< Latency at batch 1. [ms] */
-    uint64_t file_bytes;   /**< As ONNX. [bytes] */
-    uint64_t weight_bytes; /**< Of all weights. [bytes] */
-    uint64_t macs;         /**< Multiply-adds for one image. */
-    uint64_t parameters;   /**< Weight elements. */
-} rc_compress_figures;
-
-/** What a run gained. */
+/** What a run gained: _before of the graph as given, _after of the result. */
 typedef struct rc_compress_result {
-    size_t size;                /**< sizeof(rc_compress_result), set by the INIT macro. */
-    rc_compress_figures before; /**< The graph as given. */
-    rc_compress_figures after;  /**< The result. Both latencies are from one interleaved run. */
-    uint64_t attempts;          /**< Attempts made over all stages. */
-    uint64_t kept;              /**< Stages whose result was kept. */
-    double seconds;             /**< Time of this call. [s] */
+    size_t size;                  /**< sizeof(rc_compress_result), set by the INIT macro. */
+    double top1_before;           /**< On test, or on calib without test. [percent] */
+    double top1_after;            /**< On the same images. [percent] */
+    double calib_top1_before;     /**< On calib. [percent] */
+    double calib_top1_after;      /**< On calib. [percent] */
+    double median_ms_before;      /**< Latency at batch 1. [ms] */
+    double median_ms_after;       /**< Both from one interleaved run. [ms] */
+    uint64_t file_bytes_before;   /**< As ONNX. [bytes] */
+    uint64_t file_bytes_after;    /**< As ONNX. [bytes] */
+    uint64_t weight_bytes_before; /**< Of all weights. [bytes] */
+    uint64_t weight_bytes_after;  /**< Of all weights. [bytes] */
+    uint64_t macs_before;         /**< Multiply-adds for one image. */
+    uint64_t macs_after;          /**< Multiply-adds for one image. */
+    uint64_t parameters_before;   /**< Weight elements. */
+    uint64_t parameters_after;    /**< Weight elements. */
+    uint64_t attempts;            /**< Attempts made over all stages. */
+    uint64_t kept;                /**< Stages whose result was kept. */
+    double seconds;               /**< Time of this call. [s] */
 } rc_compress_result;
 
 #define RC_COMPRESS_RESULT_INIT \
-    { sizeof(rc_compress_result), { 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0 }, 0, 0, 0 }
+    { sizeof(rc_compress_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Compress a copy of @p graph.
@@ -103,7 +104,7 @@ RC_API rc_status rc_compress(rc_graph **out, const rc_graph *graph,
                              const rc_compress_options *options, rc_compress_result *result);
 
 /** The default recipe as JSON text. Static. @since 0.1 */
-RC_API const char *rc_recipe_default(void);
+RC_API const char *rc_recipe_get_default(void);
 
 /** Check a recipe. @return RC_OK; RC_ERR_ARG; RC_ERR_FORMAT the message names the key;
  *  RC_ERR_MEMORY. @since 0.1 */

@@ -19,7 +19,8 @@ typedef struct rc_report rc_report;
 typedef struct rc_report_step {
     size_t size;           /**< sizeof(rc_report_step), set by the INIT macro. */
     const char *name;      /**< Such as "prune"; must be set. Copied. */
-    double top1;           /**< Accuracy; 0: not measured. Range 0..100. [percent] */
+    double top1;           /**< Accuracy; 0: not measured; RC_ZERO_REAL: no image was right.
+                                Range 0..100. [percent] */
     double median_ms;      /**< Latency; 0: not measured. [ms] */
     uint64_t file_bytes;   /**< Size of the model file; 0: not known. [bytes] */
     uint64_t weight_bytes; /**< Bytes of all weights; 0: not known. [bytes] */
@@ -73,10 +74,11 @@ RC_API rc_status rc_report_set_times(rc_report *report, int32_t which, const rc_
 /** The report as one JSON object; keys in docs/report.md.
  *  @param[out] text Borrowed until the next call with @p report.
  *  @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
-RC_API rc_status rc_report_json(rc_report *report, const char **text);
+RC_API rc_status rc_report_get_json(rc_report *report, const char **text);
 
-/** The report as one HTML page, which is well-formed XML too. As rc_report_json(). @since 0.1 */
-RC_API rc_status rc_report_html(rc_report *report, const char **text);
+/** The report as one HTML page, which is well-formed XML too.
+ *  As rc_report_get_json(). @since 0.1 */
+RC_API rc_status rc_report_get_html(rc_report *report, const char **text);
 
 /** Write FOLDER/report.json and FOLDER/report.html, each whole or not at all. The folder is made
  *  when only its last part is missing.

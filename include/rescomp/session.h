@@ -25,7 +25,7 @@ typedef struct rc_session_options {
 
 /** Run every operator on its plain-C reference (slow; to compare against). */
 #define RC_SESSION_REFERENCE UINT64_C(1)
-/** Collect per-step times for rc_session_step_info(). */
+/** Collect per-step times for rc_session_get_step(). */
 #define RC_SESSION_PROFILE UINT64_C(2)
 /** Convolutions, pooling and linear layers compute in bfloat16 and add up in f32; inputs and
  *  outputs stay f32. RC_ERR_UNSUPPORTED where the processor or ONEDNN_MAX_CPU_ISA has no bf16
@@ -83,21 +83,29 @@ RC_API void rc_session_free(rc_session **session);
 RC_API rc_status rc_session_run(rc_session *session, uint64_t images, const float *const *inputs,
                                 float *const *outputs);
 
-/** Number of inputs (kind 0) or outputs (kind 1). 0 for a bad argument. @since 0.1 */
-RC_API uint64_t rc_session_count(const rc_session *session, int32_t kind);
-#define RC_SESSION_INPUT 0
-#define RC_SESSION_OUTPUT 1
+/** Number of inputs; 0 for NULL. @since 0.1 */
+RC_API uint64_t rc_session_count_inputs(const rc_session *session);
 
-/**
- * Name and shape at the compiled batch of input or output @p index.
- *
- * @param[out] name  Borrowed from the session. May be NULL.
- * @param[out] dims  Room for 8 numbers. May be NULL.
- * @param[out] rank  May be NULL.
- * @return RC_OK; RC_ERR_ARG. @since 0.1
- */
-RC_API rc_status rc_session_io(const rc_session *session, int32_t kind, uint64_t index,
-                               const char **name, int64_t *dims, uint64_t *rank);
+/** Number of outputs, the observed values included; 0 for NULL. @since 0.1 */
+RC_API uint64_t rc_session_count_outputs(const rc_session *session);
+
+/** An input or output, at the compiled batch. */
+typedef struct rc_session_io_info {
+    size_t size;      /**< sizeof(rc_session_io_info), set by the INIT macro. */
+    const char *name; /**< Borrowed from the session. */
+    uint64_t rank;    /**< Dimensions. */
+    int64_t shape[8]; /**< The first `rank` count; the first of them is the batch. */
+} rc_session_io_info;
+
+#define RC_SESSION_IO_INFO_INIT { sizeof(rc_session_io_info), 0, 0, { 0 } }
+
+/** Input @p index. @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_session_get_input(const rc_session *session, uint64_t index,
+                                      rc_session_io_info *info);
+
+/** Output @p index. @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_session_get_output(const rc_session *session, uint64_t index,
+                                       rc_session_io_info *info);
 
 /** One executed step, for profiles. All numbers are totals since creation. */
 typedef struct rc_session_step_info {
@@ -112,14 +120,16 @@ typedef struct rc_session_step_info {
     uint64_t bytes;     /**< Bytes read and written per execution. */
 } rc_session_step_info;
 
+#define RC_SESSION_STEP_INFO_INIT { sizeof(rc_session_step_info), 0, 0, 0, 0, 0, 0, 0, 0 }
+
 /** Number of steps. @since 0.1 */
-RC_API uint64_t rc_session_steps(const rc_session *session);
+RC_API uint64_t rc_session_count_steps(const rc_session *session);
 /** @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
-RC_API rc_status rc_session_step_at(const rc_session *session, uint64_t index,
-                                    rc_session_step_info *out);
+RC_API rc_status rc_session_get_step(const rc_session *session, uint64_t index,
+                                     rc_session_step_info *info);
 
 /** Bytes of activations (arena) and packed weights held. Either may be NULL. @since 0.1 */
-RC_API rc_status rc_session_memory(const rc_session *session, uint64_t *activations,
+RC_API rc_status rc_session_get_memory(const rc_session *session, uint64_t *activations,
                                    uint64_t *weights);
 
 RC_END

@@ -68,8 +68,9 @@ typedef struct rc_train_options {
     double ema;               /**< Decay of an exponential moving average of the weights, which
                                    then is the result; 0: none. Range [0, 1). */
     uint64_t bn_images;       /**< Re-estimate BatchNormalization statistics from this many training
-                                   images at the end; 0: only with ema, then 2,048. */
-    rc_dataset *validation;   /**< Evaluated after every epoch; NULL: none. Borrowed. */
+                                   images at the end; 0: only with ema, then 2,048;
+                                   RC_ZERO: never. */
+    const rc_dataset *validation; /**< Evaluated after every epoch; NULL: none. Borrowed. */
     uint64_t keep_best;       /**< 1: the result is the epoch with the best validation; 0: the
                                    last. */
     const char *checkpoint;   /**< File written after every epoch and when cancelled; NULL: none. */
@@ -136,7 +137,7 @@ typedef struct rc_train_result {
  *         RC_ERR_MEMORY.
  * Thread safety: any thread. @since 0.1
  */
-RC_API rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, rc_dataset *dataset,
+RC_API rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, const rc_dataset *dataset,
                                 const rc_train_options *options);
 
 /**
@@ -167,8 +168,8 @@ RC_API void rc_trainer_free(rc_trainer **trainer);
  *         RC_ERR_MEMORY.
  * Source: Li et al., "EagleEye", ECCV 2020. Thread safety: any thread. @since 0.1
  */
-RC_API rc_status rc_graph_reestimate_bn(rc_graph *graph, rc_dataset *dataset, uint64_t images,
-                                        uint64_t batch);
+RC_API rc_status rc_graph_reestimate_bn(rc_graph *graph, const rc_dataset *dataset,
+                                        uint64_t images, uint64_t batch);
 
 RC_END
 #endif

@@ -1,12 +1,10 @@
-#include "base/abi.h"
+#include "api/check.h"
 #include "base/context.h"
 #include "kernel/choice/choice.h"
 
 #include <stdlib.h>
 
 RC_ABI_NO_TAIL(rc_context_options, choices);
-
-enum { OPTIONS_V1 = offsetof(rc_context_options, choices) };
 
 const char *rc_last_error(void)
 {
@@ -16,6 +14,11 @@ const char *rc_last_error(void)
 const char *rc_version_string(void)
 {
     return RC_VERSION;
+}
+
+uint64_t rc_version_number(void)
+{
+    return RC_VERSION_NUMBER;
 }
 
 const char *rc_status_name(rc_status status)
@@ -33,10 +36,9 @@ const char *rc_status_name(rc_status status)
 rc_status rc_context_new(rc_context **out, const rc_context_options *options)
 {
     rc_context_options o;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    RC_TRY(rci_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_context_options"));
+    RC_CHECK_OUT(out);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_context_options"));
+    RC_TRY(rci_abi_check_flags(o.flags, RC_CONTEXT_REFERENCE, "rc_context_options"));
     RC_TRY(rci_context_create(out, &o));
     const bool told = o.choices && *o.choices;
     const rc_status st = rci_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
@@ -47,18 +49,14 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
 
 void rc_context_free(rc_context **context)
 {
-    if (!context)
-        return;
-    if (rci_context_valid(*context))
+    if (context && rci_context_valid(*context))
         rci_choice_close(*context);
-    rci_context_destroy(*context);
-    *context = NULL;
+    RC_FREE(context, context);
 }
 
-rc_status rc_context_memory(const rc_context *context, uint64_t *live, uint64_t *peak)
+rc_status rc_context_get_memory(const rc_context *context, uint64_t *live, uint64_t *peak)
 {
-    if (!rci_context_valid(context))
-        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
+    RC_CHECK(context, context);
     if (live)
         *live = atomic_load(&((rc_context *) context)->live);
     if (peak)

@@ -1,28 +1,18 @@
-#include "base/abi.h"
+#include "api/check.h"
 #include "data/npy.h"
 #include "data/source.h"
 
 RC_ABI_NO_TAIL(rc_dataset_options, preprocess);
 RC_ABI_NO_TAIL(rc_dataset_source, type);
 
-static rc_status check_make(rc_dataset **out, const rc_context *context)
-{
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_context_valid(context))
-        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
-    return RC_OK;
-}
-
 rc_status rc_dataset_open(rc_dataset **out, rc_context *context, const char *spec,
                           const rc_dataset_options *options)
 {
     rc_dataset_options o;
-    RC_TRY(check_make(out, context));
-    if (!spec)
-        return rci_fail(RC_ERR_ARG, "spec is NULL");
-    RC_TRY(rci_abi_read(&o, sizeof(o), sizeof(o), options, "rc_dataset_options"));
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(spec);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_dataset_options"));
     return rci_dataset_make(out, context, spec, &o);
 }
 
@@ -32,11 +22,11 @@ rc_status rc_dataset_new_callback(rc_dataset **out, rc_context *context,
 {
     rc_dataset_options o;
     rc_dataset_source s;
-    RC_TRY(check_make(out, context));
-    if (!source)
-        return rci_fail(RC_ERR_ARG, "source is NULL");
-    RC_TRY(rci_abi_read(&s, sizeof(s), sizeof(s), source, "rc_dataset_source"));
-    RC_TRY(rci_abi_read(&o, sizeof(o), sizeof(o), options, "rc_dataset_options"));
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(source);
+    RC_TRY(rci_abi_read(&s, sizeof(s), source, "rc_dataset_source"));
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_dataset_options"));
     if (!s.get)
         return rci_fail(RC_ERR_ARG, "source.get is NULL");
     return rci_dataset_make_callback(out, context, &s, &o);
@@ -44,75 +34,66 @@ rc_status rc_dataset_new_callback(rc_dataset **out, rc_context *context,
 
 void rc_dataset_free(rc_dataset **dataset)
 {
-    if (!dataset)
-        return;
-    rci_dataset_destroy(*dataset);
-    *dataset = NULL;
+    RC_FREE(dataset, dataset);
 }
 
-uint64_t rc_dataset_images(const rc_dataset *dataset)
+uint64_t rc_dataset_count_images(const rc_dataset *dataset)
 {
-    return dataset ? dataset->images : 0;
+    return rci_dataset_valid(dataset) ? rci_dataset_images(dataset) : 0;
 }
 
-uint32_t rc_dataset_classes(const rc_dataset *dataset)
+uint64_t rc_dataset_count_classes(const rc_dataset *dataset)
 {
-    return dataset ? dataset->classes : 0;
+    return rci_dataset_valid(dataset) ? rci_dataset_classes(dataset) : 0;
 }
 
-rc_status rc_dataset_shape(const rc_dataset *dataset, int64_t chw[3])
+rc_status rc_dataset_get_shape(const rc_dataset *dataset, int64_t chw[3])
 {
-    if (!dataset || !chw)
-        return rci_fail(RC_ERR_ARG, "%s is NULL", dataset ? "chw" : "dataset");
+    RC_CHECK(dataset, dataset);
+    RC_CHECK_SET(chw);
     rci_dataset_image_shape(dataset, chw);
     return RC_OK;
 }
 
-const char *rc_dataset_class_name(const rc_dataset *dataset, uint32_t index)
+const char *rc_dataset_get_class_name(const rc_dataset *dataset, uint64_t index)
 {
-    if (!dataset || !dataset->names || index >= dataset->classes)
+    if (!rci_dataset_valid(dataset) || !dataset->names || index >= dataset->classes)
         return NULL;
     return dataset->names[index];
 }
 
-rc_status rc_dataset_label(const rc_dataset *dataset, uint64_t index, int32_t *label)
+rc_status rc_dataset_get_label(const rc_dataset *dataset, uint64_t index, int32_t *label)
 {
-    if (!dataset || !label)
-        return rci_fail(RC_ERR_ARG, "%s is NULL", dataset ? "label" : "dataset");
+    RC_CHECK(dataset, dataset);
+    RC_CHECK_SET(label);
     return rci_dataset_get_label(dataset, index, label);
 }
 
 rc_status rc_dataset_read(const rc_dataset *dataset, uint64_t first, uint64_t count, float *x,
                           int32_t *y)
 {
-    if (!dataset)
-        return rci_fail(RC_ERR_ARG, "dataset is NULL");
+    RC_CHECK(dataset, dataset);
     return rci_dataset_get_images(dataset, first, count, x, y);
 }
 
-const char *rc_dataset_preprocess(const rc_dataset *dataset)
+const char *rc_dataset_get_preprocess(const rc_dataset *dataset)
 {
-    return dataset ? dataset->preprocess_text : NULL;
+    return rci_dataset_valid(dataset) ? rci_dataset_preprocess_text(dataset) : NULL;
 }
 
-static rc_status check_file(const rc_context *context, const char *path)
+rc_status rc_npy_read_shape(rc_context *context, const char *path, int64_t *dims, uint64_t *rank)
 {
-    if (!rci_context_valid(context))
-        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
-    return path ? RC_OK : rci_fail(RC_ERR_ARG, "path is NULL");
-}
-
-rc_status rc_npy_shape(rc_context *context, const char *path, int64_t *dims, uint64_t *rank)
-{
-    RC_TRY(check_file(context, path));
-    if (!dims || !rank)
-        return rci_fail(RC_ERR_ARG, "%s is NULL", dims ? "rank" : "dims");
+    RC_CHECK(context, context);
+    RC_CHECK_SET(path);
+    RC_CHECK_SET(dims);
+    RC_CHECK_SET(rank);
     return rci_npy_load_shape(context, path, dims, rank);
 }
 
 rc_status rc_npy_read(rc_context *context, const char *path, float *values, uint64_t count)
 {
-    RC_TRY(check_file(context, path));
+    RC_CHECK(context, context);
+    RC_CHECK_SET(path);
     if (!values && count)
         return rci_fail(RC_ERR_ARG, "values is NULL");
     return rci_npy_load(context, path, values, count);
@@ -122,7 +103,8 @@ rc_status rc_npy_write(rc_context *context, const char *path, const float *value
                        const int64_t *dims, uint64_t rank)
 {
     int64_t count;
-    RC_TRY(check_file(context, path));
+    RC_CHECK(context, context);
+    RC_CHECK_SET(path);
     if (rank > RC_MAX_DIMS)
         return rci_fail(RC_ERR_ARG, "rank is %llu, must be 0..%d", (unsigned long long) rank,
                         RC_MAX_DIMS);

@@ -1,5 +1,5 @@
 #include "graph/graph.h"
-#include "base/abi.h"
+#include "api/check.h"
 #include "io/onnx.h"
 
 #include <rescomp/graph.h>
@@ -8,32 +8,18 @@
 RC_ABI_NO_TAIL(rc_graph_info, dynamic_batch);
 RC_ABI_NO_TAIL(rc_node_info, output);
 
-static rc_status check_graph(const struct rc_graph *g)
-{
-    if (!g)
-        return rci_fail(RC_ERR_ARG, "graph is NULL");
-    return rci_graph_valid(g) ? RC_OK : rci_fail(RC_ERR_ARG, "graph is not a graph or was freed");
-}
-
-static rc_status check_load(rc_graph **out, const struct rc_context *c)
-{
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    return rci_context_valid(c) ? RC_OK : rci_fail(RC_ERR_ARG, "context is NULL or was freed");
-}
-
 rc_status rc_graph_load(rc_graph **out, rc_context *context, const char *path)
 {
-    RC_TRY(check_load(out, context));
-    if (!path)
-        return rci_fail(RC_ERR_ARG, "path is NULL");
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(path);
     return rci_onnx_load(out, context, path);
 }
 
 rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const void *data, size_t size)
 {
-    RC_TRY(check_load(out, context));
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
     if (!data && size)
         return rci_fail(RC_ERR_ARG, "data is NULL");
     return rci_onnx_load_memory(out, context, data, size);
@@ -41,35 +27,28 @@ rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const void *
 
 rc_status rc_graph_save(const rc_graph *graph, const char *path)
 {
-    RC_TRY(check_graph(graph));
-    if (!path)
-        return rci_fail(RC_ERR_ARG, "path is NULL");
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(path);
     return rci_onnx_save(graph, path);
 }
 
 rc_status rc_graph_copy(rc_graph **out, const rc_graph *graph)
 {
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    RC_TRY(check_graph(graph));
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
     return rci_graph_clone(out, graph);
 }
 
 void rc_graph_free(rc_graph **graph)
 {
-    if (!graph || !rci_graph_valid(*graph))
-        return;
-    rci_graph_destroy(*graph);
-    *graph = NULL;
+    RC_FREE(graph, graph);
 }
 
 rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info)
 {
     struct rci_graph_cost cost;
-    RC_TRY(check_graph(graph));
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(info);
     RC_TRY(rci_graph_cost(graph, &cost));
     rc_graph_info r = {sizeof(r)};
     for (rci_id i = 0; i < graph->n_nodes; i++)
@@ -81,7 +60,7 @@ rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info)
     r.outputs = graph->n_outputs;
     r.opset = graph->opset;
     r.dynamic_batch = graph->dynamic_batch;
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_graph_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_graph_info");
 }
 
 static rc_status node_at(const struct rc_graph *g, uint64_t index, rci_id *out)
@@ -115,9 +94,8 @@ rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info 
     rci_id id = RC_NONE;
     struct rci_cost cost;
     rc_node_info r = {sizeof(r)};
-    RC_TRY(check_graph(graph));
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(info);
     RC_TRY(node_at(graph, index, &id));
     const struct rci_node *n = &graph->nodes[id];
     RC_TRY(rci_node_cost(graph, id, &cost, &r.parameters));
@@ -131,15 +109,17 @@ rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info 
     }
     r.macs = cost.macs;
     r.bytes = node_weight_bytes(graph, n);
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_node_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_node_info");
 }
 
 rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, const float **data,
                               int64_t *dims, uint64_t *rank)
 {
-    RC_TRY(check_graph(graph));
-    if (!name || !data || !dims || !rank)
-        return rci_fail(RC_ERR_ARG, "name, data, dims or rank is NULL");
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(name);
+    RC_CHECK_SET(data);
+    RC_CHECK_SET(dims);
+    RC_CHECK_SET(rank);
     *data = NULL;
     *rank = 0;
     const rci_id id = rci_graph_find_value(graph, name);
@@ -154,18 +134,18 @@ rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, const flo
     return RC_OK;
 }
 
-rc_status rc_graph_get_meta(const rc_graph *graph, const char *key, const char **value)
+rc_status rc_graph_get_metadata(const rc_graph *graph, const char *key, const char **value)
 {
-    RC_TRY(check_graph(graph));
-    if (!key || !value)
-        return rci_fail(RC_ERR_ARG, "key or value is NULL");
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(key);
+    RC_CHECK_SET(value);
     *value = rci_graph_meta(graph, key);
     return RC_OK;
 }
 
 rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *value)
 {
-    RC_TRY(check_graph(graph));
+    RC_CHECK(graph, graph);
     if (!key || !*key)
         return rci_fail(RC_ERR_ARG, "key is NULL or empty");
     return rci_graph_set_meta(graph, key, value);

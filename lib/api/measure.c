@@ -1,17 +1,19 @@
 #include "exec/measure.h"
-#include "base/abi.h"
+#include "api/check.h"
 #include "kernel/onednn/engine.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <string.h>
 
 RC_ABI_NO_TAIL(rc_latency_options, warmup);
 RC_ABI_NO_TAIL(rc_latency, images_per_second);
 RC_ABI_NO_TAIL(rc_system_info, self_test_message);
 
+enum { MAX_SESSIONS = 64, MAX_RUNS = 10000000 };
+
 static rc_status resolve(rc_latency_options *o, const rc_latency_options *caller)
 {
-    RC_TRY(rci_abi_read(o, sizeof(*o), sizeof(*o), caller, "rc_latency_options"));
+    RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_latency_options"));
     if (o->seconds == 0)
         o->seconds = 2;
     if (!(o->seconds > 0 && o->seconds <= 3600))
@@ -20,13 +22,29 @@ static rc_status resolve(rc_latency_options *o, const rc_latency_options *caller
         o->min_runs = 10;
     if (!o->max_runs)
         o->max_runs = 100000;
-    if (!o->warmup)
-        o->warmup = 3;
-    if (o->min_runs > o->max_runs || o->max_runs > 10000000)
-        return rci_fail(RC_ERR_ARG,
-                        "min_runs is %llu and max_runs %llu, allowed is 1 <= min <= max"
-                        " <= 10,000,000",
-                        (unsigned long long) o->min_runs, (unsigned long long) o->max_runs);
+    o->warmup = o->warmup == RC_ZERO ? 0 : o->warmup ? o->warmup : 3;
+    if (o->min_runs > o->max_runs || o->max_runs > MAX_RUNS)
+        return rci_fail(
+            RC_ERR_ARG, "min_runs is %llu and max_runs %llu, allowed is 1 <= min <= max <= %d",
+            (unsigned long long) o->min_runs, (unsigned long long) o->max_runs, MAX_RUNS);
+    if (o->warmup > MAX_RUNS)
+        return rci_fail(RC_ERR_ARG, "warmup is %llu, allowed is up to %d",
+                        (unsigned long long) o->warmup, MAX_RUNS);
+    return RC_OK;
+}
+
+/* An array of the caller's structs has the caller's stride: the size that the first one says. */
+static rc_status check_results(void *results, uint64_t count, size_t *stride)
+{
+    RC_TRY(rci_abi_clear(results, "rc_latency"));
+    memcpy(stride, results, sizeof(*stride));
+    for (uint64_t i = 1; i < count; i++) {
+        size_t size;
+        memcpy(&size, (char *) results + i * *stride, sizeof(size));
+        if (size != *stride)
+            return rci_fail(RC_ERR_ABI, "rc_latency.size of results[%llu] is %zu, of the first %zu",
+                            (unsigned long long) i, size, *stride);
+    }
     return RC_OK;
 }
 
@@ -34,50 +52,75 @@ rc_status rc_measure_latency(rc_context *context, rc_session *const *sessions, u
                              const rc_latency_options *options, rc_latency *results)
 {
     rc_latency_options o;
-    rc_latency full[64];
-    if (!rci_context_valid(context) || !sessions || !results)
-        return rci_fail(RC_ERR_ARG, "context, sessions or results is NULL");
-    if (count < 1 || count > 64)
-        return rci_fail(RC_ERR_ARG, "count is %llu, allowed is 1..64", (unsigned long long) count);
+    rc_latency full[MAX_SESSIONS];
+    size_t stride;
+    RC_CHECK(context, context);
+    RC_CHECK_SET(sessions);
+    RC_CHECK_SET(results);
+    if (count < 1 || count > MAX_SESSIONS)
+        return rci_fail(RC_ERR_ARG, "count is %llu, allowed is 1..%d", (unsigned long long) count,
+                        MAX_SESSIONS);
     for (uint64_t i = 0; i < count; i++)
-        if (!sessions[i])
-            return rci_fail(RC_ERR_ARG, "sessions[%llu] is NULL", (unsigned long long) i);
+        if (!rci_session_valid(sessions[i]))
+            return rci_fail(RC_ERR_ARG, "sessions[%llu] is NULL, not a session, or was freed",
+                            (unsigned long long) i);
     RC_TRY(resolve(&o, options));
+    RC_TRY(check_results(results, count, &stride));
     memset(full, 0, sizeof(full));
     RC_TRY(rci_latency_measure(context, sessions, (uint32_t) count, &o, full));
     for (uint64_t i = 0; i < count; i++)
         RC_TRY(
-            rci_abi_write(&results[i], sizeof(full[0]), &full[i], sizeof(full[0]), "rc_latency"));
+            rci_abi_write((char *) results + i * stride, &full[i], sizeof(full[0]), "rc_latency"));
     return RC_OK;
 }
 
-/* Written once, under a flag: the strings must outlive every context. */
-static struct {
-    struct rci_cpu_info cpu;
-    char message[512];
-} system_text;
+static struct rci_cpu_info cpu; /* written once: callers keep pointers into it */
+
+static void read_cpu(void)
+{
+    rci_cpu_info(&cpu);
+}
+
+/* Texts that live as long as the library and are never rewritten: what the self-test found, which
+ * cannot change, and what the environment variable RESCOMP_SELF_TEST makes of it. */
+static const char *keep_message(rc_status st, const char *text)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static char kept[2][512];
+    const char *found = "oneDNN self-test failed";
+    if (st == RC_OK)
+        return "";
+    if (st == RC_ERR_MEMORY)
+        return "out of memory";
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < 2; i++) {
+        if (!kept[i][0])
+            strncpy(kept[i], text, sizeof(kept[i]) - 1);
+        if (!strncmp(kept[i], text, sizeof(kept[i]) - 1)) {
+            found = kept[i];
+            break;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
 
 rc_status rc_system_get_info(rc_context *context, rc_system_info *info)
 {
-    static atomic_flag busy = ATOMIC_FLAG_INIT;
-    if (!rci_context_valid(context) || !info)
-        return rci_fail(RC_ERR_ARG, "%s is NULL", info ? "context" : "info");
-    while (atomic_flag_test_and_set(&busy))
-        ;
-    rci_cpu_info(&system_text.cpu);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    RC_CHECK(context, context);
+    RC_CHECK_SET(info);
+    pthread_once(&once, read_cpu);
     const rc_status st = rci_engine_self_test(context);
-    strncpy(system_text.message, st == RC_OK ? "" : rci_error_text(),
-            sizeof(system_text.message) - 1);
-    atomic_flag_clear(&busy);
     const rc_system_info full = {
         .size = sizeof(full),
         .version = rc_version_string(),
-        .onednn = system_text.cpu.onednn,
-        .isa = system_text.cpu.isa,
-        .cpu = system_text.cpu.model,
+        .onednn = cpu.onednn,
+        .isa = cpu.isa,
+        .cpu = cpu.model,
         .threads = rci_context_threads(context),
-        .vnni = system_text.cpu.vnni,
-        .bf16 = system_text.cpu.bf16,
+        .vnni = cpu.vnni,
+        .bf16 = cpu.bf16,
 #ifdef RC_HAVE_PNG
         .png = 1,
 #endif
@@ -85,7 +128,7 @@ rc_status rc_system_get_info(rc_context *context, rc_system_info *info)
         .jpeg = 1,
 #endif
         .self_test = st,
-        .self_test_message = system_text.message,
+        .self_test_message = keep_message(st, rci_error_text()),
     };
-    return rci_abi_write(info, sizeof(full), &full, sizeof(full), "rc_system_info");
+    return rci_abi_write(info, &full, sizeof(full), "rc_system_info");
 }

@@ -1,5 +1,5 @@
 /* All kinds of methods in one list, for callers who want to show or check them. */
-#include "base/abi.h"
+#include "api/check.h"
 #include "data/augment/augment.h"
 #include "distill/loss.h"
 #include "prune/allocate.h"
@@ -46,52 +46,41 @@ static rc_status find_kind(const struct rci_method_kind **out, const char *name)
     return RC_ERR_ARG;
 }
 
-static rc_status check_index(const char *what, uint64_t index, uint64_t count)
-{
-    if (index < count)
-        return RC_OK;
-    return rci_fail(RC_ERR_ARG, "%s %llu does not exist, there are %llu", what,
-                   (unsigned long long) index, (unsigned long long) count);
-}
-
-uint64_t rc_method_kinds(void)
+uint64_t rc_method_count_kinds(void)
 {
     return N_KINDS;
 }
 
 rc_status rc_method_get_kind(uint64_t index, rc_method_kind_info *info)
 {
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
-    RC_TRY(check_index("kind", index, N_KINDS));
+    RC_CHECK_SET(info);
+    RC_TRY(rci_check_index("kind", index, N_KINDS));
     const struct rci_method_kind *k = kinds[index];
     const rc_method_kind_info r = {sizeof(r), k->kind, k->summary, k->count};
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_method_kind_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_method_kind_info");
 }
 
 rc_status rc_method_get(const char *kind, uint64_t index, rc_method_info *info)
 {
     const struct rci_method_kind *k;
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_CHECK_SET(info);
     RC_TRY(find_kind(&k, kind));
-    RC_TRY(check_index(kind, index, k->count));
+    RC_TRY(rci_check_index(kind, index, k->count));
     const struct rci_method *m = k->table[index];
     const rc_method_info r = {sizeof(r), m->name, m->summary, m->source, m->n_params};
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_method_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_method_info");
 }
 
 rc_status rc_method_get_parameter(const char *kind, uint64_t method, uint64_t index,
                                   rc_parameter_info *info)
 {
     const struct rci_method_kind *k;
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_CHECK_SET(info);
     RC_TRY(find_kind(&k, kind));
-    RC_TRY(check_index(kind, method, k->count));
-    RC_TRY(check_index("parameter", index, k->table[method]->n_params));
+    RC_TRY(rci_check_index(kind, method, k->count));
+    RC_TRY(rci_check_index("parameter", index, k->table[method]->n_params));
     const struct rci_param *p = &k->table[method]->params[index];
     const rc_parameter_info r = {sizeof(r), p->name, p->summary, (uint64_t) p->type,
                                  p->def,    p->min,  p->max};
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_parameter_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_parameter_info");
 }

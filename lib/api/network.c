@@ -1,4 +1,4 @@
-#include "base/abi.h"
+#include "api/check.h"
 #include "pass/pass.h"
 #include "zoo/zoo.h"
 
@@ -23,24 +23,19 @@ static rc_status check_options(const rc_network_options *o)
     RC_TRY(check_range("channels", o->channels, MAX_SIDE));
     RC_TRY(check_range("height", o->height, MAX_SIDE));
     RC_TRY(check_range("width", o->width, MAX_SIDE));
-    RC_TRY(check_range("option_b", o->option_b, 1));
     if (isnan(o->multiplier) || o->multiplier < 0 || o->multiplier > 64)
         return rci_fail(RC_ERR_ARG, "multiplier is %g, allowed are 0 to 64", o->multiplier);
     return RC_OK;
 }
 
-rc_status rc_graph_create_network(rc_graph **out, rc_context *context, const char *architecture,
-                                  const rc_network_options *options)
+rc_status rc_graph_new_network(rc_graph **out, rc_context *context, const char *architecture,
+                               const rc_network_options *options)
 {
     rc_network_options o;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_context_valid(context))
-        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
-    if (!architecture)
-        return rci_fail(RC_ERR_ARG, "architecture is NULL");
-    RC_TRY(rci_abi_read(&o, sizeof(o), sizeof(o), options, "rc_network_options"));
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(architecture);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_network_options"));
     RC_TRY(check_options(&o));
     const struct rci_zoo_options z = {
         .classes = (int64_t) o.classes,
@@ -48,7 +43,7 @@ rc_status rc_graph_create_network(rc_graph **out, rc_context *context, const cha
         .height = (int64_t) o.height,
         .width = (int64_t) o.width,
         .multiplier = o.multiplier,
-        .option_b = o.option_b,
+        .shortcuts = o.shortcuts,
         .seed = o.seed,
     };
     return rci_zoo_create(out, context, architecture, &z);
@@ -56,8 +51,7 @@ rc_status rc_graph_create_network(rc_graph **out, rc_context *context, const cha
 
 rc_status rc_graph_fuse(rc_graph *graph)
 {
-    if (!graph || !rci_graph_valid(graph))
-        return rci_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    RC_CHECK(graph, graph);
     RC_TRY(rci_pass_run(graph, &rci_pass_fold_const, NULL));
     RC_TRY(rci_pass_run(graph, &rci_pass_drop_identity, NULL));
     RC_TRY(rci_pass_run(graph, &rci_pass_fold_affine, NULL));

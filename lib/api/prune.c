@@ -1,8 +1,9 @@
 /* The border of pruning: arguments, defaults, ranges. */
-#include "base/abi.h"
+#include "api/check.h"
+#include "data/source.h"
 #include "prune/pruner.h"
 
-RC_ABI_NO_TAIL(rc_pruner_options, flags);
+RC_ABI_NO_TAIL(rc_prune_options, flags);
 RC_ABI_NO_TAIL(rc_prune_group_info, parameters);
 RC_ABI_NO_TAIL(rc_prune_member_info, role);
 RC_ABI_NO_TAIL(rc_prune_result, groups_cut);
@@ -22,7 +23,7 @@ static rc_status check_range(const char *name, uint64_t v, uint64_t max)
                     (unsigned long long) max);
 }
 
-static rc_status check_options(const rc_pruner_options *o)
+static rc_status check_options(const rc_prune_options *o)
 {
     RC_TRY(check_fraction("macs", o->macs));
     RC_TRY(check_fraction("parameters", o->parameters));
@@ -36,16 +37,14 @@ static rc_status check_options(const rc_pruner_options *o)
     RC_TRY(check_range("keep_count", o->keep_count, 1 << 20));
     if (o->keep_count && !o->keep)
         return rci_fail(RC_ERR_ARG, "keep is NULL, but keep_count is not 0");
-    if (o->flags)
-        return rci_fail(RC_ERR_ARG, "flags has unknown bits 0x%llx", (unsigned long long) o->flags);
-    return RC_OK;
+    RC_CHECK_OPTIONAL(dataset, o->dataset, "dataset");
+    return rci_abi_check_flags(o->flags, 0, "rc_prune_options");
 }
 
-static rc_status resolve(rc_pruner_options *o, const rc_pruner_options *caller,
+static rc_status resolve(rc_prune_options *o, const rc_prune_options *caller,
                          const struct rc_context *c)
 {
-    RC_TRY(rci_abi_read(o, sizeof(*o), offsetof(rc_pruner_options, flags) + sizeof(o->flags),
-                        caller, "rc_pruner_options"));
+    RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_prune_options"));
     if (o->macs == 0 && o->parameters == 0 && o->ratio == 0)
         o->macs = 0.5;
     if (o->max_cut == 0)
@@ -58,49 +57,34 @@ static rc_status resolve(rc_pruner_options *o, const rc_pruner_options *caller,
     return check_options(o);
 }
 
-static rc_status check_pruner(const rc_pruner *p)
+static rc_status check_group(const rc_pruner *pruner, uint64_t group)
 {
-    return rci_pruner_valid(p) ? RC_OK : rci_fail(RC_ERR_ARG, "pruner is NULL or was freed");
+    RC_CHECK(pruner, pruner);
+    return rci_check_index("group", group, pruner->coupling->n_groups);
 }
 
-static rc_status check_group(const rc_pruner *p, uint64_t group)
+rc_status rc_pruner_new(rc_pruner **out, const rc_graph *graph, const rc_prune_options *options)
 {
-    RC_TRY(check_pruner(p));
-    if (group < p->coupling->n_groups)
-        return RC_OK;
-    return rci_fail(RC_ERR_ARG, "group is %llu, there are %u", (unsigned long long) group,
-                    p->coupling->n_groups);
-}
-
-rc_status rc_pruner_new(rc_pruner **out, const rc_graph *graph, const rc_pruner_options *options)
-{
-    rc_pruner_options o;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_graph_valid(graph))
-        return rci_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    rc_prune_options o;
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
     RC_TRY(resolve(&o, options, graph->ctx));
     return rci_pruner_create(out, graph, &o);
 }
 
 void rc_pruner_free(rc_pruner **pruner)
 {
-    if (!pruner || !rci_pruner_valid(*pruner))
-        return;
-    rci_pruner_destroy(*pruner);
-    *pruner = NULL;
+    RC_FREE(pruner, pruner);
 }
 
-uint64_t rc_pruner_groups(const rc_pruner *pruner)
+uint64_t rc_pruner_count_groups(const rc_pruner *pruner)
 {
     return rci_pruner_valid(pruner) ? pruner->coupling->n_groups : 0;
 }
 
 rc_status rc_pruner_get_group(const rc_pruner *pruner, uint64_t group, rc_prune_group_info *info)
 {
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_CHECK_SET(info);
     RC_TRY(check_group(pruner, group));
     const uint32_t i = (uint32_t) group;
     const struct rci_prune_group *g = &pruner->coupling->group[i];
@@ -114,14 +98,13 @@ rc_status rc_pruner_get_group(const rc_pruner *pruner, uint64_t group, rc_prune_
                              .may_cut = rci_pruner_may_cut(pruner, i),
                              .reason = rci_pruner_reason(pruner, i)};
     RC_TRY(rci_pruner_channel_cost(pruner, i, &r.macs, &r.parameters));
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_prune_group_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_prune_group_info");
 }
 
 rc_status rc_pruner_get_member(const rc_pruner *pruner, uint64_t group, uint64_t member,
                                rc_prune_member_info *info)
 {
-    if (!info)
-        return rci_fail(RC_ERR_ARG, "info is NULL");
+    RC_CHECK_SET(info);
     RC_TRY(check_group(pruner, group));
     const struct rci_prune_group *g = &pruner->coupling->group[group];
     if (member >= g->n_members)
@@ -130,15 +113,13 @@ rc_status rc_pruner_get_member(const rc_pruner *pruner, uint64_t group, uint64_t
     const struct rci_member *m = &g->member[member];
     const rc_prune_member_info r = {sizeof(r), pruner->graph->nodes[m->node].name,
                                     pruner->graph->values[m->value].name, m->axis, m->kind};
-    return rci_abi_write(info, sizeof(r), &r, sizeof(r), "rc_prune_member_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_prune_member_info");
 }
 
 rc_status rc_pruner_get_scores(rc_pruner *pruner, uint64_t group, const double **scores,
                                uint64_t *count)
 {
-    if (!scores)
-        return rci_fail(RC_ERR_ARG, "scores is NULL");
-    *scores = NULL;
+    RC_CHECK_OUT(scores);
     RC_TRY(check_group(pruner, group));
     RC_TRY(rci_pruner_score(pruner));
     *scores = pruner->score[group];
@@ -147,21 +128,23 @@ rc_status rc_pruner_get_scores(rc_pruner *pruner, uint64_t group, const double *
     return RC_OK;
 }
 
-static rc_status write_result(const rc_pruner *p, rc_prune_result *result)
+static void write_result(const rc_pruner *p, rc_prune_result *result)
 {
     rc_prune_result r;
     if (!result)
-        return RC_OK;
+        return;
     rci_pruner_result(p, &r);
-    return rci_abi_write(result, sizeof(r), &r, sizeof(r), "rc_prune_result");
+    rci_abi_write(result, &r, sizeof(r), "rc_prune_result"); /* its size is checked */
 }
 
 rc_status rc_pruner_plan(rc_pruner *pruner, rc_prune_result *result)
 {
-    RC_TRY(check_pruner(pruner));
-    const rc_status st = rci_pruner_choose(pruner);
+    RC_CHECK(pruner, pruner);
+    if (result)
+        RC_TRY(rci_abi_clear(result, "rc_prune_result"));
+    const rc_status st = rci_pruner_plan(pruner);
     if (st == RC_OK || st == RC_ERR_GOAL)
-        RC_TRY(write_result(pruner, result));
+        write_result(pruner, result);
     return st;
 }
 
@@ -169,15 +152,17 @@ rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t kept)
 {
     RC_TRY(check_group(pruner, group));
     RC_TRY(check_range("kept", kept, UINT32_MAX));
-    return rci_pruner_keep(pruner, (uint32_t) group, (uint32_t) kept);
+    return rci_pruner_set_kept(pruner, (uint32_t) group, (uint32_t) kept);
 }
 
-rc_status rc_pruner_apply(rc_pruner *pruner, rc_graph **out, rc_prune_result *result)
+rc_status rc_pruner_apply(rc_graph **out, rc_pruner *pruner, rc_prune_result *result)
 {
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    RC_TRY(check_pruner(pruner));
-    RC_TRY(rci_pruner_cut(pruner, out));
-    return write_result(pruner, result);
+    RC_CHECK_OUT(out);
+    RC_CHECK(pruner, pruner);
+    if (result)
+        RC_TRY(rci_abi_clear(result, "rc_prune_result"));
+    const rc_status st = rci_pruner_apply(out, pruner);
+    if (*out)
+        write_result(pruner, result);
+    return st;
 }

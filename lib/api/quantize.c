@@ -1,15 +1,15 @@
 /* The border of the quantizer: arguments, options, handles. */
-#include "base/abi.h"
-#include "data/batches.h"
+#include "api/check.h"
+#include "data/source.h"
 #include "quant/quantizer.h"
 
-RC_ABI_NO_TAIL(rc_quantizer_options, tensorrt);
-RC_ABI_NO_TAIL(rc_quantizer_entry, is_signed);
+RC_ABI_NO_TAIL(rc_quantize_options, tensorrt);
+RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
-static rc_status resolve(rc_quantizer_options *o, const rc_quantizer_options *caller)
+static rc_status resolve(rc_quantize_options *o, const rc_quantize_options *caller)
 {
     const uint64_t known = RC_QUANTIZE_QAT * 2 - 1;
-    RC_TRY(rci_abi_read(o, sizeof(*o), sizeof(*o), caller, "rc_quantizer_options"));
+    RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
     if (!o->observer)
         o->observer = "mse";
     if (!o->images)
@@ -28,51 +28,35 @@ static rc_status resolve(rc_quantizer_options *o, const rc_quantizer_options *ca
         o->tensorrt = "8.6.1";
     uint32_t version;
     RC_TRY(rci_tensorrt_version(&version, o->tensorrt));
-    if (o->flags & ~known)
-        return rci_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
-                        (unsigned long long) (o->flags & ~known));
-    return RC_OK;
+    return rci_abi_check_flags(o->flags, known, "rc_quantize_options");
 }
 
 rc_status rc_quantizer_new(rc_quantizer **out, const rc_graph *graph,
-                           const rc_quantizer_options *options)
+                           const rc_quantize_options *options)
 {
-    rc_quantizer_options o;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_graph_valid(graph))
-        return rci_fail(RC_ERR_ARG, "graph is not a valid graph");
+    rc_quantize_options o;
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
     RC_TRY(resolve(&o, options));
     return rci_quantizer_create(out, graph, &o);
 }
 
 void rc_quantizer_free(rc_quantizer **quantizer)
 {
-    if (!quantizer)
-        return;
-    rci_quantizer_destroy(*quantizer);
-    *quantizer = NULL;
+    RC_FREE(quantizer, quantizer);
 }
 
-static rc_status check(const rc_quantizer *q)
+rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, const rc_dataset *dataset)
 {
-    return rci_quantizer_valid(q) ? RC_OK : rci_fail(RC_ERR_ARG, "quantizer is not valid");
+    RC_CHECK(quantizer, quantizer);
+    RC_CHECK(dataset, dataset);
+    return rci_quantizer_calibrate(quantizer, dataset);
 }
 
-rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, rc_dataset *dataset)
+static rc_status check_table(const rc_quantizer *quantizer, const char *path, int32_t format)
 {
-    RC_TRY(check(quantizer));
-    if (!dataset)
-        return rci_fail(RC_ERR_ARG, "dataset is NULL");
-    return rci_quantizer_run(quantizer, dataset);
-}
-
-static rc_status check_table(const rc_quantizer *q, const char *path, int32_t format)
-{
-    RC_TRY(check(q));
-    if (!path)
-        return rci_fail(RC_ERR_ARG, "path is NULL");
+    RC_CHECK(quantizer, quantizer);
+    RC_CHECK_SET(path);
     if (format != RC_TABLE_JSON && format != RC_TABLE_TENSORRT)
         return rci_fail(RC_ERR_ARG, "format is %d, allowed are 0 (JSON) and 1 (TensorRT)", format);
     return RC_OK;
@@ -81,58 +65,50 @@ static rc_status check_table(const rc_quantizer *q, const char *path, int32_t fo
 rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const char *path, int32_t format)
 {
     RC_TRY(check_table(quantizer, path, format));
-    return rci_quantizer_write_table(quantizer, path, format);
+    return rci_quantizer_save_table(quantizer, path, format);
 }
 
 rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *path, int32_t format)
 {
     RC_TRY(check_table(quantizer, path, format));
-    return rci_quantizer_read_table(quantizer, path, format);
+    return rci_quantizer_load_table(quantizer, path, format);
 }
 
-rc_status rc_quantizer_apply(rc_quantizer *quantizer, rc_graph **out)
+rc_status rc_quantizer_apply(rc_graph **out, rc_quantizer *quantizer)
 {
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    RC_TRY(check(quantizer));
-    return rci_quantizer_build(quantizer, out);
+    RC_CHECK_OUT(out);
+    RC_CHECK(quantizer, quantizer);
+    return rci_quantizer_apply(out, quantizer);
 }
 
-rc_status rc_quantizer_finish(const rc_graph *graph, rc_graph **out)
+rc_status rc_quantizer_finish(rc_graph **out, const rc_graph *graph)
 {
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_graph_valid(graph))
-        return rci_fail(RC_ERR_ARG, "graph is not a valid graph");
-    return rci_quantizer_freeze(graph, out);
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
+    return rci_quantizer_finish(out, graph);
 }
 
-uint64_t rc_quantizer_entries(const rc_quantizer *quantizer)
+uint64_t rc_quantizer_count_entries(const rc_quantizer *quantizer)
 {
     return rci_quantizer_valid(quantizer) ? quantizer->n_entries : 0;
 }
 
-rc_status rc_quantizer_entry_at(const rc_quantizer *quantizer, uint64_t index,
-                                rc_quantizer_entry *out)
+rc_status rc_quantizer_get_entry(const rc_quantizer *quantizer, uint64_t index,
+                                 rc_quantize_entry_info *info)
 {
-    RC_TRY(check(quantizer));
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    if (index >= quantizer->n_entries)
-        return rci_fail(RC_ERR_ARG, "index is %llu, there are %u values",
-                        (unsigned long long) index, quantizer->n_entries);
+    RC_CHECK(quantizer, quantizer);
+    RC_CHECK_SET(info);
+    RC_TRY(rci_check_index("entry", index, quantizer->n_entries));
     if (!quantizer->ready)
         return rci_fail(RC_ERR_STATE, "the quantizer is not calibrated and has no table");
     const rci_id id = quantizer->entry[index];
     const struct rci_quant_value *v = &quantizer->plan.value[id];
-    const rc_quantizer_entry e = {.size = out->size,
-                                  .name = quantizer->g->values[id].name,
-                                  .low = v->low,
-                                  .high = v->high,
-                                  .amax = v->amax,
-                                  .scale = (double) v->scale,
-                                  .is_signed = v->type == RC_S8};
-    return rci_abi_write(out, sizeof(e), &e, sizeof(e), "rc_quantizer_entry");
+    const rc_quantize_entry_info e = {.size = sizeof(e),
+                                      .name = quantizer->g->values[id].name,
+                                      .low = v->low,
+                                      .high = v->high,
+                                      .amax = v->amax,
+                                      .scale = (double) v->scale,
+                                      .is_signed = v->type == RC_S8};
+    return rci_abi_write(info, &e, sizeof(e), "rc_quantize_entry_info");
 }

@@ -1,47 +1,34 @@
 #include "report/report.h"
-#include "base/abi.h"
+#include "api/check.h"
 
 RC_ABI_NO_TAIL(rc_report_step, top1_on);
 
-static rc_status check_report(const rc_report *report)
-{
-    return report ? RC_OK : rci_fail(RC_ERR_ARG, "report is NULL");
-}
-
 rc_status rc_report_new(rc_report **out, rc_context *context, const char *title)
 {
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_context_valid(context))
-        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
-    if (!title)
-        return rci_fail(RC_ERR_ARG, "title is NULL");
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(title);
     return rci_report_create(out, context, title);
 }
 
 void rc_report_free(rc_report **report)
 {
-    if (!report)
-        return;
-    rci_report_destroy(*report);
-    *report = NULL;
+    RC_FREE(report, report);
 }
 
 rc_status rc_report_set_fact(rc_report *report, const char *name, const char *value)
 {
-    RC_TRY(check_report(report));
-    if (!name || !value)
-        return rci_fail(RC_ERR_ARG, "%s is NULL", name ? "value" : "name");
+    RC_CHECK(report, report);
+    RC_CHECK_SET(name);
+    RC_CHECK_SET(value);
     return rci_report_put_fact(report, name, value);
 }
 
 static rc_status read_step(rc_report_step *s, const rc_report *report, const rc_report_step *step)
 {
-    RC_TRY(check_report(report));
-    if (!step)
-        return rci_fail(RC_ERR_ARG, "step is NULL");
-    RC_TRY(rci_abi_read(s, sizeof(*s), sizeof(*s), step, "rc_report_step"));
+    RC_CHECK(report, report);
+    RC_CHECK_SET(step);
+    RC_TRY(rci_abi_read(s, sizeof(*s), step, "rc_report_step"));
     return s->name ? RC_OK : rci_fail(RC_ERR_ARG, "step.name is NULL");
 }
 
@@ -69,38 +56,33 @@ rc_status rc_report_set_summary(rc_report *report, int32_t which, const rc_repor
 
 rc_status rc_report_set_layers(rc_report *report, const rc_graph *before, const rc_graph *after)
 {
-    RC_TRY(check_report(report));
-    if (!rci_graph_valid(before) || !rci_graph_valid(after))
-        return rci_fail(RC_ERR_ARG, "before or after is no graph");
+    RC_CHECK(report, report);
+    RC_CHECK(graph, before);
+    RC_CHECK(graph, after);
     return rci_report_put_layers(report, before, after);
 }
 
 rc_status rc_report_set_times(rc_report *report, int32_t which, const rc_session *session)
 {
-    RC_TRY(check_report(report));
+    RC_CHECK(report, report);
     RC_TRY(check_which(which));
-    if (!rci_session_valid(session))
-        return rci_fail(RC_ERR_ARG, "session is NULL or was freed");
+    RC_CHECK(session, session);
     return rci_report_put_times(report, which, session);
 }
 
-rc_status rc_report_json(rc_report *report, const char **text)
+rc_status rc_report_get_json(rc_report *report, const char **text)
 {
-    RC_TRY(check_report(report));
-    if (!text)
-        return rci_fail(RC_ERR_ARG, "text is NULL");
-    *text = NULL;
+    RC_CHECK(report, report);
+    RC_CHECK_OUT(text);
     RC_TRY(rci_report_write_json(report));
     *text = (const char *) report->text.data;
     return RC_OK;
 }
 
-rc_status rc_report_html(rc_report *report, const char **text)
+rc_status rc_report_get_html(rc_report *report, const char **text)
 {
-    RC_TRY(check_report(report));
-    if (!text)
-        return rci_fail(RC_ERR_ARG, "text is NULL");
-    *text = NULL;
+    RC_CHECK(report, report);
+    RC_CHECK_OUT(text);
     RC_TRY(rci_report_write_html(report));
     *text = (const char *) report->text.data;
     return RC_OK;
@@ -108,8 +90,7 @@ rc_status rc_report_html(rc_report *report, const char **text)
 
 rc_status rc_report_save(rc_report *report, const char *folder)
 {
-    RC_TRY(check_report(report));
-    if (!folder)
-        return rci_fail(RC_ERR_ARG, "folder is NULL");
+    RC_CHECK(report, report);
+    RC_CHECK_SET(folder);
     return rci_report_write_files(report, folder);
 }

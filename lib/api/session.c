@@ -1,21 +1,15 @@
 #include "exec/session.h"
-#include "base/abi.h"
+#include "api/check.h"
 #include "io/onnx.h"
 
 #include <rescomp/session.h>
+#include <string.h>
 
 RC_ABI_NO_TAIL(rc_session_options, observe_count);
 RC_ABI_NO_TAIL(rc_session_step_info, bytes);
+RC_ABI_NO_TAIL(rc_session_io_info, shape[7]);
 
 enum { MAX_THREADS = 1024, MAX_OBSERVED = 4096 };
-
-static rc_status check_session(const struct rc_session *s)
-{
-    if (!s)
-        return rci_fail(RC_ERR_ARG, "session is NULL");
-    return rci_session_valid(s) ? RC_OK
-                                : rci_fail(RC_ERR_ARG, "session is not a session or was freed");
-}
 
 /* The public call passes float arrays. */
 static rc_status check_float(const struct rc_session *s)
@@ -58,11 +52,10 @@ static rc_status find_observed(const struct rc_graph *g, const rc_session_option
 static rc_status read_options(rc_session_options *out, const rc_session_options *options)
 {
     rc_session_options o;
-    RC_TRY(rci_abi_read(&o, sizeof(o), sizeof(o), options, "rc_session_options"));
-    if (o.flags & ~(RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16 | RC_SESSION_MIXED))
-        return rci_fail(RC_ERR_ABI,
-                        "rc_session_options.flags is 0x%llx, allowed are 0x1, 0x2, 0x4 and 0x8",
-                        (unsigned long long) o.flags);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_session_options"));
+    RC_TRY(rci_abi_check_flags(
+        o.flags, RC_SESSION_REFERENCE | RC_SESSION_PROFILE | RC_SESSION_BF16 | RC_SESSION_MIXED,
+        "rc_session_options"));
     if (o.threads > MAX_THREADS)
         return rci_fail(RC_ERR_ARG, "threads is %llu, allowed are 0 to %d",
                         (unsigned long long) o.threads, MAX_THREADS);
@@ -104,11 +97,8 @@ static rc_status create(rc_session **out, const struct rc_graph *kept, struct rc
 rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_session_options *options)
 {
     rc_session_options o;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!graph || !rci_graph_valid(graph))
-        return rci_fail(RC_ERR_ARG, "graph is NULL or was freed");
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
     RC_TRY(read_options(&o, options));
     return create(out, graph, NULL, &o);
 }
@@ -118,13 +108,9 @@ rc_status rc_session_load(rc_session **out, rc_context *context, const char *pat
 {
     rc_session_options o;
     struct rc_graph *g;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_context_valid(context))
-        return rci_fail(RC_ERR_ARG, "context is NULL or was freed");
-    if (!path)
-        return rci_fail(RC_ERR_ARG, "path is NULL");
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(path);
     RC_TRY(read_options(&o, options));
     RC_TRY(rci_onnx_load(&g, context, path));
     return create(out, NULL, g, &o);
@@ -132,85 +118,81 @@ rc_status rc_session_load(rc_session **out, rc_context *context, const char *pat
 
 void rc_session_free(rc_session **session)
 {
-    if (!session || !*session || !rci_session_valid(*session))
-        return;
-    rci_session_destroy(*session);
-    *session = NULL;
+    RC_FREE(session, session);
 }
 
 rc_status rc_session_run(rc_session *session, uint64_t images, const float *const *inputs,
                          float *const *outputs)
 {
-    RC_TRY(check_session(session));
+    RC_CHECK(session, session);
     if (images < 1 || images > INT32_MAX)
         return rci_fail(RC_ERR_ARG, "images is %llu, must be at least 1 and at most the batch",
                         (unsigned long long) images);
-    if (!inputs || !outputs)
-        return rci_fail(RC_ERR_ARG, "%s is NULL", inputs ? "outputs" : "inputs");
+    RC_CHECK_SET(inputs);
+    RC_CHECK_SET(outputs);
     for (uint32_t i = 0; i < rci_session_n_inputs(session); i++)
         if (!inputs[i])
             return rci_fail(RC_ERR_ARG, "inputs[%u] (\"%s\") is NULL", i,
                             rci_session_input_name(session, i));
-    return rci_session_execute(session, (int64_t) images, (const void *const *) inputs,
-                               (void *const *) outputs);
+    return rci_session_run(session, (int64_t) images, (const void *const *) inputs,
+                           (void *const *) outputs);
 }
 
-uint64_t rc_session_count(const rc_session *session, int32_t kind)
+uint64_t rc_session_count_inputs(const rc_session *session)
 {
-    if (check_session(session) != RC_OK)
-        return 0;
-    if (kind == RC_SESSION_INPUT)
-        return rci_session_n_inputs(session);
-    return kind == RC_SESSION_OUTPUT ? rci_session_n_outputs(session) : 0;
+    return rci_session_valid(session) ? rci_session_n_inputs(session) : 0;
 }
 
-rc_status rc_session_io(const rc_session *session, int32_t kind, uint64_t index, const char **name,
-                        int64_t *dims, uint64_t *rank)
+uint64_t rc_session_count_outputs(const rc_session *session)
 {
-    RC_TRY(check_session(session));
-    if (kind != RC_SESSION_INPUT && kind != RC_SESSION_OUTPUT)
-        return rci_fail(RC_ERR_ARG, "kind is %d, allowed are 0 and 1", (int) kind);
-    const bool in = kind == RC_SESSION_INPUT;
-    const uint64_t count = rc_session_count(session, kind);
-    if (index >= count)
-        return rci_fail(RC_ERR_ARG, "%s %llu does not exist, there are %llu",
-                        in ? "input" : "output", (unsigned long long) index,
-                        (unsigned long long) count);
-    const uint32_t i = (uint32_t) index;
-    const struct rci_tensor *t =
-        in ? rci_session_input(session, i) : rci_session_output(session, i);
-    if (name)
-        *name = in ? rci_session_input_name(session, i) : rci_session_output_name(session, i);
-    for (uint32_t k = 0; dims && k < t->shape.rank; k++)
-        dims[k] = t->shape.dim[k];
-    if (rank)
-        *rank = t->shape.rank;
-    return RC_OK;
+    return rci_session_valid(session) ? rci_session_n_outputs(session) : 0;
 }
 
-uint64_t rc_session_steps(const rc_session *session)
+static rc_status write_io(rc_session_io_info *info, const char *name, const struct rci_tensor *t)
 {
-    return check_session(session) == RC_OK ? rci_session_n_steps(session) : 0;
+    rc_session_io_info r = {.size = sizeof(r), .name = name, .rank = t->shape.rank};
+    memcpy(r.shape, t->shape.dim, t->shape.rank * sizeof(r.shape[0]));
+    return rci_abi_write(info, &r, sizeof(r), "rc_session_io_info");
 }
 
-rc_status rc_session_step_at(const rc_session *session, uint64_t index, rc_session_step_info *out)
+rc_status rc_session_get_input(const rc_session *session, uint64_t index, rc_session_io_info *info)
+{
+    RC_CHECK(session, session);
+    RC_CHECK_SET(info);
+    RC_TRY(rci_check_index("input", index, rci_session_n_inputs(session)));
+    return write_io(info, rci_session_input_name(session, (uint32_t) index),
+                    rci_session_input(session, (uint32_t) index));
+}
+
+rc_status rc_session_get_output(const rc_session *session, uint64_t index, rc_session_io_info *info)
+{
+    RC_CHECK(session, session);
+    RC_CHECK_SET(info);
+    RC_TRY(rci_check_index("output", index, rci_session_n_outputs(session)));
+    return write_io(info, rci_session_output_name(session, (uint32_t) index),
+                    rci_session_output(session, (uint32_t) index));
+}
+
+uint64_t rc_session_count_steps(const rc_session *session)
+{
+    return rci_session_valid(session) ? rci_session_n_steps(session) : 0;
+}
+
+rc_status rc_session_get_step(const rc_session *session, uint64_t index, rc_session_step_info *info)
 {
     struct rci_step_info s;
-    RC_TRY(check_session(session));
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    if (index >= rci_session_n_steps(session))
-        return rci_fail(RC_ERR_ARG, "step %llu does not exist, there are %u",
-                        (unsigned long long) index, rci_session_n_steps(session));
+    RC_CHECK(session, session);
+    RC_CHECK_SET(info);
+    RC_TRY(rci_check_index("step", index, rci_session_n_steps(session)));
     rci_session_step(session, (uint32_t) index, &s);
     const rc_session_step_info r = {sizeof(r), s.name, s.op,   s.kernel, s.layout,
                                     s.seconds, s.runs, s.macs, s.bytes};
-    return rci_abi_write(out, sizeof(r), &r, sizeof(r), "rc_session_step_info");
+    return rci_abi_write(info, &r, sizeof(r), "rc_session_step_info");
 }
 
-rc_status rc_session_memory(const rc_session *session, uint64_t *activations, uint64_t *weights)
+rc_status rc_session_get_memory(const rc_session *session, uint64_t *activations, uint64_t *weights)
 {
-    RC_TRY(check_session(session));
+    RC_CHECK(session, session);
     if (activations)
         *activations = rci_session_arena_bytes(session);
     if (weights)

@@ -1,54 +1,46 @@
-#include "base/abi.h"
+#include "api/check.h"
 #include "base/compute.h"
+#include "data/source.h"
 #include "train/run.h"
 
 RC_ABI_NO_TAIL(rc_train_options, memory);
 RC_ABI_NO_TAIL(rc_train_progress, top1);
 RC_ABI_NO_TAIL(rc_train_result, activation_bytes);
 
-enum {
-    OPTIONS_V1 = offsetof(rc_train_options, all_reduce),
-    RESULT_V1 = offsetof(rc_train_result, activation_bytes)
-};
-
-rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, rc_dataset *dataset,
+rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, const rc_dataset *dataset,
                          const rc_train_options *options)
 {
     rc_train_options o;
-    if (!out)
-        return rci_fail(RC_ERR_ARG, "out is NULL");
-    *out = NULL;
-    if (!rci_graph_valid(graph) || !dataset)
-        return rci_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
-    RC_TRY(rci_abi_read(&o, sizeof(o), OPTIONS_V1, options, "rc_train_options"));
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
+    RC_CHECK(dataset, dataset);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_train_options"));
+    RC_TRY(rci_abi_check_flags(o.flags, RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN | RC_TRAIN_BF16,
+                               "rc_train_options"));
+    RC_CHECK_OPTIONAL(dataset, o.validation, "validation");
     return rci_trainer_create(out, graph, dataset, &o);
 }
 
 rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result)
 {
     rc_train_result r = RC_TRAIN_RESULT_INIT;
-    if (!rci_trainer_valid(trainer))
-        return rci_fail(RC_ERR_ARG, "trainer is NULL or was freed");
-    if (result) /* a wrong size must not be found after hours */
-        RC_TRY(rci_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result"));
-    RC_TRY(rci_trainer_execute(trainer, &r));
-    return result ? rci_abi_write(result, RESULT_V1, &r, sizeof(r), "rc_train_result") : RC_OK;
+    RC_CHECK(trainer, trainer);
+    if (result)
+        RC_TRY(rci_abi_clear(result, "rc_train_result"));
+    RC_TRY(rci_trainer_run(trainer, &r));
+    return result ? rci_abi_write(result, &r, sizeof(r), "rc_train_result") : RC_OK;
 }
 
 void rc_trainer_free(rc_trainer **trainer)
 {
-    if (!trainer)
-        return;
-    if (rci_trainer_valid(*trainer))
-        rci_trainer_destroy(*trainer);
-    *trainer = NULL;
+    RC_FREE(trainer, trainer);
 }
 
-rc_status rc_graph_reestimate_bn(rc_graph *graph, rc_dataset *dataset, uint64_t images,
+rc_status rc_graph_reestimate_bn(rc_graph *graph, const rc_dataset *dataset, uint64_t images,
                                  uint64_t batch)
 {
-    if (!rci_graph_valid(graph) || !dataset)
-        return rci_fail(RC_ERR_ARG, "%s is NULL or was freed", dataset ? "graph" : "dataset");
+    RC_CHECK(graph, graph);
+    RC_CHECK(dataset, dataset);
     if (batch == 1 || batch > 65536)
         return rci_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
                         (unsigned long long) batch);

@@ -2,16 +2,34 @@
 
 #include <string.h>
 
-enum { MAX_SIZE = 4096 }; /* a larger size is an uninitialised one */
+enum {
+    WORD = sizeof(size_t),
+    MIN_SIZE = 2 * WORD, /* `size` and one member */
+    MAX_SIZE = 4096      /* a larger size is an uninitialised one */
+};
 
-rc_status rci_abi_read(void *dst, size_t dst_size, size_t v1, const void *src, const char *what)
+static rc_status read_size(size_t *size, const void *caller, const char *what)
+{
+    memcpy(size, caller, sizeof(*size));
+    if (*size < MIN_SIZE || *size > MAX_SIZE || *size % WORD)
+        return rci_fail(RC_ERR_ABI, "%s.size is %zu, must be sizeof(%s)", what, *size, what);
+    return RC_OK;
+}
+
+rc_status rci_abi_check_flags(uint64_t flags, uint64_t known, const char *what)
+{
+    if (!(flags & ~known))
+        return RC_OK;
+    return rci_fail(RC_ERR_ABI, "%s.flags is 0x%llx, this library knows 0x%llx", what,
+                    (unsigned long long) flags, (unsigned long long) known);
+}
+
+rc_status rci_abi_read(void *dst, size_t dst_size, const void *src, const char *what)
 {
     memset(dst, 0, dst_size);
     size_t n = 0;
     if (src) {
-        memcpy(&n, src, sizeof(n));
-        if (n < v1 || n > MAX_SIZE)
-            return rci_fail(RC_ERR_ABI, "%s.size is %zu, expected %zu or more", what, n, v1);
+        RC_TRY(read_size(&n, src, what));
         const unsigned char *tail = src;
         for (size_t i = dst_size; i < n; i++)
             if (tail[i])
@@ -22,14 +40,18 @@ rc_status rci_abi_read(void *dst, size_t dst_size, size_t v1, const void *src, c
     return RC_OK;
 }
 
-rc_status rci_abi_write(void *dst, size_t v1, const void *src, size_t src_size, const char *what)
+rc_status rci_abi_write(void *dst, const void *src, size_t src_size, const char *what)
 {
     size_t n;
-    memcpy(&n, dst, sizeof(n));
-    if (n < v1 || n > MAX_SIZE)
-        return rci_fail(RC_ERR_ABI, "%s.size is %zu, expected %zu or more", what, n, v1);
+    RC_TRY(read_size(&n, dst, what));
     memset(dst, 0, n);
-    memcpy(dst, src, n < src_size ? n : src_size);
+    if (src_size)
+        memcpy(dst, src, n < src_size ? n : src_size);
     memcpy(dst, &n, sizeof(n));
     return RC_OK;
+}
+
+rc_status rci_abi_clear(void *dst, const char *what)
+{
+    return rci_abi_write(dst, NULL, 0, what);
 }

@@ -60,9 +60,6 @@ static rc_status resolve(rc_context_options *o)
     if (o->threads > 1024)
         return rci_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024, or 0 for all",
                         (unsigned long long) o->threads);
-    if (o->flags & ~RC_CONTEXT_REFERENCE)
-        return rci_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags",
-                        (unsigned long long) (o->flags & ~RC_CONTEXT_REFERENCE));
     if (!o->threads)
         o->threads = (uint64_t) omp_get_max_threads();
     if (!o->max_file_bytes)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct rci_batches {
-    struct rc_dataset *dataset;
+    const struct rc_dataset *dataset;
     struct rci_batches_config o;
     struct rci_augment_chain *chain; /* or NULL */
     uint32_t images;                 /* positions per epoch */
@@ -55,7 +55,7 @@ static rc_status fill(struct rci_batches *b)
     return RC_OK;
 }
 
-rc_status rci_batches_create(struct rci_batches **out, struct rc_dataset *d,
+rc_status rci_batches_create(struct rci_batches **out, const struct rc_dataset *d,
                              const struct rci_batches_config *o)
 {
     *out = NULL;

@@ -6,7 +6,8 @@
 #include "tensor/tensor.h"
 #include <rescomp/dataset.h>
 
-/* rc_dataset_images(d) and rc_dataset_classes(d) are public: rescomp/dataset.h. */
+uint64_t rci_dataset_images(const struct rc_dataset *d); /* of the split */
+uint32_t rci_dataset_classes(const struct rc_dataset *d);
 void rci_dataset_image_shape(const struct rc_dataset *d, int64_t chw[3]); /* as delivered */
 /* JSON for metadata_props "rescomp.preprocess". */
 const char *rci_dataset_preprocess_text(const struct rc_dataset *d);
@@ -24,7 +25,7 @@ struct rci_batches_config {
                                  drop_last; 0: one rank */
     const char *augmentation; /* chain as "crop:pad=4+flip"; NULL or "": see `augment` */
 };
-rc_status rci_batches_create(struct rci_batches **out, struct rc_dataset *d,
+rc_status rci_batches_create(struct rci_batches **out, const struct rc_dataset *d,
                              const struct rci_batches_config *o);
 void rci_batches_destroy(struct rci_batches *b);
 uint64_t rci_batches_per_epoch(const struct rci_batches *b);

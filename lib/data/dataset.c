@@ -10,6 +10,7 @@
 static const struct rci_source *const sources[] = {
     &rci_source_cifar10, &rci_source_cifar100, &rci_source_folder, &rci_source_idx, &rci_source_npz,
 };
+#define DATASET_MAGIC UINT64_C(0x7263646174617365) /* "rcdatase" */
 enum { N_SOURCES = sizeof(sources) / sizeof(sources[0]) };
 
 static rc_status find_source(const struct rci_source **out, const char *spec, const char **path)
@@ -157,6 +158,7 @@ static struct rc_dataset *new_dataset(struct rc_context *c, const struct rci_sou
 {
     struct rc_dataset *d = RC_NEW(c, struct rc_dataset);
     if (d) {
+        d->magic = DATASET_MAGIC;
         d->ctx = c;
         d->source = source;
     }
@@ -209,7 +211,23 @@ void rci_dataset_destroy(struct rc_dataset *d)
     rci_release(d->labels);
     rci_release(d->lut);
     rci_release(d->preprocess_text);
+    d->magic = 0;
     rci_release(d);
+}
+
+bool rci_dataset_valid(const struct rc_dataset *d)
+{
+    return d && d->magic == DATASET_MAGIC;
+}
+
+uint64_t rci_dataset_images(const struct rc_dataset *d)
+{
+    return d->images;
+}
+
+uint32_t rci_dataset_classes(const struct rc_dataset *d)
+{
+    return d->classes;
 }
 
 void rci_dataset_image_shape(const struct rc_dataset *d, int64_t chw[3])

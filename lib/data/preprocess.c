@@ -121,9 +121,13 @@ rc_status rci_preprocess_choose(struct rci_preprocess *p, struct rc_context *c,
         RC_TRY(apply_stats(p, o));
     if (o->channels)
         RC_TRY(parse_order(o->channels, &p->bgr));
-    RC_TRY(check_side("resize", o->resize));
+    const bool as_is = o->resize == RC_ZERO;
+    RC_TRY(check_side("resize", as_is ? 0 : o->resize));
     RC_TRY(check_side("crop", o->crop));
-    if (o->resize || o->crop) {
+    if (as_is) {
+        p->resize = 0;
+        p->crop = o->crop ? (uint32_t) o->crop : p->crop;
+    } else if (o->resize || o->crop) {
         /* the ratio that ImageNet networks use: 256 to 224 */
         const uint32_t keep = p->resize ? (uint32_t) ((o->crop * 8 + 6) / 7) : 0;
         p->resize = o->resize ? (uint32_t) o->resize : keep;

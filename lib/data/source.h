@@ -29,6 +29,7 @@ struct rci_source {
 };
 
 struct rc_dataset {
+    uint64_t magic;
     struct rc_context *ctx;
     const struct rci_source *source;
     enum rci_data_split split;
@@ -61,11 +62,12 @@ static inline size_t rci_dataset_image_bytes(const struct rc_dataset *d)
     return rci_dataset_image_count(d) * (d->is_f32 ? sizeof(float) : 1);
 }
 
-/* Internal twins of the public calls. */
+/* What the public calls do once their arguments are checked. */
 rc_status rci_dataset_make(struct rc_dataset **out, struct rc_context *c, const char *spec,
                            const rc_dataset_options *o);
 rc_status rci_dataset_make_callback(struct rc_dataset **out, struct rc_context *c,
                                     const rc_dataset_source *source, const rc_dataset_options *o);
+bool rci_dataset_valid(const struct rc_dataset *d); /* magic */
 void rci_dataset_destroy(struct rc_dataset *d);
 rc_status rci_dataset_get_label(const struct rc_dataset *d, uint64_t index, int32_t *label);
 rc_status rci_dataset_get_images(const struct rc_dataset *d, uint64_t first, uint64_t count,

@@ -64,7 +64,9 @@ static rc_status distiller_build(struct rc_distiller *d, const struct rc_graph *
     d->loss = (const struct rci_distill_loss *) m;
     RC_TRY(override(d, "temperature", o->temperature));
     RC_TRY(override(d, "alpha", o->alpha));
-    d->cache_bytes = o->cache_bytes ? o->cache_bytes : default_cache;
+    d->cache_bytes = o->cache_bytes == RC_ZERO ? 0
+                     : o->cache_bytes          ? o->cache_bytes
+                                               : default_cache;
     RC_TRY(rci_fit_check(&d->fit, teacher, NULL, 1));
     if (d->fit.softmax)
         return rci_fail(RC_ERR_MODEL, "the teacher's output comes from a Softmax; distillation "
@@ -149,7 +151,7 @@ static rc_status teacher_answers(struct rc_distiller *d, const struct rci_train_
     const void *const inputs[] = {s->x};
     d->computed++;
     d->outputs[0] = d->answer;
-    return rci_session_execute(d->session, s->n, inputs, d->outputs);
+    return rci_session_run(d->session, s->n, inputs, d->outputs);
 }
 
 static rc_status answer_by_image(struct rc_distiller *d, const struct rci_train_step *s)
@@ -204,7 +206,7 @@ static rc_status distiller_logits(void *user, struct rci_train_step *s)
     return RC_OK;
 }
 
-rc_status rci_distiller_join(struct rc_distiller *d, struct rc_trainer *t)
+rc_status rci_distiller_attach(struct rc_distiller *d, struct rc_trainer *t)
 {
     struct rci_train_plan plan;
     rci_trainer_get_plan(t, &plan);

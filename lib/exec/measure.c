@@ -61,7 +61,7 @@ static rc_status make_subject(struct rc_context *c, struct subject *s, uint64_t 
 static rc_status run_once(struct subject *s, double *ms)
 {
     const uint64_t begin = rci_clock_ns();
-    RC_TRY(rci_session_execute(s->session, s->batch, (const void *const *) s->in, s->out));
+    RC_TRY(rci_session_run(s->session, s->batch, (const void *const *) s->in, s->out));
     *ms = (double) (rci_clock_ns() - begin) * 1e-6;
     return RC_OK;
 }

@@ -352,8 +352,7 @@ static rc_status run_part(struct rc_session *s, int64_t first, int64_t n, const 
     return RC_OK;
 }
 
-rc_status rci_session_execute(struct rc_session *s, int64_t n, const void *const *in,
-                              void *const *out)
+rc_status rci_session_run(struct rc_session *s, int64_t n, const void *const *in, void *const *out)
 {
     if (n < 1 || n > s->batch)
         return rci_fail(RC_ERR_ARG, "%lld images, the session takes 1 to %lld", (long long) n,

@@ -45,8 +45,7 @@ int64_t rci_session_parts(const struct rc_session *s);
 
 /* Run `n` <= batch images. in[i]/out[i]: plain row-major arrays of n images (an output without a
  * batch axis: whole). Outputs may be NULL to skip. Not thread safe per session. */
-rc_status rci_session_execute(struct rc_session *s, int64_t n, const void *const *in,
-                              void *const *out);
+rc_status rci_session_run(struct rc_session *s, int64_t n, const void *const *in, void *const *out);
 
 /* Copy the weights of `g` (same structure as at compile time, new values) into the session. */
 rc_status rci_session_refresh(struct rc_session *s, const struct rc_graph *g);

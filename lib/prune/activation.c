@@ -51,7 +51,8 @@ static rc_status list_taps(struct observer *o)
     return o->value ? RC_OK : RC_ERR_MEMORY;
 }
 
-static rc_status open_observer(struct observer *o, rc_dataset *d, uint64_t images, uint64_t batch)
+static rc_status open_observer(struct observer *o, const rc_dataset *d, uint64_t images,
+                               uint64_t batch)
 {
     const struct rc_graph *g = o->c->links->g;
     RC_TRY(rci_probe_open(&o->probe, g, d, images, batch));
@@ -136,7 +137,7 @@ static void close_observer(struct observer *o)
 }
 
 rc_status rci_activity_observe(struct rci_activity **activity, const struct rci_coupling *c,
-                               rc_dataset *d, uint64_t images, uint64_t batch)
+                               const rc_dataset *d, uint64_t images, uint64_t batch)
 {
     struct observer o = {.c = c};
     rc_status st;

@@ -7,6 +7,6 @@
 
 /* activity: [n_rows] of c->links. */
 rc_status rci_activity_observe(struct rci_activity **activity, const struct rci_coupling *c,
-                               rc_dataset *d, uint64_t images, uint64_t batch);
+                               const rc_dataset *d, uint64_t images, uint64_t batch);
 void rci_activity_free(struct rci_activity *activity, const struct rci_coupling *c);
 #endif

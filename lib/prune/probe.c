@@ -15,7 +15,7 @@ static rc_status check_data(const struct rc_graph *g, const rc_dataset *d)
                     rci_shape_text(&v->tensor.shape, want), rci_shape_text(&s, have));
 }
 
-rc_status rci_probe_open(struct rci_probe *p, const struct rc_graph *g, rc_dataset *d,
+rc_status rci_probe_open(struct rci_probe *p, const struct rc_graph *g, const rc_dataset *d,
                          uint64_t images, uint64_t batch)
 {
     *p = (struct rci_probe){.ctx = g->ctx, .whole = !g->dynamic_batch, .left = images};
@@ -106,8 +106,8 @@ rc_status rci_probe_next(struct rci_probe *p, uint32_t *n)
     got = (uint32_t) (got < p->left ? got : p->left);
     for (uint32_t i = 0; i < p->n_views; i++)
         if (p->view[i].session)
-            RC_TRY(rci_session_execute(p->view[i].session, p->whole ? p->batch : got, in,
-                                       p->view[i].out));
+            RC_TRY(
+                rci_session_run(p->view[i].session, p->whole ? p->batch : got, in, p->view[i].out));
     p->left -= got;
     p->seen += got;
     *n = got;

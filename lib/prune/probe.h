@@ -26,7 +26,7 @@ struct rci_probe {
 };
 
 /* Images like those `g` takes, at most `images` of them. */
-rc_status rci_probe_open(struct rci_probe *p, const struct rc_graph *g, rc_dataset *d,
+rc_status rci_probe_open(struct rci_probe *p, const struct rc_graph *g, const rc_dataset *d,
                          uint64_t images, uint64_t batch);
 /* Look at these values of `g` (same input as the one of open) from the next batch on. */
 rc_status rci_probe_watch(struct rci_probe *p, const struct rc_graph *g, const rci_id *value,

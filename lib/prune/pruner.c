@@ -33,7 +33,7 @@ static rc_status pick(const void **out, void **params, struct rc_context *ctx,
  * to make up for it. Measured in docs/methods/pruning.md. */
 static void default_choice(struct rc_pruner *p)
 {
-    rc_pruner_options *o = &p->o;
+    rc_prune_options *o = &p->o;
     if (!o->criterion) {
         const bool covered = o->dataset && rci_readings_cover(p->coupling, p->protect);
         o->criterion = covered ? "block-obs" : "l2";
@@ -50,7 +50,7 @@ static void default_choice(struct rc_pruner *p)
 }
 
 /* Scores that are losses are added and compared as they are. */
-static void default_methods(rc_pruner_options *o, const struct rci_criterion *c)
+static void default_methods(rc_prune_options *o, const struct rci_criterion *c)
 {
     if (!o->allocation)
         o->allocation = c->absolute ? "per-cost" : "global";
@@ -62,7 +62,7 @@ static void default_methods(rc_pruner_options *o, const struct rci_criterion *c)
 
 static rc_status pick_methods(struct rc_pruner *p)
 {
-    rc_pruner_options *o = &p->o;
+    rc_prune_options *o = &p->o;
     const void *m;
     RC_TRY(pick(&m, &p->criterion_params, p->ctx, &rci_kind_criterion, o->criterion));
     p->criterion = m;
@@ -140,7 +140,7 @@ static rc_status fill(struct rc_pruner *p, const struct rc_graph *g)
 }
 
 rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
-                            const rc_pruner_options *o)
+                            const rc_prune_options *o)
 {
     *out = NULL;
     struct rc_pruner *p = RC_NEW(g->ctx, struct rc_pruner);
@@ -309,7 +309,7 @@ static rc_status change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
     return RC_OK;
 }
 
-rc_status rci_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept)
+rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
 {
     const struct rci_prune_group *g = &p->coupling->group[group];
     if (kept < 1 || kept > g->n_units)
@@ -324,7 +324,7 @@ rc_status rci_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept)
     return RC_OK;
 }
 
-rc_status rci_pruner_choose(struct rc_pruner *p)
+rc_status rci_pruner_plan(struct rc_pruner *p)
 {
     RC_TRY(rci_pruner_score(p));
     const uint32_t n = p->coupling->n_groups;
@@ -389,13 +389,15 @@ static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_
     return st;
 }
 
-rc_status rci_pruner_cut(struct rc_pruner *p, struct rc_graph **out)
+rc_status rci_pruner_apply(struct rc_graph **out, struct rc_pruner *p)
 {
-    rc_status st;
+    rc_status st, planned = RC_OK;
     struct rc_graph *g = NULL;
     *out = NULL;
     if (!p->planned)
-        RC_TRY(rci_pruner_choose(p));
+        planned = rci_pruner_plan(p);
+    if (planned != RC_OK && planned != RC_ERR_GOAL)
+        return planned;
     uint8_t *keep = rci_alloc(p->ctx, p->coupling->links->n_ids);
     if (!keep)
         return RC_ERR_MEMORY;
@@ -407,5 +409,5 @@ rc_status rci_pruner_cut(struct rc_pruner *p, struct rc_graph **out)
 out:
     rci_graph_destroy(g);
     rci_release(keep);
-    return st;
+    return st == RC_OK ? planned : st;
 }

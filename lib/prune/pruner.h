@@ -17,7 +17,7 @@ struct rc_pruner {
     uint32_t **by_score; /* [n_groups][n_units] units, lowest score first */
     uint32_t *kept;      /* [n_groups] */
     bool scored, planned;
-    rc_pruner_options o; /* defaults filled in; strings belong to the caller of create */
+    rc_prune_options o; /* defaults filled in; strings belong to the caller of create */
     const struct rci_criterion *criterion;
     const struct rci_reduction *reduction;
     const struct rci_normalizer *normalizer;
@@ -28,12 +28,12 @@ struct rc_pruner {
 
 bool rci_pruner_valid(const struct rc_pruner *p);
 rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
-                            const rc_pruner_options *o);
+                            const rc_prune_options *o);
 void rci_pruner_destroy(struct rc_pruner *p);
 rc_status rci_pruner_score(struct rc_pruner *p);
-rc_status rci_pruner_choose(struct rc_pruner *p);
-rc_status rci_pruner_keep(struct rc_pruner *p, uint32_t group, uint32_t kept);
-rc_status rci_pruner_cut(struct rc_pruner *p, struct rc_graph **out);
+rc_status rci_pruner_plan(struct rc_pruner *p);
+rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept);
+rc_status rci_pruner_apply(struct rc_graph **out, struct rc_pruner *p);
 void rci_pruner_result(const struct rc_pruner *p, rc_prune_result *out);
 /* Why a group may not be cut, or "". */
 const char *rci_pruner_reason(const struct rc_pruner *p, uint32_t group);

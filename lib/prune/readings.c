@@ -75,7 +75,7 @@ static rc_status measure_importance(struct rci_readings *r, uint64_t seed)
 }
 
 rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
-                              rc_dataset *d, uint64_t images, uint64_t batch, uint64_t seed)
+                              const rc_dataset *d, uint64_t images, uint64_t batch, uint64_t seed)
 {
     struct rci_readings *r = RC_NEW(c->links->ctx, struct rci_readings);
     *out = r;

@@ -7,7 +7,7 @@
 
 struct rci_readings {
     const struct rci_coupling *c;
-    rc_dataset *data;
+    const rc_dataset *data;
     uint64_t images, batch;
     rci_id *node; /* [n] layers */
     double **importance;
@@ -15,7 +15,7 @@ struct rci_readings {
 };
 
 rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
-                              rc_dataset *d, uint64_t images, uint64_t batch, uint64_t seed);
+                              const rc_dataset *d, uint64_t images, uint64_t batch, uint64_t seed);
 void rci_readings_destroy(struct rci_readings *r);
 /* Is every group that may be cut read by such a layer, and none too large? protect: [n_groups]
  * groups that stay whole. */

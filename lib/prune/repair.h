@@ -9,7 +9,7 @@ struct rci_repair_job {
     const struct rc_graph *before;
     struct rc_graph *after;      /* its weights may change; nodes and values have the same ids */
     const struct rci_links *cut; /* which indices of every row are left */
-    rc_dataset *data;            /* NULL: none given */
+    const rc_dataset *data;      /* NULL: none given */
     uint64_t images, batch;
 };
 

@@ -63,7 +63,7 @@ static rc_status open_buffers(struct pass *p)
 }
 
 static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rci_id *nodes,
-                           uint32_t n, rc_dataset *d)
+                           uint32_t n, const rc_dataset *d)
 {
     p->n = n;
     p->batch = g->dynamic_batch ? BATCH : g->batch;
@@ -137,7 +137,8 @@ static rc_status run_pass(struct pass *p, uint64_t images, uint64_t seed, double
 }
 
 rc_status rci_sensitivity_measure(const struct rc_graph *g, const rci_id *nodes, uint32_t n,
-                                  rc_dataset *d, uint64_t images, uint64_t seed, double **weight)
+                                  const rc_dataset *d, uint64_t images, uint64_t seed,
+                                  double **weight)
 {
     struct pass p = {0};
     rc_status st = open_pass(&p, g, nodes, n, d);

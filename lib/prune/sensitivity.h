@@ -9,5 +9,6 @@
 
 /* weight[i]: [channels of nodes[i].out[0]], allocated by the caller. */
 rc_status rci_sensitivity_measure(const struct rc_graph *g, const rci_id *nodes, uint32_t n,
-                                  rc_dataset *d, uint64_t images, uint64_t seed, double **weight);
+                                  const rc_dataset *d, uint64_t images, uint64_t seed,
+                                  double **weight);
 #endif

@@ -182,7 +182,7 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
     return put_metadata(b->g, q);
 }
 
-rc_status rci_quantizer_build(const struct rc_quantizer *q, struct rc_graph **out)
+rc_status rci_quantizer_apply(struct rc_graph **out, const struct rc_quantizer *q)
 {
     *out = NULL;
     if (!q->ready)

@@ -45,7 +45,7 @@ static rc_status observe_batch(struct rc_quantizer *q, struct rci_observation *s
 }
 
 static rc_status observe_all(struct rc_quantizer *q, struct rci_observation *seen,
-                             struct rc_dataset *d)
+                             const struct rc_dataset *d)
 {
     struct rci_quant_walk w;
     RC_TRY(rci_quant_walk_start(&w, q, d, q->g, q->entry + given(q), q->n_entries - given(q)));
@@ -85,7 +85,7 @@ static rc_status choose_thresholds(struct rc_quantizer *q, struct rci_observatio
     return RC_OK;
 }
 
-static rc_status run(struct rc_quantizer *q, struct rc_dataset *d)
+static rc_status run(struct rc_quantizer *q, const struct rc_dataset *d)
 {
     q->ready = false;
     rci_quantizer_forget_biases(q);
@@ -105,7 +105,7 @@ static rc_status run(struct rc_quantizer *q, struct rc_dataset *d)
     return q->flags & never ? RC_OK : rci_quantizer_correct(q, d);
 }
 
-rc_status rci_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d)
+rc_status rci_quantizer_calibrate(struct rc_quantizer *q, const struct rc_dataset *d)
 {
     RC_TRY(rci_compute_check_fork());
     const struct rci_compute saved = rci_compute_enter(q->ctx, 0);

@@ -22,7 +22,7 @@ struct layer {
 
 struct correct {
     struct rc_quantizer *q;
-    struct rc_dataset *d;
+    const struct rc_dataset *d;
     struct layer *layer;
     uint32_t n;
     float *outputs; /* of the float graph, all images of output 0 */
@@ -248,7 +248,7 @@ static rc_status outputs_alloc(struct correct *c)
     const struct rc_graph *g = c->q->g;
     const struct rci_tensor *t = &g->values[g->outputs[0]].tensor;
     c->per_image = (size_t) (rci_shape_count(&t->shape) / g->batch);
-    const uint64_t have = rc_dataset_images(c->d),
+    const uint64_t have = rci_dataset_images(c->d),
                    images = have < c->q->images ? have : c->q->images;
     c->outputs = rci_alloc_array(g->ctx, (size_t) images * c->per_image, sizeof(float));
     return c->outputs ? RC_OK : RC_ERR_MEMORY;
@@ -263,13 +263,13 @@ static rc_status correct_run(struct correct *c)
         return RC_OK;
     RC_TRY(outputs_alloc(c));
     RC_TRY(take_means(c));
-    RC_TRY(rci_quantizer_build(c->q, &g));
+    RC_TRY(rci_quantizer_apply(&g, c->q));
     rc_status st = measure(c, g, &before);
     for (uint32_t i = 0; i < c->n && st == RC_OK; i++)
         st = correct_layer(c, g, &c->layer[i]);
     rci_graph_destroy(g);
     RC_TRY(st);
-    RC_TRY(rci_quantizer_build(c->q, &g));
+    RC_TRY(rci_quantizer_apply(&g, c->q));
     st = measure(c, g, &after);
     rci_graph_destroy(g);
     RC_TRY(st);
@@ -281,7 +281,7 @@ static rc_status correct_run(struct correct *c)
     return RC_OK;
 }
 
-rc_status rci_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d)
+rc_status rci_quantizer_correct(struct rc_quantizer *q, const struct rc_dataset *d)
 {
     struct correct c = {.q = q, .d = d};
     const rc_status st = correct_run(&c);

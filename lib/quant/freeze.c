@@ -118,7 +118,7 @@ static rc_status clear_trainable(struct rc_graph *g)
     return st;
 }
 
-rc_status rci_quantizer_freeze(const struct rc_graph *trained, struct rc_graph **out)
+rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *trained)
 {
     struct freeze f = {0};
     int32_t top;

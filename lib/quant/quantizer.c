@@ -58,7 +58,7 @@ static rc_status list_entries(struct rc_quantizer *q)
 }
 
 static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g,
-                                const rc_quantizer_options *o)
+                                const rc_quantize_options *o)
 {
     RC_TRY(choose_observer(q, o->observer));
     RC_TRY(rci_graph_clone(&q->g, g));
@@ -71,7 +71,7 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
 }
 
 rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
-                               const rc_quantizer_options *o)
+                               const rc_quantize_options *o)
 {
     *out = NULL;
     struct rc_quantizer *q = RC_NEW(g->ctx, struct rc_quantizer);

@@ -27,20 +27,20 @@ struct rc_quantizer {
 
 /* `o` with defaults filled in. */
 rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
-                               const rc_quantizer_options *o);
+                               const rc_quantize_options *o);
 void rci_quantizer_destroy(struct rc_quantizer *q);
 bool rci_quantizer_valid(const struct rc_quantizer *q);
 
-rc_status rci_quantizer_run(struct rc_quantizer *q, struct rc_dataset *d); /* calibrate */
-rc_status rci_quantizer_correct(struct rc_quantizer *q, struct rc_dataset *d);
+rc_status rci_quantizer_calibrate(struct rc_quantizer *q, const struct rc_dataset *d);
+rc_status rci_quantizer_correct(struct rc_quantizer *q, const struct rc_dataset *d);
 void rci_quantizer_forget_biases(struct rc_quantizer *q);
 /* The quantized graph with q->bias in place of the float biases. */
-rc_status rci_quantizer_build(const struct rc_quantizer *q, struct rc_graph **out);
+rc_status rci_quantizer_apply(struct rc_graph **out, const struct rc_quantizer *q);
 /* The trainable form became trained: constants for weights and biases. */
-rc_status rci_quantizer_freeze(const struct rc_graph *trained, struct rc_graph **out);
+rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *trained);
 
-rc_status rci_quantizer_write_table(const struct rc_quantizer *q, const char *path, int32_t format);
-rc_status rci_quantizer_read_table(struct rc_quantizer *q, const char *path, int32_t format);
+rc_status rci_quantizer_save_table(const struct rc_quantizer *q, const char *path, int32_t format);
+rc_status rci_quantizer_load_table(struct rc_quantizer *q, const char *path, int32_t format);
 /* TensorRT's text cache. "8.6.1" is version 8601, "10.14.1" is 101401. */
 rc_status rci_tensorrt_version(uint32_t *version, const char *text);
 rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b);

@@ -38,7 +38,7 @@ static rc_status json_write(const struct rc_quantizer *q, struct rci_buffer *b)
     return rci_json_finish(&w);
 }
 
-rc_status rci_quantizer_write_table(const struct rc_quantizer *q, const char *path, int32_t format)
+rc_status rci_quantizer_save_table(const struct rc_quantizer *q, const char *path, int32_t format)
 {
     if (!q->ready)
         return rci_fail(RC_ERR_STATE, "the quantizer is not calibrated and has no table");
@@ -137,7 +137,7 @@ static rc_status table_take(struct rc_quantizer *q, const struct ranges *r)
     return RC_OK;
 }
 
-rc_status rci_quantizer_read_table(struct rc_quantizer *q, const char *path, int32_t format)
+rc_status rci_quantizer_load_table(struct rc_quantizer *q, const char *path, int32_t format)
 {
     struct rci_bytes file = {0};
     RC_TRY(rci_file_read(q->ctx, path, UINT64_C(64) << 20, &file));

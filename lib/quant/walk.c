@@ -51,7 +51,7 @@ static rc_status walk_buffers(struct rci_quant_walk *w)
 }
 
 static rc_status walk_init(struct rci_quant_walk *w, const struct rc_quantizer *q,
-                           struct rc_dataset *d, const struct rc_graph *g,
+                           const struct rc_dataset *d, const struct rc_graph *g,
                            const struct rci_session_config *config)
 {
     const struct rci_batches_config data = {
@@ -62,11 +62,11 @@ static rc_status walk_init(struct rci_quant_walk *w, const struct rc_quantizer *
 }
 
 rc_status rci_quant_walk_start(struct rci_quant_walk *w, const struct rc_quantizer *q,
-                               struct rc_dataset *d, const struct rc_graph *g,
+                               const struct rc_dataset *d, const struct rc_graph *g,
                                const rci_id *observe, uint32_t n_observe)
 {
     *w = (struct rci_quant_walk){.ctx = q->ctx};
-    const uint64_t images = rc_dataset_images(d);
+    const uint64_t images = rci_dataset_images(d);
     if (images == 0)
         return rci_fail(RC_ERR_DATA, "the calibration set is empty");
     RC_TRY(check_input(g, d));
@@ -94,7 +94,7 @@ rc_status rci_quant_walk_next(struct rci_quant_walk *w, uint32_t *n)
         *n = (uint32_t) w->left;
     w->left -= *n;
     const void *const in[1] = {w->x};
-    return rci_session_execute(w->session, *n, in, (void *const *) w->out);
+    return rci_session_run(w->session, *n, in, (void *const *) w->out);
 }
 
 void rci_quant_walk_end(struct rci_quant_walk *w)

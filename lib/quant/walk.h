@@ -18,7 +18,7 @@ struct rci_quant_walk {
 
 /* Outputs of `g` with `observe` after them. Same images in the same order for every walk. */
 rc_status rci_quant_walk_start(struct rci_quant_walk *w, const struct rc_quantizer *q,
-                               struct rc_dataset *d, const struct rc_graph *g,
+                               const struct rc_dataset *d, const struct rc_graph *g,
                                const rci_id *observe, uint32_t n_observe);
 /* Fill x and out with the next batch; *n = 0 at the end. */
 rc_status rci_quant_walk_next(struct rci_quant_walk *w, uint32_t *n);

@@ -12,13 +12,13 @@ enum { N_OBSERVERS = sizeof(observers) / sizeof(observers[0]) };
 bool rci_stage_can_retry(const struct rci_run *run, const struct rci_stage *stage)
 {
     const struct rci_recipe_step *s = &run->recipe.step[stage->first];
-    if (s->kind == RC_STEP_PRUNE)
+    if (s->kind == RC_RECIPE_PRUNE)
         return (int64_t) run->attempt < s->prune.retries;
-    return s->kind == RC_STEP_QUANTIZE && run->attempt < N_OBSERVERS;
+    return s->kind == RC_RECIPE_QUANTIZE && run->attempt < N_OBSERVERS;
 }
 
 /* The step's own observer first, then the list without it. */
-static const char *observer_for(const struct rci_quantize_step *q, uint32_t attempt)
+static const char *observer_for(const struct rci_recipe_quantize *q, uint32_t attempt)
 {
     if (!attempt)
         return q->observer;
@@ -35,10 +35,10 @@ static double milder(double kept, uint32_t attempt)
     return kept;
 }
 
-static rc_status prune(struct rci_run *run, const struct rci_prune_step *p, const rc_graph *from,
+static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, const rc_graph *from,
                        rc_graph **out)
 {
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *pruner = NULL;
     o.macs = milder(p->macs, run->attempt);
     o.parameters = milder(p->parameters, run->attempt);
@@ -52,13 +52,10 @@ static rc_status prune(struct rci_run *run, const struct rci_prune_step *p, cons
     o.repair = p->repair;
     o.dataset = run->o->train;
     RC_TRY(rc_pruner_new(&pruner, from, &o));
-    rc_status st = rc_pruner_plan(pruner, NULL);
-    if (st == RC_OK || st == RC_ERR_GOAL) {
-        if (st == RC_ERR_GOAL)
-            rci_log(run->ctx, RC_LOG_WARNING, "%s", rc_last_error());
-        st = rc_pruner_apply(pruner, out, NULL);
-        if (st == RC_ERR_GOAL && *out)
-            st = RC_OK;
+    rc_status st = rc_pruner_apply(out, pruner, NULL);
+    if (st == RC_ERR_GOAL) {
+        rci_log(run->ctx, RC_LOG_WARNING, "%s", rc_last_error());
+        st = RC_OK;
     }
     rc_pruner_free(&pruner);
     return st;
@@ -73,7 +70,7 @@ static void on_train(void *user, const rc_train_progress *p)
     rci_run_show(user, text, (double) p->step / (double) p->steps);
 }
 
-static rc_status train(struct rci_run *run, const struct rci_train_step *t, rc_graph *g,
+static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc_graph *g,
                        uint32_t index)
 {
     rc_train_options o = RC_TRAIN_OPTIONS_INIT;
@@ -119,32 +116,32 @@ out:
     return st;
 }
 
-static rc_status calibrate(struct rci_run *run, const struct rci_quantize_step *q,
+static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize *q,
                            const rc_graph *from, rc_graph **out)
 {
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     o.observer = observer_for(q, run->attempt);
     o.images = (uint64_t) q->images;
     o.flags = run->target->quantize_flags | (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
               (q->epochs ? RC_QUANTIZE_QAT : 0);
     RC_TRY(rc_quantizer_new(&run->quantizer, from, &o));
     RC_TRY(rc_quantizer_calibrate(run->quantizer, run->o->calib));
-    return rc_quantizer_apply(run->quantizer, out);
+    return rc_quantizer_apply(out, run->quantizer);
 }
 
-static rc_status quantize(struct rci_run *run, const struct rci_quantize_step *q,
+static rc_status quantize(struct rci_run *run, const struct rci_recipe_quantize *q,
                           const rc_graph *from, rc_graph **out, uint32_t index)
 {
     RC_TRY(calibrate(run, q, from, out));
     if (!q->epochs)
         return RC_OK;
-    const struct rci_train_step t = {
+    const struct rci_recipe_train t = {
         .epochs = q->epochs, .lr = q->lr, .augmentation = "crop+flip", .distill = true};
     rc_graph *trained = *out;
     *out = NULL;
     rc_status st = train(run, &t, trained, index);
     if (st == RC_OK)
-        st = rc_quantizer_finish(trained, out);
+        st = rc_quantizer_finish(out, trained);
     rc_graph_free(&trained);
     return st;
 }
@@ -158,11 +155,11 @@ rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage, st
         const struct rci_recipe_step *s = &run->recipe.step[i];
         rc_graph *next = NULL;
         rci_run_show(run, "", 0);
-        if (s->kind == RC_STEP_FUSE)
+        if (s->kind == RC_RECIPE_FUSE)
             st = rc_graph_fuse(g);
-        else if (s->kind == RC_STEP_TRAIN)
+        else if (s->kind == RC_RECIPE_TRAIN)
             st = train(run, &s->train, g, i);
-        else if (s->kind == RC_STEP_PRUNE)
+        else if (s->kind == RC_RECIPE_PRUNE)
             st = prune(run, &s->prune, g, &next);
         else
             st = quantize(run, &s->quantize, g, &next, i);

@@ -3,7 +3,7 @@
 
 #include "io/onnx.h"
 
-rc_status rci_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1)
+rc_status rci_run_top1(const struct rc_dataset *d, const struct rc_graph *g, double *top1)
 {
     rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
     RC_TRY(rc_evaluate(g, d, NULL, &e));
@@ -30,7 +30,7 @@ rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
     return st;
 }
 
-rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, rc_compress_figures *f)
+rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct rci_figures *f)
 {
     rc_graph_info info = RC_GRAPH_INFO_INIT;
     struct rci_bytes file = {NULL, 0};
@@ -52,11 +52,17 @@ rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, rc_comp
 
 #define CALIB "held-out training images"
 
-static rc_report_step report_step(const char *name, const rc_compress_figures *f)
+/* In a report 0 says "not measured". */
+static double told(double top1)
+{
+    return top1 > 0 ? top1 : RC_ZERO_REAL;
+}
+
+static rc_report_step report_step(const char *name, const struct rci_figures *f)
 {
     rc_report_step s = RC_REPORT_STEP_INIT;
     s.name = name;
-    s.top1 = f->top1;
+    s.top1 = told(f->top1);
     s.median_ms = f->median_ms;
     s.file_bytes = f->file_bytes;
     s.weight_bytes = f->weight_bytes;
@@ -65,13 +71,13 @@ static rc_report_step report_step(const char *name, const rc_compress_figures *f
     return s;
 }
 
-rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
+rc_status rci_run_report(struct rci_run *run, const char *name, const struct rci_figures *f,
                          bool kept, double seconds, const char *note)
 {
     if (!run->o->report)
         return RC_OK;
     rc_report_step s = report_step(name, f);
-    s.top1 = f->calib_top1;
+    s.top1 = told(f->calib_top1);
     s.top1_on = CALIB;
     s.seconds = seconds;
     s.kept = kept;

@@ -15,7 +15,7 @@ const char *rci_recipe_default_text(void)
     return default_text;
 }
 
-static rc_status read_prune(struct rci_prune_step *p, const struct rci_json_value *v)
+static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step",       "macs",         "parameters", "ratio",
                                        "round_to",   "min_channels", "retries",    "criterion",
@@ -39,7 +39,7 @@ static rc_status read_prune(struct rci_prune_step *p, const struct rci_json_valu
     return RC_OK;
 }
 
-static rc_status read_train(struct rci_train_step *t, const struct rci_json_value *v)
+static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step",      "epochs",       "batch",   "images", "replays",
                                        "lr",        "temperature",  "alpha",   "ema",    "rate",
@@ -72,7 +72,7 @@ static rc_status read_train(struct rci_train_step *t, const struct rci_json_valu
     return RC_OK;
 }
 
-static rc_status read_quantize(struct rci_quantize_step *q, const struct rci_json_value *v)
+static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step", "observer",     "images", "epochs",
                                        "lr",   "reduce_range", NULL};
@@ -102,15 +102,15 @@ static rc_status read_step(struct rci_recipe_step *s, const struct rci_json_valu
     static const char *const names[] = {"fuse", "prune", "train", "quantize"};
     for (int k = 0; k < 4; k++)
         if (!strcmp(name, names[k]))
-            s->kind = (enum rci_step_kind)(RC_STEP_FUSE + k);
+            s->kind = (enum rci_recipe_kind)(RC_RECIPE_FUSE + k);
     switch (s->kind) {
-    case RC_STEP_FUSE:
+    case RC_RECIPE_FUSE:
         return read_fuse(v);
-    case RC_STEP_PRUNE:
+    case RC_RECIPE_PRUNE:
         return read_prune(&s->prune, v);
-    case RC_STEP_TRAIN:
+    case RC_RECIPE_TRAIN:
         return read_train(&s->train, v);
-    case RC_STEP_QUANTIZE:
+    case RC_RECIPE_QUANTIZE:
         return read_quantize(&s->quantize, v);
     }
     return rci_fail(RC_ERR_FORMAT,
@@ -129,13 +129,13 @@ static rc_status read_steps(struct rci_recipe *r, const struct rci_json_value *r
     if (!steps)
         return rci_fail(RC_ERR_FORMAT, "recipe: no \"steps\"");
     RC_TRY(rci_json_expect(steps, RC_JSON_ARRAY, "steps"));
-    if (!steps->count || steps->count > RC_MAX_STEPS)
+    if (!steps->count || steps->count > RC_RECIPE_MAX_STEPS)
         return rci_fail(RC_ERR_FORMAT, "recipe: %u steps, allowed are 1 to %d", steps->count,
-                        RC_MAX_STEPS);
+                        RC_RECIPE_MAX_STEPS);
     for (const struct rci_json_value *v = steps->first; v; v = v->next)
         RC_TRY(read_step(&r->step[r->n++], v));
     for (uint32_t i = 0; i + 1 < r->n; i++)
-        if (r->step[i].kind == RC_STEP_QUANTIZE)
+        if (r->step[i].kind == RC_RECIPE_QUANTIZE)
             return rci_fail(RC_ERR_FORMAT, "recipe: \"quantize\" must be the last step");
     return RC_OK;
 }
@@ -183,12 +183,13 @@ rc_status rci_target_find(const struct rci_target **out, const char *name)
 }
 
 /* A prune step and the train steps behind it are judged together: pruning alone always loses. */
-uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_MAX_STEPS])
+uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_RECIPE_MAX_STEPS])
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->n;) {
         uint32_t end = i + 1;
-        while (r->step[i].kind == RC_STEP_PRUNE && end < r->n && r->step[end].kind == RC_STEP_TRAIN)
+        while (r->step[i].kind == RC_RECIPE_PRUNE && end < r->n &&
+               r->step[end].kind == RC_RECIPE_TRAIN)
             end++;
         stage[n++] = (struct rci_stage){i, end - i};
         i = end;

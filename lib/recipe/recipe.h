@@ -1,7 +1,8 @@
 #ifndef RC_LIB_RECIPE_RECIPE_H
 #define RC_LIB_RECIPE_RECIPE_H
-/* A compression run as data. This layer is a client of the library: it calls the public functions
- * that a C caller would, so whatever a recipe does, a caller can do. */
+/* A compression run as data. This layer is a client of the library and stands above its border: it
+ * calls the public functions that a C caller would, so whatever a recipe does, a caller can do. Its
+ * own public functions are in border.c. */
 #include "base/json.h"
 #include <rescomp/distill.h>
 #include <rescomp/evaluate.h>
@@ -11,37 +12,37 @@
 #include <rescomp/recipe.h>
 #include <rescomp/train.h>
 
-enum rci_step_kind { RC_STEP_FUSE = 1, RC_STEP_PRUNE, RC_STEP_TRAIN, RC_STEP_QUANTIZE };
+enum rci_recipe_kind { RC_RECIPE_FUSE = 1, RC_RECIPE_PRUNE, RC_RECIPE_TRAIN, RC_RECIPE_QUANTIZE };
 
 /* Texts point into the parsed JSON. Zero means default, as in the public options. */
-struct rci_prune_step {
+struct rci_recipe_prune {
     double macs, parameters, ratio;
     int64_t round_to, min_channels, retries;
     const char *criterion, *allocation, *reduction, *normalizer, *repair;
 };
-struct rci_train_step {
+struct rci_recipe_train {
     int64_t epochs, batch, images, replays;
     double lr, temperature, alpha, ema;
     const char *rate, *optimizer, *augmentation, *loss, *distill_loss;
     bool distill;
 };
-struct rci_quantize_step {
+struct rci_recipe_quantize {
     const char *observer;
     int64_t images, epochs; /* epochs: quantization-aware training */
     double lr;
     bool reduce_range;
 };
 struct rci_recipe_step {
-    enum rci_step_kind kind;
-    struct rci_prune_step prune;
-    struct rci_train_step train;
-    struct rci_quantize_step quantize;
+    enum rci_recipe_kind kind;
+    struct rci_recipe_prune prune;
+    struct rci_recipe_train train;
+    struct rci_recipe_quantize quantize;
 };
 
-enum { RC_MAX_STEPS = 32 };
+enum { RC_RECIPE_MAX_STEPS = 32 };
 struct rci_recipe {
     struct rci_json *json; /* owns the texts */
-    struct rci_recipe_step step[RC_MAX_STEPS];
+    struct rci_recipe_step step[RC_RECIPE_MAX_STEPS];
     uint32_t n;
     uint64_t hash; /* of the text, for resuming */
 };
@@ -59,7 +60,13 @@ rc_status rci_target_find(const struct rci_target **out, const char *name);
 
 /* Stages of a run: [first, first + count) of the recipe's steps. */
 struct rci_stage { uint32_t first, count; };
-uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_MAX_STEPS]);
+uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_RECIPE_MAX_STEPS]);
+
+/* Figures of one state of the model; rc_compress_result says what each is. */
+struct rci_figures {
+    double top1, calib_top1, median_ms;
+    uint64_t file_bytes, weight_bytes, macs, parameters;
+};
 
 /* Everything a run works on (run.c). */
 struct rci_run {
@@ -69,8 +76,8 @@ struct rci_run {
     const rc_compress_options *o;
     const struct rci_target *target;
     struct rci_recipe recipe;
-    rc_compress_figures before, now;
-    rc_compress_result result;
+    struct rci_figures before, now;
+    uint64_t attempts, kept;
     const char *stage_name;
     uint64_t stage_index, stages;
     uint32_t attempt; /* of the running stage, from 0 */
@@ -85,12 +92,12 @@ rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage,
 /* false when there is no milder way left to try. */
 bool rci_stage_can_retry(const struct rci_run *run, const struct rci_stage *stage);
 /* Top-1 on calib, size and cost; latency too (figures.c). */
-rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, rc_compress_figures *f);
+rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct rci_figures *f);
 rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
                          const struct rc_graph *after, double ms[2]);
-rc_status rci_run_top1(struct rc_dataset *d, const struct rc_graph *g, double *top1);
-rc_status rci_run_report(struct rci_run *run, const char *name, const rc_compress_figures *f,
-                        bool kept, double seconds, const char *note);
+rc_status rci_run_top1(const struct rc_dataset *d, const struct rc_graph *g, double *top1);
+rc_status rci_run_report(struct rci_run *run, const char *name, const struct rci_figures *f,
+                         bool kept, double seconds, const char *note);
 /* Before and after as rc_compress() returns them, and the layers of both. */
 rc_status rci_run_report_summary(struct rci_run *run);
 void rci_run_show(const struct rci_run *run, const char *detail, double fraction);

@@ -32,8 +32,8 @@ static rc_status write_state(struct rci_run *run, uint32_t done)
     rci_json_put_text(&w, "recipe", hash);
     rci_json_put_integer(&w, "graph", (int64_t) sum);
     rci_json_put_integer(&w, "stages", done);
-    rci_json_put_integer(&w, "attempts", (int64_t) run->result.attempts);
-    rci_json_put_integer(&w, "kept", (int64_t) run->result.kept);
+    rci_json_put_integer(&w, "attempts", (int64_t) run->attempts);
+    rci_json_put_integer(&w, "kept", (int64_t) run->kept);
     rci_json_put_bool(&w, "gave_up", run->gave_up);
     rci_json_end_object(&w);
     rc_status st = rci_json_finish(&w);
@@ -74,17 +74,17 @@ static rc_status read_state(struct rci_run *run, const struct rci_json_value *ro
     int64_t graph = -1, n = 0, attempts = 0, kept = 0;
     RC_TRY(rci_json_read_text(root, "recipe", &hash));
     RC_TRY(rci_json_read_integer(root, "graph", 0, UINT32_MAX, &graph));
-    RC_TRY(rci_json_read_integer(root, "stages", 0, RC_MAX_STEPS, &n));
+    RC_TRY(rci_json_read_integer(root, "stages", 0, RC_RECIPE_MAX_STEPS, &n));
     RC_TRY(rci_json_read_integer(root, "attempts", 0, 1 << 20, &attempts));
-    RC_TRY(rci_json_read_integer(root, "kept", 0, RC_MAX_STEPS, &kept));
+    RC_TRY(rci_json_read_integer(root, "kept", 0, RC_RECIPE_MAX_STEPS, &kept));
     RC_TRY(rci_json_read_bool(root, "gave_up", &run->gave_up));
     RC_TRY(graph_checksum(run->original, &sum));
     snprintf(wanted, sizeof(wanted), "%016llx", (unsigned long long) run->recipe.hash);
     if (strcmp(hash, wanted) || graph != (int64_t) sum || n > stages)
         return rci_fail(RC_ERR_ARG, "%s/state.json belongs to another recipe or model",
                         run->o->folder);
-    run->result.attempts = (uint64_t) attempts;
-    run->result.kept = (uint64_t) kept;
+    run->attempts = (uint64_t) attempts;
+    run->kept = (uint64_t) kept;
     *done = (uint32_t) n;
     return RC_OK;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *kind_name(enum rci_step_kind k)
+static const char *kind_name(enum rci_recipe_kind k)
 {
     static const char *const names[] = {"", "fuse", "prune", "train", "quantize"};
     return names[k];
@@ -22,14 +22,14 @@ static void name_stage(const struct rci_run *run, const struct rci_stage *stage,
 }
 
 /* Good enough: within max_drop of the original on the calib images. */
-static bool acceptable(const struct rci_run *run, const rc_compress_figures *f)
+static bool acceptable(const struct rci_run *run, const struct rci_figures *f)
 {
     return run->before.calib_top1 - f->calib_top1 <= run->o->max_drop + 1e-9;
 }
 
 static rc_status judge(struct rci_run *run, struct rc_graph **g, uint64_t began, bool *kept)
 {
-    rc_compress_figures f = {0};
+    struct rci_figures f = {0};
     char note[128];
     RC_TRY(rci_run_measure(run, *g, &f));
     const double drop = run->before.calib_top1 - f.calib_top1;
@@ -67,11 +67,11 @@ static rc_status run_stage(struct rci_run *run, const struct rci_stage *stage)
         rc_graph_free(&g);
         rc_quantizer_free(&run->quantizer);
         RC_TRY(st);
-        run->result.attempts++;
+        run->attempts++;
         if (!kept && !rci_stage_can_retry(run, stage))
             break;
     }
-    run->result.kept += kept;
+    run->kept += kept;
     run->gave_up = run->gave_up || !kept;
     run->stage_name = "";
     return RC_OK;
@@ -92,8 +92,6 @@ static rc_status finish(struct rci_run *run)
         RC_TRY(rci_run_top1(run->o->test, run->best, &run->now.top1));
     }
     RC_TRY(rci_run_report_summary(run));
-    run->result.before = run->before;
-    run->result.after = run->now;
     return RC_OK;
 }
 
@@ -117,7 +115,7 @@ static rc_status profile(struct rci_run *run, const struct rc_graph *g, int32_t 
 
 static rc_status check_goals(const struct rci_run *run)
 {
-    const rc_compress_figures *b = &run->before, *a = &run->now;
+    const struct rci_figures *b = &run->before, *a = &run->now;
     const double size = (double) a->file_bytes / (double) b->file_bytes;
     const double latency = a->median_ms / b->median_ms;
     if (run->o->size_ratio > 0 && size > run->o->size_ratio)
@@ -136,7 +134,7 @@ static rc_status check_goals(const struct rci_run *run)
 
 rc_status rci_run_all(struct rci_run *run)
 {
-    struct rci_stage stage[RC_MAX_STEPS];
+    struct rci_stage stage[RC_RECIPE_MAX_STEPS];
     const uint32_t n = rci_recipe_stages(&run->recipe, stage);
     uint32_t done;
     run->stages = n;

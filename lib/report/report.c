@@ -1,9 +1,17 @@
 /* Collecting facts, steps and layers; saving both forms. */
 #include "report/report.h"
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define REPORT_MAGIC UINT64_C(0x72637265706f7274) /* "rcreport" */
+
+bool rci_report_valid(const struct rc_report *r)
+{
+    return r && r->magic == REPORT_MAGIC;
+}
 
 rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const char *title)
 {
@@ -11,10 +19,11 @@ rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const 
     struct rc_report *r = RC_NEW(c, struct rc_report);
     if (!r)
         return RC_ERR_MEMORY;
+    r->magic = REPORT_MAGIC;
     r->ctx = c;
     r->text.ctx = c;
     if (!(r->title = rci_strdup(c, title))) {
-        rci_release(r);
+        rci_report_destroy(r);
         return RC_ERR_MEMORY;
     }
     *out = r;
@@ -49,6 +58,7 @@ void rci_report_destroy(struct rc_report *r)
     rci_release(r->layers);
     rci_release(r->title);
     rci_buffer_free(&r->text);
+    r->magic = 0;
     rci_release(r);
 }
 
@@ -93,6 +103,8 @@ static rc_status copy_step(rc_report_step *out, const struct rc_report *r,
                            const rc_report_step *step)
 {
     rc_report_step s = *step;
+    if (s.top1 == RC_ZERO_REAL)
+        s.top1 = DBL_MIN; /* shown as 0; 0 itself says "not measured" */
     RC_TRY(check_figure(s.name, "top1", s.top1, 100));
     RC_TRY(check_figure(s.name, "median_ms", s.median_ms, 1e12));
     RC_TRY(check_figure(s.name, "seconds", s.seconds, 1e12));

@@ -19,6 +19,7 @@ struct rci_report_layer {
 };
 
 struct rc_report {
+    uint64_t magic;
     struct rc_context *ctx;
     char *title;
     struct rci_report_fact *facts;
@@ -29,10 +30,11 @@ struct rc_report {
     struct rci_report_layer *layers;
     uint32_t n_layers, cap_layers, last_hit;
     bool timed;
-    struct rci_buffer text; /* what the last rc_report_json or rc_report_html gave out */
+    struct rci_buffer text; /* what the last rc_report_get_json or rc_report_get_html gave out */
 };
 
 rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const char *title);
+bool rci_report_valid(const struct rc_report *r); /* magic */
 void rci_report_destroy(struct rc_report *r);
 rc_status rci_report_put_fact(struct rc_report *r, const char *name, const char *value);
 rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step);

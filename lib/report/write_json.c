@@ -2,6 +2,8 @@
 #include "base/json.h"
 #include "report/report.h"
 
+#include <float.h>
+
 static void put_count(struct rci_json_writer *w, const char *key, uint64_t v)
 {
     if (v)
@@ -13,7 +15,7 @@ static void put_count(struct rci_json_writer *w, const char *key, uint64_t v)
 static void put_real(struct rci_json_writer *w, const char *key, double v)
 {
     if (v != 0)
-        rci_json_put_number(w, key, v);
+        rci_json_put_number(w, key, v > DBL_MIN ? v : 0);
     else
         rci_json_put_null(w, key);
 }

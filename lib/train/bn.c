@@ -23,8 +23,9 @@ static bool graph_has_bn(const struct rc_graph *g)
     return false;
 }
 
-static rc_status estimation_open(struct estimation *e, struct rc_graph *g, struct rc_dataset *d,
-                                 const struct rci_fit *fit, uint32_t threads)
+static rc_status estimation_open(struct estimation *e, struct rc_graph *g,
+                                 const struct rc_dataset *d, const struct rci_fit *fit,
+                                 uint32_t threads)
 {
     const struct rci_tape_config tape = {.batch = fit->batch, .threads = threads, .no_grad = true};
     const struct rci_batches_config batches = {
@@ -50,14 +51,14 @@ static rc_status estimation_run(struct estimation *e, struct rc_context *c)
     return rci_tape_bn_end(e->tape);
 }
 
-rc_status rci_bn_reestimate(struct rc_graph *g, struct rc_dataset *d, uint64_t images,
+rc_status rci_bn_reestimate(struct rc_graph *g, const struct rc_dataset *d, uint64_t images,
                             uint64_t batch, uint32_t threads)
 {
     struct rci_fit fit;
     if (!graph_has_bn(g))
         return RC_OK;
     RC_TRY(rci_fit_check(&fit, g, d, batch ? (int64_t) batch : DEFAULT_BATCH));
-    const uint64_t all = rc_dataset_images(d);
+    const uint64_t all = rci_dataset_images(d);
     images = images ? images : DEFAULT_IMAGES;
     images = images < all ? images : all;
     if ((uint64_t) fit.batch > images && g->dynamic_batch && images > 1)

@@ -12,7 +12,7 @@
 struct rci_evaluator {
     struct rc_context *ctx;
     struct rc_session *session;
-    struct rc_dataset *dataset;
+    const struct rc_dataset *dataset;
     struct rci_fit fit;
     float *x, *z;
     int32_t *y;
@@ -56,7 +56,7 @@ static void count_batch(struct evaluation *e, uint32_t n)
 }
 
 static rc_status evaluator_open(struct rci_evaluator *e, const struct rc_graph *g,
-                                struct rc_dataset *d, const rc_evaluate_options *o)
+                                const struct rc_dataset *d, const rc_evaluate_options *o)
 {
     e->ctx = g->ctx;
     e->dataset = d;
@@ -90,7 +90,7 @@ void rci_evaluator_destroy(struct rci_evaluator *e)
 }
 
 rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph *g,
-                               struct rc_dataset *d, const rc_evaluate_options *o)
+                               const struct rc_dataset *d, const rc_evaluate_options *o)
 {
     struct rci_evaluator *e = RC_NEW(g->ctx, struct rci_evaluator);
     *out = NULL;
@@ -116,7 +116,7 @@ static rc_status run_batches(struct evaluation *e)
         RC_TRY(rci_check_cancel(of->ctx));
         RC_TRY(rci_batches_get(e->batches, 0, i, of->x, of->y, NULL, &n));
         const uint64_t start = rci_clock_ns();
-        RC_TRY(rci_session_execute(of->session, n, inputs, of->outputs));
+        RC_TRY(rci_session_run(of->session, n, inputs, of->outputs));
         e->model_seconds += (double) (rci_clock_ns() - start) * 1e-9;
         count_batch(e, n);
     }
@@ -163,7 +163,7 @@ static rc_status clear_confusion(const struct rci_evaluator *e, const rc_evaluat
     return RC_OK;
 }
 
-rc_status rci_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
+rc_status rci_evaluate_graph(const struct rc_graph *g, const struct rc_dataset *d,
                              const rc_evaluate_options *o, rc_evaluate_result *r)
 {
     static const rc_evaluate_options defaults = RC_EVALUATE_OPTIONS_INIT;

@@ -6,13 +6,13 @@
 #include <rescomp/evaluate.h>
 
 /* Zeros in `o` mean defaults; o may be NULL. `r` is filled whole. */
-rc_status rci_evaluate_graph(const struct rc_graph *g, struct rc_dataset *d,
+rc_status rci_evaluate_graph(const struct rc_graph *g, const struct rc_dataset *d,
                              const rc_evaluate_options *o, rc_evaluate_result *r);
 
 /* A session and its buffers, kept for a graph whose weights change. `o` may not be NULL. */
 struct rci_evaluator;
 rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph *g,
-                               struct rc_dataset *d, const rc_evaluate_options *o);
+                               const struct rc_dataset *d, const rc_evaluate_options *o);
 void rci_evaluator_destroy(struct rci_evaluator *e);
 /* With the weights that `g`, the graph it was made of, has now. confusion: [classes^2], zeros, or
  * NULL. */

@@ -51,8 +51,8 @@ rc_status rci_fit_check(struct rci_fit *out, const struct rc_graph *g, const str
                         "the data set's images are %lldx%lldx%lld, the model takes %lldx%lldx%lld",
                         (long long) chw[0], (long long) chw[1], (long long) chw[2],
                         (long long) out->chw[0], (long long) out->chw[1], (long long) out->chw[2]);
-    if (rc_dataset_classes(d) != out->classes)
+    if (rci_dataset_classes(d) != out->classes)
         return rci_fail(RC_ERR_SHAPE, "the data set has %u classes, the model has %u",
-                        rc_dataset_classes(d), out->classes);
+                        rci_dataset_classes(d), out->classes);
     return RC_OK;
 }

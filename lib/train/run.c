@@ -184,7 +184,7 @@ static rc_status leave_cancelled(const struct rc_trainer *t)
                     (unsigned long long) t->state.count.step, (unsigned long long) t->steps);
 }
 
-rc_status rci_trainer_execute(struct rc_trainer *t, rc_train_result *r)
+rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *r)
 {
     RC_TRY(start(t));
     const struct rci_compute saved = rci_compute_enter(t->ctx, (uint32_t) t->o.threads);

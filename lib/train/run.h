@@ -19,7 +19,7 @@ struct rc_trainer {
     uint64_t magic;
     struct rc_context *ctx;
     struct rc_graph *graph;     /* borrowed */
-    struct rc_dataset *dataset; /* borrowed */
+    const struct rc_dataset *dataset; /* borrowed */
     rc_train_options o;         /* resolved; its strings are not used after creation */
     char *checkpoint;           /* path, or NULL */
     char *identity;             /* model, options and hooks, as text */

@@ -33,9 +33,6 @@ static rc_status check_options(const rc_train_options *o)
     if ((o->resume || o->checkpoint_steps) && !o->checkpoint)
         return rci_fail(RC_ERR_ARG, "%s needs a checkpoint path",
                         o->resume ? "resume" : "checkpoint_steps");
-    const uint64_t unknown = o->flags & ~(RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN | RC_TRAIN_BF16);
-    if (unknown)
-        return rci_fail(RC_ERR_ARG, "unknown bits 0x%llx in flags", (unsigned long long) unknown);
     return RC_OK;
 }
 
@@ -49,6 +46,8 @@ static void fill_defaults(rc_train_options *o, const struct rc_context *c)
     o->seed = o->seed ? o->seed : c->o.seed;
     if (o->ema > 0 && !o->bn_images)
         o->bn_images = DEFAULT_BN_IMAGES;
+    if (o->bn_images == RC_ZERO)
+        o->bn_images = 0;
 }
 
 static rc_status find_methods(struct rc_trainer *t)
@@ -178,12 +177,12 @@ static rc_status write_identity(struct rc_trainer *t)
         "loss %s, augmentation %s, replays %llu, seed %llu, ema %.17g, bn_images %llu, "
         "keep_best %llu, validation %llu, flags %llu",
         (unsigned long long) rci_train_model_hash(&t->state),
-        (unsigned long long) (o->images ? o->images : rc_dataset_images(t->dataset)),
+        (unsigned long long) (o->images ? o->images : rci_dataset_images(t->dataset)),
         (unsigned long long) o->epochs, (unsigned long long) t->batch, o->lr, o->rate, o->optimizer,
         o->loss, t->augmented ? o->augmentation : "none", (unsigned long long) o->replays,
         (unsigned long long) o->seed, o->ema, (unsigned long long) o->bn_images,
         (unsigned long long) o->keep_best,
-        (unsigned long long) (o->validation ? rc_dataset_images(o->validation) : 0),
+        (unsigned long long) (o->validation ? rci_dataset_images(o->validation) : 0),
         (unsigned long long) o->flags);
     if (o->checkpoint)
         t->checkpoint = rci_strdup(t->ctx, o->checkpoint);
@@ -205,8 +204,8 @@ static rc_status trainer_build(struct rc_trainer *t)
     return RC_OK;
 }
 
-rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
-                             const rc_train_options *o)
+rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g,
+                             const struct rc_dataset *d, const rc_train_options *o)
 {
     struct rc_trainer *t = RC_NEW(g->ctx, struct rc_trainer);
     if (!t)
@@ -269,7 +268,7 @@ rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook
 
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out)
 {
-    const uint64_t all = rc_dataset_images(t->dataset);
+    const uint64_t all = rci_dataset_images(t->dataset);
     *out = (struct rci_train_plan){
         .graph = t->graph,
         .batch = t->fit.batch,

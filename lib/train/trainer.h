@@ -47,14 +47,14 @@ struct rci_train_plan {
 };
 
 /* `o` as the caller gave it: zeros are resolved here. */
-rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g, struct rc_dataset *d,
-                             const rc_train_options *o);
+rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g,
+                             const struct rc_dataset *d, const rc_train_options *o);
 void rci_trainer_destroy(struct rc_trainer *t);
 rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook *h);
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out);
-rc_status rci_trainer_execute(struct rc_trainer *t, rc_train_result *result);
+rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *result);
 
 /* Exact BatchNormalization statistics from training images; see rc_graph_reestimate_bn(). */
-rc_status rci_bn_reestimate(struct rc_graph *g, struct rc_dataset *d, uint64_t images,
+rc_status rci_bn_reestimate(struct rc_graph *g, const struct rc_dataset *d, uint64_t images,
                             uint64_t batch, uint32_t threads);
 #endif

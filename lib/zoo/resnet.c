@@ -12,7 +12,7 @@ enum { NAME = 64 };
 
 struct plan {
     const char *name;
-    bool cifar, bottleneck, option_b;
+    bool cifar, bottleneck, projected;
     int64_t blocks[4]; /* per stage; 0 ends */
     int64_t width;     /* of the first stage */
 };
@@ -35,7 +35,7 @@ enum { N_PLANS = sizeof(plans) / sizeof(*plans) };
 struct net {
     struct rci_build b;
     const struct plan *plan;
-    bool option_b;
+    bool projected;
     double multiplier;
 };
 
@@ -59,7 +59,7 @@ static rci_id shortcut(struct net *n, rci_id x, const char *block, const struct 
     char name[NAME];
     if (c->stride == 1 && c->in == c->out)
         return x;
-    if (!n->option_b) {
+    if (!n->projected) {
         snprintf(name, sizeof(name), "%.40sshortcut", block);
         return rci_build_option_a(&n->b, x, name, c);
     }
@@ -165,6 +165,17 @@ static const struct plan *find_plan(const char *name)
     return NULL;
 }
 
+static rc_status choose_shortcuts(struct net *n, const char *given)
+{
+    const char *name = given ? given : n->plan->projected ? "B" : "A";
+    if (strcmp(name, "A") && strcmp(name, "B"))
+        return rci_fail(RC_ERR_ARG, "shortcuts is \"%.64s\", allowed are \"A\" and \"B\"", name);
+    n->projected = *name == 'B';
+    if (n->plan->projected && !n->projected)
+        return rci_fail(RC_ERR_ARG, "%s has shortcuts \"B\" only", n->plan->name);
+    return RC_OK;
+}
+
 rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char *architecture,
                          const struct rci_zoo_options *o)
 {
@@ -173,7 +184,7 @@ rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char
                     .multiplier = o->multiplier > 0 ? o->multiplier : 1};
     if (!n.plan)
         return RC_ERR_ARG;
-    n.option_b = n.plan->option_b || o->option_b;
+    RC_TRY(choose_shortcuts(&n, o->shortcuts));
     n.b.seed = o->seed;
     RC_TRY(rci_graph_create(&n.b.g, c));
     struct rc_graph *g = n.b.g;

@@ -6,7 +6,7 @@
 struct rci_zoo_options { /* zero: the network's own */
     int64_t classes, channels, height, width;
     double multiplier; /* of all channel counts */
-    bool option_b;     /* CIFAR networks: 1x1 convolutions as shortcuts */
+    const char *shortcuts; /* where a block changes the shape: "A" or "B" (rescomp/graph.h) */
     uint64_t seed;
 };
 

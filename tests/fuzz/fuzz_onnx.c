@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rci_graph_destroy(g);
     }
     uint64_t live = 0;
-    rc_context_memory(c, &live, NULL);
+    rc_context_get_memory(c, &live, NULL);
     if (live)
         abort(); /* a leak */
     rc_context_free(&c);

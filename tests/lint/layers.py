@@ -5,7 +5,7 @@ import sys
 
 ORDER = ['base', 'tensor', 'wire', 'graph', 'kernel', 'op', 'pass', 'zoo', 'io', 'exec', 'data',
          'train', 'prune', 'quant', 'distill', 'binary', 'exits', 'search',
-         'recipe', 'report', 'api']
+         'report', 'api', 'recipe']
 PEERS = {'prune', 'quant', 'distill', 'binary', 'exits'}  # methods never include each other
 
 lib = pathlib.Path(sys.argv[1]) / 'lib'

@@ -170,7 +170,7 @@ static void outputs_weigh_as_much_as_the_answers_move(void **state)
 static const double *scores_of(rc_pruner *p, const char *group, uint64_t *n)
 {
     const double *score = NULL;
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
         OK(rc_pruner_get_group(p, i, &g));
         if (!strcmp(g.name, group))
@@ -185,7 +185,7 @@ static void a_repeated_channel_is_free(void **state)
 {
     struct net n = small_net(*state);
     rc_pruner *p;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     uint64_t channels;
     const struct rci_node *conv = &n.g->nodes[rci_graph_find_node(n.g, "wide")];
     const struct rci_node *bn = &n.g->nodes[rci_graph_single_reader(n.g, conv->out[0])];
@@ -196,7 +196,8 @@ static void a_repeated_channel_is_free(void **state)
         v[4] = v[1];
     }
     o.criterion = "block-obs:ridge=1e-6";
-    o.dataset = noise_images(*state, IMAGES, 2, SIDE);
+    rc_dataset *data = noise_images(*state, IMAGES, 2, SIDE);
+    o.dataset = data;
     o.batch = 24;
     OK(rc_pruner_new(&p, n.g, &o));
     const double *s = scores_of(p, "wide", &channels);
@@ -205,7 +206,7 @@ static void a_repeated_channel_is_free(void **state)
     for (uint32_t k = 0; k < 7; k++)
         assert_true(k == first ? s[k] < 1e-3 * s[second] : s[k] > 10 * s[first]);
     rc_pruner_free(&p);
-    rc_dataset_free(&o.dataset);
+    rc_dataset_free(&data);
     rci_graph_destroy(n.g);
 }
 
@@ -217,7 +218,7 @@ static void losses_are_not_normalised(void **state)
     double largest[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
         rc_pruner *p;
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         uint64_t channels;
         o.criterion = "block-obs";
         o.normalizer = i ? "max" : NULL;
@@ -238,13 +239,14 @@ static void data_is_needed(void **state)
 {
     struct net n = small_net(*state);
     rc_pruner *p;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.criterion = "block-obs";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "criterion block-obs needs a data set");
-    o.dataset = noise_images(*state, IMAGES, 2, SIDE);
+    rc_dataset *data = noise_images(*state, IMAGES, 2, SIDE);
+    o.dataset = data;
     o.criterion = "block-obs:ridge=2";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "ridge");
-    rc_dataset_free(&o.dataset);
+    rc_dataset_free(&data);
     rci_graph_destroy(n.g);
 }
 

@@ -25,7 +25,7 @@ static struct net two_channels(struct rc_context *c)
 
 static uint64_t group_with(const rc_pruner *p, const char *weight)
 {
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         rc_prune_member_info m = RC_PRUNE_MEMBER_INFO_INIT;
         OK(rc_pruner_get_member(p, i, 0, &m));
         if (!strcmp(m.weight, weight))
@@ -35,7 +35,7 @@ static uint64_t group_with(const rc_pruner *p, const char *weight)
     return 0;
 }
 
-static void check_two(const rc_pruner_options *o, double first, double second)
+static void check_two(const rc_prune_options *o, double first, double second)
 {
     struct rc_context *c = test_context();
     struct net n = two_channels(c);
@@ -55,7 +55,7 @@ static void check_two(const rc_pruner_options *o, double first, double second)
 static void magnitudes_of_members_are_averaged(void **state)
 {
     (void) state;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.normalizer = "none";
     check_two(&o, (9.0 + 4 + 16) / 3, (0.25 + 1 + 4) / 3);
     o.criterion = "l1";
@@ -69,7 +69,7 @@ static void magnitudes_of_members_are_averaged(void **state)
 static void reductions_follow_their_names(void **state)
 {
     (void) state;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.normalizer = "none";
     o.criterion = "l1";
     o.reduction = "sum";
@@ -85,7 +85,7 @@ static void reductions_follow_their_names(void **state)
 static void normalizers_follow_their_names(void **state)
 {
     (void) state;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.criterion = "bn-scale"; /* 2 and 1 */
     o.normalizer = "mean";
     check_two(&o, 2 / 1.5, 1 / 1.5);
@@ -108,7 +108,7 @@ static void random_scores_depend_on_the_seed_alone(void **state)
     struct net n = two_channels(c);
     double first[3];
     for (uint64_t i = 0; i < 3; i++) {
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         rc_pruner *p;
         const double *s;
         o.criterion = "random";
@@ -130,7 +130,7 @@ static void a_criterion_without_its_data_says_so(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct net n = net_new(c);
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *p;
     const double *s;
     rci_id x = net_input(&n, 1, 4, 4);
@@ -177,7 +177,7 @@ static void golden_done(struct golden *t)
 }
 
 /* Every block's internal group, whose golden scores stand under `key`. */
-static void compare_golden(const struct golden *t, const rc_pruner_options *o, const char *key)
+static void compare_golden(const struct golden *t, const rc_prune_options *o, const char *key)
 {
     rc_pruner *p;
     OK(rc_pruner_new(&p, t->g, o));
@@ -216,7 +216,7 @@ static void magnitude_scores_match_torch_pruning(void **state)
                                           {"lamp", "lamp"}};
     static const char *const reduction[] = {"sum", "max", "prod", "first"};
     for (int order = 1; order <= 2; order++) {
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         char key[64];
         o.criterion = order == 1 ? "l1" : "l2";
         for (uint32_t i = 0; i < 7; i++) {
@@ -240,7 +240,7 @@ static void bn_scale_scores_match_torch_pruning(void **state)
     struct golden t;
     if (!golden_load(&t))
         skip();
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.criterion = "bn-scale";
     o.normalizer = "none";
     compare_golden(&t, &o, "bn_scale_none");
@@ -258,7 +258,7 @@ static void trunk_scores_sum_over_the_stages(void **state)
         skip();
     const struct rci_json_value *want =
         rci_json_get(rci_json_get(rci_json_root(t.json), "trunk_own_code"), "magnitude_p1");
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *p;
     o.criterion = "l1";
     o.reduction = "sum";
@@ -266,7 +266,7 @@ static void trunk_scores_sum_over_the_stages(void **state)
     OK(rc_pruner_new(&p, t.g, &o));
     double ours = 0, theirs = 0;
     uint64_t channels = 0;
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         rc_prune_group_info info = RC_PRUNE_GROUP_INFO_INIT;
         const double *s;
         OK(rc_pruner_get_group(p, i, &info));

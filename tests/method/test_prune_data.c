@@ -66,7 +66,7 @@ static void criteria_see_all_images(void **state)
     const double count = IMAGES * 36;
     for (int i = 0; i < 2; i++) {
         rc_pruner *p;
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         const double *score;
         uint64_t channels;
         o.criterion = i ? "contribution" : "activation";
@@ -96,7 +96,7 @@ static void images_of_another_size_are_refused(void **state)
     struct net n = net_new(c);
     rc_dataset *d = noise_images(c, IMAGES, 2, 6);
     rc_pruner *p;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rci_id x = net_input(&n, 3, 8, 8);
     x = net_cbr(&n, "a", x, (struct net_conv){.out = 4, .k = 3});
     net_done(&n, net_conv(&n, "b", x, (struct net_conv){.out = 2, .k = 1}));
@@ -120,7 +120,7 @@ static double accuracy(const rc_graph *g, rc_dataset *d)
 }
 
 /* Scores and answers of a pruner made with `o`; the caller frees the graph. */
-static rc_graph *cut_with(const rc_graph *g, const rc_pruner_options *o, double score[4])
+static rc_graph *cut_with(const rc_graph *g, const rc_prune_options *o, double score[4])
 {
     rc_pruner *p;
     rc_graph *out;
@@ -130,7 +130,7 @@ static rc_graph *cut_with(const rc_graph *g, const rc_pruner_options *o, double 
     OK(rc_pruner_get_scores(p, 0, &s, &n));
     assert_true(n >= 4);
     memcpy(score, s, 4 * sizeof(*score));
-    OK(rc_pruner_apply(p, &out, NULL));
+    OK(rc_pruner_apply(&out, p, NULL));
     rc_pruner_free(&p);
     return out;
 }
@@ -139,7 +139,7 @@ static rc_graph *cut_with(const rc_graph *g, const rc_pruner_options *o, double 
 static void default_is(const rc_graph *g, rc_dataset *d, const char *criterion, const char *repair)
 {
     double by_default[4], by_name[4];
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.macs = 0.6;
     o.dataset = d;
     rc_graph *a = cut_with(g, &o, by_default);
@@ -196,14 +196,14 @@ static void repairs_bring_accuracy_back(void **state)
     for (int i = 0; i < 4; i++) {
         rc_pruner *p;
         rc_graph *out;
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         o.macs = 0.6;
         o.dataset = train;
         o.images = 512;
         o.criterion = i == 3 ? "block-obs" : "l2";
         o.repair = i == 0 ? "none" : i == 1 ? "bn" : "least-squares:positions=8";
         OK(rc_pruner_new(&p, g, &o));
-        OK(rc_pruner_apply(p, &out, NULL));
+        OK(rc_pruner_apply(&out, p, NULL));
         top1[i] = accuracy(out, calib);
         rc_graph_free(&out);
         rc_pruner_free(&p);

@@ -27,7 +27,7 @@ static rc_prune_result cut(rc_pruner *p)
     rc_graph_info info = RC_GRAPH_INFO_INIT;
     rc_graph *out;
     OK(rc_pruner_plan(p, &planned));
-    OK(rc_pruner_apply(p, &out, &done));
+    OK(rc_pruner_apply(&out, p, &done));
     OK(rc_graph_get_info(out, &info));
     assert_memory_equal(&planned, &done, sizeof(done));
     assert_int_equal(info.macs, done.macs_after);
@@ -41,7 +41,7 @@ static void check_targets(const char *name, const char *allocation)
     struct rc_context *c = test_context();
     struct rc_graph *g = load(c, name);
     for (uint32_t i = 0; i < 3; i++) {
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         rc_pruner *p;
         o.allocation = allocation;
         o.trunk = RC_PRUNE_TRUNK_CUT;
@@ -78,14 +78,14 @@ static void uniform_halves_every_group(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = load(c, "cifar-option-a");
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *p;
     o.allocation = "uniform";
     o.ratio = 0.5;
     OK(rc_pruner_new(&p, g, &o));
     cut(p);
     uint32_t halved = 0;
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         const rc_prune_group_info info = group_info(p, i);
         const bool inside = info.may_cut && info.producers == 1;
         assert_int_equal(info.kept, inside ? info.channels / 2 : info.channels);
@@ -111,7 +111,7 @@ static void trunk_is_cut_only_when_needed(void **state)
                {0.1, RC_PRUNE_TRUNK_KEEP, false, false},
                {0.3, RC_PRUNE_TRUNK_CUT, true, true}};
     for (uint32_t k = 0; k < 4; k++) {
-        rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
         rc_pruner *p;
         bool touched = false;
         o.macs = row[k].macs;
@@ -119,7 +119,7 @@ static void trunk_is_cut_only_when_needed(void **state)
         o.max_cut = 0.8;
         OK(rc_pruner_new(&p, g, &o));
         assert_int_equal(rc_pruner_plan(p, NULL), row[k].reached ? RC_OK : RC_ERR_GOAL);
-        for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+        for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
             const rc_prune_group_info info = group_info(p, i);
             touched |= info.producers > 1 && info.kept < info.channels;
             assert_true(info.kept * 5 >= info.channels);
@@ -136,7 +136,7 @@ static void counts_are_rounded_and_floored(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = load(c, "resnet50");
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *p;
     o.macs = 0.7;
     o.round_to = 4;
@@ -144,7 +144,7 @@ static void counts_are_rounded_and_floored(void **state)
     o.trunk = RC_PRUNE_TRUNK_CUT;
     OK(rc_pruner_new(&p, g, &o));
     cut(p);
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         const rc_prune_group_info info = group_info(p, i);
         if (info.kept == info.channels)
             continue;
@@ -162,7 +162,7 @@ static void kept_layers_stay_whole(void **state)
     struct rc_context *c = test_context();
     struct rc_graph *g = load(c, "resnet18");
     static const char *const keep[] = {"layer1.*.weight", "/layer4/layer4.1/conv1/Conv"};
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *p;
     o.macs = 0.7;
     o.keep = keep;
@@ -170,7 +170,7 @@ static void kept_layers_stay_whole(void **state)
     OK(rc_pruner_new(&p, g, &o));
     cut(p);
     uint32_t held = 0;
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         rc_prune_member_info m = RC_PRUNE_MEMBER_INFO_INIT;
         const rc_prune_group_info info = group_info(p, i);
         OK(rc_pruner_get_member(p, i, 0, &m));
@@ -198,14 +198,14 @@ static void group_costs_are_what_a_cut_saves(void **state)
     struct rc_graph *g = load(c, "seresnet18");
     rc_pruner *p;
     OK(rc_pruner_new(&p, g, NULL));
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         const rc_prune_group_info info = group_info(p, i);
         rc_prune_result r = RC_PRUNE_RESULT_INIT;
         rc_graph *out;
         if (!info.may_cut)
             continue;
         OK(rc_pruner_set_kept(p, i, info.channels - 1));
-        OK(rc_pruner_apply(p, &out, &r));
+        OK(rc_pruner_apply(&out, p, &r));
         assert_int_equal(r.macs_before - r.macs_after, info.macs);
         assert_int_equal(r.parameters_before - r.parameters_after, info.parameters);
         assert_int_equal(r.groups_cut, 1);
@@ -223,7 +223,7 @@ static void unreachable_targets_say_how_far_it_goes(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = load(c, "resnet18"), *out;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_prune_result r = RC_PRUNE_RESULT_INIT;
     rc_pruner *p;
     o.macs = 0.01;
@@ -231,7 +231,7 @@ static void unreachable_targets_say_how_far_it_goes(void **state)
     OK(rc_pruner_new(&p, g, &o));
     REFUSED(rc_pruner_plan(p, &r), RC_ERR_GOAL, "of the multiply-adds remain, 0.0100 asked");
     assert_true(r.macs_after < r.macs_before);
-    OK(rc_pruner_apply(p, &out, NULL)); /* the best there is */
+    OK(rc_pruner_apply(&out, p, NULL)); /* the best there is */
     rc_graph_free(&out);
     rc_pruner_free(&p);
     rci_graph_destroy(g);
@@ -243,7 +243,7 @@ static void options_out_of_range_are_refused(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = load(c, "resnet18");
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_pruner *p;
     REFUSED(rc_pruner_new(NULL, g, &o), RC_ERR_ARG, "out is NULL");
     REFUSED(rc_pruner_new(&p, NULL, &o), RC_ERR_ARG, "graph is NULL");
@@ -257,12 +257,12 @@ static void options_out_of_range_are_refused(void **state)
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "round_to is 4000");
     o.round_to = 0;
     o.flags = 8;
-    REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "flags has unknown bits 0x8");
+    REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ABI, "rc_prune_options.flags is 0x8");
     o.flags = 0;
     o.repair = "bn";
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "repair bn needs a data set");
     o.size = 8;
-    REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ABI, "rc_pruner_options.size is 8");
+    REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ABI, "rc_prune_options.size is 8");
     rci_graph_destroy(g);
     test_context_done(c);
 }

@@ -15,7 +15,7 @@ static struct rci_bytes bytes_of(rc_quantizer *q)
 {
     struct rc_graph *g;
     struct rci_bytes b;
-    OK(rc_quantizer_apply(q, &g));
+    OK(rc_quantizer_apply(&g, q));
     OK(rci_graph_set_meta(g, "rescomp.quantization", NULL));
     OK(rci_onnx_save_memory(&b, g));
     rc_graph_free(&g);
@@ -44,10 +44,10 @@ static void tables_give_back_the_same_graph(void **state)
         if (format == RC_TABLE_JSON) /* TensorRT's keeps amax / 127 in f32 */
             assert_memory_equal(got.data, want.data, want.size);
         rci_release(got.data);
-        for (uint64_t i = 0; i < rc_quantizer_entries(q); i++) {
-            rc_quantizer_entry a = RC_QUANTIZER_ENTRY_INIT, b = RC_QUANTIZER_ENTRY_INIT;
-            OK(rc_quantizer_entry_at(q, i, &a));
-            OK(rc_quantizer_entry_at(r, i, &b));
+        for (uint64_t i = 0; i < rc_quantizer_count_entries(q); i++) {
+            rc_quantize_entry_info a = RC_QUANTIZE_ENTRY_INFO_INIT, b = RC_QUANTIZE_ENTRY_INFO_INIT;
+            OK(rc_quantizer_get_entry(q, i, &a));
+            OK(rc_quantizer_get_entry(r, i, &b));
             assert_true(fabs(a.scale / b.scale - 1) < 3e-7 && a.is_signed == b.is_signed);
         }
         rc_quantizer_free(&r);
@@ -77,18 +77,18 @@ static void tensorrt_caches_follow_their_rules(void **state)
     struct rc_graph *g = quant_two_convs(c, (float[]){1, 2}, (float[]){0, 1});
     const char *folder = scratch_folder();
     rc_quantizer *q = quant_new(g, "minmax", 0);
-    rc_quantizer_entry e = RC_QUANTIZER_ENTRY_INIT;
+    rc_quantize_entry_info e = RC_QUANTIZE_ENTRY_INFO_INIT;
     read_trt(q, folder,
              "TRT-8601-EntropyCalibration2\r\na: b (1): 3C010a14\r\n"
              "(Unnamed Layer* 4) [Fully Connected]_output: 3c008912\nr_output_0: 3d000000",
              RC_OK, NULL);
-    OK(rc_quantizer_entry_at(q, 0, &e));
+    OK(rc_quantizer_get_entry(q, 0, &e));
     assert_true(fabs(e.amax - 127 * 0.0078759379) < 1e-6 && e.is_signed);
-    OK(rc_quantizer_entry_at(q, 1, &e));
+    OK(rc_quantizer_get_entry(q, 1, &e));
     assert_true(e.amax == 127 * 0.03125 && !e.is_signed);
     read_trt(q, folder, "TRT-101401-MinMaxCalibration\na: b (1): 1\nr_output_0: 3d000000\nz: 0\n",
              RC_OK, NULL); /* zeros of values that the graph does not quantize say nothing */
-    OK(rc_quantizer_entry_at(q, 0, &e));
+    OK(rc_quantizer_get_entry(q, 0, &e));
     assert_true(e.amax > 0);
     read_trt(q, folder, "TRT-1-MinMaxCalibration\na: b (1): 0\nr_output_0: 3d000000\n",
              RC_ERR_FORMAT, "line 2: the scale is 0, must be finite and above 0");
@@ -112,7 +112,7 @@ static void header_is(const struct rc_graph *g, const char *observer, const char
 {
     struct rc_context *c = g->ctx;
     const char *folder = scratch_folder();
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     rc_quantizer *q;
     struct rci_bytes file;
     o.observer = observer;
@@ -143,7 +143,7 @@ static void tensorrt_caches_are_written_for_the_release_asked_for(void **state)
     header_is(g, "minmax", "7.1.3", "TRT-7103-MinMaxCalibration\n");
     header_is(g, "minmax", "10.14.1", "TRT-101401-MinMaxCalibration\n");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+        rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
         rc_quantizer *q;
         o.tensorrt = bad[i];
         REFUSED(rc_quantizer_new(&q, g, &o), RC_ERR_ARG, "no calibration caches");
@@ -185,7 +185,7 @@ static void json_tables_are_checked(void **state)
     }
     REFUSED(rc_quantizer_load_table(q, scratch_path(folder, "none"), 0), RC_ERR_PATH, "none");
     struct rc_graph *out;
-    REFUSED(rc_quantizer_apply(q, &out), RC_ERR_STATE, "not calibrated");
+    REFUSED(rc_quantizer_apply(&out, q), RC_ERR_STATE, "not calibrated");
     assert_null(out);
     rc_quantizer_free(&q);
     rc_graph_free(&g);

@@ -23,7 +23,7 @@ static struct rc_graph *quantized(struct rc_context *c, const struct rc_graph *g
     rc_quantizer *q = quant_new(g, observer, flags);
     struct rc_graph *out;
     OK(rc_quantizer_calibrate(q, d));
-    OK(rc_quantizer_apply(q, &out));
+    OK(rc_quantizer_apply(&out, q));
     rc_quantizer_free(&q);
     rc_dataset_free(&d);
     return out;
@@ -84,7 +84,7 @@ static void run(const struct rc_graph *g, int64_t n, const float *x, float *y, u
     struct rc_session *s;
     const struct rci_session_config o = {.batch = n, .flags = flags};
     OK(rci_session_create(&s, g, &o));
-    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
     rci_session_destroy(s);
 }
 
@@ -149,7 +149,7 @@ static void standard_networks_run_wholly_on_integers(void **state)
         o.multiplier = 0.125;
         o.height = o.width = k ? 64 : 32;
         o.classes = 5;
-        OK(rc_graph_create_network(&g, c, names[k], &o));
+        OK(rc_graph_new_network(&g, c, names[k], &o));
         struct rc_graph *q = quantized(c, g, "minmax", 0);
         check_placement(q);
         check_values(g, q, (int64_t) (C * o.height * o.width), 0.1);
@@ -232,10 +232,10 @@ static void images_without_negative_values_are_unsigned(void **state)
         struct source s = {.positive = k};
         rc_dataset *d = quant_dataset(c, &s, H, W);
         rc_quantizer *q = quant_new(g, "minmax", 0);
-        rc_quantizer_entry e = RC_QUANTIZER_ENTRY_INIT;
-        REFUSED(rc_quantizer_entry_at(q, 0, &e), RC_ERR_STATE, "not calibrated");
+        rc_quantize_entry_info e = RC_QUANTIZE_ENTRY_INFO_INIT;
+        REFUSED(rc_quantizer_get_entry(q, 0, &e), RC_ERR_STATE, "not calibrated");
         OK(rc_quantizer_calibrate(q, d));
-        OK(rc_quantizer_entry_at(q, 0, &e));
+        OK(rc_quantizer_get_entry(q, 0, &e));
         assert_string_equal(e.name, "input");
         assert_int_equal(e.is_signed, !k);
         assert_true(fabs(e.scale * (k ? 255 : 127) - e.amax) < 1e-6 && e.amax <= 1);
@@ -268,7 +268,7 @@ static void zero_and_tiny_channels_stay_finite(void **state)
     static const char table[] = "TRT-1-x\na: b (1): 3c010a14\nr_output_0: 3d000000\n";
     OK(rc_quantizer_load_table(q, scratch_write(folder, "t", table, sizeof(table) - 1),
                                RC_TABLE_TENSORRT));
-    OK(rc_quantizer_apply(q, &out));
+    OK(rc_quantizer_apply(&out, q));
     check_placement(out);
     float in[4] = {0.5f, 0, 0.1f, -1}, y[4];
     run(out, 1, in, y, 0);
@@ -295,7 +295,7 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
             assert_true(made_by(q, pair, "QuantizeLinear"));
             assert_int_equal(producer_in(q, pair, 0)->dtype, RC_F32);
         }
-    OK(rc_quantizer_finish(q, &frozen));
+    OK(rc_quantizer_finish(&frozen, q));
     check_placement(frozen);
     assert_non_null(strstr(rci_graph_meta(frozen, "rescomp.quantization"), "\"trainable\":false"));
     float x[PIXELS], y[2][5];
@@ -304,11 +304,11 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
     run(direct, 1, x, y[1], 0);
     assert_true(relative_error(y[0], y[1], 5) < 1e-3);
     struct rc_graph *none;
-    REFUSED(rc_quantizer_finish(direct, &none), RC_ERR_MODEL, "RC_QUANTIZE_QAT");
+    REFUSED(rc_quantizer_finish(&none, direct), RC_ERR_MODEL, "RC_QUANTIZE_QAT");
     rc_graph_free(&frozen);
     rc_graph_free(&direct);
     rc_graph_free(&q);
-    REFUSED(rc_quantizer_finish(g, &none), RC_ERR_MODEL, "RC_QUANTIZE_QAT");
+    REFUSED(rc_quantizer_finish(&none, g), RC_ERR_MODEL, "RC_QUANTIZE_QAT");
     rc_graph_free(&g);
     test_context_done(c);
 }
@@ -365,7 +365,7 @@ static void what_cannot_be_quantized_is_refused(void **state)
     struct source good = {0}, bad = {.poison = true};
     rc_dataset *d = quant_dataset(c, &bad, H, W), *small = quant_dataset(c, &good, 5, 5);
     rc_quantizer *z;
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     REFUSED(rc_quantizer_new(&z, q, NULL), RC_ERR_MODEL, "quantized already");
     assert_null(z);
     o.observer = "nope";
@@ -375,7 +375,7 @@ static void what_cannot_be_quantized_is_refused(void **state)
     REFUSED(rc_quantizer_new(&z, g, &o), RC_ERR_ARG, "weight_bits is 9");
     o.weight_bits = 0;
     o.flags = 1 << 20;
-    REFUSED(rc_quantizer_new(&z, g, &o), RC_ERR_ARG, "flags");
+    REFUSED(rc_quantizer_new(&z, g, &o), RC_ERR_ABI, "rc_quantize_options.flags");
     REFUSED(rc_quantizer_new(&z, NULL, NULL), RC_ERR_ARG, "graph");
     z = quant_new(g, "mse", 0);
     REFUSED(rc_quantizer_calibrate(z, d), RC_ERR_DATA, "\"input\" is NaN or infinite");

@@ -71,18 +71,18 @@ static rc_graph *cut(const struct shot *s, const char *repair, uint64_t kept)
 {
     rc_pruner *p;
     rc_graph *out;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.repair = repair;
     o.dataset = s->data;
     o.batch = 8; /* 37 images: the last batch is short */
     OK(rc_pruner_new(&p, s->n.g, &o));
-    for (uint64_t i = 0; i < rc_pruner_groups(p); i++) {
+    for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
         rc_prune_group_info g = RC_PRUNE_GROUP_INFO_INIT;
         OK(rc_pruner_get_group(p, i, &g));
         if (!strcmp(g.name, "wide"))
             OK(rc_pruner_set_kept(p, i, kept));
     }
-    OK(rc_pruner_apply(p, &out, NULL));
+    OK(rc_pruner_apply(&out, p, NULL));
     rc_pruner_free(&p);
     return out;
 }
@@ -361,15 +361,16 @@ static void wrong_options_are_refused(void **state)
 {
     struct net n = residual(*state);
     rc_pruner *p;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.repair = "least-squares";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "repair least-squares needs a data set");
-    o.dataset = noise_images(*state, IMAGES, CHANNELS, SIDE);
+    rc_dataset *data = noise_images(*state, IMAGES, CHANNELS, SIDE);
+    o.dataset = data;
     o.repair = "least-squares:ridge=0";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "ridge");
     o.repair = "least-squares:positions=0";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "positions");
-    rc_dataset_free(&o.dataset);
+    rc_dataset_free(&data);
     rci_graph_destroy(n.g);
 }
 

@@ -39,7 +39,7 @@ static double error_of(struct rc_session *s, const struct rc_graph *g)
     float *x = malloc((size_t) n * sizeof(*x)), *y = malloc((size_t) m * sizeof(*y));
     struct rci_tensor want;
     fill_random(x, n, 3);
-    OK(rci_session_execute(s, BATCH, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, BATCH, (const void *const[]){x}, (void *const[]){y}));
     net_run(g, BATCH, x, &want);
     const double error = relative_error(y, want.data, m);
     rci_tensor_free(&want);

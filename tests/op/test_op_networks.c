@@ -22,7 +22,7 @@ static void sessions_compute_what_plain_operators_do(void **state)
         OK(eval_graph(n.g, &x, &y));
         OK(rci_tensor_new(&got, n.ctx, RC_F32, &y.shape));
         OK(rci_session_create(&s, n.g, &(struct rci_session_config){.batch = 2}));
-        OK(rci_session_execute(s, 2, (const void *[]){x.data}, (void *[]){got.data}));
+        OK(rci_session_run(s, 2, (const void *[]){x.data}, (void *[]){got.data}));
         for (int64_t k = 0, count = rci_shape_count(&y.shape); k < count; k++) {
             const double p = (double) ((float *) got.data)[k], q = (double) ((float *) y.data)[k];
             if (!(fabs(p - q) <= 1e-4 * (1 + fabs(q))))

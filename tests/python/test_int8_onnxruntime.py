@@ -27,7 +27,7 @@ if not model.exists() or not (cifar / 'test_batch.bin').exists():
     sys.exit(77)
 
 lib = c.CDLL(os.environ['RESNETCOMPRESS_LIBRARY'])
-lib.rc_last_error.restype = lib.rc_dataset_preprocess.restype = c.c_char_p
+lib.rc_last_error.restype = lib.rc_dataset_get_preprocess.restype = c.c_char_p
 
 
 def check(status):
@@ -43,9 +43,9 @@ def quantize(out):
     check(lib.rc_dataset_open(c.byref(data), context, f'cifar10:{cifar}'.encode(), None))
     check(lib.rc_quantizer_new(c.byref(quantizer), graph, None))
     check(lib.rc_quantizer_calibrate(quantizer, data))
-    check(lib.rc_quantizer_apply(quantizer, c.byref(integers)))
+    check(lib.rc_quantizer_apply(c.byref(integers), quantizer))
     check(lib.rc_graph_save(integers, str(out).encode()))
-    preprocess = json.loads(lib.rc_dataset_preprocess(data))
+    preprocess = json.loads(lib.rc_dataset_get_preprocess(data))
     raw = np.fromfile(cifar / 'test_batch.bin', np.uint8).reshape(-1, 3073)[:images]
     mean, std = (np.array(preprocess[k][:3], np.float32).reshape(3, 1, 1) for k in ('mean', 'std'))
     x = ((raw[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255 - mean) / std).astype(np.float32)

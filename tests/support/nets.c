@@ -222,6 +222,6 @@ void run_reference(const struct rc_graph *g, int64_t n, const float *x, float *y
     const struct rci_session_config o = {
         .batch = n, .part = n, .flags = RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS};
     OK(rci_session_create(&s, g, &o));
-    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
     rci_session_destroy(s);
 }

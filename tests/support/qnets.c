@@ -83,7 +83,7 @@ static struct rci_tensor run(struct qnet *n, uint64_t flags, char *kernel)
     OK(rci_session_create(&s, n->g, &config));
     struct rci_tensor y = *rci_session_output(s, 0);
     y.data = malloc(rci_tensor_bytes(&y));
-    OK(rci_session_execute(s, config.batch, (const void *const *) n->data, &y.data));
+    OK(rci_session_run(s, config.batch, (const void *const *) n->data, &y.data));
     for (uint32_t i = 0; kernel && i < rci_session_n_steps(s); i++) {
         struct rci_step_info info;
         rci_session_step(s, i, &info);

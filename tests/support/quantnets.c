@@ -41,7 +41,7 @@ rc_dataset *quant_dataset(struct rc_context *c, struct source *s, uint64_t h, ui
 rc_quantizer *quant_new(const struct rc_graph *g, const char *observer, uint64_t flags)
 {
     rc_quantizer *q;
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     o.observer = observer;
     o.images = IMAGES;
     o.batch = 16;

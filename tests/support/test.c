@@ -10,7 +10,7 @@ struct rc_context *test_context(void)
 void test_context_done(struct rc_context *c)
 {
     uint64_t live;
-    OK(rc_context_memory(c, &live, NULL));
+    OK(rc_context_get_memory(c, &live, NULL));
     assert_int_equal(live, 0);
     rc_context_free(&c);
 }

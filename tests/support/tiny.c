@@ -40,6 +40,6 @@ rc_graph *tiny_network(struct rc_context *c, uint64_t classes, uint64_t seed)
     options.multiplier = 0.5;
     options.seed = seed;
     rc_graph *g;
-    OK(rc_graph_create_network(&g, c, "resnet8", &options));
+    OK(rc_graph_new_network(&g, c, "resnet8", &options));
     return g;
 }

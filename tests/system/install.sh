@@ -20,7 +20,7 @@ int main(void)
 {
     rc_context *context;
     rc_graph *graph;
-    if (rc_context_new(&context, NULL) || rc_graph_create_network(&graph, context, "resnet8", NULL)) {
+    if (rc_context_new(&context, NULL) || rc_graph_new_network(&graph, context, "resnet8", NULL)) {
         printf("%s\n", rc_last_error());
         return 1;
     }

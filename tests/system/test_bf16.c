@@ -35,7 +35,7 @@ static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint6
 
 static void run(struct rc_session *s, int64_t n, const float *x, float *y)
 {
-    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
 }
 
 /* --- inference --- */

@@ -25,11 +25,11 @@ static int winograd_steps(rc_context *c)
     rc_graph *g;
     rc_session *s;
     int n = 0;
-    OK(rc_graph_create_network(&g, c, "resnet20", NULL));
+    OK(rc_graph_new_network(&g, c, "resnet20", NULL));
     OK(rc_session_new(&s, g, NULL));
-    for (uint64_t i = 0; i < rc_session_steps(s); i++) {
+    for (uint64_t i = 0; i < rc_session_count_steps(s); i++) {
         rc_session_step_info info = {sizeof(info)};
-        OK(rc_session_step_at(s, i, &info));
+        OK(rc_session_get_step(s, i, &info));
         n += !strncmp(info.kernel, "winograd", 8);
     }
     rc_session_free(&s);

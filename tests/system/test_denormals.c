@@ -47,11 +47,11 @@ static void threads_that_the_library_made_are_as_the_callers(void **state)
     float *x = calloc(3 * 32 * 32, sizeof(*x)), y[10];
     for (uint32_t threads = THREADS + 2; threads >= THREADS; threads--) { /* some threads end */
         struct rc_session *s = compile(g, threads);
-        OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+        OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
         assert_int_equal(flushing((int) threads), 0);
         struct rc_session *wide = compile(g, THREADS + 2);
-        OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
-        OK(rci_session_execute(wide, 1, (const void *const[]){x}, (void *const[]){y}));
+        OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
+        OK(rci_session_run(wide, 1, (const void *const[]){x}, (void *const[]){y}));
         assert_int_equal(flushing(THREADS + 2), 0);
         rci_session_destroy(wide);
         rci_session_destroy(s);
@@ -83,10 +83,10 @@ static void the_callers_mode_stays(void **state)
     const unsigned before = _mm_getcsr();
     struct rc_session *s = compile(g, THREADS);
     _mm_setcsr(before | FLUSH);
-    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
     assert_int_equal(_mm_getcsr() & FLUSH, FLUSH);
     _mm_setcsr(before);
-    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
     assert_int_equal(_mm_getcsr() & FLUSH, before & FLUSH);
     rci_session_destroy(s);
     free(x);
@@ -108,7 +108,7 @@ static double sum_of_denormals(struct rc_context *c)
     double sum = 0;
     for (int i = 0; i < PIXELS; i++)
         x[i] = 1e-39f;
-    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
     for (int i = 0; i < PIXELS; i++)
         sum += y[i] < 0 ? -(double) y[i] : (double) y[i];
     rci_session_destroy(s);

@@ -138,7 +138,7 @@ static void huge_constants_are_not_made(void **state)
     if (load_model(&m, c, &g) == RC_OK)
         assert_int_equal(live_nodes(g), 2);
     rci_graph_destroy(g);
-    OK(rc_context_memory(c, NULL, &peak));
+    OK(rc_context_get_memory(c, NULL, &peak));
     assert_true(peak < 64 << 20);
     rc_context_free(&c);
 }

@@ -40,7 +40,7 @@ static void drop(struct made *m)
     uint64_t live = 1;
     rc_graph_free(&m->g);
     assert_null(m->g);
-    OK(rc_context_memory(m->c, &live, NULL));
+    OK(rc_context_get_memory(m->c, &live, NULL));
     assert_int_equal(live, 0);
     rc_context_free(&m->c);
 }
@@ -103,11 +103,11 @@ static void metadata_and_files_round_trip(void **state)
     OK(rc_graph_set_metadata(m.g, "classes", "3"));
     OK(rc_graph_copy(&copy, m.g));
     OK(rc_graph_set_metadata(m.g, "classes", NULL));
-    OK(rc_graph_get_meta(m.g, "classes", &value));
+    OK(rc_graph_get_metadata(m.g, "classes", &value));
     assert_null(value);
     OK(rc_graph_save(copy, path));
     OK(rc_graph_load(&back, m.c, path));
-    OK(rc_graph_get_meta(back, "classes", &value));
+    OK(rc_graph_get_metadata(back, "classes", &value));
     assert_string_equal(value, "3");
     unlink(path);
     rc_graph_free(&copy);
@@ -135,7 +135,7 @@ static void wrong_arguments_are_errors(void **state)
     REFUSED(rc_graph_get_info(m.g, NULL), RC_ERR_ARG, "info is NULL");
     REFUSED(rc_graph_get_info(m.g, &info), RC_ERR_ABI, "size is 0");
     REFUSED(rc_graph_set_metadata(m.g, "", "x"), RC_ERR_ARG, "empty");
-    REFUSED(rc_graph_get_meta(m.g, NULL, NULL), RC_ERR_ARG, "NULL");
+    REFUSED(rc_graph_get_metadata(m.g, NULL, NULL), RC_ERR_ARG, "NULL");
     uint64_t not_a_graph[16] = {0};
     REFUSED(rc_graph_save((rc_graph *) not_a_graph, "x"), RC_ERR_ARG, "not a graph");
     rc_graph_free(NULL);

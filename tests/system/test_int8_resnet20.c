@@ -55,7 +55,7 @@ static int teardown(void **state)
 static rc_quantizer *calibrated(const char *observer, uint64_t images, uint64_t flags)
 {
     rc_quantizer *q;
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     o.observer = observer;
     o.images = images;
     o.flags = flags;
@@ -105,7 +105,7 @@ static void int8_loses_at_most_three_tenths(void **state)
     float *a = malloc(2 * TEST_IMAGES * CLASSES * sizeof(float)), *b = a + TEST_IMAGES * CLASSES;
     rc_quantizer *q = calibrated("mse", 256, 0);
     rc_graph *integers;
-    OK(rc_quantizer_apply(q, &integers));
+    OK(rc_quantizer_apply(&integers, q));
     const double real = top1(graph, TEST_IMAGES, 0, a);
     const double integer = top1(integers, TEST_IMAGES, 0, b);
     if (integer < real - 0.3)
@@ -130,7 +130,7 @@ static void integers_decide_as_the_simulation_does(void **state)
     float a[SOME * CLASSES], b[SOME * CLASSES];
     rc_quantizer *q = calibrated("minmax", 64, RC_QUANTIZE_NO_BIAS_CORRECTION);
     rc_graph *integers;
-    OK(rc_quantizer_apply(q, &integers));
+    OK(rc_quantizer_apply(&integers, q));
     top1(integers, SOME, RC_SESSION_REFERENCE, a);
     top1(integers, SOME, 0, b);
     double sum = 0, size = 0;
@@ -148,7 +148,7 @@ static void integers_decide_as_the_simulation_does(void **state)
 }
 
 /* A value of onnxruntime's table: asymmetric u8, scale = (max - min) / 255. */
-static void check_range(const rc_quantizer_entry *e, const struct rci_json_value *tensors)
+static void check_range(const rc_quantize_entry_info *e, const struct rci_json_value *tensors)
 {
     const struct rci_json_value *t = rci_json_get(tensors, e->name);
     if (!t)
@@ -191,11 +191,11 @@ static void ranges_and_weight_scales_equal_onnxruntime(void **state)
     rc_quantizer *q =
         calibrated("minmax", 256, RC_QUANTIZE_IN_ORDER | RC_QUANTIZE_NO_BIAS_CORRECTION);
     rc_graph *integers;
-    OK(rc_quantizer_apply(q, &integers));
+    OK(rc_quantizer_apply(&integers, q));
     uint32_t weights = 0;
-    for (uint64_t i = 0; i < rc_quantizer_entries(q); i++) {
-        rc_quantizer_entry e = RC_QUANTIZER_ENTRY_INIT;
-        OK(rc_quantizer_entry_at(q, i, &e));
+    for (uint64_t i = 0; i < rc_quantizer_count_entries(q); i++) {
+        rc_quantize_entry_info e = RC_QUANTIZE_ENTRY_INFO_INIT;
+        OK(rc_quantizer_get_entry(q, i, &e));
         check_range(&e, tensors);
     }
     for (const struct rci_json_value *t = tensors->first; t; t = t->next)

@@ -105,7 +105,7 @@ static void a_cap_of_twice_the_size_of_the_file_is_enough(void **state)
             fail_msg("cap %d, file %d: %s: %s", (int) cap, (int) size, rc_status_name(st),
                      st == RC_OK ? "" : rc_last_error());
         rci_graph_destroy(g);
-        OK(rc_context_memory(c, &live, NULL));
+        OK(rc_context_get_memory(c, &live, NULL));
         assert_int_equal(live, 0);
         rc_context_free(&c);
     }

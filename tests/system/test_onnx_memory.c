@@ -120,7 +120,7 @@ static void a_memory_cap_holds_for_files(void **state)
     o.max_memory = 2 << 20;
     OK(rc_context_new(&c, &o));
     REFUSED(rci_onnx_load(&g, c, path), RC_ERR_MEMORY, "");
-    OK(rc_context_memory(c, &live, &peak));
+    OK(rc_context_get_memory(c, &live, &peak));
     assert_true(peak <= o.max_memory);
     assert_int_equal(live, 0);
     rc_context_free(&c);

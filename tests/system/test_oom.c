@@ -59,7 +59,7 @@ static rc_status script_fuse(rc_context *c)
 static rc_status script_create(rc_context *c)
 {
     rc_graph *g = NULL;
-    const rc_status st = rc_graph_create_network(&g, c, "resnet8", NULL);
+    const rc_status st = rc_graph_new_network(&g, c, "resnet8", NULL);
     rc_graph_free(&g);
     return st;
 }
@@ -68,13 +68,13 @@ static rc_status script_prune(rc_context *c)
 {
     rc_graph *g = NULL, *smaller = NULL;
     rc_pruner *p = NULL;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     o.round_to = 4;
     rc_status st = rc_graph_load(&g, c, model);
     if (st == RC_OK)
         st = rc_pruner_new(&p, g, &o);
     if (st == RC_OK)
-        st = rc_pruner_apply(p, &smaller, NULL);
+        st = rc_pruner_apply(&smaller, p, NULL);
     rc_graph_free(&smaller);
     rc_pruner_free(&p);
     rc_graph_free(&g);
@@ -95,7 +95,7 @@ static rc_status prune_with_data(rc_context *c, const char *criterion, const cha
     rc_graph *g = NULL, *smaller = NULL;
     rc_dataset *d = NULL;
     rc_pruner *p = NULL;
-    rc_pruner_options o = RC_PRUNER_OPTIONS_INIT;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
     rc_dataset_source source = RC_DATASET_SOURCE_INIT;
     source.get = grey_image;
     source.images = 16;
@@ -116,7 +116,7 @@ static rc_status prune_with_data(rc_context *c, const char *criterion, const cha
     if (st == RC_OK)
         st = rc_pruner_new(&p, g, &o);
     if (st == RC_OK)
-        st = rc_pruner_apply(p, &smaller, NULL);
+        st = rc_pruner_apply(&smaller, p, NULL);
     rc_graph_free(&smaller);
     rc_pruner_free(&p);
     rc_dataset_free(&d);
@@ -213,7 +213,7 @@ static int setup(void **state)
     snprintf(model, sizeof(model), "%s/model.onnx", folder);
     snprintf(copy, sizeof(copy), "%s/copy.onnx", folder);
     OK(rc_context_new(&c, NULL));
-    OK(rc_graph_create_network(&g, c, "resnet8", NULL));
+    OK(rc_graph_new_network(&g, c, "resnet8", NULL));
     OK(rc_graph_save(g, model));
     rc_graph_free(&g);
     rc_context_free(&c);

@@ -32,16 +32,16 @@ static rc_status quantize(const struct rc_graph *g, rc_dataset *d, uint64_t flag
 {
     rc_quantizer *q = NULL;
     rc_graph *out = NULL, *frozen = NULL;
-    rc_quantizer_options o = RC_QUANTIZER_OPTIONS_INIT;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     o.images = 2;
     o.flags = flags;
     rc_status st = rc_quantizer_new(&q, g, &o);
     if (st == RC_OK)
         st = rc_quantizer_calibrate(q, d);
     if (st == RC_OK)
-        st = rc_quantizer_apply(q, &out);
+        st = rc_quantizer_apply(&out, q);
     if (st == RC_OK && flags)
-        st = rc_quantizer_finish(out, &frozen);
+        st = rc_quantizer_finish(&frozen, out);
     rc_graph_free(&frozen);
     rc_graph_free(&out);
     rc_quantizer_free(&q);

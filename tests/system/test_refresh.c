@@ -19,7 +19,7 @@ static struct rc_session *compile(const struct rc_graph *g, uint64_t flags)
 
 static void run(struct rc_session *s, const float *x, float *y)
 {
-    OK(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
 }
 
 static const void *engine_of(const struct rc_session *s)
@@ -98,7 +98,7 @@ static void refresh_without_memory_keeps_the_old_weights(void **state)
     fill_random(x, 3 * 32 * 32, 1);
     run(s, x, old);
     net_randomize(g, 7);
-    OK(rc_context_memory(c, &live, NULL));
+    OK(rc_context_get_memory(c, &live, NULL));
     for (uint64_t more = 0;; more += 200000) {
         c->o.max_memory = live + more;
         const rc_status st = rci_session_refresh(s, g);
@@ -109,7 +109,7 @@ static void refresh_without_memory_keeps_the_old_weights(void **state)
         failures++;
         run(s, x, y);
         assert_memory_equal(y, old, sizeof(y));
-        OK(rc_context_memory(c, &after, NULL));
+        OK(rc_context_get_memory(c, &after, NULL));
         assert_in_range(after, live, live + 4096); /* the table of packed constants has grown */
     }
     assert_true(failures > 4);

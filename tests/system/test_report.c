@@ -66,7 +66,7 @@ static void json_has_every_figure(void **state)
     const char *text;
     struct rci_json *j;
     rc_report *r = example("prune");
-    OK(rc_report_json(r, &text));
+    OK(rc_report_get_json(r, &text));
     OK(rci_json_parse(&j, context, text, strlen(text), "report"));
     const struct rci_json_value *root = rci_json_root(j), *facts = rci_json_get(root, "facts");
     assert_string_equal(rci_json_get(facts, "processor")->text, "AMD <EPYC>");
@@ -104,7 +104,7 @@ static void summary_takes_the_place_of_first_and_last_step(void **state)
     s.top1 = 89.5;
     s.top1_on = "test <images>";
     OK(rc_report_set_summary(r, RC_REPORT_AFTER, &s)); /* replaces the one before */
-    OK(rc_report_json(r, &text));
+    OK(rc_report_get_json(r, &text));
     OK(rci_json_parse(&j, context, text, strlen(text), "report"));
     const struct rci_json_value *root = rci_json_root(j), *after = rci_json_get(root, "after");
     assert_string_equal(rci_json_get(after, "step")->text, "result");
@@ -115,7 +115,7 @@ static void summary_takes_the_place_of_first_and_last_step(void **state)
     assert_int_equal(rci_json_get(before, "top1_on")->type, RC_JSON_NULL);
     assert_int_equal(rci_json_get(root, "steps")->count, 3);
     rci_json_free(&j);
-    OK(rc_report_html(r, &text));
+    OK(rc_report_get_html(r, &text));
     assert_non_null(strstr(text, "Top-1 accuracy (test &lt;images&gt;)"));
     assert_null(strstr(text, "other images"));
     rc_report_free(&r);
@@ -127,9 +127,9 @@ static void empty_report_is_whole(void **state)
     const char *text;
     rc_report *r;
     OK(rc_report_new(&r, context, "nothing yet"));
-    OK(rc_report_json(r, &text));
+    OK(rc_report_get_json(r, &text));
     assert_non_null(strstr(text, "\"before\": null"));
-    OK(rc_report_html(r, &text));
+    OK(rc_report_get_html(r, &text));
     assert_non_null(strstr(text, "<h1>nothing yet</h1>"));
     assert_null(strstr(text, "<svg"));
     rc_report_free(&r);
@@ -160,7 +160,7 @@ static rc_graph *network(uint64_t width_percent)
     rc_graph *g;
     rc_network_options o = RC_NETWORK_OPTIONS_INIT;
     o.multiplier = (double) width_percent / 100;
-    OK(rc_graph_create_network(&g, context, "resnet8", &o));
+    OK(rc_graph_new_network(&g, context, "resnet8", &o));
     return g;
 }
 
@@ -245,9 +245,9 @@ static rc_status fill(rc_context *c)
     if (st == RC_OK)
         st = rc_report_set_summary(r, RC_REPORT_BEFORE, &step);
     if (st == RC_OK)
-        st = rc_report_json(r, &text);
+        st = rc_report_get_json(r, &text);
     if (st == RC_OK)
-        st = rc_report_html(r, &text);
+        st = rc_report_get_html(r, &text);
     rc_report_free(&r);
     return st;
 }

@@ -26,7 +26,7 @@ static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint6
 
 static void run(struct rc_session *s, int64_t n, const float *x, float *y)
 {
-    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
 }
 
 static void check_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
@@ -208,7 +208,7 @@ static void every_allocation_may_fail(void **state)
     const struct rci_session_config o = {.batch = 2};
     const struct rci_tape_config u = {.batch = 2};
     uint64_t before, after;
-    OK(rc_context_memory(c, &before, NULL));
+    OK(rc_context_get_memory(c, &before, NULL));
     for (int training = 0; training < 2; training++) {
         rc_status st = RC_ERR_MEMORY;
         for (int64_t k = 1; st != RC_OK; k += 3) {
@@ -221,7 +221,7 @@ static void every_allocation_may_fail(void **state)
             assert_true(st == RC_OK || st == RC_ERR_MEMORY);
             rci_session_destroy(s);
             rci_tape_destroy(t);
-            OK(rc_context_memory(c, &after, NULL));
+            OK(rc_context_get_memory(c, &after, NULL));
             assert_int_equal(before, after);
         }
     }
@@ -258,7 +258,7 @@ static void observed_values_come_after_the_outputs(void **state)
     assert_int_equal(n, 4 * 32 * 32);
     float *in = calloc(3 * 32 * 32, sizeof(float)), *seen = calloc((size_t) n, sizeof(float));
     float logits[10];
-    OK(rci_session_execute(s, 1, (const void *const[]){in}, (void *const[]){logits, seen}));
+    OK(rci_session_run(s, 1, (const void *const[]){in}, (void *const[]){logits, seen}));
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += seen[i] != 0;
@@ -276,7 +276,7 @@ static void wrong_numbers_of_images_are_refused(void **state)
     float x[PIXELS], y[CLASSES];
     struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
     struct rc_session *s = compile(g, 2, 0);
-    REFUSED(rci_session_execute(s, 3, (const void *const[]){x}, (void *const[]){y}), RC_ERR_ARG,
+    REFUSED(rci_session_run(s, 3, (const void *const[]){x}, (void *const[]){y}), RC_ERR_ARG,
             "3 images, the session takes 1 to 2");
     rci_session_destroy(s);
     rci_graph_destroy(g);
@@ -289,8 +289,7 @@ static void a_forked_child_is_refused(void **state)
     struct rc_session *s = compile(g, 1, 0);
     const pid_t child = fork();
     if (child == 0)
-        _exit(rci_session_execute(s, 1, (const void *const[]){x}, (void *const[]){y}) !=
-              RC_ERR_STATE);
+        _exit(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}) != RC_ERR_STATE);
     int status = 1;
     waitpid(child, &status, 0);
     assert_int_equal(status, 0);

@@ -13,7 +13,7 @@ static rc_graph *network(rc_context *c, const char *name)
     rc_graph *g;
     rc_network_options o = RC_NETWORK_OPTIONS_INIT;
     o.seed = 7;
-    OK(rc_graph_create_network(&g, c, name, &o));
+    OK(rc_graph_new_network(&g, c, name, &o));
     return g;
 }
 
@@ -53,9 +53,9 @@ static void unknown_networks_are_refused_with_a_list(void **state)
 {
     rc_graph *g;
     rc_network_options o = RC_NETWORK_OPTIONS_INIT;
-    REFUSED(rc_graph_create_network(&g, *state, "vgg16", NULL), RC_ERR_ARG, "resnet8, resnet20");
+    REFUSED(rc_graph_new_network(&g, *state, "vgg16", NULL), RC_ERR_ARG, "resnet8, resnet20");
     o.multiplier = -1;
-    REFUSED(rc_graph_create_network(&g, *state, "resnet8", &o), RC_ERR_ARG, "multiplier is -1");
+    REFUSED(rc_graph_new_network(&g, *state, "resnet8", &o), RC_ERR_ARG, "multiplier is -1");
     assert_null(g);
 }
 
@@ -120,7 +120,7 @@ static void a_session_from_a_file_computes_the_same(void **state)
     o.observe = observe;
     o.observe_count = 1;
     OK(rc_session_load(&s, *state, path, &o));
-    assert_int_equal(rc_session_count(s, RC_SESSION_OUTPUT), 2);
+    assert_int_equal(rc_session_count_outputs(s), 2);
     rc_session_free(&s);
     o.observe = &path_of_nothing;
     REFUSED(rc_session_load(&s, *state, path, &o), RC_ERR_ARG, "the graph has no value");
@@ -143,28 +143,29 @@ static void a_session_tells_its_arrays_and_steps(void **state)
     rc_session *s;
     rc_session_options o = RC_SESSION_OPTIONS_INIT;
     const char *const observe[] = {"layer1.0.bn2_output_0"};
-    const char *name;
-    int64_t dims[8];
-    uint64_t rank, activations, weights;
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    uint64_t activations, weights;
     o.batch = 3;
     o.flags = RC_SESSION_PROFILE;
     o.observe = observe;
     o.observe_count = 1;
     OK(rc_session_new(&s, g, &o));
-    assert_int_equal(rc_session_count(s, RC_SESSION_INPUT), 1);
-    assert_int_equal(rc_session_count(s, RC_SESSION_OUTPUT), 2);
-    OK(rc_session_io(s, RC_SESSION_OUTPUT, 0, &name, dims, &rank));
-    assert_string_equal(name, "logits");
-    assert_int_equal(rank, 2);
-    assert_int_equal(dims[0], 3);
-    OK(rc_session_io(s, RC_SESSION_OUTPUT, 1, &name, dims, &rank));
-    assert_string_equal(name, observe[0]);
+    assert_int_equal(rc_session_count_inputs(s), 1);
+    assert_int_equal(rc_session_count_outputs(s), 2);
+    OK(rc_session_get_output(s, 0, &io));
+    assert_string_equal(io.name, "logits");
+    assert_int_equal(io.rank, 2);
+    assert_int_equal(io.shape[0], 3);
+    OK(rc_session_get_output(s, 1, &io));
+    assert_string_equal(io.name, observe[0]);
+    OK(rc_session_get_input(s, 0, &io));
+    assert_int_equal(io.rank, 4);
     float *x = calloc(3 * PIXELS, sizeof(*x)), y[30];
     OK(rc_session_run(s, 3, (const float *const[]){x}, (float *const[]){y, NULL}));
     uint64_t macs = 0;
-    for (uint64_t i = 0; i < rc_session_steps(s); i++) {
+    for (uint64_t i = 0; i < rc_session_count_steps(s); i++) {
         rc_session_step_info info = {.size = sizeof(info)};
-        OK(rc_session_step_at(s, i, &info));
+        OK(rc_session_get_step(s, i, &info));
         assert_true(info.runs >= 1 && info.runs <= 3); /* parts of the batch */
         assert_true(info.bytes > 0 && info.kernel && info.layout);
         macs += info.runs * info.macs;
@@ -172,7 +173,7 @@ static void a_session_tells_its_arrays_and_steps(void **state)
     rc_graph_info info = RC_GRAPH_INFO_INIT;
     OK(rc_graph_get_info(g, &info));
     assert_int_equal(macs, 3 * info.macs);
-    OK(rc_session_memory(s, &activations, &weights));
+    OK(rc_session_get_memory(s, &activations, &weights));
     assert_true(activations > 0 && weights > info.weight_bytes / 2);
     free(x);
     rc_session_free(&s);
@@ -198,10 +199,12 @@ static void wrong_arguments_are_refused(void **state)
     OK(rc_session_new(&s, g, NULL));
     REFUSED(rc_session_run(s, 1, (const float *const[]){NULL}, (float *const[]){y}), RC_ERR_ARG,
             "inputs[0] (\"input\") is NULL");
-    REFUSED(rc_session_io(s, 2, 0, NULL, NULL, NULL), RC_ERR_ARG, "kind is 2");
-    REFUSED(rc_session_io(s, 0, 1, NULL, NULL, NULL), RC_ERR_ARG, "input 1 does not exist");
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    REFUSED(rc_session_get_input(s, 1, &io), RC_ERR_ARG, "input 1 does not exist");
+    REFUSED(rc_session_get_output(s, 1, &io), RC_ERR_ARG, "output 1 does not exist");
+    REFUSED(rc_session_get_output(s, 0, NULL), RC_ERR_ARG, "info is NULL");
     rc_session_free(&s);
-    REFUSED(rc_session_memory(NULL, NULL, NULL), RC_ERR_ARG, "session is NULL");
+    REFUSED(rc_session_get_memory(NULL, NULL, NULL), RC_ERR_ARG, "session is NULL");
     rc_graph_free(&g);
 }
 

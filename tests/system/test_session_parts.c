@@ -15,7 +15,7 @@ enum { PIXELS = 3 * 13 * 11, CLASSES = 5 };
 
 static void run(struct rc_session *s, int64_t n, const float *x, float *y)
 {
-    OK(rci_session_execute(s, n, (const void *const[]){x}, (void *const[]){y}));
+    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
 }
 
 static struct rc_session *compile_in_parts(const struct rc_graph *g, int64_t batch, int64_t part)
@@ -194,12 +194,12 @@ static void hold_weights_once(struct rc_context *c, const char *winograd)
     uint64_t live[4], left;
     fill_random(x, 3 * 32 * 32, 1);
     assert_int_equal(setenv("RESCOMP_WINOGRAD", winograd, 1), 0);
-    OK(rc_context_memory(c, &live[0], NULL));
+    OK(rc_context_get_memory(c, &live[0], NULL));
     for (int i = 0; i < 3; i++) {
         if (i == 2)
             net_randomize(g, 99); /* other weights: nothing to share */
         OK(rci_session_create(&s[i], g, &(struct rci_session_config){.batch = 1}));
-        OK(rc_context_memory(c, &live[i + 1], NULL));
+        OK(rc_context_get_memory(c, &live[i + 1], NULL));
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
     const uint64_t weights = rci_session_weight_bytes(s[0]), first = live[1] - live[0];
@@ -217,7 +217,7 @@ static void hold_weights_once(struct rc_context *c, const char *winograd)
     run(s[1], 1, x, y);
     assert_memory_equal(y, want, sizeof(y));
     rci_session_destroy(s[1]);
-    OK(rc_context_memory(c, &left, NULL));
+    OK(rc_context_get_memory(c, &left, NULL));
     assert_true(left < live[0]); /* the graph is gone, and nothing else stays */
     free(x);
 }
@@ -246,7 +246,7 @@ static void *run_stream(void *arg)
         const struct rci_session_config o = {.batch = 1, .threads = 1};
         t->same &=
             rci_session_create(&s, t->g, &o) == RC_OK &&
-            rci_session_execute(s, 1, (const void *const[]){t->x}, (void *const[]){y}) == RC_OK &&
+            rci_session_run(s, 1, (const void *const[]){t->x}, (void *const[]){y}) == RC_OK &&
             !memcmp(y, t->want, sizeof(y));
         rci_session_destroy(s);
     }
@@ -298,18 +298,18 @@ static void loading_and_compiling_hold_weights_twice(void **state)
     test_context_done(c);
     c = test_context();
     OK(rci_onnx_load(&g, c, path));
-    OK(rc_context_memory(c, &live, &peak));
+    OK(rc_context_get_memory(c, &live, &peak));
     assert_true(live < size + size / 20);
     assert_true(peak < size + size / 10);
     OK(rci_session_create(&s, g, &(struct rci_session_config){.batch = 1}));
-    OK(rc_context_memory(c, NULL, &peak));
+    OK(rc_context_get_memory(c, NULL, &peak));
     assert_true(peak < 2 * size + size * 3 / 4);
     rci_session_destroy(s);
     rci_graph_destroy(g);
     test_context_done(c);
     c = test_context();
     OK(rc_session_load(&s, c, path, NULL));
-    OK(rc_context_memory(c, NULL, &peak));
+    OK(rc_context_get_memory(c, NULL, &peak));
     assert_true(peak < size + size / 2);
     rci_session_destroy(s);
     test_context_done(c);

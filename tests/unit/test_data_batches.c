@@ -219,13 +219,13 @@ static void calib_never_overlaps_held_out_train(void **state)
     (void) state;
     int seen[IMAGES] = {0};
     rc_dataset *train = dataset("train", 1), *calib = dataset("calib", 0), *all = dataset(NULL, 0);
-    assert_int_equal(rc_dataset_images(train), 93);
-    assert_int_equal(rc_dataset_images(calib), 10);
-    assert_int_equal(rc_dataset_images(all), IMAGES);
+    assert_int_equal(rc_dataset_count_images(train), 93);
+    assert_int_equal(rc_dataset_count_images(calib), 10);
+    assert_int_equal(rc_dataset_count_images(all), IMAGES);
     for (int part = 0; part < 2; part++) {
         rc_dataset *d = part ? calib : train;
         static float x[COUNT];
-        for (uint64_t i = 0; i < rc_dataset_images(d); i++) {
+        for (uint64_t i = 0; i < rc_dataset_count_images(d); i++) {
             uint32_t image = 0;
             OK(rc_dataset_read(d, i, 1, x, NULL));
             while (image < IMAGES &&
@@ -289,7 +289,7 @@ static void preprocessing_is_chosen_and_told(void **state)
     rc_dataset_options o = RC_DATASET_OPTIONS_INIT;
     float x[COUNT];
     OK(rc_dataset_new_callback(&d, context, &s, NULL));
-    assert_non_null(strstr(rc_dataset_preprocess(d), "\"mean\":[0],\"std\":[1]"));
+    assert_non_null(strstr(rc_dataset_get_preprocess(d), "\"mean\":[0],\"std\":[1]"));
     OK(rc_dataset_read(d, 7, 1, x, NULL));
     assert_true(x[3] == (float) pixel(7, 3) / 255);
     rc_dataset_free(&d);
@@ -297,7 +297,7 @@ static void preprocessing_is_chosen_and_told(void **state)
     o.channels = "bgr";
     OK(rc_dataset_new_callback(&d, context, &s, &o)); /* defaults follow the order */
     char text[512];
-    snprintf(text, sizeof(text), "%s", rc_dataset_preprocess(d));
+    snprintf(text, sizeof(text), "%s", rc_dataset_get_preprocess(d));
     assert_non_null(strstr(text, "\"mean\":[0.406,0.456,0.485]"));
     OK(rc_dataset_read(d, 7, 1, x, NULL));
     for (int i = 0; i < SIDE * SIDE; i++)
@@ -306,12 +306,12 @@ static void preprocessing_is_chosen_and_told(void **state)
     rc_dataset_options back = RC_DATASET_OPTIONS_INIT;
     back.preprocess = text;
     OK(rc_dataset_new_callback(&d, context, &s, &back));
-    assert_string_equal(rc_dataset_preprocess(d), text);
+    assert_string_equal(rc_dataset_get_preprocess(d), text);
     rc_dataset_free(&d);
     back.mean[0] = 0.25; /* an option wins; one value is for all channels */
     back.std[0] = 2;
     OK(rc_dataset_new_callback(&d, context, &s, &back));
-    assert_non_null(strstr(rc_dataset_preprocess(d), "\"mean\":[0.25],\"std\":[2]"));
+    assert_non_null(strstr(rc_dataset_get_preprocess(d), "\"mean\":[0.25],\"std\":[2]"));
     OK(rc_dataset_read(d, 0, 1, x, NULL));
     assert_true(x[0] == ((float) pixel(0, 2 * SIDE * SIDE) / 255.0f - 0.25f) / 2);
     rc_dataset_free(&d);

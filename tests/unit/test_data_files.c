@@ -70,12 +70,12 @@ static void cifar10_is_read_and_normalised(void **state)
     write_cifar10(folder, 4);
     scratch_write(folder, "batches.meta.txt", names, sizeof(names) - 1);
     OK(open_split(&d, "cifar10", folder, NULL));
-    assert_int_equal(rc_dataset_images(d), 20);
-    assert_int_equal(rc_dataset_classes(d), 10);
-    OK(rc_dataset_shape(d, chw));
+    assert_int_equal(rc_dataset_count_images(d), 20);
+    assert_int_equal(rc_dataset_count_classes(d), 10);
+    OK(rc_dataset_get_shape(d, chw));
     assert_true(chw[0] == 3 && chw[1] == 32 && chw[2] == 32);
-    assert_string_equal(rc_dataset_class_name(d, 9), "truck");
-    assert_null(rc_dataset_class_name(d, 10));
+    assert_string_equal(rc_dataset_get_class_name(d, 9), "truck");
+    assert_null(rc_dataset_get_class_name(d, 10));
     OK(rc_dataset_read(d, 11, 3, x, y));
     static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
     for (int i = 0; i < 3 * 3072; i++) {
@@ -86,8 +86,8 @@ static void cifar10_is_read_and_normalised(void **state)
     REFUSED(rc_dataset_read(d, 18, 3, x, y), RC_ERR_ARG, "the split has 20");
     rc_dataset_free(&d);
     OK(open_split(&d, "cifar10", folder, "test"));
-    assert_int_equal(rc_dataset_images(d), 4);
-    OK(rc_dataset_label(d, 3, y));
+    assert_int_equal(rc_dataset_count_images(d), 4);
+    OK(rc_dataset_get_label(d, 3, y));
     assert_int_equal(y[0], 3);
     rc_dataset_free(&d);
 }
@@ -114,7 +114,7 @@ static void bad_cifar_is_refused(void **state)
     rc_dataset *d;
     int32_t y;
     OK(open_split(&d, "cifar100", folder, "train"));
-    OK(rc_dataset_label(d, 0, &y));
+    OK(rc_dataset_get_label(d, 0, &y));
     assert_int_equal(y, 99);
     rc_dataset_free(&d);
     record[1] = 100;
@@ -167,11 +167,11 @@ static void expect_idx(void)
     float x[12];
     int32_t y[2];
     OK(open_split(&d, "idx", folder, "train"));
-    assert_int_equal(rc_dataset_images(d), 5);
-    assert_int_equal(rc_dataset_classes(d), 7);
+    assert_int_equal(rc_dataset_count_images(d), 5);
+    assert_int_equal(rc_dataset_count_classes(d), 7);
     OK(rc_dataset_read(d, 0, 2, x, y));
     assert_true(x[0] == -1.0f && x[1] == 1.0f && y[1] == 1);
-    assert_null(rc_dataset_class_name(d, 0));
+    assert_null(rc_dataset_get_class_name(d, 0));
     rc_dataset_free(&d);
 }
 
@@ -272,8 +272,8 @@ static void fashion_mnist_is_read(void **state)
     }
     OK(open_split(&d, "idx", path, "test"));
     int64_t chw[3];
-    OK(rc_dataset_shape(d, chw));
-    assert_true(rc_dataset_images(d) == 10000 && rc_dataset_classes(d) == 10);
+    OK(rc_dataset_get_shape(d, chw));
+    assert_true(rc_dataset_count_images(d) == 10000 && rc_dataset_count_classes(d) == 10);
     assert_true(chw[0] == 1 && chw[1] == 28 && chw[2] == 28);
     int32_t y[5];
     OK(rc_dataset_read(d, 0, 5, NULL, y));
@@ -289,8 +289,8 @@ static void official_cifar10_is_read(void **state)
     if (!path)
         skip();
     OK(open_split(&d, "cifar10", path, "test"));
-    assert_int_equal(rc_dataset_images(d), 10000);
-    assert_string_equal(rc_dataset_class_name(d, 3), "cat");
+    assert_int_equal(rc_dataset_count_images(d), 10000);
+    assert_string_equal(rc_dataset_get_class_name(d, 3), "cat");
     static int32_t y[10000];
     int count[10] = {0};
     OK(rc_dataset_read(d, 0, 10000, NULL, y));

@@ -243,9 +243,9 @@ static void class_folders_become_a_data_set(void **state)
     scratch_write(folder, "train/ant/notes.txt", "x", 1);
     scratch_write(folder, "train/.hidden/a.png", "x", 1);
     OK(open_folder(&d, "train", 0));
-    assert_true(rc_dataset_images(d) == 3 && rc_dataset_classes(d) == 2);
-    assert_string_equal(rc_dataset_class_name(d, 0), "ant");
-    assert_string_equal(rc_dataset_class_name(d, 1), "cat");
+    assert_true(rc_dataset_count_images(d) == 3 && rc_dataset_count_classes(d) == 2);
+    assert_string_equal(rc_dataset_get_class_name(d, 0), "ant");
+    assert_string_equal(rc_dataset_get_class_name(d, 1), "cat");
     float x[3][108];
     int32_t y[3];
     OK(rc_dataset_read(d, 0, 3, x[0], y));
@@ -253,10 +253,10 @@ static void class_folders_become_a_data_set(void **state)
     for (int i = 0; i < 3; i++)              /* 6x9 keeps the middle rows, from row 2 on */
         if (y[i] == 0)
             assert_near(x[i][0], ((float) raw(2, 0) / 255 - 0.485f) / 0.229f, 1e-6);
-    assert_non_null(strstr(rc_dataset_preprocess(d), "\"resize\":6,\"crop\":6"));
+    assert_non_null(strstr(rc_dataset_get_preprocess(d), "\"resize\":6,\"crop\":6"));
     rc_dataset_free(&d);
     OK(open_folder(&d, "test", 0));
-    assert_int_equal(rc_dataset_images(d), 2);
+    assert_int_equal(rc_dataset_count_images(d), 2);
     rc_dataset_free(&d);
     scratch_write(folder, "train/dog/notes.txt", "x", 1);
     REFUSED(open_folder(&d, "train", 0), RC_ERR_DATA, "train/dog: no .png");

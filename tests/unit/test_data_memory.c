@@ -71,7 +71,7 @@ static void fail_each(const char *spec)
         if (st != RC_OK && st != RC_ERR_MEMORY)
             fail_msg("%s: allocation %d: %s", spec, at, rc_last_error());
         uint64_t live;
-        OK(rc_context_memory(c, &live, NULL));
+        OK(rc_context_get_memory(c, &live, NULL));
         assert_int_equal(live, 0);
     }
     assert_int_equal(st, RC_OK);

@@ -63,9 +63,9 @@ static void arrays_of_numpy_are_read(void **state)
         const char name[] = {(char) ('a' + i), '.', 'n', 'p', 'z', 0};
         int64_t chw[3];
         OK(open_npz(&d, name, NULL));
-        OK(rc_dataset_shape(d, chw));
-        assert_true(chw[0] == 1 && chw[1] == 2 && chw[2] == 3 && rc_dataset_images(d) == 4);
-        assert_int_equal(rc_dataset_classes(d), classes[i]);
+        OK(rc_dataset_get_shape(d, chw));
+        assert_true(chw[0] == 1 && chw[1] == 2 && chw[2] == 3 && rc_dataset_count_images(d) == 4);
+        assert_int_equal(rc_dataset_count_classes(d), classes[i]);
         OK(rc_dataset_read(d, 0, 4, x, y));
         for (int k = 0; k < 24; k++)
             assert_true(x[k] == (i < 2 ? ((float) k / 255 - 0.5f) / 0.5f : (float) k / 4));
@@ -147,7 +147,8 @@ static rc_status npy(const char *header, size_t data)
     file[8] = (uint8_t) n;
     file[9] = (uint8_t) (n >> 8);
     memcpy(file + 10, header, n);
-    return rc_npy_shape(context, scratch_write(folder, "h.npy", file, 10 + n + data), dims, &rank);
+    return rc_npy_read_shape(context, scratch_write(folder, "h.npy", file, 10 + n + data), dims,
+                             &rank);
 }
 
 static void npy_headers_are_checked(void **state)
@@ -196,7 +197,7 @@ static void npy_files_are_written_as_numpy_reads_them(void **state)
     int64_t dims[8];
     uint64_t rank;
     OK(rc_npy_write(context, path, values, (int64_t[]){2, 3}, 2));
-    OK(rc_npy_shape(context, path, dims, &rank));
+    OK(rc_npy_read_shape(context, path, dims, &rank));
     assert_true(rank == 2 && dims[0] == 2 && dims[1] == 3);
     OK(rc_npy_read(context, path, back, 6));
     assert_memory_equal(back, values, sizeof(values));

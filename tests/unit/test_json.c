@@ -21,7 +21,7 @@ static int teardown(void **state)
 {
     (void) state;
     uint64_t live = 1;
-    rc_context_memory(context, &live, NULL);
+    rc_context_get_memory(context, &live, NULL);
     rc_context_free(&context);
     return live != 0;
 }

@@ -39,7 +39,7 @@ class Context(Handle):
 
     def memory(self) -> tuple[int, int]:
         """(live, peak) bytes."""
-        return _ffi.two_numbers(lib.rc_context_memory, self._h)
+        return _ffi.two_numbers(lib.rc_context_get_memory, self._h)
 
     def system(self) -> dict[str, Any]:
         """What figures depend on: versions, instruction set, processor, self-test."""
@@ -98,14 +98,14 @@ class Graph(Handle):
 
     @classmethod
     def create(cls, architecture: str, *, classes: int = 0, channels: int = 0, height: int = 0, width: int = 0,
-               multiplier: float = 0.0, option_b: bool = False, seed: int = 0,
+               multiplier: float = 0.0, shortcuts: Optional[str] = None, seed: int = 0,
                context: Optional[Context] = None) -> Graph:
-        """A standard network with fresh weights, such as "resnet20" or "resnet50"."""
+        """A standard network with fresh weights, such as "resnet20" or "resnet50"; `shortcuts`: "A" or "B"."""
         g = cls(context)
         options = _ffi.NetworkOptions(classes=classes, channels=channels, height=height, width=width,
-                                      multiplier=multiplier, option_b=int(option_b), seed=seed)
+                                      multiplier=multiplier, shortcuts=shortcuts, seed=seed)
         with _ffi.interruptible():
-            lib.rc_graph_create_network(g._new, g._context, _ffi.encode(architecture), options)
+            lib.rc_graph_new_network(g._new, g._context, _ffi.encode(architecture), options)
         return g
 
     def save(self, path: Path) -> None:
@@ -153,7 +153,7 @@ class Graph(Handle):
 
     def metadata(self, key: str) -> Optional[str]:
         """The value that the file keeps under `key`, or None."""
-        return _ffi.one_text(lib.rc_graph_get_meta, self._h, _ffi.encode(key))
+        return _ffi.one_text(lib.rc_graph_get_metadata, self._h, _ffi.encode(key))
 
     def set_metadata(self, key: str, value: Optional[str]) -> None:
         """Keep a value in the file; None drops it."""
@@ -194,12 +194,9 @@ class Session(Handle):
             else:
                 lib.rc_session_load(self._new, self._context, _ffi.path(graph), options)
         #: (name, shape at the largest batch) of each
-        self.inputs = self._io(0)
+        self.inputs = _ffi.session_io(self._h, lib.rc_session_count_inputs, lib.rc_session_get_input)
         #: outputs, then observed values
-        self.outputs = self._io(1)
-
-    def _io(self, kind: int) -> list[tuple[str, tuple[int, ...]]]:
-        return [_ffi.session_io(self._h, kind, i) for i in range(lib.rc_session_count(self._h, kind))]
+        self.outputs = _ffi.session_io(self._h, lib.rc_session_count_outputs, lib.rc_session_get_output)
 
     @staticmethod
     def _prepare(x, name, shape):
@@ -243,26 +240,26 @@ class Session(Handle):
     def profile(self) -> list[dict[str, Any]]:
         """One dict per executed step; times are totals, and 0 unless made with profile=True."""
         out = []
-        for i in range(lib.rc_session_steps(self._h)):
+        for i in range(lib.rc_session_count_steps(self._h)):
             step = _ffi.SessionStepInfo()
-            lib.rc_session_step_at(self._h, i, step)
+            lib.rc_session_get_step(self._h, i, step)
             out.append(step.as_dict())
         return out
 
     def memory(self) -> tuple[int, int]:
         """(activation, packed weight) bytes held."""
-        return _ffi.two_numbers(lib.rc_session_memory, self._h)
+        return _ffi.two_numbers(lib.rc_session_get_memory, self._h)
 
 
 def measure_latency(sessions: Sequence[Session], *, seconds: float = 0.0, min_runs: int = 0, max_runs: int = 0,
-                    warmup: int = 0) -> list[dict[str, Any]]:
+                    warmup: Optional[int] = None) -> list[dict[str, Any]]:
     """Interleaved latency of several sessions; a list of dicts (median_ms, p90_ms, ...)."""
     sessions = list(sessions)
     if not sessions:
         raise _ffi.ArgumentError(_ffi.ARG, "no sessions to measure")
     owners = [s._h for s in sessions]
     results = _ffi.structs(_ffi.Latency, len(sessions))
-    options = _ffi.LatencyOptions(seconds=seconds, min_runs=min_runs, max_runs=max_runs, warmup=warmup)
+    options = _ffi.LatencyOptions(seconds=seconds, min_runs=min_runs, max_runs=max_runs, warmup=_ffi.zero(warmup))
     with contextlib.ExitStack() as stack:
         for s in sorted(sessions, key=id):  # one order, so that two callers cannot block each other
             stack.enter_context(s._lock)

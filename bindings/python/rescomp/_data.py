@@ -13,12 +13,12 @@ from ._handle import Handle
 
 
 def _options(mean: Optional[Sequence[float]] = None, std: Optional[Sequence[float]] = None, holdout: bool = False,
-             skip_bad: bool = False, **others):
+             resize: Optional[int] = None, skip_bad: bool = False, **others):
     if (mean is None) != (std is None):
         raise _ffi.ArgumentError(_ffi.ARG, "mean and std must be given together")
     if mean is not None and std is not None:
         others.update(mean=_ffi.doubles(mean, 4, "mean"), std=_ffi.doubles(std, 4, "std"))
-    return _ffi.DatasetOptions(holdout=int(holdout), skip_bad=int(skip_bad), **others)
+    return _ffi.DatasetOptions(holdout=int(holdout), resize=_ffi.zero(resize), skip_bad=int(skip_bad), **others)
 
 
 class Dataset(Handle):
@@ -93,7 +93,7 @@ class Dataset(Handle):
         return d
 
     def __len__(self) -> int:
-        return lib.rc_dataset_images(self._h)
+        return lib.rc_dataset_count_images(self._h)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -103,18 +103,18 @@ class Dataset(Handle):
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return lib.rc_dataset_classes(self._h)
+        return lib.rc_dataset_count_classes(self._h)
 
     @property
     def class_names(self) -> Optional[list[str]]:
         """Names of the classes, or None when the data set does not tell."""
-        names = [lib.rc_dataset_class_name(self._h, i) for i in range(self.classes)]
+        names = [lib.rc_dataset_get_class_name(self._h, i) for i in range(self.classes)]
         return None if None in names else [_ffi.text(n) for n in names]
 
     @property
     def preprocess(self) -> str:
         """The preprocessing in use as JSON, to store as a model's "rescomp.preprocess" metadata."""
-        return _ffi.text(lib.rc_dataset_preprocess(self._h))
+        return _ffi.text(lib.rc_dataset_get_preprocess(self._h))
 
     def read(self, first: int = 0, count: Optional[int] = None, *,
              out: Optional[np.ndarray] = None) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ import numpy as np
 NAME = "libresnetcompress.so.0"
 VERSION = (0, 1)  # the least major and minor version these bindings need
 ARG, SHAPE, STATE, GOAL = -1, -5, -13, -16  # rc_status values that are raised from here
+ZERO, ZERO_REAL = (1 << 64) - 1, -1.0  # RC_ZERO, RC_ZERO_REAL: the number 0 where C's 0 is the default
 
 
 class Error(Exception):
@@ -194,6 +195,16 @@ def unsigned(value, name: str = "a number") -> int:
     return value
 
 
+def zero(value: Optional[int]) -> Optional[int]:
+    """For options where 0 is a choice: None is the default, 0 is 0."""
+    return ZERO if value == 0 else value
+
+
+def zero_real(value: Optional[float]) -> Optional[float]:
+    """The same for real numbers."""
+    return ZERO_REAL if value == 0 else value
+
+
 _ref = C.POINTER
 U, I, D, S, P = C.c_uint64, C.c_int64, C.c_double, C.c_char_p, C.c_void_p
 SIZE = ("size", C.c_size_t)
@@ -265,11 +276,15 @@ class NodeInfo(Struct):
 
 class NetworkOptions(Struct):
     _fields_ = [SIZE, ("classes", U), ("channels", U), ("height", U), ("width", U), ("multiplier", D),
-                ("option_b", U), ("seed", U)]
+                ("shortcuts", S), ("seed", U)]
 
 
 class SessionOptions(Struct):
     _fields_ = [SIZE, ("batch", U), ("threads", U), ("flags", U), ("observe", _ref(S)), ("observe_count", U)]
+
+
+class SessionIoInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("rank", U), ("shape", I * 8)]
 
 
 class SessionStepInfo(Struct):
@@ -329,7 +344,7 @@ class DistillOptions(Struct):
     _fields_ = [SIZE, ("temperature", D), ("alpha", D), ("loss", S), ("cache_bytes", U)]
 
 
-class PrunerOptions(Struct):
+class PruneOptions(Struct):
     _fields_ = [SIZE, ("criterion", S), ("allocation", S), ("reduction", S), ("normalizer", S), ("macs", D),
                 ("parameters", D), ("ratio", D), ("max_cut", D), ("round_to", U), ("min_channels", U),
                 ("keep", _ref(S)), ("keep_count", U), ("trunk", U), ("repair", S), ("dataset", P), ("images", U),
@@ -350,12 +365,12 @@ class PruneResult(Struct):
                 ("channels_before", U), ("channels_after", U), ("groups_cut", U)]
 
 
-class QuantizerOptions(Struct):
+class QuantizeOptions(Struct):
     _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U),
                 ("tensorrt", S)]
 
 
-class QuantizerEntry(Struct):
+class QuantizeEntryInfo(Struct):
     _fields_ = [SIZE, ("name", S), ("low", D), ("high", D), ("amax", D), ("scale", D), ("is_signed", U)]
 
 
@@ -389,14 +404,11 @@ class CompressOptions(Struct):
                 ("report", P), ("progress", COMPRESS_PROGRESS_FN), ("progress_user", P)]
 
 
-class CompressFigures(Struct):
-    _fields_ = [("top1", D), ("calib_top1", D), ("median_ms", D), ("file_bytes", U), ("weight_bytes", U),
-                ("macs", U), ("parameters", U)]
-
-
 class CompressResult(Struct):
-    _fields_ = [SIZE, ("before", CompressFigures), ("after", CompressFigures), ("attempts", U), ("kept", U),
-                ("seconds", D)]
+    _fields_ = [SIZE, ("top1_before", D), ("top1_after", D), ("calib_top1_before", D), ("calib_top1_after", D),
+                ("median_ms_before", D), ("median_ms_after", D), ("file_bytes_before", U), ("file_bytes_after", U),
+                ("weight_bytes_before", U), ("weight_bytes_after", U), ("macs_before", U), ("macs_after", U),
+                ("parameters_before", U), ("parameters_after", U), ("attempts", U), ("kept", U), ("seconds", D)]
 
 
 _out, _int = _ref(P), C.c_int32
@@ -404,7 +416,7 @@ STATUS = object()  # marks functions that return rc_status; failures raise
 _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_context_new": (STATUS, [_out, _ref(ContextOptions)]),
     "rc_context_free": (None, [_out]),
-    "rc_context_memory": (STATUS, [P, _ref(U), _ref(U)]),
+    "rc_context_get_memory": (STATUS, [P, _ref(U), _ref(U)]),
     "rc_system_get_info": (STATUS, [P, _ref(SystemInfo)]),
     "rc_graph_load": (STATUS, [_out, P, S]),
     "rc_graph_load_memory": (STATUS, [_out, P, P, C.c_size_t]),
@@ -415,29 +427,31 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_graph_get_info": (STATUS, [P, _ref(GraphInfo)]),
     "rc_graph_get_node": (STATUS, [P, U, _ref(NodeInfo)]),
     "rc_graph_get_weight": (STATUS, [P, S, _ref(_ref(C.c_float)), _ref(I), _ref(U)]),
-    "rc_graph_get_meta": (STATUS, [P, S, _ref(S)]),
+    "rc_graph_get_metadata": (STATUS, [P, S, _ref(S)]),
     "rc_graph_set_metadata": (STATUS, [P, S, S]),
-    "rc_graph_create_network": (STATUS, [_out, P, S, _ref(NetworkOptions)]),
+    "rc_graph_new_network": (STATUS, [_out, P, S, _ref(NetworkOptions)]),
     "rc_graph_reestimate_bn": (STATUS, [P, P, U, U]),
     "rc_session_new": (STATUS, [_out, P, _ref(SessionOptions)]),
     "rc_session_load": (STATUS, [_out, P, S, _ref(SessionOptions)]),
     "rc_session_free": (None, [_out]),
     "rc_session_run": (STATUS, [P, U, _ref(P), _ref(P)]),
-    "rc_session_count": (U, [P, _int]),
-    "rc_session_io": (STATUS, [P, _int, U, _ref(S), _ref(I), _ref(U)]),
-    "rc_session_steps": (U, [P]),
-    "rc_session_step_at": (STATUS, [P, U, _ref(SessionStepInfo)]),
-    "rc_session_memory": (STATUS, [P, _ref(U), _ref(U)]),
+    "rc_session_count_inputs": (U, [P]),
+    "rc_session_count_outputs": (U, [P]),
+    "rc_session_get_input": (STATUS, [P, U, _ref(SessionIoInfo)]),
+    "rc_session_get_output": (STATUS, [P, U, _ref(SessionIoInfo)]),
+    "rc_session_count_steps": (U, [P]),
+    "rc_session_get_step": (STATUS, [P, U, _ref(SessionStepInfo)]),
+    "rc_session_get_memory": (STATUS, [P, _ref(U), _ref(U)]),
     "rc_measure_latency": (STATUS, [P, _ref(P), U, _ref(LatencyOptions), _ref(Latency)]),
     "rc_dataset_open": (STATUS, [_out, P, S, _ref(DatasetOptions)]),
     "rc_dataset_new_callback": (STATUS, [_out, P, _ref(DatasetSource), _ref(DatasetOptions)]),
     "rc_dataset_free": (None, [_out]),
-    "rc_dataset_images": (U, [P]),
-    "rc_dataset_classes": (C.c_uint32, [P]),
-    "rc_dataset_shape": (STATUS, [P, _ref(I)]),
-    "rc_dataset_class_name": (S, [P, C.c_uint32]),
+    "rc_dataset_count_images": (U, [P]),
+    "rc_dataset_count_classes": (U, [P]),
+    "rc_dataset_get_shape": (STATUS, [P, _ref(I)]),
+    "rc_dataset_get_class_name": (S, [P, U]),
     "rc_dataset_read": (STATUS, [P, U, U, P, P]),
-    "rc_dataset_preprocess": (S, [P]),
+    "rc_dataset_get_preprocess": (S, [P]),
     "rc_evaluate": (STATUS, [P, P, _ref(EvaluateOptions), _ref(EvaluateResult)]),
     "rc_trainer_new": (STATUS, [_out, P, P, _ref(TrainOptions)]),
     "rc_trainer_run": (STATUS, [P, _ref(TrainResult)]),
@@ -445,31 +459,31 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_distiller_new": (STATUS, [_out, P, _ref(DistillOptions)]),
     "rc_distiller_attach": (STATUS, [P, P]),
     "rc_distiller_free": (None, [_out]),
-    "rc_pruner_new": (STATUS, [_out, P, _ref(PrunerOptions)]),
+    "rc_pruner_new": (STATUS, [_out, P, _ref(PruneOptions)]),
     "rc_pruner_free": (None, [_out]),
-    "rc_pruner_groups": (U, [P]),
+    "rc_pruner_count_groups": (U, [P]),
     "rc_pruner_get_group": (STATUS, [P, U, _ref(PruneGroupInfo)]),
     "rc_pruner_get_member": (STATUS, [P, U, U, _ref(PruneMemberInfo)]),
     "rc_pruner_get_scores": (STATUS, [P, U, _ref(_ref(D)), _ref(U)]),
     "rc_pruner_plan": (STATUS, [P, _ref(PruneResult)]),
     "rc_pruner_set_kept": (STATUS, [P, U, U]),
-    "rc_pruner_apply": (STATUS, [P, _out, _ref(PruneResult)]),
-    "rc_quantizer_new": (STATUS, [_out, P, _ref(QuantizerOptions)]),
+    "rc_pruner_apply": (STATUS, [_out, P, _ref(PruneResult)]),
+    "rc_quantizer_new": (STATUS, [_out, P, _ref(QuantizeOptions)]),
     "rc_quantizer_free": (None, [_out]),
     "rc_quantizer_calibrate": (STATUS, [P, P]),
     "rc_quantizer_save_table": (STATUS, [P, S, _int]),
     "rc_quantizer_load_table": (STATUS, [P, S, _int]),
-    "rc_quantizer_apply": (STATUS, [P, _out]),
-    "rc_quantizer_finish": (STATUS, [P, _out]),
-    "rc_quantizer_entries": (U, [P]),
-    "rc_quantizer_entry_at": (STATUS, [P, U, _ref(QuantizerEntry)]),
-    "rc_method_kinds": (U, []),
+    "rc_quantizer_apply": (STATUS, [_out, P]),
+    "rc_quantizer_finish": (STATUS, [_out, P]),
+    "rc_quantizer_count_entries": (U, [P]),
+    "rc_quantizer_get_entry": (STATUS, [P, U, _ref(QuantizeEntryInfo)]),
+    "rc_method_count_kinds": (U, []),
     "rc_method_get_kind": (STATUS, [U, _ref(MethodKindInfo)]),
     "rc_method_get": (STATUS, [S, U, _ref(MethodInfo)]),
     "rc_method_get_parameter": (STATUS, [S, U, U, _ref(ParameterInfo)]),
     "rc_compress": (STATUS, [_out, P, _ref(CompressOptions), _ref(CompressResult)]),
     "rc_recipe_check": (STATUS, [P, S]),
-    "rc_recipe_default": (S, []),
+    "rc_recipe_get_default": (S, []),
     "rc_report_new": (STATUS, [_out, P, S]),
     "rc_report_free": (None, [_out]),
     "rc_report_set_fact": (STATUS, [P, S, S]),
@@ -477,14 +491,14 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_report_set_summary": (STATUS, [P, _int, _ref(ReportStep)]),
     "rc_report_set_layers": (STATUS, [P, P, P]),
     "rc_report_set_times": (STATUS, [P, _int, P]),
-    "rc_report_json": (STATUS, [P, _ref(S)]),
-    "rc_report_html": (STATUS, [P, _ref(S)]),
+    "rc_report_get_json": (STATUS, [P, _ref(S)]),
+    "rc_report_get_html": (STATUS, [P, _ref(S)]),
     "rc_report_save": (STATUS, [P, S]),
 }
 ABSENT = {  # public functions that are left out, and why
-    "rc_dataset_label": "Dataset.labels() reads all of them in one call",
+    "rc_dataset_get_label": "Dataset.labels() reads all of them in one call",
     "rc_npy_read": "NumPy does it",
-    "rc_npy_shape": "NumPy does it",
+    "rc_npy_read_shape": "NumPy does it",
     "rc_npy_write": "NumPy does it",
 }
 
@@ -556,15 +570,19 @@ def one_text(function, *args) -> Optional[str]:
     return None if value.value is None else text(value.value)
 
 
-def session_io(session, kind: int, index: int) -> tuple[str, tuple[int, ...]]:
-    name, dims, rank = S(), (I * 8)(), U()
-    lib.rc_session_io(session, kind, index, C.byref(name), dims, C.byref(rank))
-    return text(name.value), tuple(dims[:rank.value])
+def session_io(session, count, get) -> list[tuple[str, tuple[int, ...]]]:
+    """Name and shape of all inputs or outputs: `count` and `get` are the functions for one of the two."""
+    out = []
+    for i in range(count(session)):
+        info = SessionIoInfo()
+        get(session, i, info)
+        out.append((text(info.name), tuple(info.shape[:info.rank])))
+    return out
 
 
 def dataset_shape(dataset) -> tuple[int, int, int]:
     dims = (I * 3)()
-    lib.rc_dataset_shape(dataset, dims)
+    lib.rc_dataset_get_shape(dataset, dims)
     return tuple(dims)
 
 

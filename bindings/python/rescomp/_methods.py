@@ -32,7 +32,7 @@ def methods(kind: Optional[str] = None) -> Any:
     """All methods of `kind` ("optimizer", "criterion", ...) as a list of dicts (name, summary, source,
     parameters); without `kind` a dict of these lists. Specs read "name:key=value,key=value"."""
     kinds = {k["name"]: k["methods"] for k in (_filled(_ffi.MethodKindInfo, lib.rc_method_get_kind, i)
-                                               for i in range(lib.rc_method_kinds()))}
+                                               for i in range(lib.rc_method_count_kinds()))}
     if kind is None:
         return {k: [_method(k, i) for i in range(n)] for k, n in kinds.items()}
     if kind not in kinds:

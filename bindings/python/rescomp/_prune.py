@@ -18,7 +18,7 @@ _ROLES = {1: "makes", 2: "scales", 3: "reads", 4: "follows"}
 class Pruner(Handle):
     """Finds channels that must be cut together, scores them, plans and cuts. The graph stays as it is.
 
-    Options are those of rc_pruner_options; 0 and None mean the default. Targets are fractions kept:
+    Options are those of rc_prune_options; 0 and None mean the default. Targets are fractions kept:
     `macs`, `parameters`, `ratio`; without any, macs is 0.5. `trunk` is "auto", "cut" or "keep".
     """
 
@@ -36,7 +36,7 @@ class Pruner(Handle):
         self._context = graph._context
         super().__init__(self._context, *([] if dataset is None else [dataset]))
         names = _ffi.texts(keep)
-        options = _ffi.PrunerOptions(
+        options = _ffi.PruneOptions(
             criterion=criterion, allocation=allocation, reduction=reduction, normalizer=normalizer, macs=macs,
             parameters=parameters, ratio=ratio, max_cut=max_cut, round_to=round_to, min_channels=min_channels,
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
@@ -52,7 +52,7 @@ class Pruner(Handle):
         With `members`, "members" is the list of weights that are cut along instead of their number.
         """
         out = []
-        for g in range(lib.rc_pruner_groups(self._h)):
+        for g in range(lib.rc_pruner_count_groups(self._h)):
             info = _ffi.PruneGroupInfo()
             lib.rc_pruner_get_group(self._h, g, info)
             d = info.as_dict()
@@ -93,11 +93,19 @@ class Pruner(Handle):
             lib.rc_pruner_set_kept(self._h, _ffi.unsigned(group, "group"), _ffi.unsigned(kept, "kept"))
 
     def apply(self) -> Graph:
-        """Cut by the current plan (made now, if there is none) and repair: a new, smaller graph."""
+        """Cut by the current plan (made now, if there is none) and repair: a new, smaller graph.
+
+        GoalMissed: the plan was made now and misses a target; `.graph` is the smallest one there is.
+        """
         graph, result = Graph(self._context), _ffi.PruneResult()
         with self._lock, _ffi.interruptible():
-            lib.rc_pruner_apply(self._h, graph._new, result)
-        self.result = result.as_dict()
+            try:
+                lib.rc_pruner_apply(graph._new, self._h, result)
+            except _ffi.GoalMissed as missed:
+                missed.graph, missed.result = graph, result.as_dict()
+                raise
+            finally:
+                self.result = result.as_dict()
         return graph
 
 

@@ -21,7 +21,7 @@ def _format(name: str) -> int:
 class Quantizer(Handle):
     """Chooses ranges on images and writes them into a copy of the graph as QuantizeLinear nodes.
 
-    Options are those of rc_quantizer_options, with its flags as keywords.
+    Options are those of rc_quantize_options, with its flags as keywords.
     """
 
     _free = "rc_quantizer_free"
@@ -33,8 +33,8 @@ class Quantizer(Handle):
         self._context = graph._context
         super().__init__(self._context)
         flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat]
-        options = _ffi.QuantizerOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
-                                        flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt)
+        options = _ffi.QuantizeOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
+                                       flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt)
         with _ffi.interruptible():
             lib.rc_quantizer_new(self._new, graph._h, options)
 
@@ -59,9 +59,9 @@ class Quantizer(Handle):
         """One dict per quantized activation: name, low, high, amax, scale, is_signed."""
         out = []
         with self._lock:
-            for i in range(lib.rc_quantizer_entries(self._h)):
-                entry = _ffi.QuantizerEntry()
-                lib.rc_quantizer_entry_at(self._h, i, entry)
+            for i in range(lib.rc_quantizer_count_entries(self._h)):
+                entry = _ffi.QuantizeEntryInfo()
+                lib.rc_quantizer_get_entry(self._h, i, entry)
                 d = entry.as_dict()
                 d["is_signed"] = bool(d["is_signed"])
                 out.append(d)
@@ -71,7 +71,7 @@ class Quantizer(Handle):
         """The quantized graph; with qat=True the trainable form of it."""
         graph = Graph(self._context)
         with self._lock, _ffi.interruptible():
-            lib.rc_quantizer_apply(self._h, graph._new)
+            lib.rc_quantizer_apply(graph._new, self._h)
         return graph
 
     @staticmethod
@@ -79,7 +79,7 @@ class Quantizer(Handle):
         """After training a graph made with qat=True: the exported form, with integer weights."""
         done = Graph(graph._context)
         with _ffi.interruptible():
-            lib.rc_quantizer_finish(graph._h, done._new)
+            lib.rc_quantizer_finish(done._new, graph._h)
         return done
 
 

@@ -15,7 +15,7 @@ Recipe = Union[str, dict, list]
 
 def recipe_default() -> dict[str, Any]:
     """The default recipe."""
-    return json.loads(_ffi.text(lib.rc_recipe_default()))
+    return json.loads(_ffi.text(lib.rc_recipe_get_default()))
 
 
 def _text(recipe: Recipe) -> str:
@@ -29,8 +29,17 @@ def recipe_check(recipe: Recipe, *, context: Any = None) -> None:
     lib.rc_recipe_check(owner_of(context), _ffi.encode(_text(recipe)))
 
 
+def _split(flat: dict[str, Any]) -> dict[str, Any]:
+    """{"macs_before": 1, "macs_after": 2, "kept": 3} -> {"before": {"macs": 1}, "after": {"macs": 2}, "kept": 3}."""
+    out: dict[str, Any] = {"before": {}, "after": {}}
+    for key, value in flat.items():
+        name, _, when = key.rpartition("_")
+        (out[when] if when in ("before", "after") else out)[name if when in ("before", "after") else key] = value
+    return out
+
+
 def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dataset] = None,
-             recipe: Optional[Recipe] = None, teacher: Optional[Graph] = None, max_drop: float = 0.0,
+             recipe: Optional[Recipe] = None, teacher: Optional[Graph] = None, max_drop: Optional[float] = None,
              size_ratio: float = 0.0, latency_ratio: float = 0.0, target: Optional[str] = None,
              folder: Optional[Path] = None, resume: bool = False, table: Optional[Path] = None,
              report: Optional[Report] = None,
@@ -47,7 +56,7 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
     given: dict[str, Any] = {"train": train, "calib": calib, "test": test, "teacher": teacher, "report": report}
     owners = {name: handle._h for name, handle in given.items() if handle is not None}  # kept during the call
     options = _ffi.CompressOptions(
-        recipe=None if recipe is None else _text(recipe), max_drop=max_drop, size_ratio=size_ratio,
+        recipe=None if recipe is None else _text(recipe), max_drop=_ffi.zero_real(max_drop), size_ratio=size_ratio,
         latency_ratio=latency_ratio, target=target, folder=None if folder is None else path_text(folder),
         resume=int(resume), table=None if table is None else path_text(table), progress=callback,
         **{name: owner.pointer for name, owner in owners.items()})
@@ -55,6 +64,6 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
         with _ffi.interruptible():
             lib.rc_compress(out._new, graph._h, options, result)
     except _ffi.GoalMissed as missed:
-        missed.graph, missed.result = out, result.as_dict()
+        missed.graph, missed.result = out, _split(result.as_dict())
         raise
-    return out, result.as_dict()
+    return out, _split(result.as_dict())

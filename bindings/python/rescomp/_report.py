@@ -65,12 +65,12 @@ class Report(Handle):
     def json(self) -> dict[str, Any]:
         """The report as data; keys in docs/report.md."""
         with self._lock:
-            return json.loads(_ffi.one_text(lib.rc_report_json, self._h) or "{}")
+            return json.loads(_ffi.one_text(lib.rc_report_get_json, self._h) or "{}")
 
     def html(self) -> str:
         """The report as one HTML page that needs nothing else."""
         with self._lock:
-            return _ffi.one_text(lib.rc_report_html, self._h) or ""
+            return _ffi.one_text(lib.rc_report_get_html, self._h) or ""
 
     def save(self, folder: Path) -> None:
         """Write FOLDER/report.json and FOLDER/report.html."""

@@ -47,9 +47,9 @@ class Distiller(Handle):
     _free = "rc_distiller_free"
 
     def __init__(self, teacher: Graph, *, temperature: float = 0.0, alpha: float = 0.0, loss: Optional[str] = None,
-                 cache_bytes: int = 0) -> None:
+                 cache_bytes: Optional[int] = None) -> None:
         super().__init__(teacher._context)
-        options = _ffi.DistillOptions(temperature=temperature, alpha=alpha, loss=loss, cache_bytes=cache_bytes)
+        options = _ffi.DistillOptions(temperature=temperature, alpha=alpha, loss=loss, cache_bytes=_ffi.zero(cache_bytes))
         lib.rc_distiller_new(self._new, teacher._h, options)
 
 
@@ -68,7 +68,7 @@ class Trainer(Handle):
     def __init__(self, graph: Graph, dataset: Dataset, *, distiller: Optional[Distiller] = None, epochs: int = 0,
                  batch: int = 0, lr: float = 0.0, rate: Optional[str] = None, optimizer: Optional[str] = None,
                  loss: Optional[str] = None, augmentation: Optional[str] = None, replays: int = 0, images: int = 0,
-                 seed: int = 0, threads: int = 0, ema: float = 0.0, bn_images: int = 0,
+                 seed: int = 0, threads: int = 0, ema: float = 0.0, bn_images: Optional[int] = None,
                  validation: Optional[Dataset] = None, keep_best: bool = False, checkpoint: Optional[Path] = None,
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
                  in_order: bool = False, freeze_bn: bool = False, precision: str = "f32",
@@ -84,7 +84,7 @@ class Trainer(Handle):
         super().__init__(graph, dataset, *(x for x in (distiller, validation, callback) if x is not None))
         options = _ffi.TrainOptions(
             epochs=epochs, batch=batch, lr=lr, rate=rate, optimizer=optimizer, loss=loss, augmentation=augmentation,
-            replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=bn_images,
+            replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=_ffi.zero(bn_images),
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
             resume=int(resume), progress=callback, memory=memory,

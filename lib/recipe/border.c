@@ -1,0 +1,115 @@
+/* The public functions of recipes. */
+#include "api/check.h"
+#include "data/source.h"
+#include "graph/graph.h"
+#include "recipe/recipe.h"
+#include "report/report.h"
+
+RC_ABI_NO_TAIL(rc_compress_options, progress_user);
+RC_ABI_NO_TAIL(rc_compress_result, seconds);
+RC_ABI_NO_TAIL(rc_compress_progress, stages);
+
+const char *rc_recipe_get_default(void)
+{
+    return rci_recipe_default_text();
+}
+
+rc_status rc_recipe_check(rc_context *context, const char *recipe)
+{
+    struct rci_recipe r;
+    RC_CHECK(context, context);
+    RC_CHECK_SET(recipe);
+    RC_TRY(rci_recipe_parse(&r, context, recipe));
+    rci_recipe_clear(&r);
+    return RC_OK;
+}
+
+static rc_status check_ratio(const char *name, double v)
+{
+    if (!(v >= 0 && v <= 1))
+        return rci_fail(RC_ERR_ARG, "%s is %g, allowed is (0, 1], or 0 for none", name, v);
+    return RC_OK;
+}
+
+static rc_status check_handles(const rc_compress_options *o)
+{
+    if (!o->train || !o->calib)
+        return rci_fail(RC_ERR_ARG, "%s must be set", o->train ? "calib" : "train");
+    RC_CHECK_OPTIONAL(dataset, o->train, "train");
+    RC_CHECK_OPTIONAL(dataset, o->calib, "calib");
+    RC_CHECK_OPTIONAL(dataset, o->test, "test");
+    RC_CHECK_OPTIONAL(graph, o->teacher, "teacher");
+    RC_CHECK_OPTIONAL(report, o->report, "report");
+    return RC_OK;
+}
+
+static rc_status resolve(rc_compress_options *o, const rc_compress_options *caller)
+{
+    RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_compress_options"));
+    RC_TRY(check_handles(o));
+    o->max_drop = o->max_drop == RC_ZERO_REAL ? 0 : o->max_drop == 0 ? 1 : o->max_drop;
+    if (!(o->max_drop >= 0 && o->max_drop <= 100))
+        return rci_fail(RC_ERR_ARG, "max_drop is %g, allowed is (0, 100]", o->max_drop);
+    RC_TRY(check_ratio("size_ratio", o->size_ratio));
+    RC_TRY(check_ratio("latency_ratio", o->latency_ratio));
+    if (!o->recipe)
+        o->recipe = rci_recipe_default_text();
+    return RC_OK;
+}
+
+static rc_status run_on_copy(struct rci_run *run, rc_graph **out)
+{
+    RC_TRY(rci_graph_clone(&run->best, run->original));
+    const rc_status st = rci_run_all(run);
+    if (st == RC_OK || st == RC_ERR_GOAL)
+        *out = run->best;
+    else
+        rci_graph_destroy(run->best);
+    return st;
+}
+
+static rc_status write_result(rc_compress_result *result, const struct rci_run *run, double seconds)
+{
+    const struct rci_figures *b = &run->before, *a = &run->now;
+    const rc_compress_result r = {
+        .size = sizeof(r),
+        .top1_before = b->top1,
+        .top1_after = a->top1,
+        .calib_top1_before = b->calib_top1,
+        .calib_top1_after = a->calib_top1,
+        .median_ms_before = b->median_ms,
+        .median_ms_after = a->median_ms,
+        .file_bytes_before = b->file_bytes,
+        .file_bytes_after = a->file_bytes,
+        .weight_bytes_before = b->weight_bytes,
+        .weight_bytes_after = a->weight_bytes,
+        .macs_before = b->macs,
+        .macs_after = a->macs,
+        .parameters_before = b->parameters,
+        .parameters_after = a->parameters,
+        .attempts = run->attempts,
+        .kept = run->kept,
+        .seconds = seconds,
+    };
+    return rci_abi_write(result, &r, sizeof(r), "rc_compress_result");
+}
+
+rc_status rc_compress(rc_graph **out, const rc_graph *graph, const rc_compress_options *options,
+                      rc_compress_result *result)
+{
+    const uint64_t began = rci_clock_ns();
+    rc_compress_options o;
+    RC_CHECK_OUT(out);
+    RC_CHECK(graph, graph);
+    RC_TRY(resolve(&o, options));
+    if (result)
+        RC_TRY(rci_abi_clear(result, "rc_compress_result"));
+    struct rci_run run = {.ctx = graph->ctx, .original = graph, .o = &o, .stage_name = ""};
+    RC_TRY(rci_target_find(&run.target, o.target));
+    RC_TRY(rci_recipe_parse(&run.recipe, run.ctx, o.recipe));
+    const rc_status st = run_on_copy(&run, out);
+    rci_recipe_clear(&run.recipe);
+    if (result && *out)
+        RC_TRY(write_result(result, &run, (double) (rci_clock_ns() - began) * 1e-9));
+    return st;
+}
