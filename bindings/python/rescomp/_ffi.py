@@ -500,6 +500,7 @@ ABSENT = {  # public functions that are left out, and why
     "rc_npy_read": "NumPy does it",
     "rc_npy_read_shape": "NumPy does it",
     "rc_npy_write": "NumPy does it",
+    "rc_version_number": "version() gives the text",
 }
 
 
