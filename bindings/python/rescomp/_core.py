@@ -18,10 +18,10 @@ Path = Union[str, bytes, "os.PathLike[Any]"]
 class Context(Handle):
     """Threads, seed, memory cap, log. Most callers never make one: a default serves them.
 
-    `log(level, line)` is given what the library says, with levels of `logging`; `cancel()` is asked between the steps of long
-    calls and ends them with `Cancelled` when it returns something true. `choices` is a file that
-    keeps which kernels were fastest on this machine for later processes, or "off": nothing is
-    measured then, a fixed rule decides.
+    `log(level, line)` is given what the library says, with the levels of Python's logging; `cancel()`
+    is asked between the steps of long calls and ends them with `Cancelled` when it returns something
+    true. `choices` is a file that keeps which kernels were fastest on this machine for later
+    processes, or "off": nothing is measured then, a fixed rule decides.
     """
 
     _free = "rc_context_free"
