@@ -104,7 +104,7 @@ static rc_status write_row(const struct observer *o, const struct tap *t, struct
     const struct rci_shape *s = &l->shape[t->value];
     const int64_t length = s->dim[t->row % RC_MAX_DIMS];
     const double n =
-        (double) rci_shape_count(s) / (double) (length * l->g->batch) * (double) o->probe.seen;
+        (double) rci_shape_count(s) / (double) (length * l->g->batch) * (double) o->probe.feed.seen;
     out->mean = rci_alloc_array(l->ctx, (size_t) length, sizeof(float));
     out->variance = rci_alloc_array(l->ctx, (size_t) length, sizeof(float));
     if (!out->mean || !out->variance)

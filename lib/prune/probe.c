@@ -1,33 +1,11 @@
 #include "prune/probe.h"
 
-static rc_status check_data(const struct rc_graph *g, const rc_dataset *d)
-{
-    int64_t chw[3];
-    char want[RC_SHAPE_TEXT], have[RC_SHAPE_TEXT];
-    rci_dataset_image_shape(d, chw);
-    const struct rci_shape s = RC_SHAPE(g->batch, chw[0], chw[1], chw[2]);
-    if (g->n_inputs != 1)
-        return rci_fail(RC_ERR_ARG, "the graph has %u inputs, data sets feed one", g->n_inputs);
-    const struct rci_value *v = &g->values[g->inputs[0]];
-    if (rci_shape_equal(&s, &v->tensor.shape))
-        return RC_OK;
-    return rci_fail(RC_ERR_SHAPE, "input \"%s\" is %s, the data set gives %s", v->name,
-                    rci_shape_text(&v->tensor.shape, want), rci_shape_text(&s, have));
-}
-
 rc_status rci_probe_open(struct rci_probe *p, const struct rc_graph *g, const rc_dataset *d,
                          uint64_t images, uint64_t batch)
 {
-    *p = (struct rci_probe){.ctx = g->ctx, .whole = !g->dynamic_batch, .left = images};
-    RC_TRY(check_data(g, d));
-    p->batch = (uint32_t) (p->whole ? (uint64_t) g->batch : batch);
-    const struct rci_batches_config o = {.batch = p->batch, .shuffle = true};
-    const struct rci_shape *s = &g->values[g->inputs[0]].tensor.shape;
-    const size_t image = (size_t) (s->dim[1] * s->dim[2] * s->dim[3]);
-    RC_TRY(rci_batches_create(&p->batches, d, &o));
-    p->x = rci_alloc_array(p->ctx, p->batch * image, sizeof(*p->x));
-    p->label = rci_alloc_array(p->ctx, p->batch, sizeof(*p->label));
-    return p->x && p->label ? RC_OK : RC_ERR_MEMORY;
+    *p = (struct rci_probe){.ctx = g->ctx};
+    const struct rci_feed_config o = {.batch = batch, .images = images, .shuffle = true};
+    return rci_feed_open(&p->feed, g, d, &o);
 }
 
 /* Distinct values that are no input; the session gives each once. */
@@ -48,7 +26,7 @@ static rc_status compile(struct rci_probe *p, struct rci_probe_view *v, const st
                          const rci_id *out, uint32_t n_out)
 {
     struct rc_graph *part;
-    const struct rci_session_config o = {.batch = p->batch, .repeatable = true};
+    const struct rci_session_config o = {.batch = p->feed.batch, .repeatable = true};
     RC_TRY(rci_graph_clone_shared(&part, g));
     rc_status st = rci_graph_set_outputs(part, out, n_out);
     if (st == RC_OK)
@@ -75,7 +53,7 @@ static rc_status open_view(struct rci_probe *p, struct rci_probe_view *v, const 
             return RC_ERR_MEMORY;
     }
     for (uint32_t i = 0; i < v->n; i++) {
-        v->value[i] = p->x;
+        v->value[i] = p->feed.x;
         for (uint32_t k = 0; k < n_out; k++)
             if (out[k] == value[i])
                 v->value[i] = v->out[k];
@@ -96,21 +74,11 @@ rc_status rci_probe_watch(struct rci_probe *p, const struct rc_graph *g, const r
 
 rc_status rci_probe_next(struct rci_probe *p, uint32_t *n)
 {
-    *n = 0;
-    if (!p->left || p->index == rci_batches_per_epoch(p->batches))
-        return RC_OK;
-    const void *const in[] = {p->x};
-    uint32_t got;
-    RC_TRY(rci_check_cancel(p->ctx));
-    RC_TRY(rci_batches_get(p->batches, 0, p->index++, p->x, p->label, NULL, &got));
-    got = (uint32_t) (got < p->left ? got : p->left);
-    for (uint32_t i = 0; i < p->n_views; i++)
+    const void *const in[] = {p->feed.x};
+    RC_TRY(rci_feed_next(&p->feed, n));
+    for (uint32_t i = 0; *n && i < p->n_views; i++)
         if (p->view[i].session)
-            RC_TRY(
-                rci_session_run(p->view[i].session, p->whole ? p->batch : got, in, p->view[i].out));
-    p->left -= got;
-    p->seen += got;
-    *n = got;
+            RC_TRY(rci_session_run(p->view[i].session, p->feed.run, in, p->view[i].out));
     return RC_OK;
 }
 
@@ -124,7 +92,5 @@ void rci_probe_close(struct rci_probe *p)
         rci_release(v->value);
         rci_release(v->out);
     }
-    rci_batches_destroy(p->batches);
-    rci_release(p->x);
-    rci_release(p->label);
+    rci_feed_close(&p->feed);
 }

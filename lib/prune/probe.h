@@ -2,7 +2,7 @@
 #define RC_LIB_PRUNE_PROBE_H
 /* Values inside graphs over the images of a data set: the same batches for every graph that is
  * watched. */
-#include "data/batches.h"
+#include "data/feed.h"
 #include "exec/session.h"
 
 enum { RC_PROBE_GRAPHS = 2 };
@@ -16,12 +16,8 @@ struct rci_probe_view { /* of one graph, which runs only as far as the values ne
 
 struct rci_probe {
     struct rc_context *ctx;
-    struct rci_batches *batches;
-    float *x;
-    int32_t *label;
-    uint32_t batch, n_views;
-    bool whole; /* the graph's batch is fixed */
-    uint64_t index, left, seen;
+    struct rci_feed feed;
+    uint32_t n_views;
     struct rci_probe_view view[RC_PROBE_GRAPHS];
 };
 

@@ -114,11 +114,11 @@ static rc_status observe(const struct rci_readings *r, const struct rci_linear *
     const uint32_t per = l->positions < POSITIONS ? (uint32_t) l->positions : POSITIONS;
     RC_TRY(rci_probe_open(p, r->c->links->g, r->data, r->images, r->batch));
     RC_TRY(rci_probe_watch(p, r->c->links->g, &l->x, 1));
-    *rows = rci_alloc_array(p->ctx, (size_t) p->batch * per * l->d, sizeof(float));
+    *rows = rci_alloc_array(p->ctx, (size_t) p->feed.batch * per * l->d, sizeof(float));
     if (!*rows)
         return RC_ERR_MEMORY;
     do {
-        const uint64_t first = p->seen;
+        const uint64_t first = p->feed.seen;
         RC_TRY(rci_probe_next(p, &n));
         for (uint32_t b = 0; b < n; b++) {
             rci_linear_sample(l, first + b, per, position);

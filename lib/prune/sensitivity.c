@@ -5,7 +5,7 @@
  * input of its own; the gradients of these inputs are what is asked for. */
 #include "prune/sensitivity.h"
 #include "base/rng.h"
-#include "data/batches.h"
+#include "data/feed.h"
 #include "exec/tape.h"
 
 enum { BATCH = 16 }; /* all layers' gradients are there at once */
@@ -13,13 +13,12 @@ enum { BATCH = 16 }; /* all layers' gradients are there at once */
 struct pass {
     struct rc_graph *g; /* with the inputs */
     struct rci_tape *tape;
-    struct rci_batches *batches;
+    struct rci_feed feed;
     int64_t batch;
     uint32_t n;
     const void **in; /* [1 + n]: images, zeros */
-    float *x, *zero, *v;
+    float *zero, *v;
     const float **seed_of; /* [outputs of the tape] */
-    int32_t *label;
 };
 
 static rc_status add_input(struct rc_graph *g, rci_id node)
@@ -40,22 +39,20 @@ static rc_status open_buffers(struct pass *p)
 {
     struct rc_context *ctx = p->g->ctx;
     size_t largest = 0;
-    for (uint32_t i = 0; i <= p->n; i++) {
+    for (uint32_t i = 1; i <= p->n; i++) {
         const struct rci_shape *s = &p->g->values[p->g->inputs[i]].tensor.shape;
         const size_t count = (size_t) (rci_shape_count(s) / p->g->batch * p->batch);
         largest = count > largest ? count : largest;
     }
     const struct rci_shape *y = &p->g->values[p->g->outputs[0]].tensor.shape;
-    p->x = rci_alloc_array(ctx, largest, sizeof(float));
     p->zero = rci_alloc_array(ctx, largest, sizeof(float));
     p->v =
         rci_alloc_array(ctx, (size_t) (rci_shape_count(y) / p->g->batch * p->batch), sizeof(float));
-    p->label = rci_alloc_array(ctx, (size_t) p->batch, sizeof(*p->label));
     p->in = rci_alloc_array(ctx, p->n + 1, sizeof(*p->in));
     p->seed_of = rci_alloc_array(ctx, rci_tape_n_outputs(p->tape), sizeof(*p->seed_of));
-    if (!p->x || !p->zero || !p->v || !p->label || !p->in || !p->seed_of)
+    if (!p->zero || !p->v || !p->in || !p->seed_of)
         return RC_ERR_MEMORY;
-    p->in[0] = p->x;
+    p->in[0] = p->feed.x;
     for (uint32_t i = 0; i < p->n; i++)
         p->in[1 + i] = p->zero;
     p->seed_of[0] = p->v;
@@ -63,18 +60,18 @@ static rc_status open_buffers(struct pass *p)
 }
 
 static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rci_id *nodes,
-                           uint32_t n, const rc_dataset *d)
+                           uint32_t n, const rc_dataset *d, uint64_t images)
 {
+    const struct rci_feed_config data = {
+        .batch = BATCH, .images = images, .shuffle = true, .drop_last = true};
     p->n = n;
-    p->batch = g->dynamic_batch ? BATCH : g->batch;
+    RC_TRY(rci_feed_open(&p->feed, g, d, &data));
+    p->batch = p->feed.batch;
     RC_TRY(rci_graph_clone(&p->g, g));
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(add_input(p->g, nodes[i]));
     RC_TRY(rci_graph_infer(p->g));
     const struct rci_tape_config t = {.batch = p->batch, .frozen_bn = true, .input_grads = true};
-    const struct rci_batches_config b = {
-        .batch = (uint32_t) p->batch, .shuffle = true, .drop_last = true};
-    RC_TRY(rci_batches_create(&p->batches, d, &b));
     RC_TRY(rci_tape_create(&p->tape, p->g, &t));
     return open_buffers(p);
 }
@@ -82,12 +79,10 @@ static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rci_i
 static void close_pass(struct pass *p)
 {
     rci_tape_destroy(p->tape);
-    rci_batches_destroy(p->batches);
+    rci_feed_close(&p->feed);
     rci_graph_destroy(p->g);
-    rci_release(p->x);
     rci_release(p->zero);
     rci_release(p->v);
-    rci_release(p->label);
     rci_release(p->in);
     rci_release(p->seed_of);
 }
@@ -108,19 +103,16 @@ static void add_squares(const struct pass *p, uint32_t i, double *weight)
         }
 }
 
-static rc_status run_pass(struct pass *p, uint64_t images, uint64_t seed, double **weight)
+static rc_status run_pass(struct pass *p, uint64_t seed, double **weight)
 {
-    const uint64_t have = rci_batches_per_epoch(p->batches), want = images / (uint64_t) p->batch;
-    const uint64_t runs = want < have ? want : have;
     const int64_t answers =
         rci_shape_count(&rci_tape_output(p->tape, 0)->shape) / p->batch * p->batch;
-    if (!runs)
-        return rci_fail(RC_ERR_DATA, "fewer images than one batch of %lld", (long long) p->batch);
-    for (uint64_t r = 0; r < runs; r++) {
+    for (uint64_t r = 0;; r++) {
         uint32_t n;
         struct rci_rng rng = rci_rng_make(seed, r, 0x6a6163);
-        RC_TRY(rci_check_cancel(p->g->ctx));
-        RC_TRY(rci_batches_get(p->batches, 0, r, p->x, p->label, NULL, &n));
+        RC_TRY(rci_feed_next(&p->feed, &n));
+        if (!n)
+            break;
         for (int64_t i = 0; i < answers; i++)
             p->v[i] = (float) rci_rng_normal(&rng);
         RC_TRY(rci_tape_forward(p->tape, p->in, seed, r));
@@ -131,7 +123,7 @@ static rc_status run_pass(struct pass *p, uint64_t images, uint64_t seed, double
     for (uint32_t i = 0; i < p->n; i++) {
         const struct rci_shape *s = &p->g->values[p->g->inputs[1 + i]].tensor.shape;
         for (int64_t c = 0; c < s->dim[1]; c++)
-            weight[i][c] /= (double) (runs * (uint64_t) p->batch);
+            weight[i][c] /= (double) p->feed.seen;
     }
     return RC_OK;
 }
@@ -141,9 +133,9 @@ rc_status rci_sensitivity_measure(const struct rc_graph *g, const rci_id *nodes,
                                   double **weight)
 {
     struct pass p = {0};
-    rc_status st = open_pass(&p, g, nodes, n, d);
+    rc_status st = open_pass(&p, g, nodes, n, d, images);
     if (st == RC_OK)
-        st = run_pass(&p, images, seed, weight);
+        st = run_pass(&p, seed, weight);
     close_pass(&p);
     return st;
 }

@@ -17,7 +17,7 @@ static rc_status observe_entry(struct rc_quantizer *q, struct rci_observation *s
     const struct rci_tensor *t = &q->g->values[q->entry[i]].tensor;
     const size_t elements = (size_t) (rci_shape_count(&t->shape) / q->g->batch) * n;
     const uint32_t first = w->n_out - (q->n_entries - given(q));
-    const float *x = i < given(q) ? w->x : w->out[first + i - given(q)];
+    const float *x = i < given(q) ? w->feed.x : w->out[first + i - given(q)];
     return rci_observation_add(&seen[i], q->observer, q->params, x, elements);
 }
 

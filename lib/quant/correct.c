@@ -111,7 +111,7 @@ static rc_status take_means(struct correct *c)
         float *const *x = w.out + (w.n_out - seen);
         for (uint32_t i = 0; i < c->n; i++) {
             const rci_id v = g->nodes[c->layer[i].node].in[0];
-            add_images(&c->layer[i], g->values[v].flags & RC_VALUE_INPUT ? w.x : *x++, n);
+            add_images(&c->layer[i], g->values[v].flags & RC_VALUE_INPUT ? w.feed.x : *x++, n);
         }
         memcpy(c->outputs + done * c->per_image, w.out[0], n * c->per_image * sizeof(float));
         done += n;

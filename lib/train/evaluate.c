@@ -2,6 +2,7 @@
  * log sum_j exp(z_j) - z_y. */
 #include "train/evaluate.h"
 #include "base/file.h"
+#include "data/feed.h"
 #include "exec/session.h"
 #include "train/fit.h"
 #include "train/loss.h"
@@ -14,8 +15,7 @@ struct rci_evaluator {
     struct rc_session *session;
     const struct rc_dataset *dataset;
     struct rci_fit fit;
-    float *x, *z;
-    int32_t *y;
+    float *z;
     void **outputs;
     uint64_t limit;
     bool refresh; /* weights may have changed since the session was made */
@@ -23,7 +23,7 @@ struct rci_evaluator {
 
 struct evaluation {
     const struct rci_evaluator *of;
-    struct rci_batches *batches;
+    struct rci_feed feed;
     uint64_t *confusion;
     uint64_t images, top1, top5;
     double loss, model_seconds;
@@ -51,7 +51,7 @@ static void count_batch(struct evaluation *e, uint32_t n)
     for (size_t i = 0; e->of->fit.softmax && i < count; i++)
         e->of->z[i] = logf(fmaxf(e->of->z[i], 1e-30f)); /* its softmax is the probability again */
     for (uint32_t i = 0; i < n; i++)
-        count_image(e, e->of->z + (size_t) i * e->of->fit.classes, (uint32_t) e->of->y[i]);
+        count_image(e, e->of->z + (size_t) i * e->of->fit.classes, (uint32_t) e->feed.label[i]);
     e->images += n;
 }
 
@@ -69,12 +69,9 @@ static rc_status evaluator_open(struct rci_evaluator *e, const struct rc_graph *
                  (o->flags & RC_EVALUATE_MIXED ? RC_SESSION_MIXED : 0)};
     RC_TRY(rci_session_create(&e->session, g, &session));
     const size_t batch = (size_t) e->fit.batch;
-    const size_t image = (size_t) (e->fit.chw[0] * e->fit.chw[1] * e->fit.chw[2]);
-    e->x = rci_alloc_array(g->ctx, batch * image, sizeof(*e->x));
     e->z = rci_alloc_array(g->ctx, batch * e->fit.classes, sizeof(*e->z));
-    e->y = rci_alloc_array(g->ctx, batch, sizeof(*e->y));
     e->outputs = rci_alloc_array(g->ctx, g->n_outputs, sizeof(*e->outputs));
-    return e->x && e->z && e->y && e->outputs ? RC_OK : RC_ERR_MEMORY;
+    return e->z && e->outputs ? RC_OK : RC_ERR_MEMORY;
 }
 
 void rci_evaluator_destroy(struct rci_evaluator *e)
@@ -82,9 +79,7 @@ void rci_evaluator_destroy(struct rci_evaluator *e)
     if (!e)
         return;
     rci_session_destroy(e->session);
-    rci_release(e->x);
     rci_release(e->z);
-    rci_release(e->y);
     rci_release(e->outputs);
     rci_release(e);
 }
@@ -108,35 +103,34 @@ rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph
 static rc_status run_batches(struct evaluation *e)
 {
     const struct rci_evaluator *of = e->of;
-    const uint64_t batches = rci_batches_per_epoch(e->batches);
-    const void *const inputs[] = {of->x};
+    const void *const inputs[] = {e->feed.x};
+    uint32_t n;
     of->outputs[0] = of->z;
-    for (uint64_t i = 0; i < batches; i++) {
-        uint32_t n;
-        RC_TRY(rci_check_cancel(of->ctx));
-        RC_TRY(rci_batches_get(e->batches, 0, i, of->x, of->y, NULL, &n));
+    for (;;) {
+        RC_TRY(rci_feed_next(&e->feed, &n));
+        if (!n)
+            return RC_OK;
         const uint64_t start = rci_clock_ns();
-        RC_TRY(rci_session_run(of->session, n, inputs, of->outputs));
+        RC_TRY(rci_session_run(of->session, e->feed.run, inputs, of->outputs));
         e->model_seconds += (double) (rci_clock_ns() - start) * 1e-9;
         count_batch(e, n);
     }
-    return e->images ? RC_OK : rci_fail(RC_ERR_DATA, "the data set has no images");
 }
 
 rc_status rci_evaluator_run(struct rci_evaluator *of, const struct rc_graph *g, uint64_t *confusion,
                             rc_evaluate_result *r)
 {
     const uint64_t start = rci_clock_ns();
-    const struct rci_batches_config batches = {
-        .batch = (uint32_t) of->fit.batch, .limit = of->limit, .prefetch = true};
+    const struct rci_feed_config data = {
+        .batch = (uint64_t) of->fit.batch, .images = of->limit, .prefetch = true};
     struct evaluation e = {.of = of, .confusion = confusion};
     if (of->refresh)
         RC_TRY(rci_session_refresh(of->session, g));
     of->refresh = true;
-    rc_status st = rci_batches_create(&e.batches, of->dataset, &batches);
+    rc_status st = rci_feed_open(&e.feed, g, of->dataset, &data);
     if (st == RC_OK)
         st = run_batches(&e);
-    rci_batches_destroy(e.batches);
+    rci_feed_close(&e.feed);
     RC_TRY(st);
     const double n = (double) e.images;
     *r = (rc_evaluate_result){.size = sizeof(*r),

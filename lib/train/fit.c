@@ -1,5 +1,6 @@
 /* Checks of a classifier and a data set before the first image is read. */
 #include "train/fit.h"
+#include "data/feed.h"
 
 #include <string.h>
 
@@ -23,8 +24,6 @@ static rc_status fit_output(struct rci_fit *out, const struct rc_graph *g)
 
 static rc_status fit_input(struct rci_fit *out, const struct rc_graph *g, int64_t batch)
 {
-    if (g->n_inputs != 1)
-        return rci_fail(RC_ERR_SHAPE, "the model has %u inputs, expected one", g->n_inputs);
     const struct rci_value *v = &g->values[g->inputs[0]];
     const struct rci_shape *s = &v->tensor.shape;
     char text[RC_SHAPE_TEXT];
@@ -40,18 +39,10 @@ rc_status rci_fit_check(struct rci_fit *out, const struct rc_graph *g, const str
                         int64_t batch)
 {
     *out = (struct rci_fit){0};
+    RC_TRY(rci_feed_check(g, d));
     RC_TRY(fit_input(out, g, batch));
     RC_TRY(fit_output(out, g));
-    if (!d)
-        return RC_OK;
-    int64_t chw[3];
-    rci_dataset_image_shape(d, chw);
-    if (memcmp(chw, out->chw, sizeof(chw)) != 0)
-        return rci_fail(RC_ERR_SHAPE,
-                        "the data set's images are %lldx%lldx%lld, the model takes %lldx%lldx%lld",
-                        (long long) chw[0], (long long) chw[1], (long long) chw[2],
-                        (long long) out->chw[0], (long long) out->chw[1], (long long) out->chw[2]);
-    if (rci_dataset_classes(d) != out->classes)
+    if (d && rci_dataset_classes(d) != out->classes)
         return rci_fail(RC_ERR_SHAPE, "the data set has %u classes, the model has %u",
                         rci_dataset_classes(d), out->classes);
     return RC_OK;

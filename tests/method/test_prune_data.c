@@ -103,7 +103,7 @@ static void images_of_another_size_are_refused(void **state)
     o.criterion = "activation";
     o.dataset = d;
     OK(rc_pruner_new(&p, n.g, &o));
-    REFUSED(rc_pruner_plan(p, NULL), RC_ERR_SHAPE, "input \"input\" is 1x3x8x8");
+    REFUSED(rc_pruner_plan(p, NULL), RC_ERR_SHAPE, "input \"input\" is f32 1x3x8x8");
     rc_pruner_free(&p);
     rc_dataset_free(&d);
     rci_graph_destroy(n.g);

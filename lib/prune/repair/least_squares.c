@@ -97,13 +97,13 @@ static rc_status collect(struct work *w, struct rci_probe *p)
     RC_TRY(rci_probe_watch(p, w->job->before, &w->r->target, 1));
     RC_TRY(rci_probe_watch(p, w->job->after, seen, w->r->other != RC_NONE ? 2 : 1));
     w->position = rci_alloc_array(p->ctx, w->n, sizeof(*w->position));
-    w->rows = rci_alloc_array(p->ctx, (size_t) p->batch * w->n * l->d, sizeof(float));
-    w->wanted = rci_alloc_array(p->ctx, (size_t) p->batch * w->n * l->o, sizeof(float));
+    w->rows = rci_alloc_array(p->ctx, (size_t) p->feed.batch * w->n * l->d, sizeof(float));
+    w->wanted = rci_alloc_array(p->ctx, (size_t) p->feed.batch * w->n * l->o, sizeof(float));
     if (!w->position || !w->rows || !w->wanted)
         return RC_ERR_MEMORY;
     RC_TRY(rci_moments_create(&w->m, p->ctx, l->d, l->o));
     do {
-        const uint64_t first = p->seen;
+        const uint64_t first = p->feed.seen;
         RC_TRY(rci_probe_next(p, &n));
         if (n)
             RC_TRY(add_batch(w, p, n, first));
