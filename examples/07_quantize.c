@@ -115,7 +115,7 @@ int main(int argc, char **argv)
         status = print_latency(context, fp32, int8);
     if (status == RC_OK && argc > 2)
         status =
-            rc_graph_save(int8, argv[2]); /* QuantizeLinear, DequantizeLinear: loads anywhere */
+            rc_graph_save(int8, argv[2]); /* QuantizeLinear, DequantizeLinear: standard ONNX */
     if (status != RC_OK)
         fprintf(stderr, "07_quantize: %s\n", rc_last_error());
     rc_dataset_free(&test);

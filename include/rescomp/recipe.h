@@ -36,8 +36,9 @@ typedef void (*rc_compress_progress_fn)(void *user, const rc_compress_progress *
 typedef struct rc_compress_options {
     size_t size;           /**< sizeof(rc_compress_options), set by the INIT macro. */
     const char *recipe;    /**< JSON text; NULL: the default recipe, see rc_recipe_get_default(). */
-    const rc_dataset *train; /**< Must be set: images to prune, train and calibrate with. */
-    const rc_dataset *calib; /**< Must be set: images that decide what is kept; not in train. */
+    const rc_dataset *train; /**< Must be set: images to prune and train with. */
+    const rc_dataset *calib; /**< Must be set: images to calibrate on, and to decide by
+                                  what is kept; not in train. */
     const rc_dataset *test;  /**< Only measured, before and after; NULL: not. */
     const rc_graph *teacher; /**< To distil from; NULL: the graph as given. */
     double max_drop;       /**< Most top-1 that may be lost on calib; 0: 1; RC_ZERO_REAL:
@@ -49,7 +50,8 @@ typedef struct rc_compress_options {
     const char *folder;    /**< Finished stages and checkpoints are kept there; NULL: nowhere. The
                                 folder is made when only its last part is missing. */
     uint64_t resume;       /**< 1: continue from what folder holds for the same recipe and graph. */
-    const char *table;     /**< File for the calibration table (JSON); NULL: none. */
+    const char *table;     /**< File for the calibration table (JSON) of the quantization
+                                that was kept; NULL: none. */
     rc_report *report;     /**< Every attempt is added to it; NULL: none. Borrowed. */
     rc_compress_progress_fn progress; /**< NULL: none. */
     void *progress_user;   /**< Its first argument. */

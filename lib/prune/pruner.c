@@ -38,9 +38,9 @@ static void default_choice(struct rc_pruner *p)
         const bool covered = o->dataset && rci_readings_cover(p->coupling, p->protect);
         o->criterion = covered ? "block-obs" : "l2";
         rci_log(p->ctx, RC_LOG_INFO, "channels are chosen by %s%s", o->criterion,
-                covered        ? ""
-                : !o->dataset  ? ": there is no data set"
-                               : ": block-obs cannot score every group of this network");
+                covered       ? ""
+                : !o->dataset ? ": there is no data set"
+                              : ": block-obs cannot score every group of this network");
     }
     if (!o->repair) {
         o->repair = o->dataset ? "least-squares" : "none";
