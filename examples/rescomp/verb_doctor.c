@@ -12,6 +12,11 @@ static void print_json(const rc_system_info *i)
     json_text("isa", i->isa);
     json_text("cpu", i->cpu);
     json_count("threads", i->threads);
+    json_count("cores", i->cores);
+    json_count("l1_bytes", i->l1_bytes);
+    json_count("l2_bytes", i->l2_bytes);
+    json_count("l3_bytes", i->l3_bytes);
+    json_text("cpu_given", i->cpu_given);
     json_bool("vnni", i->vnni);
     json_bool("bf16", i->bf16);
     json_bool("png", i->png);
@@ -26,13 +31,19 @@ static void print_text(const rc_system_info *i)
     printf(
         "library      %s\noneDNN       %s\nprocessor    %s\ninstructions %s\nthreads      %llu\n",
         i->version, i->onednn, i->cpu, i->isa, (unsigned long long) i->threads);
+    printf("caches       %llu KiB, %llu KiB a core, %llu KiB shared\n",
+           (unsigned long long) i->l1_bytes / 1024, (unsigned long long) i->l2_bytes / 1024,
+           (unsigned long long) i->l3_bytes / 1024);
+    printf("cores        %llu\n", (unsigned long long) i->cores);
+    if (i->cpu_given[0])
+        printf("given        RESCOMP_CPU=%s\n", i->cpu_given);
     printf("self-test    %s%s\n",
            i->self_test == RC_OK ? "passed" : "FAILED: ", i->self_test_message);
     printf("int8         %s\n", i->vnni ? "exact in hardware (VNNI)"
                                         : "no VNNI: layers whose products could saturate run on an "
                                           "exact, slower path");
-    printf("bf16         %s\n", i->bf16 ? "yes: --precision bf16 computes in it"
-                                        : "no: needs AVX-512 BF16 or AMX");
+    printf("bf16         %s\n",
+           i->bf16 ? "yes: --precision bf16 computes in it" : "no: needs AVX-512 BF16 or AMX");
     printf("PNG, JPEG    %s, %s\n", i->png ? "yes" : "no (built without libpng)",
            i->jpeg ? "yes" : "no (built without libjpeg)");
 }

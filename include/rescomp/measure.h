@@ -19,7 +19,10 @@ typedef struct rc_latency_options {
                             10,000,000. */
 } rc_latency_options;
 
-#define RC_LATENCY_OPTIONS_INIT { sizeof(rc_latency_options), 0, 0, 0, 0 }
+#define RC_LATENCY_OPTIONS_INIT                \
+    {                                          \
+        sizeof(rc_latency_options), 0, 0, 0, 0 \
+    }
 
 /** Times of one session. Percentiles are nearest rank: sorted[ceil(p * runs) - 1]. */
 typedef struct rc_latency {
@@ -33,7 +36,10 @@ typedef struct rc_latency {
     double images_per_second; /**< Batch size / median. [1/s] */
 } rc_latency;
 
-#define RC_LATENCY_INIT { sizeof(rc_latency), 0, 0, 0, 0, 0, 0, 0 }
+#define RC_LATENCY_INIT                         \
+    {                                           \
+        sizeof(rc_latency), 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /**
  * Run sessions in turn, A B C A B C ..., on the same kind of random input at their compiled batch,
@@ -52,21 +58,30 @@ RC_API rc_status rc_measure_latency(rc_context *context, rc_session *const *sess
 
 /** What figures depend on. Strings live as long as the library. */
 typedef struct rc_system_info {
-    size_t size;           /**< sizeof(rc_system_info), set by the caller. */
-    const char *version;   /**< Of this library. */
-    const char *onednn;    /**< Of oneDNN. */
-    const char *isa;       /**< Instruction set that oneDNN uses, as limited by its environment. */
-    const char *cpu;       /**< Processor name. */
-    uint64_t threads;      /**< Of the context. */
-    uint64_t vnni;         /**< 1: 8-bit products accumulate exactly in hardware. */
-    uint64_t bf16;         /**< 1: bfloat16 instructions. */
-    uint64_t png;          /**< 1: PNG images can be read. */
-    uint64_t jpeg;         /**< 1: JPEG images can be read. */
-    int64_t self_test;     /**< rc_status of oneDNN's start-up self-test. */
+    size_t size;         /**< sizeof(rc_system_info), set by the caller. */
+    const char *version; /**< Of this library. */
+    const char *onednn;  /**< Of oneDNN. */
+    const char *isa;     /**< Instruction set that oneDNN uses, as limited by its environment. */
+    const char *cpu;     /**< Processor name. */
+    uint64_t threads;    /**< Of the context. */
+    uint64_t vnni;       /**< 1: 8-bit products accumulate exactly in hardware. */
+    uint64_t bf16;       /**< 1: bfloat16 instructions. */
+    uint64_t png;        /**< 1: PNG images can be read. */
+    uint64_t jpeg;       /**< 1: JPEG images can be read. */
+    int64_t self_test;   /**< rc_status of oneDNN's start-up self-test. */
     const char *self_test_message; /**< "" when it passed. */
+    uint64_t l1_bytes;             /**< First-level data cache of a core. [bytes] */
+    uint64_t l2_bytes;             /**< Second-level cache of a core. [bytes] */
+    uint64_t l3_bytes;             /**< Third-level cache, shared by cores; 0: none. [bytes] */
+    uint64_t cores;                /**< Logical processors that the process may use. */
+    const char
+        *cpu_given; /**< What the environment variable RESCOMP_CPU says of them; "": nothing. */
 } rc_system_info;
 
-#define RC_SYSTEM_INFO_INIT { sizeof(rc_system_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_SYSTEM_INFO_INIT                                                    \
+    {                                                                          \
+        sizeof(rc_system_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /** @return RC_OK, also when the self-test failed (see self_test); RC_ERR_ARG; RC_ERR_ABI.
  *  @since 0.1 */

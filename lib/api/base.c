@@ -1,6 +1,7 @@
 #include "api/check.h"
 #include "base/context.h"
 #include "kernel/choice/choice.h"
+#include "kernel/cpu.h"
 
 #include <stdlib.h>
 
@@ -41,7 +42,9 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
     RC_TRY(rci_abi_check_flags(o.flags, RC_CONTEXT_REFERENCE, "rc_context_options"));
     RC_TRY(rci_context_create(out, &o));
     const bool told = o.choices && *o.choices;
-    const rc_status st = rci_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
+    rc_status st = rci_cpu_open(*out);
+    if (st == RC_OK)
+        st = rci_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
     if (st != RC_OK)
         rc_context_free(out);
     return st;

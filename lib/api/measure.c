@@ -7,7 +7,7 @@
 
 RC_ABI_NO_TAIL(rc_latency_options, warmup);
 RC_ABI_NO_TAIL(rc_latency, images_per_second);
-RC_ABI_NO_TAIL(rc_system_info, self_test_message);
+RC_ABI_NO_TAIL(rc_system_info, cpu_given);
 
 enum { MAX_SESSIONS = 64, MAX_RUNS = 10000000 };
 
@@ -74,11 +74,11 @@ rc_status rc_measure_latency(rc_context *context, rc_session *const *sessions, u
     return RC_OK;
 }
 
-static struct rci_cpu_info cpu; /* written once: callers keep pointers into it */
+static char onednn[RC_ONEDNN_VERSION]; /* written once: callers keep pointers to it */
 
-static void read_cpu(void)
+static void read_version(void)
 {
-    rci_cpu_info(&cpu);
+    rci_onednn_version(onednn);
 }
 
 /* Texts that live as long as the library and are never rewritten: what the self-test found, which
@@ -110,17 +110,18 @@ rc_status rc_system_get_info(rc_context *context, rc_system_info *info)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     RC_CHECK(context, context);
     RC_CHECK_SET(info);
-    pthread_once(&once, read_cpu);
+    pthread_once(&once, read_version);
+    const struct rci_cpu *cpu = context->cpu;
     const rc_status st = rci_engine_self_test(context);
     const rc_system_info full = {
         .size = sizeof(full),
         .version = rc_version_string(),
-        .onednn = cpu.onednn,
-        .isa = cpu.isa,
-        .cpu = cpu.model,
+        .onednn = onednn,
+        .isa = cpu->isa,
+        .cpu = cpu->model,
         .threads = rci_context_threads(context),
-        .vnni = cpu.vnni,
-        .bf16 = cpu.bf16,
+        .vnni = rci_cpu_dot8(cpu),
+        .bf16 = cpu->bf16,
 #ifdef RC_HAVE_PNG
         .png = 1,
 #endif
@@ -129,6 +130,11 @@ rc_status rc_system_get_info(rc_context *context, rc_system_info *info)
 #endif
         .self_test = st,
         .self_test_message = keep_message(st, rci_error_text()),
+        .l1_bytes = cpu->l1,
+        .l2_bytes = cpu->l2,
+        .l3_bytes = cpu->l3,
+        .cores = cpu->cores,
+        .cpu_given = cpu->given,
     };
     return rci_abi_write(info, &full, sizeof(full), "rc_system_info");
 }

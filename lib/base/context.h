@@ -11,6 +11,7 @@ struct rc_context {
     rc_context_options o; /* defaults filled in */
     _Atomic uint64_t live, peak;
     struct rci_packed *packed;   /* constants that sessions share (exec/packed.c) */
+    const struct rci_cpu *cpu;   /* this processor (kernel/cpu.h) */
     struct rci_choices *choices; /* implementations by measurement (kernel/choice/choice.h) */
 };
 

@@ -1,23 +1,25 @@
 /* How many images go through the steps together. Per image, when b images do and t threads share
  * them, in bytes of memory traffic and what takes as long:
- *     work / t + sum over nodes of a * price(a * b / t) + (w * t + step * nodes) / b,
+ *     work / t + sum over nodes of a * (far(a*b/t, L2) / t + far(a*b/t, L3 / t))
+ *              + (w * (far(w, L2) / 4 + far(w, L3)) + step * nodes) / b,
  * work: multiply-adds, a: activations that a node reads and writes, w: all weights, step: what
- * starting a step costs; price: 1, less where caches hold what a thread works on. Times the images
- * computed for the batch, zeros in the last part included, and a little more where threads get
- * unequal numbers. The b with the least is taken: small networks may run depth first on a few
- * images at a time, big ones keep images together because weights would be read again for each
- * part, and parts divide the batch where they can. */
+ * starting a step costs; far(x, cache) = max(0, 1 - cache / x), what of x bytes a cache cannot hold
+ * until they are read again: no cliff where something is just too large, because neither has the
+ * processor one. A core reads activations of the third level at the speed of memory, but all cores
+ * do at once; weights are read in their order, which is fetched ahead. Times the images computed
+ * for the batch, zeros in the last part included, and a little more for each of these, around which
+ * images are copied, and where threads get unequal numbers. The b with the least is taken: small
+ * networks may run depth first on a few images at a time, big ones keep images together because
+ * weights would be read again for each part, and parts divide the batch where they can. */
 #include "exec/plan.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum {
-    DEFAULT_CACHE = 512 << 10, /* second level, where the system does not say */
-    SHARED_CACHE = 2 << 20,    /* a thread's share of the third level */
-    SHARED_SPEED = 8,          /* of that, over memory's: most is fetched ahead */
-    STEP = 16 << 10,           /* two microseconds at eight bytes a nanosecond */
-    MACS_PER_BYTE = 8          /* in f32; 64 a nanosecond and thread */
+    STEP = 8 << 10,    /* a microsecond at eight bytes a nanosecond ... */
+    MEET = 32 << 10,   /* ... and four more where threads wait for each other behind it */
+    MACS_PER_BYTE = 8, /* in f32; 64 a nanosecond and thread */
+    AHEAD = 4          /* times as fast are weights from the third level */
 };
 
 /* Axis 0 is the batch and no other axis knows of it. */
@@ -60,7 +62,7 @@ static bool images_separate(const struct rc_graph *g, const struct rci_tensor *s
 struct load {
     double *activations; /* [n] bytes per image and node */
     uint32_t n;
-    double work, weights, cache, threads;
+    double work, weights, l2, l3, threads; /* caches: what activations may use */
 };
 
 /* Of one element, while the session computes. */
@@ -86,8 +88,9 @@ static double node_work(const struct rci_node *n, const struct rci_tensor *shape
 static void load_fill(struct load *l, const struct rc_graph *g, const struct rci_tensor *shape,
                       const rci_id *order, bool bf16)
 {
-    const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    l->cache = 0.75 * (double) (cache > 0 ? cache : DEFAULT_CACHE);
+    l->l2 = 0.5 * (double) g->ctx->cpu->l2; /* weights and scratch use them too */
+    l->l3 = 0.5 * (double) g->ctx->cpu->l3;
+    l->l3 = l->l3 > l->l2 ? l->l3 : l->l2;
     for (uint32_t v = 0; v < g->n_values; v++) {
         const struct rci_tensor *t = &g->values[v].tensor;
         if (rci_value_is_const(&g->values[v]))
@@ -105,15 +108,21 @@ static void load_fill(struct load *l, const struct rc_graph *g, const struct rci
     }
 }
 
+static double far(double bytes, double cache)
+{
+    return bytes > cache ? 1 - cache / bytes : 0;
+}
+
 /* Bytes per image when `images` go together. */
 static double per_image(const struct load *l, int64_t images)
 {
-    const double b = (double) images;
-    double sum = l->work / l->threads + (l->weights * l->threads + (double) STEP * l->n) / b;
+    const double b = (double) images, w = l->weights, l3 = l->l3 / l->threads;
+    const double step = l->threads > 1 ? STEP + MEET : STEP;
+    double sum = w * (far(w, l->l2) / AHEAD + far(w, l->l3)) + step * l->n;
+    sum = sum / b + l->work / l->threads;
     for (uint32_t i = 0; i < l->n; i++) {
         const double a = l->activations[i], mine = a * b / l->threads;
-        if (mine > l->cache)
-            sum += mine > SHARED_CACHE ? a : a / SHARED_SPEED;
+        sum += a * (far(mine, l->l2) / l->threads + far(mine, l3 > l->l2 ? l3 : l->l2));
     }
     return sum;
 }
@@ -123,7 +132,8 @@ static double cost(const struct load *l, int64_t batch, int64_t part)
     const int64_t threads = (int64_t) l->threads, parts = (batch + part - 1) / part;
     const int64_t idle = (threads - part % threads) % threads;
     const double images = (double) part + (double) idle / 4;
-    return (double) parts * images * per_image(l, part);
+    const double zeros = (double) (parts * part - batch);
+    return ((double) parts * images + zeros / 4) * per_image(l, part);
 }
 
 static int64_t choose(const struct load *l, int64_t batch)

@@ -11,10 +11,10 @@ rc_status rci_plan_open(struct rci_plan *p, struct rc_graph *g, int64_t batch, b
     p->g = g;
     p->n_values = g->n_values;
     p->n_nodes = g->n_nodes;
-    rci_team_init(&p->team, omp_get_max_threads());
+    rci_team_init(&p->team, (uint32_t) omp_get_max_threads(), p->ctx->cpu);
     RC_TRY(rci_compute_check_fork()); /* the next parallel loop would hang */
     if (p->bf16)
-        RC_TRY(rci_cpu_check_bf16());
+        RC_TRY(rci_cpu_check_bf16(p->ctx->cpu));
     const rc_status fit = reference ? RC_OK : rci_engine_trust(g->ctx);
     if (fit == RC_ERR_MEMORY)
         return fit;

@@ -9,10 +9,10 @@
 
 enum { PARALLEL_BYTES = 1 << 17 }; /* below this a second thread costs more than it saves */
 
-static void run_add(const struct rci_step *s)
+static void run_add(const struct rci_cpu *cpu, const struct rci_step *s)
 {
     if (s->bf16) {
-        rci_bf16_add(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
+        rci_bf16_add(cpu, s->at[0], s->at[1], s->bytes / 2, s->at[2]);
         return;
     }
     const float *a = s->at[0], *b = s->at[1];
@@ -23,10 +23,10 @@ static void run_add(const struct rci_step *s)
         to[i] = a[i] + b[i];
 }
 
-static void run_join(const struct rci_step *s)
+static void run_join(const struct rci_cpu *cpu, const struct rci_step *s)
 {
     if (s->bf16) {
-        rci_bf16_join(s->at[0], s->at[1], s->bytes / 2, s->at[2]);
+        rci_bf16_join(cpu, s->at[0], s->at[1], s->bytes / 2, s->at[2]);
         return;
     }
     const float *a = s->at[0], *b = s->at[1];
@@ -39,10 +39,10 @@ static void run_join(const struct rci_step *s)
     }
 }
 
-static void run_mask(const struct rci_step *s)
+static void run_mask(const struct rci_cpu *cpu, const struct rci_step *s)
 {
     if (s->bf16) {
-        rci_bf16_mask((const uint16_t *const[]){s->at[0], s->at[1], s->at[2]}, s->bytes / 2,
+        rci_bf16_mask(cpu, (const uint16_t *const[]){s->at[0], s->at[1], s->at[2]}, s->bytes / 2,
                       s->at[3]);
         return;
     }
@@ -81,13 +81,13 @@ static rc_status run_step(struct rci_plan *p, struct rci_step *s)
             memset(s->at[1], 0, s->bytes);
         return RC_OK;
     case RC_STEP_ADD:
-        run_add(s);
+        run_add(p->ctx->cpu, s);
         return RC_OK;
     case RC_STEP_JOIN:
-        run_join(s);
+        run_join(p->ctx->cpu, s);
         return RC_OK;
     case RC_STEP_MASK:
-        run_mask(s);
+        run_mask(p->ctx->cpu, s);
         return RC_OK;
     }
     return RC_OK;

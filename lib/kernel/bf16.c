@@ -1,9 +1,7 @@
 /* Sums, joins and masks of whole bfloat16 tensors. */
 #include "kernel/bf16.h"
+#include "kernel/cpu.h"
 #include "kernel/norm/bf16_vec.h"
-#include "kernel/onednn/engine.h"
-
-#include <stdatomic.h>
 
 enum { PIECE = 1 << 14 }; /* elements that a thread takes at once */
 
@@ -69,40 +67,39 @@ VARIANT(base, )
 VARIANT(avx512, AVX512)
 #endif
 
-static piece_fn choose(void)
+static piece_fn piece_here(const struct rci_cpu *cpu)
 {
 #if defined(__x86_64__)
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
-    if (cpu.avx512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (cpu->avx512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return piece_avx512;
+#else
+    (void) cpu;
 #endif
     return piece_base;
 }
 
-static void run(enum op op, const struct operands *o, size_t n)
+static void run(const struct rci_cpu *cpu, enum op op, const struct operands *o, size_t n)
 {
-    static _Atomic(piece_fn) chosen;
-    piece_fn piece = atomic_load(&chosen);
-    if (!piece)
-        atomic_store(&chosen, piece = choose());
+    const piece_fn piece = piece_here(cpu);
     const size_t pieces = (n + PIECE - 1) / PIECE;
 #pragma omp parallel for schedule(static) if (pieces > 4)
     for (size_t i = 0; i < pieces; i++)
         piece(op, o, i * PIECE, i + 1 < pieces ? (i + 1) * PIECE : n);
 }
 
-void rci_bf16_add(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to)
+void rci_bf16_add(const struct rci_cpu *cpu, const uint16_t *a, const uint16_t *b, size_t n,
+                  uint16_t *to)
 {
-    run(ADD, &(struct operands){a, b, NULL, to}, n);
+    run(cpu, ADD, &(struct operands){a, b, NULL, to}, n);
 }
 
-void rci_bf16_join(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to)
+void rci_bf16_join(const struct rci_cpu *cpu, const uint16_t *a, const uint16_t *b, size_t n,
+                   uint16_t *to)
 {
-    run(JOIN, &(struct operands){a, b, NULL, to}, n);
+    run(cpu, JOIN, &(struct operands){a, b, NULL, to}, n);
 }
 
-void rci_bf16_mask(const uint16_t *const *a_b_y, size_t n, uint16_t *to)
+void rci_bf16_mask(const struct rci_cpu *cpu, const uint16_t *const *a_b_y, size_t n, uint16_t *to)
 {
-    run(MASK, &(struct operands){a_b_y[0], a_b_y[1], a_b_y[2], to}, n);
+    run(cpu, MASK, &(struct operands){a_b_y[0], a_b_y[1], a_b_y[2], to}, n);
 }

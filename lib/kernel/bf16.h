@@ -6,13 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rci_cpu;
+
 /* --- whole tensors, by all threads; `to` may be an operand --- */
 /* to = a + b */
-void rci_bf16_add(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to);
+void rci_bf16_add(const struct rci_cpu *cpu, const uint16_t *a, const uint16_t *b, size_t n,
+                  uint16_t *to);
 /* to = max(a + b, 0); b may be NULL. */
-void rci_bf16_join(const uint16_t *a, const uint16_t *b, size_t n, uint16_t *to);
+void rci_bf16_join(const struct rci_cpu *cpu, const uint16_t *a, const uint16_t *b, size_t n,
+                   uint16_t *to);
 /* to = y > 0 ? a + b : 0 of a_b_y; b may be NULL. */
-void rci_bf16_mask(const uint16_t *const *a_b_y, size_t n, uint16_t *to);
+void rci_bf16_mask(const struct rci_cpu *cpu, const uint16_t *const *a_b_y, size_t n, uint16_t *to);
 
 /* --- normalization over channels, one image and up to 16 channels at a time --- */
 enum { RC_BF16_LANES = 16 };
@@ -44,5 +48,5 @@ struct rci_bf16_norm {
                      const struct rci_bf16_channels *c, bool relu, uint16_t *dx);
 };
 /* The best for this processor, chosen once. */
-const struct rci_bf16_norm *rci_bf16_norm(void);
+const struct rci_bf16_norm *rci_bf16_norm(const struct rci_cpu *cpu);
 #endif

@@ -1,5 +1,6 @@
 /* A barrier that spins. */
 #include "kernel/team.h"
+#include "kernel/cpu.h"
 
 #include <omp.h>
 #include <sched.h>
@@ -13,10 +14,10 @@ static void relax(void)
 #endif
 }
 
-void rci_team_init(struct rci_team *t, int threads)
+void rci_team_init(struct rci_team *t, uint32_t threads, const struct rci_cpu *cpu)
 {
     const char *policy = getenv("OMP_WAIT_POLICY");
-    t->spins = threads <= omp_get_num_procs() && !(policy && !strcasecmp(policy, "passive"));
+    t->spins = threads <= cpu->cores && !(policy && !strcasecmp(policy, "passive"));
     atomic_init(&t->arrived, 0);
     atomic_init(&t->turn, 0);
 }

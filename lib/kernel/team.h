@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct rci_cpu;
+
 struct rci_team {
     bool spins; /* else OpenMP's barrier */
     _Alignas(64) atomic_uint arrived;
@@ -14,7 +16,7 @@ struct rci_team {
 
 /* For regions of `threads` threads: they spin where each has a processor and OMP_WAIT_POLICY does
  * not say passive. */
-void rci_team_init(struct rci_team *t, int threads);
+void rci_team_init(struct rci_team *t, uint32_t threads, const struct rci_cpu *cpu);
 /* All threads of the region call it; everything they wrote before is seen by all behind it. */
 void rci_team_wait(struct rci_team *t);
 #endif

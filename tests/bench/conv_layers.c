@@ -83,7 +83,8 @@ static void open_winograd(struct layer *l)
     const struct rci_conv_spec s = {.geometry = &l->g,
                                     .src = l->src,
                                     .dst = l->dst,
-                                    .threads = (uint32_t) omp_get_max_threads()};
+                                    .threads = (uint32_t) omp_get_max_threads(),
+                                    .cpu = l->ctx->cpu};
     OK(rci_winograd_create(&l->forward, l->ctx, &s));
     OK(rci_winograd_create_data(&l->data, l->ctx, &s));
     OK(rci_winograd_grad_create(&l->weights, l->ctx, &s));

@@ -64,7 +64,7 @@ static double shortcut(struct rc_context *c, int64_t channels, int64_t pad, enum
         y = net_unary(&n, "Relu", y);
     net_done(&n, y);
     struct rc_session *s = compile(n.g);
-    if (channels > 4 && rci_cpu_lanes()) /* few come as planes, where oneDNN wants them so */
+    if (channels > 4 && test_cpu()->lanes) /* few come as planes, where oneDNN wants them so */
         assert_int_equal(moves(s), 1);
     const double error = error_of(s, n.g);
     rci_session_destroy(s);
@@ -105,7 +105,7 @@ static void other_weights_are_multiplied(void **state)
     for (int i = 0; i < IN; i++)
         w[(2 + i) * IN + i] = 1;
     struct rc_session *s = compile(n.g);
-    assert_int_equal(moves(s), rci_cpu_lanes() != 0);
+    assert_int_equal(moves(s), test_cpu()->lanes != 0);
     assert_true(error_of(s, n.g) == 0);
     w[0] = 0.25f; /* no longer a move */
     OK(rci_session_refresh(s, n.g));
@@ -115,7 +115,7 @@ static void other_weights_are_multiplied(void **state)
     for (int i = 0; i < IN; i++)
         w[(1 + i) * IN + i] = 1; /* a move to another place */
     struct rc_session *again = compile(n.g);
-    assert_int_equal(moves(again), rci_cpu_lanes() != 0);
+    assert_int_equal(moves(again), test_cpu()->lanes != 0);
     for (int i = IN; i-- > 0;) {
         w[(1 + i) * IN + i] = 0;
         w[(2 + i) * IN + i] = 1;

@@ -136,8 +136,7 @@ static void kernel_text_tells_how_a_layer_runs(void **state)
 {
     (void) state;
     char kernel[96] = "";
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
+    const struct rci_cpu *cpu = test_cpu();
     struct conv_case t = {.in = 16,
                           .out = 16,
                           .groups = 1,
@@ -147,9 +146,9 @@ static void kernel_text_tells_how_a_layer_runs(void **state)
                           .size = 6,
                           .x = RC_U8,
                           .y = RC_U8};
-    const bool ours = rci_cpu_lanes() != 0;
+    const bool ours = test_cpu()->lanes != 0;
     qnet_check_conv(&t, kernel);
-    assert_non_null(strstr(kernel, cpu.vnni || ours ? "int8 " : "f32 on integers "));
+    assert_non_null(strstr(kernel, rci_cpu_dot8(cpu) || ours ? "int8 " : "f32 on integers "));
     t.top = 63; /* safe on every processor */
     qnet_check_conv(&t, kernel);
     assert_non_null(strstr(kernel, "int8 "));
@@ -158,7 +157,7 @@ static void kernel_text_tells_how_a_layer_runs(void **state)
     assert_non_null(strstr(kernel, "int8 "));
     t.top = 127;
     qnet_check_conv(&t, kernel);
-    assert_non_null(strstr(kernel, cpu.vnni ? "int8 " : "f32 on integers "));
+    assert_non_null(strstr(kernel, rci_cpu_dot8(cpu) ? "int8 " : "f32 on integers "));
 }
 
 static void pair_sums_decide_what_is_exact(void **state)

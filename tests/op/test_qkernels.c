@@ -11,7 +11,7 @@
 static void check_named(const char *name, struct conv_case t, const char *shown)
 {
     char kernel[96] = "";
-    if (!rci_cpu_lanes())
+    if (!test_cpu()->lanes)
         skip();
     setenv("RESCOMP_INT8_KERNEL", name, 1);
     qnet_check_conv(&t, kernel);
@@ -151,7 +151,7 @@ static void integers_stay_unless_asked(void **state)
     (void) state;
     char kernel[96] = "";
     const struct conv_case t = layer_3x3(16);
-    if (!rci_cpu_lanes())
+    if (!test_cpu()->lanes)
         skip();
     setenv("RESCOMP_INT8_KERNEL", "f32-own", 1);
     qnet_check_conv(&t, kernel);
@@ -212,14 +212,13 @@ static void a_rule_decides_where_nothing_is_measured(void **state)
 {
     (void) state;
     char kernel[96] = "";
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
-    if (!rci_cpu_lanes())
+    const struct rci_cpu *cpu = test_cpu();
+    if (!test_cpu()->lanes)
         skip();
     rule(kernel, 32);
     assert_non_null(strstr(kernel, "winograd"));
     rule(kernel, 16);
-    assert_int_equal(strstr(kernel, "direct") != NULL, !cpu.vnni);
+    assert_int_equal(strstr(kernel, "direct") != NULL, !rci_cpu_dot8(cpu));
     assert_null(strstr(kernel, "winograd"));
 }
 

@@ -391,6 +391,7 @@ void prepcheck_starved(const struct prepcheck *c)
         r.c = c;
         until_failure = INT64_MAX;
         OK(rci_context_create(&r.ctx, &o));
+        OK(rci_cpu_open(r.ctx));
         OK(rci_engine_create(&r.engine, r.ctx));
         open_graph(&r);
         open_prep(&r);

@@ -1,9 +1,32 @@
 #include "test.h"
 
+#include <stdlib.h>
+
+const struct rci_cpu *test_cpu(void)
+{
+    const struct rci_cpu *cpu;
+    OK(rci_cpu_find(&cpu, getenv("RESCOMP_CPU")));
+    return cpu;
+}
+
 struct rc_context *test_context(void)
 {
     rc_context *c;
     OK(rc_context_new(&c, NULL));
+    return c;
+}
+
+struct rc_context *test_context_on(const char *cpu)
+{
+    const char *was = getenv("RESCOMP_CPU");
+    char *kept = was ? strdup(was) : NULL;
+    setenv("RESCOMP_CPU", cpu, 1);
+    struct rc_context *c = test_context();
+    if (kept)
+        setenv("RESCOMP_CPU", kept, 1);
+    else
+        unsetenv("RESCOMP_CPU");
+    free(kept);
     return c;
 }
 

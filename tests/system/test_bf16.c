@@ -20,9 +20,8 @@ enum { PIXELS = 3 * 13 * 11, CLASSES = 5, BATCH = 4 };
 
 static bool has_bf16(void)
 {
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
-    return cpu.bf16;
+    const struct rci_cpu *cpu = test_cpu();
+    return cpu->bf16;
 }
 
 static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint64_t flags)
@@ -261,7 +260,8 @@ static void three_by_three_layers_train_by_winograd(void **state)
     if (!has_bf16())
         skip();
     struct rc_graph *g = net_zoo(*state, "resnet20", 1);
-    assert_int_equal(winograd_steps(g), rci_cpu_bf16_vectors() ? 2 * 16 : 0); /* both directions */
+    assert_int_equal(winograd_steps(g),
+                     rci_cpu_bf16_vectors(test_cpu()) ? 2 * 16 : 0); /* both directions */
     assert_int_equal(setenv("RESCOMP_WINOGRAD", "off", 1), 0);
     assert_int_equal(winograd_steps(g), 0);
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
@@ -342,7 +342,7 @@ static void plain_c_has_no_bf16(void **state)
 
 static void other_processors_are_named(void **state)
 {
-    struct rci_cpu_info cpu;
+    const struct rci_cpu *cpu = test_cpu();
     rc_session *s;
     rc_trainer *t;
     rc_session_options o = RC_SESSION_OPTIONS_INIT;
@@ -351,7 +351,6 @@ static void other_processors_are_named(void **state)
     rc_evaluate_result r = RC_EVALUATE_RESULT_INIT;
     if (has_bf16())
         skip();
-    rci_cpu_info(&cpu);
     rc_dataset *d = tiny_dataset(*state, 64);
     rc_graph *g = tiny_network(*state, 0, 5);
     o.flags = RC_SESSION_BF16;
@@ -359,8 +358,8 @@ static void other_processors_are_named(void **state)
     train.batch = 32;
     e.flags = RC_EVALUATE_BF16;
     REFUSED(rc_session_new(&s, g, &o), RC_ERR_UNSUPPORTED, "bf16 needs AVX-512 BF16 or AMX");
-    assert_non_null(strstr(rc_last_error(), cpu.model));
-    assert_non_null(strstr(rc_last_error(), cpu.isa));
+    assert_non_null(strstr(rc_last_error(), cpu->model));
+    assert_non_null(strstr(rc_last_error(), cpu->isa));
     REFUSED(rc_trainer_new(&t, g, d, &train), RC_ERR_UNSUPPORTED, "bf16 needs");
     REFUSED(rc_evaluate(g, d, &e, &r), RC_ERR_UNSUPPORTED, "bf16 needs");
     rc_graph_free(&g);

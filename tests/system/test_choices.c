@@ -80,7 +80,7 @@ static void replace_words(const char *path, const char *word)
 static void the_file_decides(void **state)
 {
     (void) state;
-    if (rci_cpu_lanes() == 0)
+    if (test_cpu()->lanes == 0)
         skip(); /* one kernel only: no choice */
     const char *folder = scratch_folder();
     const char *path = scratch_path(folder, "c.txt");
@@ -139,7 +139,7 @@ static void off_measures_nothing(void **state)
     const int n = winograd_steps(c);
     done(c);
     /* blocks of 16, 32 and 64 channels with 6, 5 and 5 such convolutions, and the stem */
-    const int lanes = rci_cpu_lanes();
+    const int lanes = test_cpu()->lanes;
     assert_int_equal(n, lanes == 16 ? 10 : lanes == 8 ? 16 : 0);
 }
 

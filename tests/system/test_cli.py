@@ -344,6 +344,18 @@ class Cli(unittest.TestCase):
         self.assertTrue(run_json('doctor')['self_test'])
         run('methods', 'nothing', code=2)
 
+    def test_the_processor_can_be_given(self):
+        info = run_json('doctor')
+        self.assertEqual(info['cpu_given'], '')
+        self.assertGreater(info['l2_bytes'], 0)
+        given = run_json('doctor', env={'RESCOMP_CPU': 'l2=384K,l3=5M,cores=7,isa=sse41'})
+        self.assertEqual((given['l2_bytes'], given['l3_bytes'], given['cores']), (384 << 10, 5 << 20, 7))
+        self.assertEqual((given['isa'], given['l1_bytes']), ('SSE4.1', info['l1_bytes']))
+        self.assertIn('RESCOMP_CPU=l2=2M', run('doctor', env={'RESCOMP_CPU': 'l2=2M'}).stdout)
+        error = run('doctor', code=1, env={'RESCOMP_CPU': 'l2=big'}).stderr.strip()
+        self.assertIn('RESCOMP_CPU=l2=big: l2 is allowed from 64K to 1G', error)
+        self.assertEqual(len(error.splitlines()), 1)
+
     def test_mistakes_get_one_clear_line(self):
         for args, code, text in (
                 (['evl'], 2, 'did you mean eval?'), ([], 2, 'usage'),

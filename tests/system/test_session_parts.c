@@ -51,15 +51,87 @@ static void parts_of_a_batch_give_what_the_batch_gives(void **state)
     }
 }
 
-static void small_networks_run_in_parts(void **state)
+/* --- the choice, for processors of all kinds --- */
+
+/* Second and third level: clients, servers, old and new. */
+static const char *const caches[] = {"l2=256K,l3=1M", "l2=256K,l3=8M",   "l2=512K,l3=1M",
+                                     "l2=512K,l3=4M", "l2=512K,l3=32M",  "l2=1M,l3=1M",
+                                     "l2=1M,l3=32M",  "l2=1280K,l3=24M", "l2=2M,l3=2M",
+                                     "l2=2M,l3=64M",  "l2=1M,l3=0"};
+enum { CACHES = sizeof(caches) / sizeof(caches[0]) };
+
+static int64_t session_part(const struct rc_graph *g, int64_t batch, uint32_t threads)
 {
-    struct rc_graph *small = net_zoo(*state, "resnet20", 1);
-    struct rc_session *s = compile_in_parts(small, 120, 0);
+    struct rc_session *s;
+    const struct rci_session_config o = {
+        .batch = batch, .threads = threads, .repeatable = true};
+    OK(rci_session_create(&s, g, &o));
     const int64_t part = rci_session_part(s);
+    assert_in_range(part, 1, batch);
+    rci_session_destroy(s);
+    return part;
+}
+
+static void on_every_processor(void (*check)(const struct rc_graph *g, uint32_t threads))
+{
+    for (int i = 0; i < CACHES; i++) {
+        struct rc_context *c = test_context_on(caches[i]);
+        struct rc_graph *g = net_zoo(c, "resnet20", 1);
+        for (uint32_t threads = 1; threads <= 2; threads++)
+            check(g, threads);
+        rci_graph_destroy(g);
+        test_context_done(c);
+    }
+}
+
+static void check_division(const struct rc_graph *g, uint32_t threads)
+{
+    const int64_t part = session_part(g, 120, threads);
     assert_true(part < 120);
     assert_int_equal(120 % part, 0);
-    rci_session_destroy(s);
-    rci_graph_destroy(small);
+}
+
+static void small_networks_run_in_parts(void **state)
+{
+    (void) state;
+    on_every_processor(check_division);
+}
+
+/* What is computed for nobody, behind the last image of the last part. */
+static void check_zeros(const struct rc_graph *g, uint32_t threads)
+{
+    for (int64_t batch = 24; batch <= 160; batch += 7) {
+        const int64_t part = session_part(g, batch, threads), parts = (batch + part - 1) / part;
+        if (parts * part - batch > batch / 16)
+            fail_msg("%s, %u threads: %d images in parts of %d", g->ctx->cpu->given, threads,
+                     (int) batch, (int) part);
+    }
+}
+
+static void parts_divide_the_batch_or_nearly(void **state)
+{
+    (void) state;
+    on_every_processor(check_zeros);
+}
+
+/* Caches of twice the size hold parts of about the size, or larger ones. */
+static void larger_caches_have_larger_parts(void **state)
+{
+    (void) state;
+    static const char *const cpu[] = {"l2=256K,l3=32M", "l2=512K,l3=32M", "l2=1M,l3=32M",
+                                      "l2=2M,l3=32M"};
+    int64_t before = 0, first = 0;
+    for (int i = 0; i < 4; i++) {
+        struct rc_context *c = test_context_on(cpu[i]);
+        struct rc_graph *g = net_zoo(c, "resnet20", 1);
+        const int64_t part = session_part(g, 128, 1);
+        assert_true(part >= before);
+        first = first ? first : part;
+        before = part;
+        rci_graph_destroy(g);
+        test_context_done(c);
+    }
+    assert_true(before >= 2 * first);
 }
 
 static int64_t part_of(const struct rc_graph *g, int64_t batch, bool bf16)
@@ -71,29 +143,23 @@ static int64_t part_of(const struct rc_graph *g, int64_t batch, bool bf16)
     return part;
 }
 
-/* What is computed for nobody, behind the last image of the last part. */
-static void parts_divide_the_batch_or_nearly(void **state)
-{
-    struct rc_graph *g = net_zoo(*state, "resnet20", 1);
-    for (int64_t batch = 24; batch <= 160; batch += 7) {
-        const int64_t part = part_of(g, batch, false), parts = (batch + part - 1) / part;
-        assert_true(parts * part - batch <= batch / 16);
-    }
-    rci_graph_destroy(g);
-}
-
 /* Half the bytes: as many images fit the cache as in f32, or more. */
 static void bf16_counts_half_the_bytes(void **state)
 {
-    struct rc_graph *g = net_zoo(*state, "resnet20", 2);
-    bool more = false;
-    for (int64_t batch = 16; batch <= 512; batch *= 2) {
-        const int64_t f32 = part_of(g, batch, false), bf16 = part_of(g, batch, true);
-        assert_true(bf16 >= f32);
-        more |= bf16 > f32;
+    (void) state;
+    for (int i = 0; i < CACHES; i++) {
+        struct rc_context *c = test_context_on(caches[i]);
+        struct rc_graph *g = net_zoo(c, "resnet20", 2);
+        bool more = false;
+        for (int64_t batch = 16; batch <= 512; batch *= 2) {
+            const int64_t f32 = part_of(g, batch, false), bf16 = part_of(g, batch, true);
+            assert_true(bf16 >= f32);
+            more |= bf16 > f32;
+        }
+        assert_true(more);
+        rci_graph_destroy(g);
+        test_context_done(c);
     }
-    assert_true(more);
-    rci_graph_destroy(g);
 }
 
 static void a_slice_of_the_batch_keeps_it_together(void **state)
@@ -324,6 +390,7 @@ int main(void)
         CASE(parts_of_a_batch_give_what_the_batch_gives),
         CASE(small_networks_run_in_parts),
         CASE(parts_divide_the_batch_or_nearly),
+        CASE(larger_caches_have_larger_parts),
         CASE(bf16_counts_half_the_bytes),
         CASE(a_slice_of_the_batch_keeps_it_together),
         CASE(images_that_depend_on_each_other_stay_together),

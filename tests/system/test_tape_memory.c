@@ -114,7 +114,7 @@ static void resnets_give_the_same_bytes(void **state)
 
 static void bf16_gives_the_same_bytes(void **state)
 {
-    if (rci_cpu_check_bf16() != RC_OK)
+    if (rci_cpu_check_bf16(test_cpu()) != RC_OK)
         skip();
     struct rc_graph *g = net_zoo(*state, "resnet20", 1.0);
     check_net(g, (struct rci_tape_config){.bf16 = true});

@@ -45,20 +45,20 @@ static void sums_joins_and_masks_round_to_nearest_even(void **state)
     fill(y, N, 3);
     for (size_t n = N - 40; n <= N; n += n < N - 20 ? 1 : 20) {
         to[n] = 0x1234;
-        rci_bf16_add(a, b, n, to);
+        rci_bf16_add(test_cpu(), a, b, n, to);
         for (size_t i = 0; i < n; i++)
             assert_int_equal(to[i], nearest((double) wide(a[i]) + (double) wide(b[i])));
-        rci_bf16_join(a, b, n, to);
+        rci_bf16_join(test_cpu(), a, b, n, to);
         for (size_t i = 0; i < n; i++)
             assert_true(wide(to[i]) == fmaxf(wide(nearest((double) (wide(a[i]) + wide(b[i])))), 0));
-        rci_bf16_mask((const uint16_t *const[]){a, b, y}, n, to);
+        rci_bf16_mask(test_cpu(), (const uint16_t *const[]){a, b, y}, n, to);
         for (size_t i = 0; i < n; i++)
             assert_true(wide(to[i]) ==
                         (wide(y[i]) > 0 ? wide(nearest((double) (wide(a[i]) + wide(b[i])))) : 0));
-        rci_bf16_join(a, NULL, n, to);
+        rci_bf16_join(test_cpu(), a, NULL, n, to);
         for (size_t i = 0; i < n; i++)
             assert_true(wide(to[i]) == fmaxf(wide(a[i]), 0));
-        rci_bf16_mask((const uint16_t *const[]){a, NULL, y}, n, to);
+        rci_bf16_mask(test_cpu(), (const uint16_t *const[]){a, NULL, y}, n, to);
         for (size_t i = 0; i < n; i++)
             assert_true(wide(to[i]) == (wide(y[i]) > 0 ? wide(a[i]) : 0));
         assert_int_equal(to[n], 0x1234);
@@ -72,13 +72,13 @@ static void ties_go_to_even_and_nan_stays(void **state)
     const uint16_t a[5] = {0x3f80, 0x3f81, 0x7fff, 0x7f80, 0xff80};
     const uint16_t b[5] = {0x3b80, 0x3b80, 0x3f80, 0x3f80, 0x7f80};
     uint16_t to[5];
-    rci_bf16_add(a, b, 5, to);
+    rci_bf16_add(test_cpu(), a, b, 5, to);
     assert_int_equal(to[0], 0x3f80);
     assert_int_equal(to[1], 0x3f82);
     assert_true(isnan(wide(to[2])));
     assert_true(isinf(wide(to[3])));
     assert_true(isnan(wide(to[4]))); /* infinity minus infinity */
-    rci_bf16_join(a, b, 5, to);
+    rci_bf16_join(test_cpu(), a, b, 5, to);
     assert_true(isnan(wide(to[2])));
 }
 
@@ -90,7 +90,7 @@ struct operands {
 static void check_forward(struct operands *o, const struct rci_bf16_run *r,
                           const struct rci_bf16_channels *c, bool relu)
 {
-    const struct rci_bf16_norm *k = rci_bf16_norm();
+    const struct rci_bf16_norm *k = rci_bf16_norm(test_cpu());
     double sum[16], squares[16];
     k->sum(o->x, r, sum);
     k->squares(o->x, r, o->mean, squares);
@@ -117,7 +117,7 @@ static void check_forward(struct operands *o, const struct rci_bf16_run *r,
 static void check_backward(struct operands *o, const struct rci_bf16_run *r,
                            const struct rci_bf16_channels *c, bool relu)
 {
-    const struct rci_bf16_norm *k = rci_bf16_norm();
+    const struct rci_bf16_norm *k = rci_bf16_norm(test_cpu());
     const uint16_t *const both[2] = {o->x, o->dy};
     double sum[32];
     k->reduce(both, r, c, relu, sum);

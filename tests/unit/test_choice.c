@@ -262,7 +262,7 @@ static void other_machines_keep_their_section(void **state)
     assert_non_null(strstr(text, "\nforeign 1\twinograd\nforeign 3\tdirect\nchecksum "));
     /* ours in the middle */
     char moved[1 << 12], machine[RC_CHOICE_MACHINE];
-    rci_choice_machine(machine);
+    rci_choice_machine(s->ctx->cpu, machine);
     snprintf(moved, sizeof(moved),
              "rescomp choices 1\nmachine %s\nforeign 1\twinograd\nmachine A\nforeign 1\tdirect\n",
              machine);
@@ -323,7 +323,8 @@ static void write_many(const struct scene *s, int child, int keys)
     struct rc_context *c;
     char key[64];
     const rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
-    bool good = rci_context_create(&c, &o) == RC_OK && rci_choice_open(c, s->path) == RC_OK;
+    bool good = rci_context_create(&c, &o) == RC_OK && rci_cpu_open(c) == RC_OK &&
+                rci_choice_open(c, s->path) == RC_OK;
     for (int i = 0; good && i < keys; i++) {
         snprintf(key, sizeof(key), "process %d key %d", child, i);
         good = rci_choice_remember(c, key, i % 2 ? "direct" : "winograd") == RC_OK &&

@@ -55,7 +55,7 @@ static void open_scene(struct scene *s, const struct rci_conv_geometry *g)
     *s = (struct scene){.ctx = test_context(), .g = *g};
     OK(rci_engine_create(&s->engine, s->ctx));
     const struct rci_shape in = rci_conv_src_shape(g), out = rci_conv_dst_shape(g);
-    s->spec = (struct rci_conv_spec){.geometry = &s->g, .threads = 2};
+    s->spec = (struct rci_conv_spec){.geometry = &s->g, .threads = 2, .cpu = test_cpu()};
     OK(rci_md_tagged(s->engine, RC_F32, &in, dnnl_nhwc, &s->spec.src));
     OK(rci_md_tagged(s->engine, RC_F32, &out, dnnl_nhwc, &s->spec.dst));
     s->x = random_array(size_of(g, false), 1);
@@ -137,7 +137,7 @@ static void compare(struct scene *s)
 
 static int lanes(void)
 {
-    const int n = rci_cpu_lanes();
+    const int n = test_cpu()->lanes;
     if (!n)
         skip();
     return n;

@@ -131,6 +131,7 @@ static void check(struct layer *l, const struct rci_qkernel_set *set, enum rci_q
                                           .scale = l->scale,
                                           .bias = l->bias,
                                           .threads = 2,
+                                          .cpu = test_cpu(),
                                           .set = set};
     struct rc_context *c;
     struct rci_qkernel *k;
@@ -156,19 +157,18 @@ static int sets(const struct rci_qkernel_set *out[6], bool pairs)
 {
     int n = 0;
 #if RC_QKERNEL_SETS
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
-    if (rci_cpu_lanes() >= 8) {
+    const struct rci_cpu *cpu = test_cpu();
+    if (cpu->lanes >= 8) {
         out[n++] = pairs ? &rci_qkernel_avx2_pairs : &rci_qkernel_avx2;
         if (!pairs)
             out[n++] = &rci_qkernel_emulated;
     }
-    if (rci_cpu_lanes() == 16)
+    if (cpu->lanes == 16)
         out[n++] = pairs ? &rci_qkernel_avx512_pairs : &rci_qkernel_avx512;
-    if (!pairs && rci_cpu_vnni())
+    if (!pairs && cpu->vnni)
         out[n++] = &rci_qkernel_vnni;
 #if RC_QKERNEL_AVX_VNNI
-    if (!pairs && rci_cpu_lanes() == 8 && cpu.vnni)
+    if (!pairs && cpu->avx_vnni)
         out[n++] = &rci_qkernel_avx_vnni;
 #endif
 #endif
@@ -219,20 +219,20 @@ static void any_weights_are_exact_otherwise(void **state)
 static void weights_choose_the_set(void **state)
 {
     (void) state;
-    struct rci_cpu_info cpu;
+    const struct rci_cpu *cpu = test_cpu();
     struct layer l;
     struct rci_rng r = rci_rng_make(3, 1, 4);
-    rci_cpu_info(&cpu);
-    if (!rci_qkernel_set_here() || rci_qkernel_set_here()->dot8)
+    if (!rci_qkernel_set_here(cpu) || rci_qkernel_set_here(cpu)->dot8)
         skip();
     layer_open(&l, geometry(8, 20, 3, 1), RC_U8);
-    struct rci_qkernel_spec s = {.geometry = &l.g, .src = RC_U8, .dst = RC_U8, .weights = l.w};
+    struct rci_qkernel_spec s = {
+        .geometry = &l.g, .src = RC_U8, .dst = RC_U8, .weights = l.w, .cpu = cpu};
     safe_weights(&l, &r);
     assert_true(rci_qkernel_set_for(RC_QKERNEL_DIRECT, &s)->dot8);
-    assert_ptr_equal(rci_qkernel_set_for(RC_QKERNEL_WINOGRAD, &s), rci_qkernel_set_here());
+    assert_ptr_equal(rci_qkernel_set_for(RC_QKERNEL_WINOGRAD, &s), rci_qkernel_set_here(cpu));
     l.w[0] = 65; /* the pair of input channels 0 and 1 at tap 0 */
     l.w[9] = 64;
-    assert_ptr_equal(rci_qkernel_set_for(RC_QKERNEL_DIRECT, &s), rci_qkernel_set_here());
+    assert_ptr_equal(rci_qkernel_set_for(RC_QKERNEL_DIRECT, &s), rci_qkernel_set_here(cpu));
     layer_close(&l);
 }
 

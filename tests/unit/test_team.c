@@ -36,7 +36,7 @@ static void check(int threads, bool spins)
 {
     struct rci_team t;
     int came;
-    rci_team_init(&t, threads);
+    rci_team_init(&t, (uint32_t) threads, test_cpu());
     assert_int_equal(t.spins, spins);
     assert_int_equal(wrong(&t, threads, &came), 0);
     assert_int_equal(came, threads);
@@ -70,7 +70,7 @@ static void spinning_threads_give_way(void **state)
     int came;
     if (procs >= MOST)
         skip();
-    rci_team_init(&t, procs);
+    rci_team_init(&t, (uint32_t) procs, test_cpu());
     const double begin = omp_get_wtime();
     assert_true(t.spins);
     assert_int_equal(wrong(&t, procs + 1, &came), 0);

@@ -122,7 +122,8 @@ static struct rci_winograd *kernel(const struct scene *s, bool bias, bool sum, b
                                        .bias = bias,
                                        .sum = sum,
                                        .relu = relu,
-                                       .threads = threads};
+                                       .threads = threads,
+                                       .cpu = test_cpu()};
     struct rci_winograd *w;
     if (!rci_winograd_fits(&spec))
         return NULL;
@@ -186,20 +187,13 @@ static void check(struct scene *s, int fused)
     rci_winograd_destroy(w);
 }
 
-static struct rci_cpu_info cpu(void)
-{
-    struct rci_cpu_info i;
-    rci_cpu_info(&i);
-    return i;
-}
-
 /* Skips where there is no kernel at all; otherwise the blocked layout of this processor. */
 static dnnl_format_tag_t blocked(void)
 {
-    const struct rci_cpu_info i = cpu();
-    if (!i.avx512 && !strstr(i.isa, "AVX2"))
+    const int lanes = test_cpu()->lanes;
+    if (!lanes)
         skip();
-    return i.avx512 ? dnnl_nChw16c : dnnl_nChw8c;
+    return lanes == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
 /* Half and whole vectors, empty parts of either. */
@@ -256,7 +250,7 @@ static void few_tiles_and_many_weights(void **state)
         struct scene s;
         open_scene(&s, 90 + i, 96 - i, size[i % 4][0], size[i % 4][1], tags[i / 4]);
         const struct rci_conv_spec spec = {
-            .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 2};
+            .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 2, .cpu = test_cpu()};
         assert_true(rci_winograd_small(&spec));
         check(&s, i);
         struct rci_winograd_grad *g;
@@ -391,8 +385,11 @@ static void gradients(void **state)
         for (int i = 0; i < (c > 1 && c < 33 ? 2 : 1); i++) {
             struct scene s;
             open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tags[i]);
-            struct rci_conv_spec spec = {
-                .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
+            struct rci_conv_spec spec = {.geometry = &s.g,
+                                         .src = s.src,
+                                         .dst = s.dst,
+                                         .threads = 1 + (uint32_t) c % 3,
+                                         .cpu = test_cpu()};
             check_source_gradient(&s, &spec);
             spec.bias = true;
             check_weights_gradient(&s, &spec);
@@ -404,15 +401,18 @@ static void gradients(void **state)
 static void in_bf16(void **state)
 {
     (void) state;
-    if (!rci_cpu_bf16_vectors())
+    if (!rci_cpu_bf16_vectors(test_cpu()))
         skip();
     const dnnl_format_tag_t tags[2] = {dnnl_nChw16c, dnnl_nhwc};
     for (int64_t c = 2; c <= 33; c++)
         for (int i = 0; i < 2; i++) {
             struct scene s;
             open_typed(&s, RC_BF16, c, 35 - c, 5 + c % 7, 4 + c % 5, tags[i]);
-            struct rci_conv_spec spec = {
-                .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1 + (uint32_t) c % 3};
+            struct rci_conv_spec spec = {.geometry = &s.g,
+                                         .src = s.src,
+                                         .dst = s.dst,
+                                         .threads = 1 + (uint32_t) c % 3,
+                                         .cpu = test_cpu()};
             check(&s, (int) (c % 8));
             check_source_gradient(&s, &spec);
             check_weights_gradient(&s, &spec);
@@ -466,7 +466,8 @@ static void other_convolutions_are_refused(void **state)
     s.g = good;
     s.src = s.plain_src;
     struct rci_winograd *w;
-    const struct rci_conv_spec spec = {.geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1};
+    const struct rci_conv_spec spec = {
+        .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1, .cpu = test_cpu()};
     assert_int_equal(rci_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
     assert_null(w);
     close_scene(&s);

@@ -303,7 +303,8 @@ class Latency(Struct):
 
 class SystemInfo(Struct):
     _fields_ = [SIZE, ("version", S), ("onednn", S), ("isa", S), ("cpu", S), ("threads", U), ("vnni", U),
-                ("bf16", U), ("png", U), ("jpeg", U), ("self_test", I), ("self_test_message", S)]
+                ("bf16", U), ("png", U), ("jpeg", U), ("self_test", I), ("self_test_message", S),
+                ("l1_bytes", U), ("l2_bytes", U), ("l3_bytes", U), ("cores", U), ("cpu_given", S)]
 
 
 class EvaluateOptions(Struct):

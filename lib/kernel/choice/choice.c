@@ -13,16 +13,18 @@ static struct {
     struct rci_choice entry[REMEMBERED];
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct rci_choice *rci_choice_find(struct rci_choice *entry, uint32_t n, const char *key)
+struct rci_choice *rci_choice_find(struct rci_choice *entry, uint32_t n, const struct rci_cpu *cpu,
+                                   const char *key)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (!strcmp(entry[i].key, key))
+        if (entry[i].cpu == cpu && !strcmp(entry[i].key, key))
             return &entry[i];
     return NULL;
 }
 
 static void fill(struct rci_choice *e, const char *key, const char *word, bool fresh)
 {
+    e->cpu = NULL;
     snprintf(e->key, sizeof(e->key), "%s", key);
     snprintf(e->word, sizeof(e->word), "%s", word);
     e->fresh = fresh;
@@ -77,9 +79,9 @@ static struct rci_choices *file_of(const struct rc_context *c)
 static rc_status recall_locked(struct rc_context *c, const char *key, const struct rci_choice **out)
 {
     struct rci_choices *t = file_of(c);
-    if (t && (*out = rci_choice_find(t->entry, t->n, key)))
+    if (t && (*out = rci_choice_find(t->entry, t->n, NULL, key)))
         return RC_OK;
-    *out = rci_choice_find(process.entry, process.n, key);
+    *out = rci_choice_find(process.entry, process.n, c->cpu, key);
     return t && *out ? rci_choice_add(c, t, key, (*out)->word, true) : RC_OK;
 }
 
@@ -96,15 +98,17 @@ bool rci_choice_recall(struct rc_context *c, const char *key, char word[RC_CHOIC
 
 static rc_status remember_locked(struct rc_context *c, const char *key, const char *word)
 {
-    struct rci_choice *known = rci_choice_find(process.entry, process.n, key);
+    struct rci_choice *known = rci_choice_find(process.entry, process.n, c->cpu, key);
     struct rci_choices *t = file_of(c);
-    if (known)
+    if (!known && process.n < REMEMBERED)
+        known = &process.entry[process.n++];
+    if (known) {
         fill(known, key, word, false);
-    else if (process.n < REMEMBERED)
-        fill(&process.entry[process.n++], key, word, false);
+        known->cpu = c->cpu;
+    }
     if (!t)
         return RC_OK;
-    known = rci_choice_find(t->entry, t->n, key);
+    known = rci_choice_find(t->entry, t->n, NULL, key);
     if (!known)
         return rci_choice_add(c, t, key, word, true);
     fill(known, key, word, true);

@@ -7,12 +7,12 @@
  * width, oneDNN's version and hash, version of this library) and hold lines "key<tab>choice", and
  * "checksum" with the CRC-32 of all before it. Only the section of this machine is read and added
  * to; others stay as they are, so that machines can share a file. */
-#include "base/context.h"
+#include "kernel/cpu.h"
 
 enum { RC_CHOICE_KEY = 192, RC_CHOICE_WORD = 32, RC_CHOICE_MACHINE = 256 };
 
 /* What times depend on besides the layer, as it stands behind "machine". */
-void rci_choice_machine(char text[RC_CHOICE_MACHINE]);
+void rci_choice_machine(const struct rci_cpu *cpu, char text[RC_CHOICE_MACHINE]);
 
 /* `choices`: a file, which is read now and need not exist; "off": nothing is measured, a fixed rule
  * decides; NULL or "": the process remembers. Refuses what is not such a file, and a folder in
@@ -34,7 +34,8 @@ rc_status rci_choice_save(struct rc_context *c);
 /* --- kernel/choice/file.c --- */
 struct rci_choice {
     char key[RC_CHOICE_KEY], word[RC_CHOICE_WORD];
-    bool fresh; /* not in the file yet */
+    bool fresh;                /* not in the file yet */
+    const struct rci_cpu *cpu; /* in the process's table; a file's has one machine's, and NULL */
 };
 struct rci_choices {
     char *path; /* NULL: "off" */
@@ -48,7 +49,8 @@ rc_status rci_choice_file_read(struct rc_context *c, struct rci_choices *t);
 /* Reads again and writes, under a lock of the folder. */
 rc_status rci_choice_file_merge(struct rc_context *c, struct rci_choices *t);
 /* Both make no difference between the machine's choices and `t`'s. NULL: not there. */
-struct rci_choice *rci_choice_find(struct rci_choice *entry, uint32_t n, const char *key);
+struct rci_choice *rci_choice_find(struct rci_choice *entry, uint32_t n, const struct rci_cpu *cpu,
+                                   const char *key);
 rc_status rci_choice_add(struct rc_context *c, struct rci_choices *t, const char *key,
                          const char *word, bool fresh);
 #endif

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "kernel/choice/choice.h"
 #include "kernel/onednn/compat.h"
-#include "kernel/onednn/engine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,12 +18,12 @@
 
 enum { MOST_BYTES = 1 << 20, CHECKSUM_LINE = 9 + 8 + 1 };
 
-void rci_choice_machine(char text[RC_CHOICE_MACHINE])
+void rci_choice_machine(const struct rci_cpu *cpu, char text[RC_CHOICE_MACHINE])
 {
-    char cpu[96];
+    char identity[RC_CPU_IDENTITY];
     const dnnl_version_t *v = dnnl_version();
-    rci_cpu_identity(cpu, sizeof(cpu));
-    snprintf(text, RC_CHOICE_MACHINE, "%s, oneDNN %d.%d.%d %.40s, library %s", cpu, v->major,
+    rci_cpu_identity(cpu, identity);
+    snprintf(text, RC_CHOICE_MACHINE, "%s, oneDNN %d.%d.%d %.40s, library %s", identity, v->major,
              v->minor, v->patch, v->hash ? v->hash : "", RC_VERSION);
 }
 
@@ -120,7 +119,7 @@ static rc_status parse_choice(const char *path, const struct line *l, struct rci
 
 static rc_status take(struct rc_context *c, struct rci_choices *t, const struct rci_choice *e)
 {
-    struct rci_choice *known = rci_choice_find(t->entry, t->n, e->key);
+    struct rci_choice *known = rci_choice_find(t->entry, t->n, NULL, e->key);
     if (!known)
         return rci_choice_add(c, t, e->key, e->word, false);
     known->fresh = false;
@@ -136,7 +135,7 @@ static rc_status parse(struct rc_context *c, struct rci_choices *t, const struct
     struct rci_choice e;
     size_t at = 0;
     bool inside = false, mine = false;
-    rci_choice_machine(here + strlen(MACHINE));
+    rci_choice_machine(c->cpu, here + strlen(MACHINE));
     *end = 0;
     next_line(b, &at, &l); /* the version */
     while (next_line(b, &at, &l)) {
@@ -194,7 +193,7 @@ static rc_status compose(struct rci_buffer *to, const struct rci_choices *t,
     RC_TRY(rci_buffer_append(to, b->data, before));
     if (!end) {
         char machine[RC_CHOICE_MACHINE];
-        rci_choice_machine(machine);
+        rci_choice_machine(to->ctx->cpu, machine);
         RC_TRY(rci_buffer_printf(to, "%s%s\n", MACHINE, machine));
     }
     for (uint32_t i = 0; i < t->n; i++)

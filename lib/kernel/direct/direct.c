@@ -47,7 +47,7 @@ bool rci_direct_fits(const struct rci_conv_spec *s)
 {
     enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
     const struct rci_conv_geometry *g = s->geometry;
-    if (!rci_vector_code_here(RC_F32) || g->groups != 1 || g->dilation[0] != 1 ||
+    if (!rci_vector_code_here(s->cpu, RC_F32) || g->groups != 1 || g->dilation[0] != 1 ||
         g->dilation[1] != 1 || g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
         rci_winograd_fits(s))
         return false;
@@ -97,7 +97,7 @@ rc_status rci_direct_create(struct rci_direct **out, struct rc_context *c,
     if (!d)
         return RC_ERR_MEMORY;
     d->g = *s->geometry;
-    d->code = rci_vector_code_here(RC_F32);
+    d->code = rci_vector_code_here(s->cpu, RC_F32);
     d->out = rci_vector_runs(d->code, 0, d->g.out_channels);
     d->threads = s->threads ? s->threads : 1;
     d->job.sum = s->sum;

@@ -2,7 +2,6 @@
 #include "kernel/int8/qkernel.h"
 #include "kernel/int8/pairs.h"
 #include "kernel/int8/qround.h"
-#include "kernel/onednn/engine.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -32,20 +31,18 @@ struct rci_qkernel {
 
 /* --- can it --- */
 
-const struct rci_qkernel_set *rci_qkernel_set_here(void)
+const struct rci_qkernel_set *rci_qkernel_set_here(const struct rci_cpu *cpu)
 {
 #if RC_QKERNEL_SETS
-    struct rci_cpu_info cpu;
-    const int lanes = rci_cpu_lanes();
-    if (lanes == 16)
-        return rci_cpu_vnni() ? &rci_qkernel_vnni : &rci_qkernel_avx512;
-    rci_cpu_info(&cpu);
+    if (cpu->lanes == 16)
+        return cpu->vnni ? &rci_qkernel_vnni : &rci_qkernel_avx512;
 #if RC_QKERNEL_AVX_VNNI
-    if (lanes == 8 && cpu.vnni)
+    if (cpu->lanes == 8 && cpu->avx_vnni)
         return &rci_qkernel_avx_vnni;
 #endif
-    return lanes == 8 ? &rci_qkernel_avx2 : NULL;
+    return cpu->lanes == 8 ? &rci_qkernel_avx2 : NULL;
 #else
+    (void) cpu;
     return NULL;
 #endif
 }
@@ -53,7 +50,7 @@ const struct rci_qkernel_set *rci_qkernel_set_here(void)
 const struct rci_qkernel_set *rci_qkernel_set_for(enum rci_qkernel_kind kind,
                                                   const struct rci_qkernel_spec *s)
 {
-    const struct rci_qkernel_set *set = s->set ? s->set : rci_qkernel_set_here();
+    const struct rci_qkernel_set *set = s->set ? s->set : rci_qkernel_set_here(s->cpu);
 #if RC_QKERNEL_SETS
     const struct rci_conv_geometry *g = s->geometry;
     const int64_t taps = g->kernel[0] * g->kernel[1], row = g->in_channels * g->kernel[1];

@@ -40,6 +40,7 @@ struct rci_qkernel_spec {
     float mid, res_scale;
     uint32_t threads;
     const struct rci_qkernel_set *set; /* NULL: the best of this processor */
+    const struct rci_cpu *cpu;
 };
 
 /* What the vector code reads. */
@@ -84,7 +85,7 @@ struct rci_qkernel_set {
 extern const struct rci_qkernel_set rci_qkernel_avx2, rci_qkernel_avx2_pairs, rci_qkernel_avx_vnni,
     rci_qkernel_avx512, rci_qkernel_avx512_pairs, rci_qkernel_vnni;
 /* Of this processor, whole. NULL: there is none. */
-const struct rci_qkernel_set *rci_qkernel_set_here(void);
+const struct rci_qkernel_set *rci_qkernel_set_here(const struct rci_cpu *cpu);
 /* The one for a kernel: for direct ones without VNNI the weights decide. */
 const struct rci_qkernel_set *rci_qkernel_set_for(enum rci_qkernel_kind kind,
                                                   const struct rci_qkernel_spec *s);

@@ -18,7 +18,7 @@ rc_status rci_qreal_create(struct rci_qreal **out, struct rc_context *c,
     *out = NULL;
     if (!r)
         return RC_ERR_MEMORY;
-    r->set = rci_qkernel_set_here();
+    r->set = rci_qkernel_set_here(s->cpu);
     rci_qkernel_fill_job(&r->job, s);
     r->scales = rci_qkernel_scales(&r->job, c, s, r->set ? r->set->lanes : 1, 1);
     if (!r->scales) {

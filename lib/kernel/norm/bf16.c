@@ -1,10 +1,8 @@
 /* Vector loops of normalization on bfloat16: float within a stretch of pixels, double over those.
  */
 #include "kernel/bf16.h"
+#include "kernel/cpu.h"
 #include "kernel/norm/bf16_vec.h"
-#include "kernel/onednn/engine.h"
-
-#include <stdatomic.h>
 
 enum { STRETCH = 64 }; /* pixels that are summed in float */
 
@@ -222,22 +220,13 @@ VARIANT(base, , "vector C, bf16")
 VARIANT(avx512, AVX512, "vector C, bf16, AVX-512")
 #endif
 
-static const struct rci_bf16_norm *choose(void)
+const struct rci_bf16_norm *rci_bf16_norm(const struct rci_cpu *cpu)
 {
 #if defined(__x86_64__)
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
-    if (cpu.avx512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (cpu->avx512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return &kernels_avx512;
+#else
+    (void) cpu;
 #endif
     return &kernels_base;
-}
-
-const struct rci_bf16_norm *rci_bf16_norm(void)
-{
-    static _Atomic(const struct rci_bf16_norm *) chosen;
-    const struct rci_bf16_norm *k = atomic_load(&chosen);
-    if (!k)
-        atomic_store(&chosen, k = choose());
-    return k;
 }

@@ -1,9 +1,8 @@
 /* Vector loops of normalization. One source; the compiler makes it for three instruction sets, and
  * as it may not contract multiplications and additions, all give the same bits. */
 #include "kernel/norm/norm.h"
-#include "kernel/onednn/engine.h"
+#include "kernel/cpu.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 enum { LANES = RC_NORM_LANES, STRETCH = 32 }; /* vectors that are summed in float */
@@ -222,24 +221,15 @@ VARIANT(avx2, __attribute__((target("avx2"))), "vector C, AVX2")
 VARIANT(avx512, __attribute__((target("avx512f,prefer-vector-width=512"))), "vector C, AVX-512")
 #endif
 
-static const struct rci_norm_kernels *choose(void)
+const struct rci_norm_kernels *rci_norm_kernels(const struct rci_cpu *cpu)
 {
 #if defined(__x86_64__)
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu); /* honours ONEDNN_MAX_CPU_ISA, which tests lower */
-    if (cpu.avx512 && __builtin_cpu_supports("avx512f"))
+    if (cpu->avx512 && __builtin_cpu_supports("avx512f"))
         return &kernels_avx512;
-    if (strncmp(cpu.isa, "SSE", 3) != 0 && __builtin_cpu_supports("avx2"))
+    if (cpu->lanes && __builtin_cpu_supports("avx2"))
         return &kernels_avx2;
+#else
+    (void) cpu;
 #endif
     return &kernels_base;
-}
-
-const struct rci_norm_kernels *rci_norm_kernels(void)
-{
-    static _Atomic(const struct rci_norm_kernels *) chosen;
-    const struct rci_norm_kernels *k = atomic_load(&chosen);
-    if (!k)
-        atomic_store(&chosen, k = choose());
-    return k;
 }

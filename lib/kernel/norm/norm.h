@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct rci_cpu;
+
 enum { RC_NORM_LANES = 16 };
 
 /* Per channel of the run, repeated. pre = x * slope + offset is computed in double, so that a ReLU
@@ -36,5 +38,5 @@ struct rci_norm_kernels {
 };
 
 /* The best for this processor, chosen once. */
-const struct rci_norm_kernels *rci_norm_kernels(void);
+const struct rci_norm_kernels *rci_norm_kernels(const struct rci_cpu *cpu);
 #endif

@@ -53,6 +53,7 @@ struct rci_conv_spec {
     const struct rci_md *src, *dst; /* NULL is plain */
     bool bias, sum, relu;           /* add a bias, what dst holds; then max(., 0) */
     uint32_t threads;
+    const struct rci_cpu *cpu;
 };
 
 struct rci_conv_args {

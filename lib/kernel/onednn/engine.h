@@ -3,9 +3,10 @@
 /* oneDNN behind a version-neutral face. One engine per session: owns the oneDNN engine and stream,
  * and a pool of memory descriptors that live as long as it does. Nothing above kernel/ and op/
  * sees a oneDNN type. */
+#include "kernel/cpu.h"
 #include "tensor/tensor.h"
 
-struct rci_md;     /* a oneDNN memory descriptor in the engine's pool */
+struct rci_md; /* a oneDNN memory descriptor in the engine's pool */
 struct rci_engine;
 
 rc_status rci_engine_create(struct rci_engine **out, struct rc_context *c);
@@ -26,10 +27,10 @@ rc_status rci_engine_trust(struct rc_context *c);
 
 /* Plain row-major descriptor of a shape; two calls with equal arguments give the same pointer. */
 rc_status rci_md_plain(struct rci_engine *e, enum rci_dtype d, const struct rci_shape *s,
-                      const struct rci_md **out);
+                       const struct rci_md **out);
 /* Let the primitive choose. */
 rc_status rci_md_any(struct rci_engine *e, enum rci_dtype d, const struct rci_shape *s,
-                    const struct rci_md **out);
+                     const struct rci_md **out);
 bool rci_md_equal(const struct rci_md *a, const struct rci_md *b);
 size_t rci_md_bytes(const struct rci_md *md);
 bool rci_md_is_plain(const struct rci_md *md); /* row-major, of the value's own type */
@@ -42,29 +43,8 @@ const char *rci_md_text(const struct rci_md *md, char *buf);
  * other's shape. */
 struct rci_reorder;
 rc_status rci_reorder_create(struct rci_reorder **out, struct rci_engine *e,
-                             const struct rci_md *from,
-                            const struct rci_md *to);
+                             const struct rci_md *from, const struct rci_md *to);
 size_t rci_reorder_scratch(const struct rci_reorder *r);
 rc_status rci_reorder_run(struct rci_reorder *r, const void *from, void *to, void *scratch);
 void rci_reorder_destroy(struct rci_reorder *r);
-
-/* What this processor and oneDNN can do. */
-struct rci_cpu_info {
-    char onednn[32];  /* "2.6.3" */
-    char isa[32];     /* effective: "AVX2", "AVX-512 VNNI", ... honours ONEDNN_MAX_CPU_ISA */
-    char model[64];   /* processor name */
-    bool vnni, bf16, avx512;
-};
-void rci_cpu_info(struct rci_cpu_info *out);
-/* Vendor, family, model, stepping, instruction set, vector width and what is seen of the caches, on
- * one line: times that were measured hold for equal ones. */
-void rci_cpu_identity(char *out, size_t size);
-/* Floats per vector with AVX-512 or AVX2, as oneDNN is held to them; 0: neither. */
-int rci_cpu_lanes(void);
-/* RC_OK, or RC_ERR_UNSUPPORTED naming the processor and the instruction set in use. */
-rc_status rci_cpu_check_bf16(void);
-/* AVX-512 VNNI, as oneDNN is held to it. */
-bool rci_cpu_vnni(void);
-/* bf16 products in vectors, and not in tiles (AMX), which are many times faster. */
-bool rci_cpu_bf16_vectors(void);
 #endif

@@ -3,20 +3,21 @@
 
 #include <string.h>
 
-const struct rci_vector_code *rci_vector_code_here(enum rci_dtype type)
+const struct rci_vector_code *rci_vector_code_here(const struct rci_cpu *cpu, enum rci_dtype type)
 {
 #if RC_VECTOR_SETS
     if (type == RC_BF16)
-        return rci_cpu_bf16_vectors() ? &rci_vector_bf16 : NULL;
+        return rci_cpu_bf16_vectors(cpu) ? &rci_vector_bf16 : NULL;
     if (type != RC_F32)
         return NULL;
-    switch (rci_cpu_lanes()) {
+    switch (cpu->lanes) {
     case 16:
         return &rci_vector_avx512;
     case 8:
         return &rci_vector_avx2;
     }
 #endif
+    (void) cpu;
     (void) type;
     return NULL;
 }

@@ -85,5 +85,5 @@ static inline int64_t rci_vector_runs_end(const struct rci_vector_runs *r)
 }
 
 /* Of this processor, for activations in f32 or bf16. NULL: there is none. */
-const struct rci_vector_code *rci_vector_code_here(enum rci_dtype type);
+const struct rci_vector_code *rci_vector_code_here(const struct rci_cpu *cpu, enum rci_dtype type);
 #endif

@@ -61,7 +61,7 @@ static bool job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
                                     .threads = s->threads ? s->threads : 1};
     if (!s->src || !s->dst || s->src->dtype != s->dst->dtype)
         return false;
-    p->code = rci_vector_code_here(s->src->dtype);
+    p->code = rci_vector_code_here(s->cpu, s->src->dtype);
     if (!p->code || !geometry_fits(g) || !layout_of(s->src, p->code->lanes, &j->src_layout) ||
         !layout_of(s->dst, p->code->lanes, &j->dst_layout))
         return false;
@@ -178,7 +178,7 @@ rc_status rci_winograd_create_data(struct rci_winograd **out, struct rc_context 
     g.in_channels = s->geometry->out_channels;
     g.out_channels = s->geometry->in_channels;
     const struct rci_conv_spec turned = {
-        .geometry = &g, .src = s->dst, .dst = s->src, .threads = s->threads};
+        .geometry = &g, .src = s->dst, .dst = s->src, .threads = s->threads, .cpu = s->cpu};
     return create(out, c, &turned, true);
 }
 

@@ -45,7 +45,7 @@ static enum kind likely(const struct rci_conv_spec *s)
 {
     const struct rci_conv_geometry *g = s->geometry;
     const bool whole = g->in_channels % 16 == 0 && g->out_channels % 16 == 0;
-    const int64_t least = rci_cpu_lanes() == 16 && whole ? 32 : 16;
+    const int64_t least = s->cpu->lanes == 16 && whole ? 32 : 16;
     const bool many = g->in_channels >= least && g->out_channels >= least;
     return rci_winograd_fits(s) && many ? OWN : ONEDNN;
 }
@@ -227,7 +227,8 @@ rc_status rci_conv_choose(struct rci_conv_own *out, const struct rci_prep *p,
                               .src = p->want[0],
                               .dst = p->out_md[0],
                               .bias = onednn->has_bias,
-                              .threads = (uint32_t) omp_get_max_threads()};
+                              .threads = (uint32_t) omp_get_max_threads(),
+                              .cpu = p->g->ctx->cpu};
     *out = (struct rci_conv_own){NULL, NULL};
     RC_TRY(read_planes(p, &s));
     if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) ||

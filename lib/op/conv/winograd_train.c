@@ -104,7 +104,8 @@ static struct rci_conv_spec spec_of(const struct rci_prep *p, const struct rci_c
                                   .src = p->want[0],
                                   .dst = p->out_md[0],
                                   .bias = p->node->n_in > 2 && p->in[2].dtype,
-                                  .threads = (uint32_t) omp_get_max_threads()};
+                                  .threads = (uint32_t) omp_get_max_threads(),
+                                  .cpu = p->g->ctx->cpu};
 }
 
 bool rci_conv_winograd_trains(const struct rci_prep *p, const struct rci_conv_geometry *g)

@@ -202,7 +202,8 @@ static rc_status choose_own(struct rci_prep *p, struct qconv_state *s,
                                           .mid = s->a.mid_scale > 0 ? s->a.mid_scale / s->unit : 0,
                                           .res_scale =
                                               s->has_residual ? s->a.res_scale / s->unit : 0,
-                                          .threads = (uint32_t) omp_get_max_threads()};
+                                          .threads = (uint32_t) omp_get_max_threads(),
+                                          .cpu = s->ctx->cpu};
     RC_TRY(rci_qconv_choose(&s->own, p->engine, &spec, s->integer, p->mixed));
     if (!s->own.integer && !s->own.real)
         return rci_prim_create(&s->integer->prim);
@@ -218,12 +219,10 @@ static rc_status choose_own(struct rci_prep *p, struct qconv_state *s,
 static rc_status choose_kernel(struct rci_prep *p, struct qconv_state *s,
                                const struct rci_conv_geometry *g)
 {
-    struct rci_cpu_info cpu;
-    rci_cpu_info(&cpu);
     const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
     RC_TRY(fill_scales(s, p));
     rc_status st = RC_ERR_UNSUPPORTED;
-    if (sum_fits && rci_qconv_exact(s->x_type, &p->in[RC_QCONV_W], cpu.vnni))
+    if (sum_fits && rci_qconv_exact(s->x_type, &p->in[RC_QCONV_W], rci_cpu_dot8(s->ctx->cpu)))
         st = prepare_integer(p, s, g);
     if (st == RC_ERR_MEMORY)
         return st;

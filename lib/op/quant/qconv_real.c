@@ -30,7 +30,7 @@ static rc_status real_spec(struct rci_conv_spec *out, struct rci_engine *e,
                            const struct rci_qkernel_spec *s)
 {
     const struct rci_shape x = rci_conv_src_shape(s->geometry), y = rci_conv_dst_shape(s->geometry);
-    *out = (struct rci_conv_spec){.geometry = s->geometry, .threads = s->threads};
+    *out = (struct rci_conv_spec){.geometry = s->geometry, .threads = s->threads, .cpu = s->cpu};
     RC_TRY(rci_md_channels_last(e, RC_F32, &x, &out->src));
     return rci_md_channels_last(e, RC_F32, &y, &out->dst);
 }
