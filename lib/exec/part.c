@@ -133,7 +133,7 @@ static double cost(const struct load *l, int64_t batch, int64_t part)
     const int64_t idle = (threads - part % threads) % threads;
     const double images = (double) part + (double) idle / 4;
     const double zeros = (double) (parts * part - batch);
-    return ((double) parts * images + zeros / 4) * per_image(l, part);
+    return ((double) parts * images + zeros / 2) * per_image(l, part);
 }
 
 static int64_t choose(const struct load *l, int64_t batch)
