@@ -7,6 +7,7 @@
 #include "exec/session.h"
 #include "io/onnx.h"
 #include "op/attrs.h"
+#include "pass/pass.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -60,15 +61,23 @@ static const char *const caches[] = {"l2=256K,l3=1M", "l2=256K,l3=8M",   "l2=512
                                      "l2=2M,l3=64M",  "l2=1M,l3=0"};
 enum { CACHES = sizeof(caches) / sizeof(caches[0]) };
 
-static int64_t session_part(const struct rc_graph *g, int64_t batch, uint32_t threads)
+/* A graph as a session plans it. */
+static struct rc_graph *lowered(struct rc_context *c)
 {
-    struct rc_session *s;
-    const struct rci_session_config o = {
-        .batch = batch, .threads = threads, .repeatable = true};
-    OK(rci_session_create(&s, g, &o));
-    const int64_t part = rci_session_part(s);
+    static const struct rci_pass *const passes[] = {&rci_pass_fold_const, &rci_pass_drop_identity,
+                                                    &rci_pass_fold_affine, &rci_pass_fuse_post};
+    struct rc_graph *g = net_zoo(c, "resnet20", 1);
+    for (int i = 0; i < 4; i++)
+        OK(rci_pass_run(g, passes[i], NULL));
+    return g;
+}
+
+static int64_t part_with(const struct rc_graph *g, int64_t batch, uint32_t threads)
+{
+    const struct rci_part_wish w = {.batch = batch, .threads = threads};
+    int64_t part;
+    OK(rci_part_choose(&part, g, &w));
     assert_in_range(part, 1, batch);
-    rci_session_destroy(s);
     return part;
 }
 
@@ -76,7 +85,7 @@ static void on_every_processor(void (*check)(const struct rc_graph *g, uint32_t 
 {
     for (int i = 0; i < CACHES; i++) {
         struct rc_context *c = test_context_on(caches[i]);
-        struct rc_graph *g = net_zoo(c, "resnet20", 1);
+        struct rc_graph *g = lowered(c);
         for (uint32_t threads = 1; threads <= 2; threads++)
             check(g, threads);
         rci_graph_destroy(g);
@@ -86,7 +95,7 @@ static void on_every_processor(void (*check)(const struct rc_graph *g, uint32_t 
 
 static void check_division(const struct rc_graph *g, uint32_t threads)
 {
-    const int64_t part = session_part(g, 120, threads);
+    const int64_t part = part_with(g, 120, threads);
     assert_true(part < 120);
     assert_int_equal(120 % part, 0);
 }
@@ -101,7 +110,7 @@ static void small_networks_run_in_parts(void **state)
 static void check_zeros(const struct rc_graph *g, uint32_t threads)
 {
     for (int64_t batch = 24; batch <= 160; batch += 7) {
-        const int64_t part = session_part(g, batch, threads), parts = (batch + part - 1) / part;
+        const int64_t part = part_with(g, batch, threads), parts = (batch + part - 1) / part;
         if (parts * part - batch > batch / 16)
             fail_msg("%s, %u threads: %d images in parts of %d", g->ctx->cpu->given, threads,
                      (int) batch, (int) part);
@@ -114,6 +123,18 @@ static void parts_divide_the_batch_or_nearly(void **state)
     on_every_processor(check_zeros);
 }
 
+static void sessions_take_the_part_that_is_chosen(void **state)
+{
+    struct rc_graph *g = net_zoo(*state, "resnet20", 1), *low = lowered(*state);
+    struct rc_session *s;
+    const struct rci_session_config o = {.batch = 45, .threads = 2, .repeatable = true};
+    OK(rci_session_create(&s, g, &o));
+    assert_int_equal(rci_session_part(s), part_with(low, 45, 2));
+    rci_session_destroy(s);
+    rci_graph_destroy(low);
+    rci_graph_destroy(g);
+}
+
 /* Caches of twice the size hold parts of about the size, or larger ones. */
 static void larger_caches_have_larger_parts(void **state)
 {
@@ -123,8 +144,8 @@ static void larger_caches_have_larger_parts(void **state)
     int64_t before = 0, first = 0;
     for (int i = 0; i < 4; i++) {
         struct rc_context *c = test_context_on(cpu[i]);
-        struct rc_graph *g = net_zoo(c, "resnet20", 1);
-        const int64_t part = session_part(g, 128, 1);
+        struct rc_graph *g = lowered(c);
+        const int64_t part = part_with(g, 128, 1);
         assert_true(part >= before);
         first = first ? first : part;
         before = part;
@@ -390,6 +411,7 @@ int main(void)
         CASE(parts_of_a_batch_give_what_the_batch_gives),
         CASE(small_networks_run_in_parts),
         CASE(parts_divide_the_batch_or_nearly),
+        CASE(sessions_take_the_part_that_is_chosen),
         CASE(larger_caches_have_larger_parts),
         CASE(bf16_counts_half_the_bytes),
         CASE(a_slice_of_the_batch_keeps_it_together),
