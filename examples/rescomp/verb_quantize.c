@@ -11,7 +11,8 @@ static const struct option options[] = {
     {"weights", "B", "bits of weights, 2 to 8 (stored in 8 all the same); default: 8"},
     {"acts", "B", "bits of activations; 8"},
     {"format", "NAME", "qdq; default: qdq"},
-    {"target", "NAME", "cpu (uses this processor) or any (exact without VNNI: 7-bit weights)"},
+    {"target", "NAME",
+     "cpu (safe in pairs: fast and exact without VNNI too), vnni (full range) or any (7 bits)"},
     {"table", "FILE", "write the calibration table there; with --load-table read it instead"},
     {"table-format", "NAME", "json or tensorrt; default: json"},
     {"tensorrt", "X.Y.Z", "release that --table-format tensorrt is for, 2 to 10; default: 8.6.1"},
@@ -48,8 +49,9 @@ static int fill(const struct args *a, rc_quantize_options *o, bool qat)
         code = only(a, "format", "qdq");
     if (code == EXIT_DONE)
         code = only(a, "acts", "8");
-    if (code == EXIT_DONE && strcmp(target, "cpu") && strcmp(target, "any"))
-        code = tool_usage(a, "--target is \"%s\", allowed are cpu and any", target);
+    if (code == EXIT_DONE && strcmp(target, "cpu") && strcmp(target, "vnni") &&
+        strcmp(target, "any"))
+        code = tool_usage(a, "--target is \"%s\", allowed are cpu, vnni and any", target);
     o->observer = args_text(a, "observer", NULL);
     o->weight_bits = args_count(a, "weights", 0, 2, 8);
     o->tensorrt = args_text(a, "tensorrt", NULL);
@@ -59,6 +61,7 @@ static int fill(const struct args *a, rc_quantize_options *o, bool qat)
     o->flags |= args_flag(a, "float-bias") ? RC_QUANTIZE_FLOAT_BIAS : 0;
     o->flags |= args_flag(a, "no-bias-correction") ? RC_QUANTIZE_NO_BIAS_CORRECTION : 0;
     o->flags |= !strcmp(target, "any") ? RC_QUANTIZE_REDUCE_RANGE : 0;
+    o->flags |= !strcmp(target, "vnni") ? RC_QUANTIZE_FULL_RANGE : 0;
     o->flags |= qat ? RC_QUANTIZE_QAT : 0;
     return code;
 }

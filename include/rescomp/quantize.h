@@ -18,7 +18,8 @@ typedef struct rc_quantizer rc_quantizer;
 
 /** One scale per weight tensor instead of one per output channel. */
 #define RC_QUANTIZE_PER_TENSOR UINT64_C(1)
-/** 7-bit weights: exact on processors whose 8-bit products saturate (x86 without VNNI). */
+/** 7-bit weights, whose products saturate nowhere: for runtimes that pair weights in other ways
+ *  than those of x86 do, see RC_QUANTIZE_FULL_RANGE. */
 #define RC_QUANTIZE_REDUCE_RANGE UINT64_C(2)
 /** Never correct biases. Without it a correction is kept only if it brings the outputs on the
  *  calibration images closer to those of the float graph. */
@@ -33,6 +34,11 @@ typedef struct rc_quantizer rc_quantizer;
 /** Make the trainable form: weights stay f32 behind QuantizeLinear and DequantizeLinear; after
  *  training, rc_quantizer_finish() makes the exported form. */
 #define RC_QUANTIZE_QAT UINT64_C(64)
+/** Round weights to the nearest of -127..127. Without it no pair of neighbouring weights adds up
+ *  beyond 128 in magnitude: 8-bit products of x86 processors without VNNI saturate where one does.
+ *  Integers that would be unsafe, and those beside them, are chosen by least error of the output on
+ *  the calibration images (from a table: by least error of the weights). */
+#define RC_QUANTIZE_FULL_RANGE UINT64_C(128)
 
 /** Zero means "default" for every member. */
 typedef struct rc_quantize_options {
@@ -99,7 +105,8 @@ RC_API rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const ch
                                          int32_t format);
 
 /**
- * Take ranges from a table instead of calibrating. Biases are not corrected.
+ * Take ranges from a table instead of calibrating. Biases are not corrected,
+ * and unsafe pairs of weights move by least error of the weights.
  *
  * @param[in] format RC_TABLE_*. A JSON table may name no tensor that the graph does not quantize;
  *                   a TensorRT cache also lists others, which are skipped. A scale of 0, as

@@ -8,7 +8,7 @@ RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
 static rc_status resolve(rc_quantize_options *o, const rc_quantize_options *caller)
 {
-    const uint64_t known = RC_QUANTIZE_QAT * 2 - 1;
+    const uint64_t known = RC_QUANTIZE_FULL_RANGE * 2 - 1;
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
     if (!o->observer)
         o->observer = "mse";

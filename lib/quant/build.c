@@ -2,7 +2,7 @@
  * metadata. */
 #include "base/json.h"
 #include "pass/insert_qdq.h"
-#include "quant/quantizer.h"
+#include "quant/moments.h"
 #include "quant/weights.h"
 
 #include <math.h>
@@ -56,8 +56,9 @@ static bool has_weight(const struct build *b, rci_id value)
 
 struct weight_rule {
     int32_t top;
-    bool per_tensor, trainable;
-    const float *x_scale; /* [n_nodes] of operand 0; 0: unknown */
+    bool per_tensor, trainable, pairs;
+    float *const *moments; /* [n_nodes] */
+    const float *x_scale;  /* [n_nodes] of operand 0; 0: unknown */
 };
 
 static rc_status add_weight(struct build *b, rci_id value, const struct weight_rule *rule)
@@ -65,12 +66,17 @@ static rc_status add_weight(struct build *b, rci_id value, const struct weight_r
     struct rc_graph *g = b->g;
     const struct rci_tensor *w = &g->values[value].tensor;
     struct rci_quant_weight_options o = {.top = rule->top, .per_tensor = rule->per_tensor};
+    struct rci_quant_blocks blocks;
     float *least = NULL;
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
         if (!rci_quant_is_weighted(g, n) || n->in[1] != value)
             continue;
         o.axis = rci_weight_axis(g, n);
+        if (rule->pairs && !o.pairs && rci_quant_blocks_at(&blocks, g, i)) {
+            o.pairs = &blocks; /* the first reader's, if there are several */
+            o.moments = rule->moments[i];
+        }
         if (!least)
             least = rci_alloc_array(g->ctx, (size_t) w->shape.dim[o.axis], sizeof(float));
         if (!least)
@@ -135,6 +141,7 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
     rci_json_put_integer(&w, "activation_bits", 8);
     rci_json_put_bool(&w, "per_channel", !(q->flags & RC_QUANTIZE_PER_TENSOR));
     rci_json_put_bool(&w, "reduce_range", (q->flags & RC_QUANTIZE_REDUCE_RANGE) != 0);
+    rci_json_put_bool(&w, "safe_pairs", !(q->flags & RC_QUANTIZE_FULL_RANGE));
     rci_json_put_bool(&w, "bias_correction", q->corrected);
     rci_json_put_bool(&w, "trainable", (q->flags & RC_QUANTIZE_QAT) != 0);
     rci_json_end_object(&w);
@@ -165,6 +172,8 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
     struct weight_rule rule = {.top = (1 << (bits - 1)) - 1,
                                .per_tensor = q->flags & RC_QUANTIZE_PER_TENSOR,
                                .trainable = qat,
+                               .pairs = !(q->flags & RC_QUANTIZE_FULL_RANGE),
+                               .moments = q->moments,
                                .x_scale = x_scale};
     if (rule.top < 1)
         rule.top = 1;

@@ -1,6 +1,7 @@
 /* Ranges of all observed values from one pass over the calibration images. */
 #include "base/compute.h"
 #include "kernel/onednn/engine.h"
+#include "quant/moments.h"
 #include "quant/walk.h"
 
 #include <math.h>
@@ -89,6 +90,7 @@ static rc_status run(struct rc_quantizer *q, const struct rc_dataset *d)
 {
     q->ready = false;
     rci_quantizer_forget_biases(q);
+    rci_quantizer_forget_moments(q);
     struct rci_observation *seen = rci_alloc_array(q->ctx, q->n_entries, sizeof(*seen));
     if (!seen)
         return RC_ERR_MEMORY;
@@ -101,6 +103,9 @@ static rc_status run(struct rc_quantizer *q, const struct rc_dataset *d)
         rci_observation_free(&seen[i]);
     rci_release(seen);
     RC_TRY(st);
+    if (!(q->flags & (RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_REDUCE_RANGE | RC_QUANTIZE_QAT)) &&
+        q->weight_bits == 8)
+        RC_TRY(rci_quantizer_take_moments(q, d));
     const uint64_t never = RC_QUANTIZE_NO_BIAS_CORRECTION | RC_QUANTIZE_QAT;
     return q->flags & never ? RC_OK : rci_quantizer_correct(q, d);
 }

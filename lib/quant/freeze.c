@@ -3,7 +3,7 @@
  * keep their nodes and scales. */
 #include "base/json.h"
 #include "pass/insert_qdq.h"
-#include "quant/quantizer.h"
+#include "quant/moments.h"
 #include "quant/weights.h"
 
 #include <string.h>
@@ -13,6 +13,8 @@ struct freeze {
     struct rci_qdq_weight *weight;
     struct rci_quant_weight *made;
     uint32_t n;
+    int32_t top; /* largest integer */
+    bool pairs;
 };
 
 static const struct rci_node *made_by(const struct rc_graph *g, rci_id v, const char *op)
@@ -40,7 +42,7 @@ static bool known(const struct freeze *f, rci_id value)
     return false;
 }
 
-static rc_status freeze_weight(struct freeze *f, rci_id node, int32_t top)
+static rc_status freeze_weight(struct freeze *f, rci_id node)
 {
     struct rc_graph *g = f->g;
     const struct rci_node *pair = weight_pair(g, &g->nodes[node]);
@@ -50,10 +52,13 @@ static rc_status freeze_weight(struct freeze *f, rci_id node, int32_t top)
     g->nodes[node].in[1] = value;
     if (known(f, value))
         return RC_OK;
+    struct rci_quant_blocks blocks;
+    const bool pairs = f->pairs && rci_quant_blocks_at(&blocks, g, node);
     const struct rci_quant_weight_options o = {.axis = rci_weight_axis(g, &g->nodes[node]),
-                                               .top = top,
+                                               .top = f->top,
                                                .per_tensor = one,
-                                               .keep = scale->data};
+                                               .keep = scale->data,
+                                               .pairs = pairs ? &blocks : NULL};
     struct rci_quant_weight *made = &f->made[f->n];
     const rc_status st = rci_quant_weight_make(made, g->ctx, &g->values[value].tensor, &o);
     if (st != RC_OK)
@@ -66,7 +71,7 @@ static rc_status freeze_weight(struct freeze *f, rci_id node, int32_t top)
     return RC_OK;
 }
 
-static rc_status freeze_run(struct freeze *f, int32_t top)
+static rc_status freeze_run(struct freeze *f)
 {
     struct rc_graph *g = f->g;
     f->weight = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*f->weight));
@@ -76,7 +81,7 @@ static rc_status freeze_run(struct freeze *f, int32_t top)
     const uint32_t n_nodes = g->n_nodes;
     for (rci_id i = 0; i < n_nodes; i++)
         if (weight_pair(g, &g->nodes[i]))
-            RC_TRY(freeze_weight(f, i, top));
+            RC_TRY(freeze_weight(f, i));
     if (f->n == 0)
         return rci_fail(RC_ERR_MODEL, "no weight is trainable behind QuantizeLinear: the graph was "
                                       "not made with RC_QUANTIZE_QAT");
@@ -85,9 +90,9 @@ static rc_status freeze_run(struct freeze *f, int32_t top)
     return rci_insert_qdq(g, &table);
 }
 
-/* Largest integer of the weights, from the metadata that rc_quantizer_apply() wrote; they are
+/* Which integers weights may become, from the metadata that rc_quantizer_apply() wrote; they are
  * rewritten for the exported form. */
-static rc_status read_range(struct rc_graph *g, int32_t *top)
+static rc_status read_range(struct freeze *f, const struct rc_graph *g)
 {
     const char *meta = rci_graph_meta(g, "rescomp.quantization");
     int64_t bits = 8;
@@ -98,10 +103,12 @@ static rc_status read_range(struct rc_graph *g, int32_t *top)
         rc_status st = rci_json_read_integer(rci_json_root(j), "weight_bits", 2, 8, &bits);
         if (st == RC_OK)
             st = rci_json_read_bool(rci_json_root(j), "reduce_range", &reduce);
+        if (st == RC_OK)
+            st = rci_json_read_bool(rci_json_root(j), "safe_pairs", &f->pairs);
         rci_json_free(&j);
         RC_TRY(st);
     }
-    *top = bits - reduce > 1 ? (1 << (bits - reduce - 1)) - 1 : 1;
+    f->top = bits - reduce > 1 ? (1 << (bits - reduce - 1)) - 1 : 1;
     return RC_OK;
 }
 
@@ -121,12 +128,11 @@ static rc_status clear_trainable(struct rc_graph *g)
 rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *trained)
 {
     struct freeze f = {0};
-    int32_t top;
     *out = NULL;
     RC_TRY(rci_graph_clone(&f.g, trained));
-    rc_status st = read_range(f.g, &top);
+    rc_status st = read_range(&f, f.g);
     if (st == RC_OK)
-        st = freeze_run(&f, top);
+        st = freeze_run(&f);
     if (st == RC_OK)
         st = clear_trainable(f.g);
     for (uint32_t i = 0; f.made && i < f.n; i++)

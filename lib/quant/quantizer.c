@@ -1,6 +1,7 @@
 /* Life of a quantizer: fold a copy of the graph, plan, and hold what calibration finds. */
 #include "quant/quantizer.h"
 #include "pass/pass.h"
+#include "quant/moments.h"
 
 #include <string.h>
 
@@ -67,7 +68,8 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
     RC_TRY(rci_quant_plan_create(&q->plan, q->g, single));
     RC_TRY(list_entries(q));
     q->bias = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->bias));
-    return q->bias ? RC_OK : RC_ERR_MEMORY;
+    q->moments = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->moments));
+    return q->bias && q->moments ? RC_OK : RC_ERR_MEMORY;
 }
 
 rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
@@ -112,6 +114,8 @@ void rci_quantizer_destroy(struct rc_quantizer *q)
         return;
     rci_quantizer_forget_biases(q);
     rci_release(q->bias);
+    rci_quantizer_forget_moments(q);
+    rci_release(q->moments);
     rci_release(q->entry);
     rci_release(q->params);
     rci_release(q->observer_spec);

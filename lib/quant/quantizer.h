@@ -19,10 +19,11 @@ struct rc_quantizer {
     uint32_t n_entries;
     uint64_t images, batch, flags, weight_bits;
     uint32_t tensorrt; /* version as caches have it, such as 8601 */
-    uint64_t seen;  /* images of the last calibration; 0: from a table */
-    bool ready;     /* the plan has scales */
-    bool corrected; /* `bias` is in force */
-    float **bias;   /* [g->n_nodes] corrected biases; NULL entries: as in the graph */
+    uint64_t seen;     /* images of the last calibration; 0: from a table */
+    bool ready;        /* the plan has scales */
+    bool corrected;    /* `bias` is in force */
+    float **bias;      /* [g->n_nodes] corrected biases; NULL entries: as in the graph */
+    float **moments;   /* [g->n_nodes] of inputs (quant/moments.h); NULL entries: unknown */
 };
 
 /* `o` with defaults filled in. */

@@ -2,7 +2,7 @@
  *   {"format": "rescomp.calibration", "version": 1, "observer": "mse", "images": 512,
  *    "tensors": {NAME: {"type": "u8", "amax": 4.03, "scale": 0.0158, "low": 0, "high": 4.47}}} */
 #include "base/json.h"
-#include "quant/quantizer.h"
+#include "quant/moments.h"
 
 #include <float.h>
 #include <math.h>
@@ -132,6 +132,7 @@ static rc_status table_take(struct rc_quantizer *q, const struct ranges *r)
         v->high = r->high[i];
     }
     rci_quantizer_forget_biases(q);
+    rci_quantizer_forget_moments(q);
     rci_quantizer_settle(q);
     q->seen = 0;
     return RC_OK;

@@ -1,5 +1,7 @@
 /* scale[o] = max |w[o]| / top, q = round(w / scale). */
 #include "quant/weights.h"
+#include "kernel/int8/pairs.h"
+#include "quant/round.h"
 
 #include <float.h>
 #include <math.h>
@@ -47,6 +49,16 @@ static rc_status scales_settle(float *scale, int64_t n, const struct rci_quant_w
     return RC_OK;
 }
 
+static void round_nearest(struct rci_quant_weight *out, const float *x, struct channels c,
+                          const struct rci_quant_weight_options *o)
+{
+    int8_t *q = out->q.data;
+    for (int64_t i = 0; i < c.total; i++) {
+        const double s = (double) out->scale[o->per_tensor ? 0 : (i / c.inner) % c.count];
+        q[i] = (int8_t) fmax(-o->top, fmin(o->top, rint((double) x[i] / s)));
+    }
+}
+
 rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context *ctx,
                                 const struct rci_tensor *w,
                                 const struct rci_quant_weight_options *o)
@@ -60,12 +72,17 @@ rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context 
     RC_TRY_OUT(st, rci_tensor_new(&out->q, ctx, RC_S8, &w->shape));
     scales_find(out->scale, w, c, o->per_tensor);
     RC_TRY_OUT(st, scales_settle(out->scale, out->n_scale, o));
-    const float *x = w->data;
-    int8_t *q = out->q.data;
-    for (int64_t i = 0; i < c.total; i++) {
-        const double s = (double) out->scale[o->per_tensor ? 0 : (i / c.inner) % c.count];
-        q[i] = (int8_t) fmax(-o->top, fmin(o->top, rint((double) x[i] / s)));
+    if (!o->pairs || 2 * o->top <= RC_PAIR_MOST) {
+        round_nearest(out, w->data, c, o);
+        goto out;
     }
+    const struct rci_round r = {.blocks = o->pairs,
+                                .moments = o->moments,
+                                .w = w->data,
+                                .top = o->top,
+                                .per_tensor = o->per_tensor,
+                                .keep = o->keep != NULL};
+    st = rci_round_pairs(&r, ctx, out->scale, out->q.data);
 out:
     if (st != RC_OK)
         rci_quant_weight_free(out);

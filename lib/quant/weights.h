@@ -1,7 +1,8 @@
 #ifndef RC_LIB_QUANT_WEIGHTS_H
 #define RC_LIB_QUANT_WEIGHTS_H
-/* Symmetric integer weights: w[o] = scale[o] * q[o], |q| <= top, rounded to nearest even. */
-#include "tensor/tensor.h"
+/* Symmetric integer weights: w[o] = scale[o] * q[o], |q| <= top, rounded to nearest even, or as
+ * quant/round.h says. */
+#include "quant/blocks.h"
 
 struct rci_quant_weight {
     struct rci_tensor q; /* s8, shape of the weight */
@@ -16,6 +17,9 @@ struct rci_quant_weight_options {
     bool per_tensor;
     const float *least; /* [channels] lower bounds of the scales, or NULL */
     const float *keep;  /* [n_scale] scales to stay with where the weights fit, or NULL */
+    /* NULL: any integers. Else safe in pairs, where `top` allows others */
+    const struct rci_quant_blocks *pairs;
+    const float *moments; /* of the inputs of these blocks, or NULL */
 };
 
 /* A channel of zeros gets scale 1. RC_ERR_MODEL when a weight is NaN or infinite. */

@@ -286,8 +286,9 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 9, NET_RESIDUAL), *frozen;
-    struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT);
-    struct rc_graph *direct = quantized(c, g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION);
+    const uint64_t full = RC_QUANTIZE_FULL_RANGE; /* nearest integers in both */
+    struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT | full);
+    struct rc_graph *direct = quantized(c, g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION | full);
     check_values(g, q, PIXELS, 0.1);
     for (rci_id i = 0; i < q->n_nodes; i++)
         if (q->nodes[i].op && q->nodes[i].op->quant == RC_QUANT_WEIGHTED) {

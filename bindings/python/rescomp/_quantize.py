@@ -29,10 +29,12 @@ class Quantizer(Handle):
     def __init__(self, graph: Graph, *, observer: Optional[str] = None, images: int = 0, batch: int = 0,
                  weight_bits: int = 0, per_tensor: bool = False, reduce_range: bool = False,
                  bias_correction: bool = True, float_bias: bool = False, single_residual: bool = False,
-                 in_order: bool = False, qat: bool = False, tensorrt: Optional[str] = None) -> None:
+                 in_order: bool = False, qat: bool = False, full_range: bool = False,
+                 tensorrt: Optional[str] = None) -> None:
         self._context = graph._context
         super().__init__(self._context)
-        flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat]
+        flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat,
+                 full_range]
         options = _ffi.QuantizeOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
                                        flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt)
         with _ffi.interruptible():
