@@ -26,6 +26,7 @@
 typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t NAME(bits) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #define VEC NAME(vec)
+#define KEEP(v) __asm__("" : "+v"(v))
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE VEC NAME(load)(const float *p)
@@ -70,33 +71,128 @@ INLINE VEC NAME(scaled)(const float f, VEC a)
     return f * a;
 }
 
-/* acc[rows][q vectors] += u[rows][n] * w[q][n][LANES] of n words, rows `step` apart and vectors of
- * weights `second`; rows and q are constants where this is used. `next` are the weights that come
- * after these, or NULL: with few tiles a layer is as fast as its weights arrive. */
-INLINE void NAME(accumulate)(VEC (*acc)[2], const float *u, int64_t step, int64_t n, const float *w,
-                             int64_t second, const float *next, const int rows, const int q)
+/* Rows of a register block, as EACH_ROW(X) with X(row, row / 3, row % 3). Sums are variables of
+ * their own, not an array: GCC 12 keeps an array that a loop indexes in memory and writes it back
+ * in every turn. */
+#define EACH_ROW(X)                                                                           \
+    X(0, 0, 0)                                                                                \
+    X(1, 0, 1)                                                                                \
+    X(2, 0, 2)                                                                                \
+    X(3, 1, 0)                                                                                \
+    X(4, 1, 1)                                                                                \
+    X(5, 1, 2)                                                                                \
+    X(6, 2, 0)                                                                                \
+    X(7, 2, 1)                                                                                \
+    X(8, 2, 2)                                                                                \
+    X(9, 3, 0)                                                                                \
+    X(10, 3, 1)                                                                               \
+    X(11, 3, 2)                                                                               \
+    X(12, 4, 0)                                                                               \
+    X(13, 4, 1)                                                                               \
+    X(14, 4, 2)                                                                               \
+    X(15, 5, 0)                                                                               \
+    X(16, 5, 1)                                                                               \
+    X(17, 5, 2)                                                                               \
+    X(18, 6, 0)                                                                               \
+    X(19, 6, 1)                                                                               \
+    X(20, 6, 2)                                                                               \
+    X(21, 7, 0)                                                                               \
+    X(22, 7, 1)                                                                               \
+    X(23, 7, 2)
+
+/* A register block: to[rows][q vectors] = bias[q] + sum over `windows` rows y of input and `n` words
+ * i of u[y * line + row * step + i] * w[y][i][LANES]; vectors of weights lie `second` apart, rows of
+ * the result `to_step`. `next` are the weights that come after these, or NULL: with few tiles a
+ * layer is as fast as its weights arrive. rows and q are constants where this is used. */
+struct NAME(block) {
+    const float *u, *w, *next, *bias;
+    int64_t line, windows, step, n, second, to_step;
+    float *to;
+};
+
+INLINE void NAME(block_sum)(const struct NAME(block) b, const int rows, const int q)
 {
-    const float *third[(ROWS_1 + 2) / 3]; /* every third row: p[0], p[step] and p[2 * step] need
-                                             no registers */
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r += 3)
-        third[r / 3] = u + r * step;
-    for (int64_t i = 0; i < n; i++) {
-        const VEC w0 = NAME(load)(w + i * LANES);
-        const VEC w1 = q > 1 ? NAME(load)(w + second + i * LANES) : (VEC){0};
-        if (next)
-            for (int x = 0; x < q * LANES; x += 16) /* cache lines */
-                __builtin_prefetch(next + i * q * LANES + x, 0, 2);
-#pragma GCC unroll 24
-        for (int r = 0; r < rows; r++) {
-            const VEC x = BROADCAST(third[r / 3][r % 3 * step]);
-            acc[r][0] = (VEC) MAC(x, w0, acc[r][0]);
-            if (q > 1)
-                acc[r][1] = (VEC) MAC(x, w1, acc[r][1]);
-        }
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r += 3)
-            third[r / 3]++;
+    const VEC bias0 = b.bias ? NAME(load)(b.bias) : (VEC){0};
+    const VEC bias1 = b.bias && q > 1 ? NAME(load)(b.bias + LANES) : (VEC){0};
+    const float *u = b.u, *w = b.w;
+#define ROW(r, third, rest) VEC s##r = bias0, t##r = bias1;
+    EACH_ROW(ROW)
+#undef ROW
+    int64_t y = b.windows;
+    do {
+        /* every third row: p[0], p[step] and p[2 * step] need no registers of their own */
+        const float *p0 = u, *p1 = u + 3 * b.step, *p2 = u + 6 * b.step, *p3 = u + 9 * b.step;
+        const float *p4 = u + 12 * b.step, *p5 = u + 15 * b.step, *p6 = u + 18 * b.step;
+        const float *p7 = u + 21 * b.step;
+        int64_t i = 0;
+        do {
+            const VEC w0 = NAME(load)(w + i * LANES);
+            const VEC w1 = q > 1 ? NAME(load)(w + b.second + i * LANES) : (VEC){0};
+            if (b.next)
+                for (int x = 0; x < q * LANES; x += 16) /* cache lines */
+                    __builtin_prefetch(b.next + i * q * LANES + x, 0, 2);
+#define ROW(r, third, rest)                                   \
+    if (r < rows) {                                           \
+        const VEC x = BROADCAST(p##third[i + rest * b.step]); \
+        s##r = (VEC) MAC(x, w0, s##r);                        \
+        KEEP(s##r);                                           \
+        if (q > 1) {                                          \
+            t##r = (VEC) MAC(x, w1, t##r);                    \
+            KEEP(t##r);                                       \
+        }                                                     \
+    }
+            EACH_ROW(ROW)
+#undef ROW
+        } while (++i < b.n);
+        u += b.line;
+        w += b.n * LANES;
+    } while (--y > 0);
+#define ROW(r, third, rest)                                     \
+    if (r < rows) {                                             \
+        NAME(store)(b.to + r * b.to_step, s##r);                \
+        if (q > 1)                                              \
+            NAME(store)(b.to + r * b.to_step + LANES, t##r);    \
+    }
+    EACH_ROW(ROW)
+#undef ROW
+}
+
+/* The same for a number of rows that is not known before: at most ROWS, or ROWS_1 of one vector. */
+#define BLOCK_CASE(n)                                           \
+    case n:                                                     \
+        if ((n) <= (q > 1 ? ROWS : ROWS_1))                     \
+            NAME(block_sum)(b, (n) < ROWS_1 ? (n) : ROWS_1, q); \
+        return
+
+INLINE void NAME(block_rows)(const struct NAME(block) b, int64_t rows, const int q)
+{
+    switch (rows) {
+        BLOCK_CASE(1);
+        BLOCK_CASE(2);
+        BLOCK_CASE(3);
+        BLOCK_CASE(4);
+        BLOCK_CASE(5);
+        BLOCK_CASE(6);
+        BLOCK_CASE(7);
+        BLOCK_CASE(8);
+        BLOCK_CASE(9);
+        BLOCK_CASE(10);
+        BLOCK_CASE(11);
+        BLOCK_CASE(12);
+        BLOCK_CASE(13);
+        BLOCK_CASE(14);
+        BLOCK_CASE(15);
+        BLOCK_CASE(16);
+        BLOCK_CASE(17);
+        BLOCK_CASE(18);
+        BLOCK_CASE(19);
+        BLOCK_CASE(20);
+        BLOCK_CASE(21);
+        BLOCK_CASE(22);
+        BLOCK_CASE(23);
+        BLOCK_CASE(24);
+    default:
+        return;
     }
 }
 

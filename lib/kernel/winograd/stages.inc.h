@@ -62,73 +62,15 @@ static void NAME(transform_in)(const struct rci_winograd_job *j, const struct rc
     NAME(in_stage)(j, p, u, 4, false);
 }
 
-/* m[rows][q vectors] = u[rows][in] * w[q][in][LANES], `in` in words. */
-INLINE void NAME(multiply)(const struct rci_winograd_job *j, const float *u, const float *w,
-                           const float *next, float *m, const int rows, const int q)
+/* Two functions, so that each has its own registers. */
+static void NAME(multiply_1)(const struct NAME(block) * b, int64_t rows)
 {
-    const int64_t c = j->in_words, step = j->out_count;
-    VEC acc[ROWS_1][2];
-#pragma GCC unroll 24
-    for (int r = 0; r < rows; r++)
-        acc[r][0] = acc[r][1] = (VEC){0};
-    NAME(accumulate)(acc, u, j->in_step, c, w, c * LANES, next, rows, q);
-#pragma GCC unroll 24
-    for (int r = 0; r < rows; r++) {
-        NAME(store)(m + r * step, acc[r][0]);
-        if (q > 1)
-            NAME(store)(m + r * step + LANES, acc[r][1]);
-    }
+    NAME(block_rows)(*b, rows, 1);
 }
 
-#define ROWS_CASE(n)                                                          \
-    case n:                                                                   \
-        if ((n) <= (q > 1 ? ROWS : ROWS_1))                                   \
-            NAME(multiply)(j, u, w, next, m, (n) < ROWS_1 ? (n) : ROWS_1, q); \
-        return
-
-INLINE void NAME(multiply_rows)(const struct rci_winograd_job *j, const float *u, const float *w,
-                                const float *next, float *m, int64_t rows, const int q)
+static void NAME(multiply_2)(const struct NAME(block) * b, int64_t rows)
 {
-    switch (rows) {
-        ROWS_CASE(1);
-        ROWS_CASE(2);
-        ROWS_CASE(3);
-        ROWS_CASE(4);
-        ROWS_CASE(5);
-        ROWS_CASE(6);
-        ROWS_CASE(7);
-        ROWS_CASE(8);
-        ROWS_CASE(9);
-        ROWS_CASE(10);
-        ROWS_CASE(11);
-        ROWS_CASE(12);
-        ROWS_CASE(13);
-        ROWS_CASE(14);
-        ROWS_CASE(15);
-        ROWS_CASE(16);
-        ROWS_CASE(17);
-        ROWS_CASE(18);
-        ROWS_CASE(19);
-        ROWS_CASE(20);
-        ROWS_CASE(21);
-        ROWS_CASE(22);
-        ROWS_CASE(23);
-        ROWS_CASE(24);
-    default:
-        return;
-    }
-}
-
-static void NAME(multiply_1)(const struct rci_winograd_job *j, const float *u, const float *w,
-                             const float *next, float *m, int64_t rows)
-{
-    NAME(multiply_rows)(j, u, w, next, m, rows, 1);
-}
-
-static void NAME(multiply_2)(const struct rci_winograd_job *j, const float *u, const float *w,
-                             const float *next, float *m, int64_t rows)
-{
-    NAME(multiply_rows)(j, u, w, next, m, rows, 2);
+    NAME(block_rows)(*b, rows, 2);
 }
 
 /* One position: m[tiles][channels] = u[tiles][in] * w[channels / LANES][in][LANES], in blocks of
@@ -137,18 +79,22 @@ INLINE void NAME(product)(const struct rci_winograd_job *j, const struct rci_win
                           const float *u, const float *w, const float *after, float *m)
 {
     const int64_t c = j->in_words, groups = (p->end - p->first) / LANES;
+    struct NAME(block) one = {.windows = 1, .step = j->in_step, .n = c, .second = c * LANES,
+                              .to_step = j->out_count};
     for (int64_t g = 0; g < groups; g += 2, w += 2 * c * LANES) {
         const bool two = g + 1 < groups;
         const int64_t most = two ? ROWS : ROWS_1, blocks = (p->tiles + most - 1) / most;
-        const float *next = g + 2 < groups ? w + 2 * c * LANES : after;
+        one.w = w;
+        one.next = g + 2 < groups ? w + 2 * c * LANES : after;
         for (int64_t b = 0; b < blocks; b++) {
             const int64_t t = p->tiles * b / blocks, rows = p->tiles * (b + 1) / blocks - t;
-            const float *from = u + t * j->in_step;
-            float *to = m + t * j->out_count + g * LANES;
+            one.u = u + t * j->in_step;
+            one.to = m + t * j->out_count + g * LANES;
             if (two)
-                NAME(multiply_2)(j, from, w, b ? NULL : next, to, rows);
+                NAME(multiply_2)(&one, rows);
             else
-                NAME(multiply_1)(j, from, w, b ? NULL : next, to, rows);
+                NAME(multiply_1)(&one, rows);
+            one.next = NULL;
         }
     }
 }
