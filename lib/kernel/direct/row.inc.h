@@ -31,8 +31,12 @@ static void NAME(direct_row)(const struct rci_direct_job *j, int64_t first, int6
 {
     float sums[2 * ROWS_1 * LANES];
     const int64_t channel = j->windows * j->window;
-    struct NAME(block) one = {.line = j->line, .windows = j->windows, .step = j->step,
-                              .n = j->window, .second = channel * LANES, .to = sums};
+    struct NAME(block) one = {.line = j->line,
+                              .windows = j->windows,
+                              .step = j->step,
+                              .n = j->window,
+                              .second = channel * LANES,
+                              .to = sums};
     for (int64_t c = first; c < end; c += 2 * LANES) {
         const bool two = c + LANES < end;
         const int64_t most = two ? ROWS : ROWS_1, blocks = (j->out_w + most - 1) / most;

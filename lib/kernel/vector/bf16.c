@@ -18,8 +18,7 @@
 #define LOAD_WHOLE(p) widened(_mm256_loadu_si256((const void *) (p)))
 #define STORE_WHOLE(p, v) _mm256_storeu_si256((void *) (p), rounded((__m512) (v)))
 #define STORE_WORDS(p, v, half) store_words((p), (__m512) (v), (half))
-#define MAC(x, w, acc) \
-    _mm512_dpbf16_ps((__m512) (acc), (__m512bh) (__m512) (x), (__m512bh) (__m512) (w))
+#define ADD_MAC(acc, x, w) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w))
 #define P 1.41421356f
 #define Q 0.707106781f
 

@@ -2,8 +2,8 @@
  * include it. They define LANES (floats per vector), FMA(a, b, c) = a * b + c, BROADCAST(x), ROWS
  * (of a register block: ROWS x 2 accumulators, two weights and one broadcast must fit the
  * registers), ROWS_1 (more rows with one accumulator: more chains of sums), TAIL (a type: the first
- * lanes of a vector), TAIL_OF(n), LOAD_TAIL(p, tail) with zeros behind, STORE_TAIL(p, tail, v),
- * NAME(f) and SET_NAME. No include guard on purpose.
+ * lanes of a vector), RELU(v) = max(v, 0) that keeps NaN, TAIL_OF(n), LOAD_TAIL(p, tail) with zeros
+ * behind, STORE_TAIL(p, tail, v), NAME(f) and SET_NAME. No include guard on purpose.
  *
  * Activations are floats, and so is what is multiplied, unless a file says otherwise: then it
  * defines all of the following. Products multiply and add words of 32 bits, WORD numbers in each.
@@ -17,16 +17,16 @@
 #define STORE_WHOLE(p, v) NAME(store)((p), (v))
 /* To words of one tile, or to the first or the second halves of those of two tiles. */
 #define STORE_WORDS(p, v, half) ((void) (half), NAME(store)((p), (v)))
-#define MAC(x, w, acc) FMA(x, w, acc)
+/* acc += x * w in place: GCC 12 moves sums among registers, or to memory, if told so by intrinsics
+ * in loops with as many sums as registers allow. */
+#define ADD_MAC(acc, x, w) __asm__("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w))
 /* Winograd's interpolation points are 0, P, -P, Q, -Q and infinity. */
 #define P 1.0f
 #define Q 2.0f
 #endif
 
 typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t NAME(bits) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #define VEC NAME(vec)
-#define KEEP(v) __asm__("" : "+v"(v))
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE VEC NAME(load)(const float *p)
@@ -74,36 +74,36 @@ INLINE VEC NAME(scaled)(const float f, VEC a)
 /* Rows of a register block, as EACH_ROW(X) with X(row, row / 3, row % 3). Sums are variables of
  * their own, not an array: GCC 12 keeps an array that a loop indexes in memory and writes it back
  * in every turn. */
-#define EACH_ROW(X)                                                                           \
-    X(0, 0, 0)                                                                                \
-    X(1, 0, 1)                                                                                \
-    X(2, 0, 2)                                                                                \
-    X(3, 1, 0)                                                                                \
-    X(4, 1, 1)                                                                                \
-    X(5, 1, 2)                                                                                \
-    X(6, 2, 0)                                                                                \
-    X(7, 2, 1)                                                                                \
-    X(8, 2, 2)                                                                                \
-    X(9, 3, 0)                                                                                \
-    X(10, 3, 1)                                                                               \
-    X(11, 3, 2)                                                                               \
-    X(12, 4, 0)                                                                               \
-    X(13, 4, 1)                                                                               \
-    X(14, 4, 2)                                                                               \
-    X(15, 5, 0)                                                                               \
-    X(16, 5, 1)                                                                               \
-    X(17, 5, 2)                                                                               \
-    X(18, 6, 0)                                                                               \
-    X(19, 6, 1)                                                                               \
-    X(20, 6, 2)                                                                               \
-    X(21, 7, 0)                                                                               \
-    X(22, 7, 1)                                                                               \
+#define EACH_ROW(X) \
+    X(0, 0, 0)      \
+    X(1, 0, 1)      \
+    X(2, 0, 2)      \
+    X(3, 1, 0)      \
+    X(4, 1, 1)      \
+    X(5, 1, 2)      \
+    X(6, 2, 0)      \
+    X(7, 2, 1)      \
+    X(8, 2, 2)      \
+    X(9, 3, 0)      \
+    X(10, 3, 1)     \
+    X(11, 3, 2)     \
+    X(12, 4, 0)     \
+    X(13, 4, 1)     \
+    X(14, 4, 2)     \
+    X(15, 5, 0)     \
+    X(16, 5, 1)     \
+    X(17, 5, 2)     \
+    X(18, 6, 0)     \
+    X(19, 6, 1)     \
+    X(20, 6, 2)     \
+    X(21, 7, 0)     \
+    X(22, 7, 1)     \
     X(23, 7, 2)
 
-/* A register block: to[rows][q vectors] = bias[q] + sum over `windows` rows y of input and `n` words
- * i of u[y * line + row * step + i] * w[y][i][LANES]; vectors of weights lie `second` apart, rows of
- * the result `to_step`. `next` are the weights that come after these, or NULL: with few tiles a
- * layer is as fast as its weights arrive. rows and q are constants where this is used. */
+/* A register block: to[rows][q vectors] = bias[q] + sum over `windows` rows y of input and `n`
+ * words i of u[y * line + row * step + i] * w[y][i][LANES]; vectors of weights lie `second` apart,
+ * rows of the result `to_step`. `next` are the weights that come after these, or NULL: with few
+ * tiles a layer is as fast as its weights arrive. rows and q are constants where this is used. */
 struct NAME(block) {
     const float *u, *w, *next, *bias;
     int64_t line, windows, step, n, second, to_step;
@@ -118,14 +118,12 @@ INLINE void NAME(block_sum)(const struct NAME(block) b, const int rows, const in
 #define ROW(r, third, rest) VEC s##r = bias0, t##r = bias1;
     EACH_ROW(ROW)
 #undef ROW
-    int64_t y = b.windows;
-    do {
+    for (int64_t y = b.windows; y > 0; y--) {
         /* every third row: p[0], p[step] and p[2 * step] need no registers of their own */
         const float *p0 = u, *p1 = u + 3 * b.step, *p2 = u + 6 * b.step, *p3 = u + 9 * b.step;
         const float *p4 = u + 12 * b.step, *p5 = u + 15 * b.step, *p6 = u + 18 * b.step;
         const float *p7 = u + 21 * b.step;
-        int64_t i = 0;
-        do {
+        for (int64_t i = 0; i < b.n; i++) {
             const VEC w0 = NAME(load)(w + i * LANES);
             const VEC w1 = q > 1 ? NAME(load)(w + b.second + i * LANES) : (VEC){0};
             if (b.next)
@@ -134,67 +132,42 @@ INLINE void NAME(block_sum)(const struct NAME(block) b, const int rows, const in
 #define ROW(r, third, rest)                                   \
     if (r < rows) {                                           \
         const VEC x = BROADCAST(p##third[i + rest * b.step]); \
-        s##r = (VEC) MAC(x, w0, s##r);                        \
-        KEEP(s##r);                                           \
+        ADD_MAC(s##r, x, w0);                                 \
         if (q > 1) {                                          \
-            t##r = (VEC) MAC(x, w1, t##r);                    \
-            KEEP(t##r);                                       \
+            ADD_MAC(t##r, x, w1);                             \
         }                                                     \
     }
             EACH_ROW(ROW)
 #undef ROW
-        } while (++i < b.n);
+        }
         u += b.line;
         w += b.n * LANES;
-    } while (--y > 0);
-#define ROW(r, third, rest)                                     \
-    if (r < rows) {                                             \
-        NAME(store)(b.to + r * b.to_step, s##r);                \
-        if (q > 1)                                              \
-            NAME(store)(b.to + r * b.to_step + LANES, t##r);    \
+    }
+#define ROW(r, third, rest)                                  \
+    if (r < rows) {                                          \
+        NAME(store)(b.to + r * b.to_step, s##r);             \
+        if (q > 1)                                           \
+            NAME(store)(b.to + r * b.to_step + LANES, t##r); \
     }
     EACH_ROW(ROW)
 #undef ROW
 }
 
 /* The same for a number of rows that is not known before: at most ROWS, or ROWS_1 of one vector. */
-#define BLOCK_CASE(n)                                           \
-    case n:                                                     \
-        if ((n) <= (q > 1 ? ROWS : ROWS_1))                     \
-            NAME(block_sum)(b, (n) < ROWS_1 ? (n) : ROWS_1, q); \
-        return
-
+#define ROW(r, third, rest)                                     \
+    case r + 1:                                                 \
+        if (r < (q > 1 ? ROWS : ROWS_1))                        \
+            NAME(block_sum)(b, r < ROWS_1 ? r + 1 : ROWS_1, q); \
+        return;
 INLINE void NAME(block_rows)(const struct NAME(block) b, int64_t rows, const int q)
 {
     switch (rows) {
-        BLOCK_CASE(1);
-        BLOCK_CASE(2);
-        BLOCK_CASE(3);
-        BLOCK_CASE(4);
-        BLOCK_CASE(5);
-        BLOCK_CASE(6);
-        BLOCK_CASE(7);
-        BLOCK_CASE(8);
-        BLOCK_CASE(9);
-        BLOCK_CASE(10);
-        BLOCK_CASE(11);
-        BLOCK_CASE(12);
-        BLOCK_CASE(13);
-        BLOCK_CASE(14);
-        BLOCK_CASE(15);
-        BLOCK_CASE(16);
-        BLOCK_CASE(17);
-        BLOCK_CASE(18);
-        BLOCK_CASE(19);
-        BLOCK_CASE(20);
-        BLOCK_CASE(21);
-        BLOCK_CASE(22);
-        BLOCK_CASE(23);
-        BLOCK_CASE(24);
+        EACH_ROW(ROW)
     default:
         return;
     }
 }
+#undef ROW
 
 /* One pixel's vector of channels, with what is fused. */
 INLINE void NAME(put)(ELEM *p, VEC v, bool sum, bool relu, const bool part, TAIL tail)
@@ -202,6 +175,6 @@ INLINE void NAME(put)(ELEM *p, VEC v, bool sum, bool relu, const bool part, TAIL
     if (sum)
         v += NAME(load_part)(p, part, tail);
     if (relu)
-        v = (VEC) (~(v < 0.0f) & (NAME(bits)) v); /* NaN stays */
+        v = (VEC) RELU(v);
     NAME(store_part)(p, v, part, tail);
 }

@@ -14,13 +14,17 @@
 
 #if WORD == 1
 #include "kernel/direct/row.inc.h"
+
+#include "kernel/gemm/block.inc.h"
 #endif
 
 const struct rci_vector_code NAME(rci_vector) = {
     .winograd = {"winograd:" SET_NAME, "winograd2:" SET_NAME},
     .direct = "direct:" SET_NAME,
+    .gemm_name = "gemm:" SET_NAME,
     .lanes = LANES,
     .rows = ROWS,
+    .rows_1 = ROWS_1,
     .word = WORD,
     .half = HALF,
 #if WORD == 1
@@ -28,6 +32,8 @@ const struct rci_vector_code NAME(rci_vector) = {
     .transform_out = {NAME(transform_out), NAME(small_transform_out)},
     .pack_pair = {NAME(pack_pair), NAME(small_pack_pair)},
     .direct_row = NAME(direct_row),
+    .gemm_pack = NAME(gemm_pack),
+    .gemm = {NAME(gemm_1), NAME(gemm_2)},
 #else
     .transform_in = {NAME(transform_in)},
     .transform_out = {NAME(transform_out)},

@@ -15,12 +15,15 @@ struct rci_winograd_job;
 struct rci_winograd_piece;
 struct rci_winograd_plain;
 struct rci_direct_job;
+struct rci_gemm_block;
+struct rci_gemm_pack;
 
 /* Names in the order of the code that has two forms: Winograd's tiles of 4x4, of 2x2. */
 struct rci_vector_code {
-    const char *winograd[2], *direct; /* for profiles */
+    const char *winograd[2], *direct, *gemm_name; /* for profiles */
     int64_t lanes;
-    int64_t rows;                       /* tiles, or pixels, of a register block */
+    int64_t rows, rows_1;               /* tiles, or pixels, of a register block of two vectors of
+                                           output channels, and of one */
     int64_t word;                       /* numbers in 32 bits of what is multiplied */
     const struct rci_vector_code *half; /* the same processor's half vectors, or NULL */
 
@@ -53,6 +56,10 @@ struct rci_vector_code {
      * window's first row on. */
     void (*direct_row)(const struct rci_direct_job *j, int64_t first, int64_t end,
                        const float *from, float *to);
+    /* A register block of one or two vectors and up to rows_1 or rows pixels, see
+     * gemm/code.h. */
+    void (*gemm[2])(const struct rci_gemm_block *b, int64_t rows);
+    void (*gemm_pack)(const struct rci_gemm_pack *p, int64_t rows, float *to);
 };
 extern const struct rci_vector_code rci_vector_avx2, rci_vector_avx512, rci_vector_avx512vl,
     rci_vector_bf16;

@@ -102,9 +102,9 @@ INLINE void NAME(outer)(int64_t tiles, const float *u, int64_t c, const float *v
 #pragma GCC unroll 8
         for (int r = 0; r < GRAD_ROWS; r++) {
             const VEC x = BROADCAST(u[i * c + r]);
-            acc[r][0] = (VEC) MAC(x, v0, acc[r][0]);
+            ADD_MAC(acc[r][0], x, v0);
             if (q > 1)
-                acc[r][1] = (VEC) MAC(x, v1, acc[r][1]);
+                ADD_MAC(acc[r][1], x, v1);
         }
     }
 #pragma GCC unroll 8

@@ -79,8 +79,8 @@ INLINE void NAME(product)(const struct rci_winograd_job *j, const struct rci_win
                           const float *u, const float *w, const float *after, float *m)
 {
     const int64_t c = j->in_words, groups = (p->end - p->first) / LANES;
-    struct NAME(block) one = {.windows = 1, .step = j->in_step, .n = c, .second = c * LANES,
-                              .to_step = j->out_count};
+    struct NAME(block) one = {
+        .windows = 1, .step = j->in_step, .n = c, .second = c * LANES, .to_step = j->out_count};
     for (int64_t g = 0; g < groups; g += 2, w += 2 * c * LANES) {
         const bool two = g + 1 < groups;
         const int64_t most = two ? ROWS : ROWS_1, blocks = (p->tiles + most - 1) / most;

@@ -229,7 +229,7 @@ rc_status rci_conv_choose(struct rci_conv_own *out, const struct rci_prep *p,
                               .bias = onednn->has_bias,
                               .threads = (uint32_t) omp_get_max_threads(),
                               .cpu = p->g->ctx->cpu};
-    *out = (struct rci_conv_own){NULL, NULL};
+    *out = (struct rci_conv_own){NULL, NULL, NULL};
     RC_TRY(read_planes(p, &s));
     if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) ||
         !rci_conv_posts_fit(p->node, &s) || !rci_conv_own_fits(&s))

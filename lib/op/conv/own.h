@@ -2,12 +2,14 @@
 #define RC_LIB_OP_CONV_OWN_H
 /* Kernels of our own as a second way to run a convolution. */
 #include "kernel/direct/direct.h"
+#include "kernel/gemm/gemm.h"
 #include "kernel/winograd/winograd.h"
 
 /* One of them, or neither. Winograd's where it can do the geometry, direct sums elsewhere. */
 struct rci_conv_own {
     struct rci_winograd *winograd;
     struct rci_direct *direct;
+    struct rci_gemm *gemm;
 };
 bool rci_conv_own_fits(const struct rci_conv_spec *s);
 rc_status rci_conv_own_create(struct rci_conv_own *out, struct rc_context *c,
