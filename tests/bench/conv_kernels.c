@@ -69,7 +69,8 @@ static void open_onednn(struct bench *b, const float *plain)
                                      .src = asked(b, pd, dnnl_query_src_md),
                                      .dst = asked(b, pd, dnnl_query_dst_md),
                                      .bias = true,
-                                     .threads = (uint32_t) omp_get_max_threads()};
+                                     .threads = (uint32_t) omp_get_max_threads(),
+                                     .cpu = test_cpu()};
     const struct rci_md *weights = asked(b, pd, dnnl_query_weights_md);
     OK(rci_prim_bind(&b->prim, DNNL_ARG_SRC, b->spec.src));
     OK(rci_prim_bind(&b->prim, DNNL_ARG_WEIGHTS, weights));
