@@ -5,7 +5,8 @@
 #include "kernel/gemm/gemm.h"
 #include "kernel/winograd/winograd.h"
 
-/* One of them, or neither. Winograd's where it can do the geometry, direct sums elsewhere. */
+/* One of them, or none: Winograd's where it can do the geometry, else direct sums for few channels,
+ * else a product of matrices. */
 struct rci_conv_own {
     struct rci_winograd *winograd;
     struct rci_direct *direct;
