@@ -20,7 +20,8 @@ struct rci_qkernel {
     const struct rci_qkernel_set *set;
     enum rci_qkernel_kind kind;
     uint32_t threads;
-    int64_t chunk, parts; /* direct: rows of outputs, parts of the channels */
+    int64_t parts;        /* of the outputs, shared out to threads */
+    int64_t chunk;        /* direct: rows of outputs */
     int64_t tiles, block; /* Winograd: tiles of all images, and those worked on together */
     size_t u_bytes, m_bytes;
     void *weights;
@@ -193,7 +194,10 @@ static void plan_winograd(struct rci_qkernel *k)
     const bool large = 36 * up(j->out_c, lanes) * j->channels * 2 > L2_BYTES;
     const int64_t budget = large ? FAR_BYTES : NEAR_BYTES; /* read rarely what comes from far */
     const int64_t most = larger(budget / (u_tile + m_tile), k->set->tiles);
-    const int64_t blocks = up((k->tiles + most - 1) / most, threads);
+    const int64_t pairs = up(j->out_c, 2 * lanes) / (2 * lanes);
+    /* few tiles and many weights: threads share the outputs out, and each transforms all tiles */
+    k->parts = large && k->tiles <= most && pairs >= 2 * threads ? threads : 1;
+    const int64_t blocks = k->parts > 1 ? 1 : up((k->tiles + most - 1) / most, threads);
     k->block = (k->tiles + blocks - 1) / blocks;
     /* the tail keeps the 36 positions from falling into the same cache sets */
     j->u_step = k->block * 2 * j->channels + 64;
@@ -360,10 +364,13 @@ static void share_direct(const struct rci_qkernel *k, const struct rci_qkernel_j
 
 static void share_tiles(const struct rci_qkernel *k, const struct rci_qkernel_job *j, char *scratch)
 {
-    const int64_t out[2] = {0, j->out_c}, blocks = (k->tiles + k->block - 1) / k->block;
+    const int64_t blocks = (k->tiles + k->block - 1) / k->block, pair = 2 * k->set->lanes;
+    const int64_t pairs = (j->out_c + pair - 1) / pair;
 #pragma omp for schedule(static) nowait
-    for (int64_t b = 0; b < blocks; b++) {
-        const int64_t end = (b + 1) * k->block;
+    for (int64_t i = 0; i < k->parts * blocks; i++) {
+        const int64_t part = i / blocks, b = i % blocks, end = (b + 1) * k->block;
+        const int64_t last = (part + 1) * pairs / k->parts * pair;
+        const int64_t out[2] = {part * pairs / k->parts * pair, last < j->out_c ? last : j->out_c};
         const int64_t tiles[2] = {b * k->block, end < k->tiles ? end : k->tiles};
         char *u = scratch + (size_t) omp_get_thread_num() * (k->u_bytes + k->m_bytes);
         for (int64_t t = tiles[0]; t < tiles[1]; t++)
