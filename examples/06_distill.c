@@ -74,7 +74,7 @@ static rc_status compare(rc_graph *student, const rc_graph *teacher, rc_dataset 
                          rc_dataset *calib)
 {
     rc_graph *alone = NULL;
-    rc_status status = rc_graph_copy(&alone, student);
+    rc_status status = rc_graph_clone(&alone, student);
     if (status == RC_OK)
         status = print_accuracy("teacher", teacher, calib);
     if (status == RC_OK)

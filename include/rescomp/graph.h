@@ -35,7 +35,7 @@ RC_API rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const
 RC_API rc_status rc_graph_save(const rc_graph *graph, const char *path);
 
 /** An independent copy. @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
-RC_API rc_status rc_graph_copy(rc_graph **out, const rc_graph *graph);
+RC_API rc_status rc_graph_clone(rc_graph **out, const rc_graph *graph);
 
 /** Release; accepts NULL, sets *graph to NULL. @since 0.1 */
 RC_API void rc_graph_free(rc_graph **graph);

@@ -13,7 +13,7 @@ rc_status rc_dataset_open(rc_dataset **out, rc_context *context, const char *spe
     RC_CHECK(context, context);
     RC_CHECK_SET(spec);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_dataset_options"));
-    return rci_dataset_make(out, context, spec, &o);
+    return rci_dataset_open(out, context, spec, &o);
 }
 
 rc_status rc_dataset_new_callback(rc_dataset **out, rc_context *context,
@@ -29,7 +29,7 @@ rc_status rc_dataset_new_callback(rc_dataset **out, rc_context *context,
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_dataset_options"));
     if (!s.get)
         return rci_fail(RC_ERR_ARG, "source.get is NULL");
-    return rci_dataset_make_callback(out, context, &s, &o);
+    return rci_dataset_new_callback(out, context, &s, &o);
 }
 
 void rc_dataset_free(rc_dataset **dataset)
@@ -73,7 +73,7 @@ rc_status rc_dataset_read(const rc_dataset *dataset, uint64_t first, uint64_t co
                           int32_t *y)
 {
     RC_CHECK(dataset, dataset);
-    return rci_dataset_get_images(dataset, first, count, x, y);
+    return rci_dataset_read(dataset, first, count, x, y);
 }
 
 const char *rc_dataset_get_preprocess(const rc_dataset *dataset)
@@ -87,7 +87,7 @@ rc_status rc_npy_read_shape(rc_context *context, const char *path, int64_t *dims
     RC_CHECK_SET(path);
     RC_CHECK_SET(dims);
     RC_CHECK_SET(rank);
-    return rci_npy_load_shape(context, path, dims, rank);
+    return rci_npy_read_shape(context, path, dims, rank);
 }
 
 rc_status rc_npy_read(rc_context *context, const char *path, float *values, uint64_t count)
@@ -96,7 +96,7 @@ rc_status rc_npy_read(rc_context *context, const char *path, float *values, uint
     RC_CHECK_SET(path);
     if (!values && count)
         return rci_fail(RC_ERR_ARG, "values is NULL");
-    return rci_npy_load(context, path, values, count);
+    return rci_npy_read(context, path, values, count);
 }
 
 rc_status rc_npy_write(rc_context *context, const char *path, const float *values,
@@ -116,5 +116,5 @@ rc_status rc_npy_write(rc_context *context, const char *path, const float *value
         return rci_fail(RC_ERR_ARG, "dims are negative or too large");
     if (!values && count)
         return rci_fail(RC_ERR_ARG, "values is NULL");
-    return rci_npy_save(context, path, values, &shape);
+    return rci_npy_write(context, path, values, &shape);
 }

@@ -32,7 +32,7 @@ rc_status rc_graph_save(const rc_graph *graph, const char *path)
     return rci_onnx_save(graph, path);
 }
 
-rc_status rc_graph_copy(rc_graph **out, const rc_graph *graph)
+rc_status rc_graph_clone(rc_graph **out, const rc_graph *graph)
 {
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
@@ -139,7 +139,7 @@ rc_status rc_graph_get_metadata(const rc_graph *graph, const char *key, const ch
     RC_CHECK(graph, graph);
     RC_CHECK_SET(key);
     RC_CHECK_SET(value);
-    *value = rci_graph_meta(graph, key);
+    *value = rci_graph_get_metadata(graph, key);
     return RC_OK;
 }
 
@@ -148,5 +148,5 @@ rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *va
     RC_CHECK(graph, graph);
     if (!key || !*key)
         return rci_fail(RC_ERR_ARG, "key is NULL or empty");
-    return rci_graph_set_meta(graph, key, value);
+    return rci_graph_set_metadata(graph, key, value);
 }

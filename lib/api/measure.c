@@ -67,7 +67,7 @@ rc_status rc_measure_latency(rc_context *context, rc_session *const *sessions, u
     RC_TRY(resolve(&o, options));
     RC_TRY(check_results(results, count, &stride));
     memset(full, 0, sizeof(full));
-    RC_TRY(rci_latency_measure(context, sessions, (uint32_t) count, &o, full));
+    RC_TRY(rci_measure_latency(context, sessions, (uint32_t) count, &o, full));
     for (uint64_t i = 0; i < count; i++)
         RC_TRY(
             rci_abi_write((char *) results + i * stride, &full[i], sizeof(full[0]), "rc_latency"));

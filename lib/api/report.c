@@ -21,7 +21,7 @@ rc_status rc_report_set_fact(rc_report *report, const char *name, const char *va
     RC_CHECK(report, report);
     RC_CHECK_SET(name);
     RC_CHECK_SET(value);
-    return rci_report_put_fact(report, name, value);
+    return rci_report_set_fact(report, name, value);
 }
 
 static rc_status read_step(rc_report_step *s, const rc_report *report, const rc_report_step *step)
@@ -43,7 +43,7 @@ rc_status rc_report_add_step(rc_report *report, const rc_report_step *step)
 {
     rc_report_step s;
     RC_TRY(read_step(&s, report, step));
-    return rci_report_put_step(report, &s);
+    return rci_report_add_step(report, &s);
 }
 
 rc_status rc_report_set_summary(rc_report *report, int32_t which, const rc_report_step *step)
@@ -51,7 +51,7 @@ rc_status rc_report_set_summary(rc_report *report, int32_t which, const rc_repor
     rc_report_step s;
     RC_TRY(read_step(&s, report, step));
     RC_TRY(check_which(which));
-    return rci_report_put_summary(report, which, &s);
+    return rci_report_set_summary(report, which, &s);
 }
 
 rc_status rc_report_set_layers(rc_report *report, const rc_graph *before, const rc_graph *after)
@@ -59,7 +59,7 @@ rc_status rc_report_set_layers(rc_report *report, const rc_graph *before, const 
     RC_CHECK(report, report);
     RC_CHECK(graph, before);
     RC_CHECK(graph, after);
-    return rci_report_put_layers(report, before, after);
+    return rci_report_set_layers(report, before, after);
 }
 
 rc_status rc_report_set_times(rc_report *report, int32_t which, const rc_session *session)
@@ -67,7 +67,7 @@ rc_status rc_report_set_times(rc_report *report, int32_t which, const rc_session
     RC_CHECK(report, report);
     RC_TRY(check_which(which));
     RC_CHECK(session, session);
-    return rci_report_put_times(report, which, session);
+    return rci_report_set_times(report, which, session);
 }
 
 rc_status rc_report_get_json(rc_report *report, const char **text)
@@ -92,5 +92,5 @@ rc_status rc_report_save(rc_report *report, const char *folder)
 {
     RC_CHECK(report, report);
     RC_CHECK_SET(folder);
-    return rci_report_write_files(report, folder);
+    return rci_report_save(report, folder);
 }

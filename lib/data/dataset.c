@@ -177,7 +177,7 @@ static rc_status finish(struct rc_dataset **out, struct rc_dataset *d, const cha
     return RC_OK;
 }
 
-rc_status rci_dataset_make(struct rc_dataset **out, struct rc_context *c, const char *spec,
+rc_status rci_dataset_open(struct rc_dataset **out, struct rc_context *c, const char *spec,
                            const rc_dataset_options *o)
 {
     const struct rci_source *source;
@@ -187,8 +187,8 @@ rc_status rci_dataset_make(struct rc_dataset **out, struct rc_context *c, const 
     return finish(out, new_dataset(c, source), path, o);
 }
 
-rc_status rci_dataset_make_callback(struct rc_dataset **out, struct rc_context *c,
-                                    const rc_dataset_source *source, const rc_dataset_options *o)
+rc_status rci_dataset_new_callback(struct rc_dataset **out, struct rc_context *c,
+                                   const rc_dataset_source *source, const rc_dataset_options *o)
 {
     *out = NULL;
     struct rc_dataset *d = new_dataset(c, &rci_source_callback);
@@ -248,8 +248,8 @@ rc_status rci_dataset_get_label(const struct rc_dataset *d, uint64_t index, int3
     return RC_OK;
 }
 
-rc_status rci_dataset_get_images(const struct rc_dataset *d, uint64_t first, uint64_t count,
-                                 float *x, int32_t *y)
+rc_status rci_dataset_read(const struct rc_dataset *d, uint64_t first, uint64_t count, float *x,
+                           int32_t *y)
 {
     if (first > d->images || count > d->images - first)
         return rci_fail(RC_ERR_ARG, "images %llu..%llu + %llu, the split has %u",

@@ -19,8 +19,8 @@ rc_status rci_npy_parse(struct rci_npy *out, const uint8_t *bytes, size_t size, 
 void rci_npy_to_f32(const struct rci_npy *a, float *out);
 int64_t rci_npy_integer(const struct rci_npy *a, int64_t index); /* kinds i, u, b; saturates */
 
-rc_status rci_npy_load_shape(struct rc_context *c, const char *path, int64_t *dims, uint64_t *rank);
-rc_status rci_npy_load(struct rc_context *c, const char *path, float *values, uint64_t count);
-rc_status rci_npy_save(struct rc_context *c, const char *path, const float *values,
-                       const struct rci_shape *shape);
+rc_status rci_npy_read_shape(struct rc_context *c, const char *path, int64_t *dims, uint64_t *rank);
+rc_status rci_npy_read(struct rc_context *c, const char *path, float *values, uint64_t count);
+rc_status rci_npy_write(struct rc_context *c, const char *path, const float *values,
+                        const struct rci_shape *shape);
 #endif

@@ -13,7 +13,7 @@ static rc_status load(struct rc_context *c, const char *path, struct rci_bytes *
     return st;
 }
 
-rc_status rci_npy_load_shape(struct rc_context *c, const char *path, int64_t *dims, uint64_t *rank)
+rc_status rci_npy_read_shape(struct rc_context *c, const char *path, int64_t *dims, uint64_t *rank)
 {
     struct rci_bytes file;
     struct rci_npy a;
@@ -25,7 +25,7 @@ rc_status rci_npy_load_shape(struct rc_context *c, const char *path, int64_t *di
     return RC_OK;
 }
 
-rc_status rci_npy_load(struct rc_context *c, const char *path, float *values, uint64_t count)
+rc_status rci_npy_read(struct rc_context *c, const char *path, float *values, uint64_t count)
 {
     struct rci_bytes file;
     struct rci_npy a;
@@ -56,8 +56,8 @@ static rc_status put_header(struct rci_buffer *b, const struct rci_shape *s)
     return RC_OK;
 }
 
-rc_status rci_npy_save(struct rc_context *c, const char *path, const float *values,
-                       const struct rci_shape *shape)
+rc_status rci_npy_write(struct rc_context *c, const char *path, const float *values,
+                        const struct rci_shape *shape)
 {
     struct rci_buffer b = {.ctx = c};
     rc_status st = put_header(&b, shape);

@@ -63,15 +63,15 @@ static inline size_t rci_dataset_image_bytes(const struct rc_dataset *d)
 }
 
 /* What the public calls do once their arguments are checked. */
-rc_status rci_dataset_make(struct rc_dataset **out, struct rc_context *c, const char *spec,
+rc_status rci_dataset_open(struct rc_dataset **out, struct rc_context *c, const char *spec,
                            const rc_dataset_options *o);
-rc_status rci_dataset_make_callback(struct rc_dataset **out, struct rc_context *c,
-                                    const rc_dataset_source *source, const rc_dataset_options *o);
+rc_status rci_dataset_new_callback(struct rc_dataset **out, struct rc_context *c,
+                                   const rc_dataset_source *source, const rc_dataset_options *o);
 bool rci_dataset_valid(const struct rc_dataset *d); /* magic */
 void rci_dataset_destroy(struct rc_dataset *d);
 rc_status rci_dataset_get_label(const struct rc_dataset *d, uint64_t index, int32_t *label);
-rc_status rci_dataset_get_images(const struct rc_dataset *d, uint64_t first, uint64_t count,
-                                 float *x, int32_t *y);
+rc_status rci_dataset_read(const struct rc_dataset *d, uint64_t first, uint64_t count, float *x,
+                           int32_t *y);
 
 /* For sources: check and set the shape and number of stored images. */
 rc_status rci_dataset_set_shape(struct rc_dataset *d, const char *path, int64_t images,

@@ -114,7 +114,7 @@ static rc_status measure(struct rc_context *c, struct subject *s, uint32_t n,
     return RC_OK;
 }
 
-rc_status rci_latency_measure(struct rc_context *c, struct rc_session *const *sessions, uint32_t n,
+rc_status rci_measure_latency(struct rc_context *c, struct rc_session *const *sessions, uint32_t n,
                               const rc_latency_options *o, rc_latency *results)
 {
     rc_status st = RC_OK;

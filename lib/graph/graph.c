@@ -128,7 +128,7 @@ static rc_status clone_contents(struct rc_graph *g, const struct rc_graph *from,
         if (g->values[i].name)
             RC_TRY(rci_names_add_value(g, i));
     for (uint32_t i = 0; i < from->n_meta; i++)
-        RC_TRY(rci_graph_set_meta(g, from->meta[i].key, from->meta[i].value));
+        RC_TRY(rci_graph_set_metadata(g, from->meta[i].key, from->meta[i].value));
     return RC_OK;
 }
 
@@ -182,7 +182,7 @@ static uint32_t find_meta(const struct rc_graph *g, const char *key)
     return i;
 }
 
-const char *rci_graph_meta(const struct rc_graph *g, const char *key)
+const char *rci_graph_get_metadata(const struct rc_graph *g, const char *key)
 {
     const uint32_t i = find_meta(g, key);
     return i < g->n_meta ? g->meta[i].value : NULL;
@@ -196,7 +196,7 @@ static void drop_meta(struct rc_graph *g, uint32_t i)
     g->n_meta--;
 }
 
-rc_status rci_graph_set_meta(struct rc_graph *g, const char *key, const char *value)
+rc_status rci_graph_set_metadata(struct rc_graph *g, const char *key, const char *value)
 {
     const uint32_t i = find_meta(g, key);
     if (!value) {

@@ -113,9 +113,9 @@ rc_status rci_graph_bypass(struct rc_graph *g, rci_id node);
 /* Kill nodes and constants that reach no output; returns how many nodes went. */
 rc_status rci_graph_sweep(struct rc_graph *g, uint32_t *n_removed);
 rc_status rci_graph_rename_value(struct rc_graph *g, rci_id value, const char *name);
-rc_status rci_graph_set_meta(struct rc_graph *g, const char *key,
-                            const char *value);                       /* NULL: drop */
-const char *rci_graph_meta(const struct rc_graph *g, const char *key); /* NULL if absent */
+rc_status rci_graph_set_metadata(struct rc_graph *g, const char *key,
+                                 const char *value);                           /* NULL: drop */
+const char *rci_graph_get_metadata(const struct rc_graph *g, const char *key); /* NULL if absent */
 /* Fresh name that no value or node has: hint, hint_1, ... Allocated with rci_alloc. */
 char *rci_graph_fresh_name(struct rc_graph *g, const char *hint);
 

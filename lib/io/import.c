@@ -89,7 +89,7 @@ static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
         const Onnx__StringStringEntryProto *e = m->metadata_props[i];
         if (!*rci_onnx_text(e->key))
             return rci_fail(RC_ERR_MODEL, "metadata_props: entry %zu has no key", i);
-        RC_TRY(rci_graph_set_meta(g, e->key, rci_onnx_text(e->value)));
+        RC_TRY(rci_graph_set_metadata(g, e->key, rci_onnx_text(e->value)));
     }
     return RC_OK;
 }

@@ -149,7 +149,7 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
     if (st == RC_OK)
         st = rci_buffer_append(&b, "", 1);
     if (st == RC_OK)
-        st = rci_graph_set_meta(g, "rescomp.quantization", (const char *) b.data);
+        st = rci_graph_set_metadata(g, "rescomp.quantization", (const char *) b.data);
     rci_buffer_free(&b);
     return st;
 }

@@ -94,7 +94,7 @@ static rc_status freeze_run(struct freeze *f)
  * rewritten for the exported form. */
 static rc_status read_range(struct freeze *f, const struct rc_graph *g)
 {
-    const char *meta = rci_graph_meta(g, "rescomp.quantization");
+    const char *meta = rci_graph_get_metadata(g, "rescomp.quantization");
     int64_t bits = 8;
     bool reduce = false;
     if (meta) {
@@ -114,13 +114,14 @@ static rc_status read_range(struct freeze *f, const struct rc_graph *g)
 
 static rc_status clear_trainable(struct rc_graph *g)
 {
-    const char *meta = rci_graph_meta(g, "rescomp.quantization");
+    const char *meta = rci_graph_get_metadata(g, "rescomp.quantization");
     const char *at = meta ? strstr(meta, "\"trainable\":true") : NULL;
     if (!at)
         return RC_OK;
     char *text = rci_format(g->ctx, "%.*s\"trainable\":false%s", (int) (at - meta), meta,
                             at + strlen("\"trainable\":true"));
-    const rc_status st = text ? rci_graph_set_meta(g, "rescomp.quantization", text) : RC_ERR_MEMORY;
+    const rc_status st =
+        text ? rci_graph_set_metadata(g, "rescomp.quantization", text) : RC_ERR_MEMORY;
     rci_release(text);
     return st;
 }

@@ -149,7 +149,7 @@ static rc_status quantize(struct rci_run *run, const struct rci_recipe_quantize 
 rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage, struct rc_graph **out)
 {
     rc_graph *g = NULL;
-    RC_TRY(rc_graph_copy(&g, run->best));
+    RC_TRY(rc_graph_clone(&g, run->best));
     rc_status st = RC_OK;
     for (uint32_t i = stage->first; i < stage->first + stage->count && st == RC_OK; i++) {
         const struct rci_recipe_step *s = &run->recipe.step[i];

@@ -68,7 +68,7 @@ static void clear_layers(struct rc_report *r)
     r->timed = false;
 }
 
-rc_status rci_report_put_layers(struct rc_report *r, const struct rc_graph *before,
+rc_status rci_report_set_layers(struct rc_report *r, const struct rc_graph *before,
                                 const struct rc_graph *after)
 {
     clear_layers(r);
@@ -76,7 +76,7 @@ rc_status rci_report_put_layers(struct rc_report *r, const struct rc_graph *befo
     return take_graph(r, after, 1);
 }
 
-rc_status rci_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s)
+rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct rc_session *s)
 {
     static const char rest[] = "(other)";
     if (r->n_layers == 0)

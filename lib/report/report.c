@@ -70,7 +70,7 @@ static struct rci_report_fact *find_fact(struct rc_report *r, const char *name)
     return NULL;
 }
 
-rc_status rci_report_put_fact(struct rc_report *r, const char *name, const char *value)
+rc_status rci_report_set_fact(struct rc_report *r, const char *name, const char *value)
 {
     char *copy = rci_strdup(r->ctx, value);
     struct rci_report_fact *f = find_fact(r, name);
@@ -119,7 +119,7 @@ static rc_status copy_step(rc_report_step *out, const struct rc_report *r,
     return RC_OK;
 }
 
-rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step)
+rc_status rci_report_add_step(struct rc_report *r, const rc_report_step *step)
 {
     rc_report_step s;
     RC_TRY(rci_grow(r->ctx, &r->steps, r->n_steps, &r->cap_steps, sizeof(s)));
@@ -128,7 +128,7 @@ rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step)
     return RC_OK;
 }
 
-rc_status rci_report_put_summary(struct rc_report *r, int32_t which, const rc_report_step *step)
+rc_status rci_report_set_summary(struct rc_report *r, int32_t which, const rc_report_step *step)
 {
     rc_report_step s;
     RC_TRY(copy_step(&s, r, step));
@@ -164,7 +164,7 @@ static rc_status save_text(struct rc_report *r, const char *folder, const char *
     return st;
 }
 
-rc_status rci_report_write_files(struct rc_report *r, const char *folder)
+rc_status rci_report_save(struct rc_report *r, const char *folder)
 {
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return rci_fail(RC_ERR_PATH, "%s: cannot make the folder: %s", folder, strerror(errno));

@@ -36,15 +36,15 @@ struct rc_report {
 rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const char *title);
 bool rci_report_valid(const struct rc_report *r); /* magic */
 void rci_report_destroy(struct rc_report *r);
-rc_status rci_report_put_fact(struct rc_report *r, const char *name, const char *value);
-rc_status rci_report_put_step(struct rc_report *r, const rc_report_step *step);
-rc_status rci_report_put_summary(struct rc_report *r, int32_t which, const rc_report_step *step);
-rc_status rci_report_put_layers(struct rc_report *r, const struct rc_graph *before,
+rc_status rci_report_set_fact(struct rc_report *r, const char *name, const char *value);
+rc_status rci_report_add_step(struct rc_report *r, const rc_report_step *step);
+rc_status rci_report_set_summary(struct rc_report *r, int32_t which, const rc_report_step *step);
+rc_status rci_report_set_layers(struct rc_report *r, const struct rc_graph *before,
                                 const struct rc_graph *after);
-rc_status rci_report_put_times(struct rc_report *r, int32_t which, const struct rc_session *s);
+rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct rc_session *s);
 rc_status rci_report_write_json(struct rc_report *r);
 rc_status rci_report_write_html(struct rc_report *r);
-rc_status rci_report_write_files(struct rc_report *r, const char *folder);
+rc_status rci_report_save(struct rc_report *r, const char *folder);
 
 /* NULL while there is no step. */
 const rc_report_step *rci_report_before(const struct rc_report *r);

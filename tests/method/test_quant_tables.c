@@ -16,7 +16,7 @@ static struct rci_bytes bytes_of(rc_quantizer *q)
     struct rc_graph *g;
     struct rci_bytes b;
     OK(rc_quantizer_apply(&g, q));
-    OK(rci_graph_set_meta(g, "rescomp.quantization", NULL));
+    OK(rci_graph_set_metadata(g, "rescomp.quantization", NULL));
     OK(rci_onnx_save_memory(&b, g));
     rc_graph_free(&g);
     return b;

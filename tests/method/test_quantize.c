@@ -201,7 +201,8 @@ static void exported_file_computes_the_same_bits(void **state)
     run(q, 2, x, y[0], 0);
     run(again, 2, x, y[1], 0);
     assert_memory_equal(y[0], y[1], sizeof(y[0]));
-    assert_non_null(strstr(rci_graph_meta(again, "rescomp.quantization"), "\"observer\":\"mse\""));
+    assert_non_null(
+        strstr(rci_graph_get_metadata(again, "rescomp.quantization"), "\"observer\":\"mse\""));
     rci_release(file.data);
     rc_graph_free(&again);
     rc_graph_free(&q);
@@ -298,7 +299,8 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
         }
     OK(rc_quantizer_finish(&frozen, q));
     check_placement(frozen);
-    assert_non_null(strstr(rci_graph_meta(frozen, "rescomp.quantization"), "\"trainable\":false"));
+    assert_non_null(
+        strstr(rci_graph_get_metadata(frozen, "rescomp.quantization"), "\"trainable\":false"));
     float x[PIXELS], y[2][5];
     fill_random(x, PIXELS, 3);
     run(frozen, 1, x, y[0], 0);

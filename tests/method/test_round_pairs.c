@@ -211,7 +211,7 @@ static void networks_are_safe_unless_full_range_is_wanted(void **state)
         assert_int_equal(n[0], 0);
         assert_true(n[1] > 0);
         assert_non_null(
-            strstr(rci_graph_meta(safe, "rescomp.quantization"), "\"safe_pairs\":true"));
+            strstr(rci_graph_get_metadata(safe, "rescomp.quantization"), "\"safe_pairs\":true"));
         count_layers(full, n);
         unsafe += n[0];
         OK(rc_quantizer_finish(&frozen, trainable));

@@ -129,7 +129,7 @@ static void call_with_graph(const struct all *a, void *h, rc_status st, const ch
     rc_node_info node = RC_NODE_INFO_INIT;
     rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
     REFUSED(rc_graph_save(h, "x"), st, text);
-    REFUSED(rc_graph_copy(&g, h), st, text);
+    REFUSED(rc_graph_clone(&g, h), st, text);
     REFUSED(rc_graph_get_info(h, &info), st, text);
     REFUSED(rc_graph_get_node(h, 0, &node), st, text);
     REFUSED(rc_graph_get_weight(h, "x", &data, dims, &rank), st, text);

@@ -101,7 +101,7 @@ static void metadata_and_files_round_trip(void **state)
     assert_true(fd >= 0);
     close(fd);
     OK(rc_graph_set_metadata(m.g, "classes", "3"));
-    OK(rc_graph_copy(&copy, m.g));
+    OK(rc_graph_clone(&copy, m.g));
     OK(rc_graph_set_metadata(m.g, "classes", NULL));
     OK(rc_graph_get_metadata(m.g, "classes", &value));
     assert_null(value);
@@ -131,7 +131,7 @@ static void wrong_arguments_are_errors(void **state)
     REFUSED(rc_graph_load_memory(&g, m.c, NULL, 0), RC_ERR_FORMAT, "no graph");
     REFUSED(rc_graph_save(NULL, "x"), RC_ERR_ARG, "graph is NULL");
     REFUSED(rc_graph_save(m.g, NULL), RC_ERR_ARG, "path is NULL");
-    REFUSED(rc_graph_copy(&g, NULL), RC_ERR_ARG, "graph is NULL");
+    REFUSED(rc_graph_clone(&g, NULL), RC_ERR_ARG, "graph is NULL");
     REFUSED(rc_graph_get_info(m.g, NULL), RC_ERR_ARG, "info is NULL");
     REFUSED(rc_graph_get_info(m.g, &info), RC_ERR_ABI, "size is 0");
     REFUSED(rc_graph_set_metadata(m.g, "", "x"), RC_ERR_ARG, "empty");

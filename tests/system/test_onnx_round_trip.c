@@ -52,7 +52,7 @@ static void assert_same_interface(const struct rc_graph *a, const struct rc_grap
     assert_string_equal(a->batch_name ? a->batch_name : "N", b->batch_name ? b->batch_name : "N");
     assert_int_equal(a->n_meta, b->n_meta);
     for (uint32_t i = 0; i < a->n_meta; i++)
-        assert_string_equal(a->meta[i].value, rci_graph_meta(b, a->meta[i].key));
+        assert_string_equal(a->meta[i].value, rci_graph_get_metadata(b, a->meta[i].key));
 }
 
 static uint32_t live_nodes(const struct rc_graph *g)
@@ -175,7 +175,7 @@ static void old_and_new_files_survive(void **state)
 {
     for (int64_t ir = 3; ir <= 10; ir++) {
         struct rc_graph *g = small_graph(*state, ir, ir % 2 ? "images,2,3,3" : "4,2,3,3");
-        assert_string_equal(rci_graph_meta(g, "key"), "value");
+        assert_string_equal(rci_graph_get_metadata(g, "key"), "value");
         assert_int_equal(g->batch, ir % 2 ? 1 : 4);
         round_trip(*state, g);
         rci_graph_destroy(g);

@@ -48,7 +48,7 @@ static rc_status script_fuse(rc_context *c)
     rc_graph *g = NULL, *twin = NULL;
     rc_status st = rc_graph_load(&g, c, model);
     if (st == RC_OK)
-        st = rc_graph_copy(&twin, g);
+        st = rc_graph_clone(&twin, g);
     if (st == RC_OK)
         st = rc_graph_fuse(twin);
     rc_graph_free(&twin);
@@ -126,12 +126,12 @@ static rc_status prune_with_data(rc_context *c, const char *criterion, const cha
 
 static rc_status script_repair(rc_context *c)
 {
-    return prune_with_data(c, NULL, "least-squares:drift=0");
+    return prune_with_data(c, "l2", "least-squares:drift=0");
 }
 
 static rc_status script_eliminate(rc_context *c)
 {
-    return prune_with_data(c, "block-obs", NULL);
+    return prune_with_data(c, "block-obs", "none");
 }
 
 /* Every step-th allocation. */

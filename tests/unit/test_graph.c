@@ -94,15 +94,15 @@ static void a_copy_is_independent_and_equal(void **state)
 {
     struct built t = build(*state);
     struct rc_graph *copy;
-    OK(rci_graph_set_meta(t.g, "key", "value"));
+    OK(rci_graph_set_metadata(t.g, "key", "value"));
     OK(rci_graph_clone(&copy, t.g));
     ((float *) t.g->values[t.w].tensor.data)[0] = 9;
     assert_true(((float *) copy->values[t.w].tensor.data)[0] == 1);
     rci_graph_destroy(t.g);
     OK(rci_graph_verify(copy));
-    assert_string_equal(rci_graph_meta(copy, "key"), "value");
-    OK(rci_graph_set_meta(copy, "key", NULL));
-    assert_null(rci_graph_meta(copy, "key"));
+    assert_string_equal(rci_graph_get_metadata(copy, "key"), "value");
+    OK(rci_graph_set_metadata(copy, "key", NULL));
+    assert_null(rci_graph_get_metadata(copy, "key"));
     rci_graph_destroy(copy);
 }
 

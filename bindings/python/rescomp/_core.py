@@ -115,7 +115,7 @@ class Graph(Handle):
     def copy(self) -> Graph:
         """An independent copy."""
         g = Graph(self._context)
-        lib.rc_graph_copy(g._new, self._h)
+        lib.rc_graph_clone(g._new, self._h)
         return g
 
     def fuse(self) -> Graph:

@@ -422,7 +422,7 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_graph_load": (STATUS, [_out, P, S]),
     "rc_graph_load_memory": (STATUS, [_out, P, P, C.c_size_t]),
     "rc_graph_save": (STATUS, [P, S]),
-    "rc_graph_copy": (STATUS, [_out, P]),
+    "rc_graph_clone": (STATUS, [_out, P]),
     "rc_graph_free": (None, [_out]),
     "rc_graph_fuse": (STATUS, [P]),
     "rc_graph_get_info": (STATUS, [P, _ref(GraphInfo)]),
