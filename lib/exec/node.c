@@ -2,6 +2,7 @@
  * plain loop, over the layout the operands already have when the operator does not mind. */
 #include "exec/plan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_const(const struct rci_plan *p, rci_id v)
@@ -359,6 +360,10 @@ static rc_status node_prepare(struct rci_plan *p, rci_id id)
                            .frozen_stats = p->frozen_bn,
                            .bf16 = p->bf16,
                            .repeatable = p->repeatable,
+                           .threads = p->threads,
+                           .cpu = p->ctx->cpu,
+                           .winograd = getenv("RESCOMP_WINOGRAD"),
+                           .int8_kernel = getenv("RESCOMP_INT8_KERNEL"),
                            .mixed = p->mixed,
                            .sync = p->sync,
                            .needs_grad = needs,

@@ -11,7 +11,8 @@ rc_status rci_plan_open(struct rci_plan *p, struct rc_graph *g, int64_t batch, b
     p->g = g;
     p->n_values = g->n_values;
     p->n_nodes = g->n_nodes;
-    rci_team_init(&p->team, (uint32_t) omp_get_max_threads(), p->ctx->cpu);
+    p->threads = (uint32_t) omp_get_max_threads(); /* as entering compute has set it */
+    rci_team_init(&p->team, p->threads, p->ctx->cpu);
     RC_TRY(rci_compute_check_fork()); /* the next parallel loop would hang */
     if (p->bf16)
         RC_TRY(rci_cpu_check_bf16(p->ctx->cpu));

@@ -109,6 +109,7 @@ struct rci_plan {
     size_t arena_bytes, scratch_bytes, own_bytes;
     uint64_t seed, step_number;
     bool profile;
+    uint32_t threads; /* that kernels are made for */
     struct rci_team team;
 };
 

@@ -50,6 +50,10 @@ struct rci_prep {
     bool repeatable;                       /* choose among kernels that differ in rounding by a
                                               fixed rule, not by timing */
     bool mixed;                            /* integer layers may compute in f32 */
+    uint32_t threads;                      /* that will run it, at least 1 */
+    const struct rci_cpu *cpu;             /* what it will run on */
+    const char *winograd, *int8_kernel;    /* what RESCOMP_WINOGRAD and RESCOMP_INT8_KERNEL say, or
+                                              NULL */
     const bool *needs_grad;                /* [n_in] */
     const struct rci_sync *sync;            /* training: batch statistics are those of all ranks;
                                               NULL: one process. Lives as long as `state` */

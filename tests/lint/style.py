@@ -26,5 +26,9 @@ for folder in ('include', 'lib', 'examples', 'tests'):
                          r'\bexit\s*\(', r'[^_\w]malloc\s*\(', r'[^_\w]calloc\s*\('):
                 for m in re.finditer(word, re.sub(r'/\*.*?\*/', '', text, flags=re.S)):
                     bad.append(f'{name}: {m.group(0).strip()} does not belong in the library')
+            # threads, caches and wishes come in the request (kernel/prep.h); these ask the system for the rest
+            if str(name).startswith(('lib/kernel/', 'lib/op/')) and path.name not in ('cpu.c', 'team.c', 'selftest.c'):
+                for m in re.finditer(r'\b(sysconf|getenv|omp_get_max_threads|omp_get_num_procs)\s*\(', text):
+                    bad.append(f'{name}: {m.group(0)} is asked in kernel/cpu.c or exec only')
 print('\n'.join(bad) or 'style: ok')
 sys.exit(bool(bad))

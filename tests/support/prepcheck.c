@@ -2,6 +2,7 @@
 #include "kernel/onednn/onednn.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 
 enum { MAX = RC_PREP_MAX };
@@ -322,6 +323,10 @@ static void open_prep(struct run *r)
 {
     r->p = (struct rci_prep){.engine = r->engine,
                              .g = r->g,
+                             .threads = (uint32_t) omp_get_max_threads(),
+                             .cpu = r->ctx->cpu,
+                             .winograd = getenv("RESCOMP_WINOGRAD"),
+                             .int8_kernel = getenv("RESCOMP_INT8_KERNEL"),
                              .node = r->node,
                              .in = r->in,
                              .out = r->out,

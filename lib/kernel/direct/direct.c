@@ -1,5 +1,6 @@
 /* Which convolutions the direct kernel does, its weights, its rows with their padding. */
 #include "kernel/direct/direct.h"
+#include "kernel/kernel.h"
 #include "kernel/direct/code.h"
 #include "kernel/onednn/onednn.h"
 #include "kernel/winograd/winograd.h"
@@ -260,3 +261,87 @@ void rci_direct_run(const struct rci_direct *d, const struct rci_conv_args *a)
 #pragma omp parallel num_threads(d->threads)
     rci_direct_share(d, a);
 }
+
+/* --- as a kernel among others --- */
+
+/* Ahead of oneDNN's by little where it is: only a measurement tells. */
+static bool kernel_likely(const struct rci_conv_spec *s)
+{
+    (void) s;
+    return false;
+}
+
+static bool kernel_planes(const void *state)
+{
+    return rci_direct_planes(state);
+}
+
+static rc_status kernel_create(void **state, struct rc_context *c, const struct rci_conv_spec *s)
+{
+    struct rci_direct *d;
+    const rc_status st = rci_direct_create(&d, c, s);
+    *state = d;
+    return st;
+}
+
+static void kernel_destroy(void *state)
+{
+    rci_direct_destroy(state);
+}
+
+static const char *kernel_text(const void *state)
+{
+    return rci_direct_name(state);
+}
+
+static size_t kernel_weights_bytes(const void *state)
+{
+    return rci_direct_weights_bytes(state);
+}
+
+static size_t kernel_bias_bytes(const void *state)
+{
+    return rci_direct_bias_bytes(state);
+}
+
+static size_t kernel_scratch(const void *state)
+{
+    return rci_direct_scratch(state);
+}
+
+static void kernel_pack_weights(const void *state, const float *plain, float *packed)
+{
+    rci_direct_pack_weights(state, plain, packed);
+}
+
+static void kernel_pack_bias(const void *state, const float *plain, float *packed)
+{
+    rci_direct_pack_bias(state, plain, packed);
+}
+
+static void kernel_run(const void *state, const struct rci_conv_args *a)
+{
+    rci_direct_run(state, a);
+}
+
+static void kernel_share(const void *state, const struct rci_conv_args *a)
+{
+    rci_direct_share(state, a);
+}
+
+const struct rci_conv_kernel rci_direct_kernel = {
+    .name = "direct",
+    .fits = rci_direct_fits,
+    .likely = kernel_likely,
+    .planes = kernel_planes,
+    .create = kernel_create,
+    .destroy = kernel_destroy,
+    .text = kernel_text,
+    .weights_bytes = kernel_weights_bytes,
+    .bias_bytes = kernel_bias_bytes,
+    .pack_weights = kernel_pack_weights,
+    .pack_bias = kernel_pack_bias,
+    .scratch = kernel_scratch,
+    .run = kernel_run,
+    .share = kernel_share,
+};

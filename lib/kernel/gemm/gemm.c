@@ -3,6 +3,7 @@
  * them; a tile's packed pixels of one chunk stay in L2 while all panels use them. */
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/code.h"
+#include "kernel/kernel.h"
 
 #include <omp.h>
 #include <string.h>
@@ -351,3 +352,81 @@ void rci_gemm_run(const struct rci_gemm *k, const struct rci_conv_args *a)
 #pragma omp parallel num_threads(k->threads)
     rci_gemm_share(k, a);
 }
+
+/* --- as a kernel among others --- */
+
+/* Which one is ahead depends on the processor: only a measurement tells. */
+static bool kernel_likely(const struct rci_conv_spec *s)
+{
+    (void) s;
+    return false;
+}
+
+static rc_status kernel_create(void **state, struct rc_context *c, const struct rci_conv_spec *s)
+{
+    struct rci_gemm *k;
+    const rc_status st = rci_gemm_create(&k, c, s);
+    *state = k;
+    return st;
+}
+
+static void kernel_destroy(void *state)
+{
+    rci_gemm_destroy(state);
+}
+
+static const char *kernel_text(const void *state)
+{
+    return rci_gemm_name(state);
+}
+
+static size_t kernel_weights_bytes(const void *state)
+{
+    return rci_gemm_weights_bytes(state);
+}
+
+static size_t kernel_bias_bytes(const void *state)
+{
+    return rci_gemm_bias_bytes(state);
+}
+
+static size_t kernel_scratch(const void *state)
+{
+    return rci_gemm_scratch(state);
+}
+
+static void kernel_pack_weights(const void *state, const float *plain, float *packed)
+{
+    rci_gemm_pack_weights(state, plain, packed);
+}
+
+static void kernel_pack_bias(const void *state, const float *plain, float *packed)
+{
+    rci_gemm_pack_bias(state, plain, packed);
+}
+
+static void kernel_run(const void *state, const struct rci_conv_args *a)
+{
+    rci_gemm_run(state, a);
+}
+
+static void kernel_share(const void *state, const struct rci_conv_args *a)
+{
+    rci_gemm_share(state, a);
+}
+
+const struct rci_conv_kernel rci_gemm_kernel = {
+    .name = "gemm",
+    .fits = rci_gemm_fits,
+    .likely = kernel_likely,
+    .create = kernel_create,
+    .destroy = kernel_destroy,
+    .text = kernel_text,
+    .weights_bytes = kernel_weights_bytes,
+    .bias_bytes = kernel_bias_bytes,
+    .pack_weights = kernel_pack_weights,
+    .pack_bias = kernel_pack_bias,
+    .scratch = kernel_scratch,
+    .run = kernel_run,
+    .share = kernel_share,
+};

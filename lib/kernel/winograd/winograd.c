@@ -1,4 +1,5 @@
 /* Which convolutions Winograd's kernel can do, its weights, and its loop over blocks of tiles. */
+#include "kernel/kernel.h"
 #include "kernel/onednn/onednn.h"
 #include "kernel/winograd/code.h"
 
@@ -282,3 +283,85 @@ void rci_winograd_run(const struct rci_winograd *w, const struct rci_conv_args *
 #pragma omp parallel num_threads(w->plan.threads)
     rci_winograd_share(w, a);
 }
+
+/* --- as a kernel among others --- */
+
+/* Transforms cost per channel, products per pair of them; oneDNN's AVX-512 kernels are ahead below
+ * 32 where they have whole vectors. */
+static bool kernel_likely(const struct rci_conv_spec *s)
+{
+    const struct rci_conv_geometry *g = s->geometry;
+    const bool whole = g->in_channels % 16 == 0 && g->out_channels % 16 == 0;
+    const int64_t least = s->cpu->lanes == 16 && whole ? 32 : 16;
+    return g->in_channels >= least && g->out_channels >= least;
+}
+
+static rc_status kernel_create(void **state, struct rc_context *c, const struct rci_conv_spec *s)
+{
+    struct rci_winograd *w;
+    const rc_status st = rci_winograd_create(&w, c, s);
+    *state = w;
+    return st;
+}
+
+static void kernel_destroy(void *state)
+{
+    rci_winograd_destroy(state);
+}
+
+static const char *kernel_text(const void *state)
+{
+    return rci_winograd_name(state);
+}
+
+static size_t kernel_weights_bytes(const void *state)
+{
+    return rci_winograd_weights_bytes(state);
+}
+
+static size_t kernel_bias_bytes(const void *state)
+{
+    return rci_winograd_bias_bytes(state);
+}
+
+static size_t kernel_scratch(const void *state)
+{
+    return rci_winograd_scratch(state);
+}
+
+static void kernel_pack_weights(const void *state, const float *plain, float *packed)
+{
+    rci_winograd_pack_weights(state, plain, packed);
+}
+
+static void kernel_pack_bias(const void *state, const float *plain, float *packed)
+{
+    rci_winograd_pack_bias(state, plain, packed);
+}
+
+static void kernel_run(const void *state, const struct rci_conv_args *a)
+{
+    rci_winograd_run(state, a);
+}
+
+static void kernel_share(const void *state, const struct rci_conv_args *a)
+{
+    rci_winograd_share(state, a);
+}
+
+const struct rci_conv_kernel rci_winograd_kernel = {
+    .name = "winograd",
+    .fits = rci_winograd_fits,
+    .likely = kernel_likely,
+    .certain = rci_winograd_small,
+    .create = kernel_create,
+    .destroy = kernel_destroy,
+    .text = kernel_text,
+    .weights_bytes = kernel_weights_bytes,
+    .bias_bytes = kernel_bias_bytes,
+    .pack_weights = kernel_pack_weights,
+    .pack_bias = kernel_pack_bias,
+    .scratch = kernel_scratch,
+    .run = kernel_run,
+    .share = kernel_share,
+};

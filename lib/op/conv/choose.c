@@ -5,9 +5,7 @@
 #include "kernel/onednn/onednn.h"
 #include "op/conv/own.h"
 
-#include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* All of what the times depend on: bias and ReLU come and go unnoticed. */
@@ -37,17 +35,6 @@ static enum kind recall(struct rc_context *c, const char *key)
         for (k = ONEDNN; k < KINDS && strcmp(word, words[k]); k++)
             ;
     return k;
-}
-
-/* Without measuring: Winograd or oneDNN. Transforms cost per channel, products per pair of them;
- * oneDNN's AVX-512 kernels are ahead below 32 where they have whole vectors. */
-static enum kind likely(const struct rci_conv_spec *s)
-{
-    const struct rci_conv_geometry *g = s->geometry;
-    const bool whole = g->in_channels % 16 == 0 && g->out_channels % 16 == 0;
-    const int64_t least = s->cpu->lanes == 16 && whole ? 32 : 16;
-    const bool many = g->in_channels >= least && g->out_channels >= least;
-    return rci_winograd_fits(s) && many ? OWN : ONEDNN;
 }
 
 /* --- measuring --- */
@@ -85,7 +72,7 @@ static uint64_t time_one(struct trial *t, enum kind k, rc_status *st)
                                        (float *) (void *) t->bias, t->dst, t->scratch};
     const uint64_t begin = rci_clock_ns();
     if (k == OWN)
-        rci_conv_own_run(t->own, &args);
+        t->own->kernel->run(t->own->state, &args);
     else
         *st = run_onednn(t, weights);
     const uint64_t ns = rci_clock_ns() - begin;
@@ -132,12 +119,13 @@ static rc_status measure_with(struct rci_reorder *move, const struct rci_prep *p
     struct trial t = {
         .own = own, .onednn = onednn->prim, .move = move, .region = rci_trial_region()};
     t.weights[ONEDNN] = rci_md_bytes(p->want[1]);
-    t.weights[OWN] = rci_conv_own_weights_bytes(own);
+    t.weights[OWN] = own->kernel->weights_bytes(own->state);
     t.ring_bytes = CACHE_BYTES + rci_align_line(rci_larger(t.weights[ONEDNN], t.weights[OWN]));
-    const size_t bias = rci_align_line(
-        rci_larger((size_t) p->out[0].shape.dim[1] * sizeof(float), rci_conv_own_bias_bytes(own)));
-    const size_t scratch = rci_larger(rci_larger(onednn->prim->scratch, rci_conv_own_scratch(own)),
-                                      move ? rci_reorder_scratch(move) : 0);
+    const size_t bias = rci_align_line(rci_larger((size_t) p->out[0].shape.dim[1] * sizeof(float),
+                                                  own->kernel->bias_bytes(own->state)));
+    const size_t scratch =
+        rci_larger(rci_larger(onednn->prim->scratch, own->kernel->scratch(own->state)),
+                   move ? rci_reorder_scratch(move) : 0);
     const size_t part[4] = {rci_align_line(rci_md_bytes(p->want[0])),
                             rci_align_line(rci_md_bytes(p->out_md[0])), onednn->has_bias ? bias : 0,
                             rci_align_line(scratch)};
@@ -186,24 +174,19 @@ bool rci_conv_posts_fit(const struct rci_node *n, struct rci_conv_spec *s)
     return i == n->n_post;
 }
 
-bool rci_conv_winograd_told(const char *what)
-{
-    const char *told = getenv("RESCOMP_WINOGRAD");
-    return told && !strcmp(told, what);
-}
-
 /* Nothing to measure; KINDS: there is. */
-static enum kind settled(const struct rci_prep *p, const struct rci_conv_spec *s, const char *key)
+static enum kind settled(const struct rci_prep *p, const struct rci_conv_kernel *k,
+                         const struct rci_conv_spec *s, const char *key)
 {
     struct rc_context *c = rci_engine_context(p->engine);
-    const bool winograd = rci_winograd_fits(s);
-    if (winograd && rci_conv_winograd_told("off"))
+    const char *told = k == &rci_winograd_kernel ? p->winograd : NULL;
+    if (told && !strcmp(told, "off"))
         return ONEDNN;
-    if (winograd && rci_conv_winograd_told("on"))
+    if (told && !strcmp(told, "on"))
         return OWN;
     if (p->repeatable || rci_choice_fixed(c))
-        return likely(s);
-    if (winograd && rci_winograd_small(s)) /* measuring layers this large takes long */
+        return k->likely(s) ? OWN : ONEDNN;
+    if (k->certain && k->certain(s))
         return OWN;
     return recall(c, key);
 }
@@ -215,7 +198,7 @@ static rc_status read_planes(const struct rci_prep *p, struct rci_conv_spec *s)
     if (p->have[0])
         return RC_OK;
     RC_TRY(rci_md_plain(p->engine, RC_F32, &p->in[0].shape, &plain.src));
-    if (rci_direct_fits(&plain))
+    if (rci_direct_kernel.fits(&plain))
         *s = plain;
     return RC_OK;
 }
@@ -227,17 +210,19 @@ rc_status rci_conv_choose(struct rci_conv_own *out, const struct rci_prep *p,
                               .src = p->want[0],
                               .dst = p->out_md[0],
                               .bias = onednn->has_bias,
-                              .threads = (uint32_t) omp_get_max_threads(),
-                              .cpu = p->g->ctx->cpu};
-    *out = (struct rci_conv_own){NULL, NULL, NULL};
+                              .threads = p->threads,
+                              .cpu = p->cpu};
+    *out = (struct rci_conv_own){NULL, NULL};
     RC_TRY(read_planes(p, &s));
-    if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) ||
-        !rci_conv_posts_fit(p->node, &s) || !rci_conv_own_fits(&s))
+    if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !rci_conv_posts_fit(p->node, &s))
+        return RC_OK;
+    const struct rci_conv_kernel *k = rci_conv_own_find(&s);
+    if (!k)
         return RC_OK;
     struct rc_context *c = rci_engine_context(p->engine);
     char key[RC_CHOICE_KEY];
     key_of(key, &s);
-    enum kind best = settled(p, &s, key);
+    enum kind best = settled(p, k, &s, key);
     if (best == ONEDNN)
         return RC_OK;
     rc_status st = rci_conv_own_create(out, c, &s);

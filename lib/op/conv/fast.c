@@ -42,7 +42,7 @@ static rc_status share_own(const struct rci_step_io *io)
     const struct conv_state *s = io->state;
     const struct rci_conv_args a = {io->in[0], io->in[1], s->has_bias ? io->in[2] : NULL,
                                     io->out[0], io->scratch};
-    rci_conv_own_share(&s->own, &a);
+    s->own.kernel->share(s->own.state, &a);
     return RC_OK;
 }
 
@@ -330,12 +330,14 @@ static rc_status prepare_backward(struct rci_prep *p, struct conv_state *s,
 
 static void pack_weights(const void *state, const void *plain, void *packed)
 {
-    rci_conv_own_pack_weights(&((const struct conv_state *) state)->own, plain, packed);
+    const struct rci_conv_own *own = &((const struct conv_state *) state)->own;
+    own->kernel->pack_weights(own->state, plain, packed);
 }
 
 static void pack_bias(const void *state, const void *plain, void *packed)
 {
-    rci_conv_own_pack_bias(&((const struct conv_state *) state)->own, plain, packed);
+    const struct rci_conv_own *own = &((const struct conv_state *) state)->own;
+    own->kernel->pack_bias(own->state, plain, packed);
 }
 
 /* oneDNN's packed weights are not wanted any more. */
@@ -344,16 +346,16 @@ static rc_status prefer_own(struct rci_prep *p, struct conv_state *s,
 {
     const struct rci_conv_onednn onednn = {&s->forward, s->has_bias};
     RC_TRY(rci_conv_choose(&s->own, p, g, &onednn));
-    if (!rci_conv_own_exists(&s->own))
+    if (!s->own.kernel)
         return RC_OK;
     rci_prim_clear(&s->forward);
     if (rci_conv_own_planes(&s->own))
         p->want[0] = NULL;
-    p->packing[1] = (struct rci_packing){rci_conv_own_weights_bytes(&s->own), pack_weights};
+    p->packing[1] = (struct rci_packing){s->own.kernel->weights_bytes(s->own.state), pack_weights};
     if (s->has_bias) /* whole vectors of it */
-        p->packing[2] = (struct rci_packing){rci_conv_own_bias_bytes(&s->own), pack_bias};
-    p->scratch = rci_conv_own_scratch(&s->own);
-    p->impl = rci_conv_own_name(&s->own);
+        p->packing[2] = (struct rci_packing){s->own.kernel->bias_bytes(s->own.state), pack_bias};
+    p->scratch = s->own.kernel->scratch(s->own.state);
+    p->impl = s->own.kernel->text(s->own.state);
     p->run = share_own;
     p->team = true;
     return RC_OK;
@@ -387,7 +389,7 @@ static rc_status prepare(struct rci_prep *p)
         st = prepare_backward(p, s, &g, bias);
     else if (st == RC_OK && !p->bf16)
         st = prefer_own(p, s, &g);
-    if (st == RC_OK && !rci_conv_own_exists(&s->own))
+    if (st == RC_OK && !s->own.kernel)
         st = rci_prim_create(&s->forward);
     if (st != RC_OK) {
         state_destroy(s);

@@ -1,32 +1,24 @@
 #ifndef RC_LIB_OP_CONV_OWN_H
 #define RC_LIB_OP_CONV_OWN_H
 /* Kernels of our own as a second way to run a convolution. */
-#include "kernel/direct/direct.h"
-#include "kernel/gemm/gemm.h"
+#include "kernel/kernel.h"
 #include "kernel/winograd/winograd.h"
 
-/* One of them, or none: Winograd's where it can do the geometry, else direct sums for few channels,
- * else a product of matrices. */
+/* One that was made, or none: both NULL. Its functions are kernel->f(state, ...). */
 struct rci_conv_own {
-    struct rci_winograd *winograd;
-    struct rci_direct *direct;
-    struct rci_gemm *gemm;
+    const struct rci_conv_kernel *kernel;
+    void *state;
 };
-bool rci_conv_own_fits(const struct rci_conv_spec *s);
+/* The one for such a layer; NULL: none fits. */
+const struct rci_conv_kernel *rci_conv_own_find(const struct rci_conv_spec *s);
+/* RC_ERR_UNSUPPORTED where none fits. */
 rc_status rci_conv_own_create(struct rci_conv_own *out, struct rc_context *c,
                               const struct rci_conv_spec *s);
-void rci_conv_own_destroy(struct rci_conv_own *o);
-bool rci_conv_own_exists(const struct rci_conv_own *o);
-/* As in kernel/winograd/winograd.h; of one that exists. */
-size_t rci_conv_own_weights_bytes(const struct rci_conv_own *o);
-size_t rci_conv_own_bias_bytes(const struct rci_conv_own *o);
-size_t rci_conv_own_scratch(const struct rci_conv_own *o);
-bool rci_conv_own_planes(const struct rci_conv_own *o); /* the source is wanted plain */
-const char *rci_conv_own_name(const struct rci_conv_own *o);
-void rci_conv_own_pack_weights(const struct rci_conv_own *o, const float *plain, float *packed);
-void rci_conv_own_pack_bias(const struct rci_conv_own *o, const float *plain, float *packed);
-void rci_conv_own_run(const struct rci_conv_own *o, const struct rci_conv_args *a);
-void rci_conv_own_share(const struct rci_conv_own *o, const struct rci_conv_args *a);
+void rci_conv_own_destroy(struct rci_conv_own *o); /* accepts none */
+static inline bool rci_conv_own_planes(const struct rci_conv_own *o)
+{
+    return o->kernel->planes && o->kernel->planes(o->state);
+}
 
 /* A forward convolution as prepared on oneDNN: primitive bound to source, weights, destination and
  * (when there is one) bias, its layouts in p->want and p->out_md. */
@@ -52,9 +44,6 @@ bool rci_conv_posts_fit(const struct rci_node *n, struct rci_conv_spec *s);
  * p->out_md[0]. */
 bool rci_conv_moves(const struct rci_prep *p, const struct rci_conv_geometry *g);
 rc_status rci_conv_move(struct rci_prep *p, const struct rci_conv_geometry *g);
-
-/* RESCOMP_WINOGRAD is this word. */
-bool rci_conv_winograd_told(const char *what);
 
 /* All three passes of a training step by Winograd. The rule depends on shapes, layouts and
  * processor alone, not on a measurement: the same seed gives the same bytes. p->want[0] and

@@ -2,7 +2,7 @@
  * step, so each pass packs its own from the plain ones. */
 #include "op/conv/own.h"
 
-#include <omp.h>
+#include <string.h>
 
 struct trained {
     struct rci_winograd *forward, *data;
@@ -104,14 +104,15 @@ static struct rci_conv_spec spec_of(const struct rci_prep *p, const struct rci_c
                                   .src = p->want[0],
                                   .dst = p->out_md[0],
                                   .bias = p->node->n_in > 2 && p->in[2].dtype,
-                                  .threads = (uint32_t) omp_get_max_threads(),
-                                  .cpu = p->g->ctx->cpu};
+                                  .threads = p->threads,
+                                  .cpu = p->cpu};
 }
 
 bool rci_conv_winograd_trains(const struct rci_prep *p, const struct rci_conv_geometry *g)
 {
     const struct rci_conv_spec s = spec_of(p, g);
-    return p->training && !rci_conv_winograd_told("off") && rci_winograd_grad_fits(&s);
+    return p->training && !(p->winograd && !strcmp(p->winograd, "off")) &&
+           rci_winograd_grad_fits(&s);
 }
 
 rc_status rci_conv_winograd_train(struct rci_prep *p, const struct rci_conv_geometry *g)

@@ -232,7 +232,7 @@ static void fill_state(const struct rci_prep *p, struct norm_state *s)
 {
     const struct rci_norm_attrs *a = p->node->attrs;
     const struct rci_shape *shape = &p->in[0].shape;
-    s->k = rci_bf16_norm(p->g->ctx->cpu);
+    s->k = rci_bf16_norm(p->cpu);
     s->training = p->training;
     s->batch_statistics = p->training && !p->frozen_stats;
     s->relu = p->node->n_post == 1;

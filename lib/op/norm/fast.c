@@ -327,7 +327,7 @@ static void fill_state(const struct rci_prep *p, struct norm_state *s)
 {
     const struct rci_norm_attrs *a = p->node->attrs;
     const struct rci_shape *shape = &p->in[0].shape;
-    s->k = rci_norm_kernels(p->g->ctx->cpu);
+    s->k = rci_norm_kernels(p->cpu);
     s->training = p->training;
     s->batch_statistics = p->training && !p->frozen_stats;
     s->sync = s->batch_statistics ? p->sync : NULL;

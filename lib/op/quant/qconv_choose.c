@@ -5,7 +5,6 @@
 #include "kernel/onednn/onednn.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { OTHER, DIRECT, WINOGRAD, REAL_ONEDNN, REAL_OWN, CANDIDATES };
@@ -173,13 +172,13 @@ static uint32_t likely(const struct rci_qkernel_spec *s, uint32_t can)
 
 /* What need not be measured; CANDIDATES: must be. */
 static uint32_t settled(struct rc_context *c, const char *key, const struct rci_qkernel_spec *s,
-                        uint32_t can)
+                        uint32_t can, const char *told)
 {
     char word[RC_CHOICE_WORD];
     for (uint32_t k = 0; k < CANDIDATES; k++)
         if (can == 1u << k)
             return k;
-    uint32_t best = named(getenv("RESCOMP_INT8_KERNEL"), can);
+    uint32_t best = named(told, can);
     if (best == CANDIDATES && rci_choice_fixed(c))
         best = likely(s, can);
     if (best == CANDIDATES && rci_choice_recall(c, key, word))
@@ -199,16 +198,16 @@ static rc_status try_all(struct layer *l, struct rci_engine *e, const struct rci
 
 rc_status rci_qconv_choose(struct rci_qconv_own *out, struct rci_engine *e,
                            const struct rci_qkernel_spec *s, struct rci_int8_conv *other,
-                           bool mixed)
+                           const struct rci_qconv_wish *w)
 {
     struct rc_context *c = rci_engine_context(e);
     struct layer l = {.other = other};
     uint32_t can;
     char key[RC_CHOICE_KEY];
     *out = (struct rci_qconv_own){NULL, NULL};
-    RC_TRY(candidates(&can, e, s, other, mixed));
+    RC_TRY(candidates(&can, e, s, other, w->mixed));
     key_of(key, s, can);
-    uint32_t best = settled(c, key, s, can);
+    uint32_t best = settled(c, key, s, can, w->told);
     rc_status st = RC_OK;
     if (best == CANDIDATES)
         st = try_all(&l, e, s, key, can, &best);

@@ -12,12 +12,17 @@ struct rci_qconv_own {
 };
 void rci_qconv_own_destroy(struct rci_qconv_own *o);
 
+struct rci_qconv_wish {
+    bool mixed;       /* f32 kernels take part */
+    const char *told; /* RESCOMP_INT8_KERNEL, or NULL */
+};
+
 /* The fastest that can, by timing them on the layer's shape. `other` may be NULL; f32 kernels take
- * part where `mixed`, and oneDNN's where nothing else can. Measured once for equal layers and
+ * part where w->mixed, and oneDNN's where nothing else can. Measured once for equal layers and
  * numbers of threads (kernel/choice/choice.h); a rule, which never takes f32, decides where the
  * context wants no measuring. RESCOMP_INT8_KERNEL = onednn, direct, winograd, f32-onednn or f32-own
  * is preferred whatever the context says. */
 rc_status rci_qconv_choose(struct rci_qconv_own *out, struct rci_engine *e,
                            const struct rci_qkernel_spec *s, struct rci_int8_conv *other,
-                           bool mixed);
+                           const struct rci_qconv_wish *w);
 #endif

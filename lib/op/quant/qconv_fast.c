@@ -5,7 +5,6 @@
 #include "op/common.h"
 #include "op/quant/qconv_choose.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -202,9 +201,10 @@ static rc_status choose_own(struct rci_prep *p, struct qconv_state *s,
                                           .mid = s->a.mid_scale > 0 ? s->a.mid_scale / s->unit : 0,
                                           .res_scale =
                                               s->has_residual ? s->a.res_scale / s->unit : 0,
-                                          .threads = (uint32_t) omp_get_max_threads(),
-                                          .cpu = s->ctx->cpu};
-    RC_TRY(rci_qconv_choose(&s->own, p->engine, &spec, s->integer, p->mixed));
+                                          .threads = p->threads,
+                                          .cpu = p->cpu};
+    RC_TRY(rci_qconv_choose(&s->own, p->engine, &spec, s->integer,
+                            &(struct rci_qconv_wish){p->mixed, p->int8_kernel}));
     if (!s->own.integer && !s->own.real)
         return rci_prim_create(&s->integer->prim);
     rci_int8_conv_destroy(s->integer);
@@ -222,7 +222,7 @@ static rc_status choose_kernel(struct rci_prep *p, struct qconv_state *s,
     const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
     RC_TRY(fill_scales(s, p));
     rc_status st = RC_ERR_UNSUPPORTED;
-    if (sum_fits && rci_qconv_exact(s->x_type, &p->in[RC_QCONV_W], rci_cpu_dot8(s->ctx->cpu)))
+    if (sum_fits && rci_qconv_exact(s->x_type, &p->in[RC_QCONV_W], rci_cpu_dot8(p->cpu)))
         st = prepare_integer(p, s, g);
     if (st == RC_ERR_MEMORY)
         return st;

@@ -40,7 +40,7 @@ rc_status rci_qconv_real_own_fits(bool *fits, struct rci_engine *e,
 {
     struct rci_conv_spec conv;
     RC_TRY(real_spec(&conv, e, s));
-    *fits = rci_conv_own_fits(&conv);
+    *fits = rci_conv_own_find(&conv);
     return RC_OK;
 }
 
@@ -107,12 +107,12 @@ static rc_status use_own(struct rci_qconv_real *r, struct rc_context *c,
                          const struct rci_conv_spec *s, const float *weights)
 {
     RC_TRY(rci_conv_own_create(&r->own, c, s));
-    r->weights = rci_alloc(c, rci_conv_own_weights_bytes(&r->own));
+    r->weights = rci_alloc(c, r->own.kernel->weights_bytes(r->own.state));
     if (!r->weights)
         return RC_ERR_MEMORY;
-    rci_conv_own_pack_weights(&r->own, weights, r->weights);
-    r->scratch = r->conv_at + rci_conv_own_scratch(&r->own);
-    snprintf(r->name, sizeof(r->name), "f32 on integers %s", rci_conv_own_name(&r->own));
+    r->own.kernel->pack_weights(r->own.state, weights, r->weights);
+    r->scratch = r->conv_at + r->own.kernel->scratch(r->own.state);
+    snprintf(r->name, sizeof(r->name), "f32 on integers %s", r->own.kernel->text(r->own.state));
     return RC_OK;
 }
 
@@ -175,7 +175,7 @@ const char *rci_qconv_real_name(const struct rci_qconv_real *r)
 
 bool rci_qconv_real_shares(const struct rci_qconv_real *r)
 {
-    return rci_conv_own_exists(&r->own);
+    return r->own.kernel;
 }
 
 static float *sums_of(const struct rci_qconv_real *r, const struct rci_qconv_args *a)
@@ -190,7 +190,7 @@ void rci_qconv_real_share(const struct rci_qconv_real *r, const struct rci_qconv
                                        (char *) a->scratch + r->conv_at};
     rci_qreal_share_in(r->around, a->src, a->scratch);
 #pragma omp barrier
-    rci_conv_own_share(&r->own, &conv);
+    r->own.kernel->share(r->own.state, &conv);
 #pragma omp barrier
     rci_qreal_share_out(r->around, sums, a->res, a->dst);
 }

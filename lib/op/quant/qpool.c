@@ -267,7 +267,7 @@ static rc_status qpool_prepare(struct rci_prep *p)
         return st;
     }
     if (j->a.max) {
-        j->threads = omp_get_max_threads();
+        j->threads = (int) p->threads;
         p->scratch = (size_t) (j->threads * j->x.dim[1] * j->x.dim[3]);
         p->run = run_max;
     }
