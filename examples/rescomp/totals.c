@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-rc_status totals_take(struct totals *t, const rc_graph *graph, const char *path, rc_dataset *data)
+static rc_status totals_take(struct totals *t, const rc_graph *graph, const char *path,
+                             rc_dataset *data)
 {
     *t = (struct totals){.info = RC_GRAPH_INFO_INIT, .top1 = -1, .median_ms = -1};
     rc_status st = rc_graph_get_info(graph, &t->info);
@@ -75,4 +76,29 @@ void totals_table(const struct totals *b, const struct totals *a)
     if (b->median_ms >= 0 && a->median_ms >= 0)
         printf("%-16s %12.3f %12.3f ms   %6.2fx\n", "latency, batch 1", b->median_ms, a->median_ms,
                b->median_ms / a->median_ms);
+}
+
+int totals_report(const struct totals_job *j, void (*steps)(const void *user), const void *user)
+{
+    struct totals b, f;
+    rc_status st = totals_take(&b, j->before, j->a->positional[0], j->test);
+    if (st == RC_OK)
+        st = totals_take(&f, j->after, j->out, j->test);
+    if (st == RC_OK)
+        st = totals_time(j->context, j->before, j->after, &b, &f);
+    if (st != RC_OK)
+        return tool_fail(j->verb);
+    if (!args_flag(j->a, "json")) {
+        totals_table(&b, &f);
+        return EXIT_DONE;
+    }
+    json_open(NULL);
+    json_text("model", j->out);
+    totals_json("before", &b);
+    totals_json("after", &f);
+    json_list("steps");
+    steps(user);
+    json_list_close();
+    json_close();
+    return EXIT_DONE;
 }

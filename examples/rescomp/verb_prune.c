@@ -139,25 +139,9 @@ static int cut_to_latency(struct job *j, double wanted)
     return cut(j);
 }
 
-static int report(struct job *j, const char *out)
+static void report_steps(const void *user)
 {
-    struct totals b, f;
-    rc_status st = totals_take(&b, j->before, j->a->positional[0], j->test);
-    if (st == RC_OK)
-        st = totals_take(&f, j->after, out, j->test);
-    if (st == RC_OK)
-        st = totals_time(j->context, j->before, j->after, &b, &f);
-    if (st != RC_OK)
-        return tool_fail("prune");
-    if (!args_flag(j->a, "json")) {
-        totals_table(&b, &f);
-        return EXIT_DONE;
-    }
-    json_open(NULL);
-    json_text("model", out);
-    totals_json("before", &b);
-    totals_json("after", &f);
-    json_list("steps");
+    const struct job *j = user;
     json_open(NULL);
     json_text("name", "prune");
     json_count("groups_cut", j->result.groups_cut);
@@ -172,9 +156,18 @@ static int report(struct job *j, const char *out)
         json_real("seconds", j->trained.seconds);
         json_close();
     }
-    json_list_close();
-    json_close();
-    return EXIT_DONE;
+}
+
+static int report(const struct job *j, const char *out)
+{
+    const struct totals_job t = {.a = j->a,
+                                 .verb = "prune",
+                                 .out = out,
+                                 .context = j->context,
+                                 .before = j->before,
+                                 .after = j->after,
+                                 .test = j->test};
+    return totals_report(&t, report_steps, j);
 }
 
 static int work(struct job *j)

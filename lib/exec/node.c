@@ -249,11 +249,11 @@ static rc_status node_fast(struct rci_plan *p, rci_id id)
 static bool is_join(const struct rci_plan *p, const struct rci_node *n)
 {
     const struct rci_tensor *o = &p->shape[n->out[0]];
-    if (!p->training || !p->engine || o->dtype != RC_F32 || n->op->domain)
+    if (!p->training || !p->engine || o->dtype != RC_F32)
         return false;
-    if (!strcmp(n->op->name, "Relu"))
-        return n->n_post == 0;
-    if (strcmp(n->op->name, "Add") || n->n_post != 1 || n->post[0].kind != RC_POST_RELU)
+    if (rci_node_is_relu(n))
+        return true;
+    if (!rci_node_has(n, RC_OP_SUM) || n->n_post != 1 || n->post[0].kind != RC_POST_RELU)
         return false;
     return rci_shape_equal(&tensor_of(p, n->in[0])->shape, &o->shape) &&
            rci_shape_equal(&tensor_of(p, n->in[1])->shape, &o->shape);

@@ -72,17 +72,13 @@ static double element_bytes(const struct rci_tensor *t, bool bf16)
 }
 
 /* shape: at batch 2. Narrow types are multiplied as much faster as they are narrower. */
-static double node_work(const struct rci_node *n, const struct rci_tensor *shape, bool bf16)
+static double node_work(const struct rc_graph *g, const struct rci_node *n,
+                        const struct rci_tensor *shape, bool bf16)
 {
-    struct rci_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
-    if (!n->op->cost || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
+    const double macs = (double) rci_node_work(g, n, shape).macs / 2;
+    if (n->n_in == 0 || n->in[0] == RC_NONE)
         return 0;
-    for (uint32_t i = 0; i < n->n_in; i++)
-        in[i] = n->in[i] == RC_NONE ? (struct rci_tensor){0} : shape[n->in[i]];
-    for (uint32_t i = 0; i < n->n_out; i++)
-        out[i] = n->out[i] == RC_NONE ? (struct rci_tensor){0} : shape[n->out[i]];
-    const double macs = (double) n->op->cost(n, in, out).macs / 2;
-    return macs / MACS_PER_BYTE * element_bytes(&in[0], bf16) / sizeof(float);
+    return macs / MACS_PER_BYTE * element_bytes(&shape[n->in[0]], bf16) / sizeof(float);
 }
 
 static void load_fill(struct load *l, const struct rc_graph *g, const struct rci_tensor *shape,
@@ -98,7 +94,7 @@ static void load_fill(struct load *l, const struct rc_graph *g, const struct rci
     }
     for (uint32_t i = 0; i < l->n; i++) {
         const struct rci_node *n = &g->nodes[order[i]];
-        l->work += node_work(n, shape, bf16);
+        l->work += node_work(g, n, shape, bf16);
         for (uint32_t k = 0; k < n->n_in + n->n_out; k++) {
             const rci_id v = k < n->n_in ? n->in[k] : n->out[k - n->n_in];
             if (v != RC_NONE && !rci_value_is_const(&g->values[v]))

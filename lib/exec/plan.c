@@ -105,14 +105,7 @@ static bool step_has_work(const struct rci_step *s)
 static void describe_step(struct rci_plan *p, struct rci_step *s, rci_id id)
 {
     const struct rci_node *n = &p->g->nodes[id];
-    struct rci_tensor in[RC_PREP_MAX], out[RC_PREP_MAX];
-    if (!n->op->cost || n->n_in > RC_PREP_MAX || n->n_out > RC_PREP_MAX)
-        return;
-    for (uint32_t i = 0; i < n->n_in; i++)
-        in[i] = n->in[i] == RC_NONE ? (struct rci_tensor){0} : p->shape[n->in[i]];
-    for (uint32_t i = 0; i < n->n_out; i++)
-        out[i] = n->out[i] == RC_NONE ? (struct rci_tensor){0} : p->shape[n->out[i]];
-    s->macs = n->op->cost(n, in, out).macs;
+    s->macs = rci_node_work(p->g, n, p->shape).macs;
 }
 
 rc_status rci_plan_forward(struct rci_plan *p)

@@ -1,24 +1,23 @@
 /* The work that fuse_post put behind a node, for nodes whose fast path cannot do it: in place on
  * the plain output, one pass per post. */
 #include "exec/plan.h"
-
-#include <math.h>
+#include "op/math/activation.h"
 
 static float post_value(const struct rci_post *q, float x)
 {
     switch (q->kind) {
     case RC_POST_RELU:
-        return x > 0 ? x : 0;
+        return rci_relu(x);
     case RC_POST_CLIP:
-        return fminf(fmaxf(x, q->alpha), q->beta);
+        return rci_clip(x, q->alpha, q->beta);
     case RC_POST_LEAKY:
-        return x > 0 ? x : q->alpha * x;
+        return rci_leaky(x, q->alpha);
     case RC_POST_SIGMOID:
-        return 1 / (1 + expf(-x));
+        return rci_sigmoid(x);
     case RC_POST_HARDSIGMOID:
-        return fminf(fmaxf(q->alpha * x + q->beta, 0), 1);
+        return rci_hardsigmoid(x, q->alpha, q->beta);
     case RC_POST_HARDSWISH:
-        return x * fminf(fmaxf(x / 6 + 0.5f, 0), 1);
+        return rci_hardswish(x);
     case RC_POST_ADD:
         break;
     }

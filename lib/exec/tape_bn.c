@@ -4,24 +4,19 @@
  *     mean = sum m_k / K
  *     var  = (sum v_k / K + sum m_k^2 / K - mean^2) * nK / (nK - 1),   v_k biased */
 #include "exec/tape_plan.h"
-#include "op/layers.h"
 
 #include <string.h>
 
-static bool is_bn(const struct rci_node *n)
-{
-    return n->op && !strcmp(n->op->name, "BatchNormalization") && n->n_in >= 5;
-}
-
 static rc_status bn_init(struct rci_tape *t, struct rci_tape_bn *b, const struct rci_node *n)
 {
-    const struct rci_norm_attrs *a = n->attrs;
+    struct rci_norm norm;
+    n->op->as_norm(n, &norm);
     const struct rci_shape *x = &t->plan.shape[n->in[0]].shape;
     b->channels = (uint32_t) x->dim[1];
     b->count = (double) rci_shape_count(x) / (double) x->dim[1];
-    b->fraction = 1 - (double) a->momentum;
-    b->mean = t->graph->values[n->in[3]].tensor.data;
-    b->var = t->graph->values[n->in[4]].tensor.data;
+    b->fraction = 1 - (double) norm.momentum;
+    b->mean = t->graph->values[n->in[norm.mean]].tensor.data;
+    b->var = t->graph->values[n->in[norm.variance]].tensor.data;
     b->sum = rci_alloc_array(t->plan.ctx, b->channels, 3 * sizeof(double));
     if (!b->sum)
         return RC_ERR_MEMORY;
@@ -29,7 +24,7 @@ static rc_status bn_init(struct rci_tape *t, struct rci_tape_bn *b, const struct
     b->vars = b->square + b->channels;
     if (!(b->fraction > 0))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": momentum is %g, must be below 1", n->name,
-                        (double) a->momentum);
+                        (double) norm.momentum);
     return RC_OK;
 }
 
@@ -53,7 +48,7 @@ rc_status rci_tape_bn_begin(struct rci_tape *t)
     rc_status st = t->bn ? RC_OK : RC_ERR_MEMORY;
     for (uint32_t i = 0; st == RC_OK && i < p->n_order; i++) {
         const struct rci_node *n = &p->g->nodes[p->order[i]];
-        if (is_bn(n))
+        if (n->op->as_norm)
             st = bn_init(t, &t->bn[t->n_bn++], n);
     }
     if (st != RC_OK)

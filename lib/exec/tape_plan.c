@@ -214,7 +214,7 @@ static rc_status back_step(struct rci_tape *t, const struct rci_node *n,
 /* Both operands of an addition without broadcasting get the very gradient of the sum. */
 static bool passes_gradient(const struct rci_tape *t, const struct rci_node *n)
 {
-    if (strcmp(n->op->name, "Add") || n->n_in != 2 || n->n_post)
+    if (!rci_node_has(n, RC_OP_SUM) || n->n_in != 2 || n->n_post)
         return false;
     const struct rci_shape *s = &t->plan.shape[n->out[0]].shape;
     for (uint32_t i = 0; i < 2; i++) {

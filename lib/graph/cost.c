@@ -1,19 +1,46 @@
-/* Multiply-adds, parameters and bytes at the graph's inferred shapes, divided to batch 1. */
+/* Tensors around a node; multiply-adds, parameters and bytes at the graph's inferred shapes,
+ * divided to batch 1. */
 #include "graph/graph.h"
 
-enum { MAX_OPERANDS = 64 };
+static void gather(const struct rc_graph *g, const rci_id *id, uint32_t n,
+                   const struct rci_tensor *tensors, struct rci_tensor *out)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        if (id[k] == RC_NONE)
+            out[k] = (struct rci_tensor){0};
+        else
+            out[k] = tensors ? tensors[id[k]] : g->values[id[k]].tensor;
+    }
+}
+
+void rci_node_operands(const struct rc_graph *g, const struct rci_node *n,
+                       const struct rci_tensor *tensors, struct rci_tensor *in)
+{
+    gather(g, n->in, n->n_in, tensors, in);
+}
+
+bool rci_node_around(const struct rc_graph *g, const struct rci_node *n,
+                     const struct rci_tensor *tensors, struct rci_around *out)
+{
+    if (n->n_in > RC_AROUND_MOST || n->n_out > RC_AROUND_MOST)
+        return false;
+    gather(g, n->in, n->n_in, tensors, out->in);
+    gather(g, n->out, n->n_out, tensors, out->out);
+    return true;
+}
+
+struct rci_cost rci_node_work(const struct rc_graph *g, const struct rci_node *n,
+                              const struct rci_tensor *tensors)
+{
+    struct rci_around a;
+    if (!n->op->cost || !rci_node_around(g, n, tensors, &a))
+        return (struct rci_cost){0, 0};
+    return n->op->cost(n, a.in, a.out);
+}
 
 static struct rci_cost cost_of(const struct rc_graph *g, const struct rci_node *n)
 {
-    struct rci_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
-    struct rci_cost c = {0, 0};
-    if (!n->op->cost || n->n_in > MAX_OPERANDS || n->n_out > MAX_OPERANDS)
-        return c;
-    for (uint32_t k = 0; k < n->n_in; k++)
-        in[k] = n->in[k] == RC_NONE ? (struct rci_tensor){0} : g->values[n->in[k]].tensor;
-    for (uint32_t k = 0; k < n->n_out; k++)
-        out[k] = n->out[k] == RC_NONE ? (struct rci_tensor){0} : g->values[n->out[k]].tensor;
-    c = n->op->cost(n, in, out);
+    struct rci_cost c = rci_node_work(g, n, NULL);
     c.macs /= (uint64_t) g->batch;
     c.elementwise /= (uint64_t) g->batch;
     return c;

@@ -79,10 +79,10 @@ struct rc_graph {
 
 rc_status rci_graph_create(struct rc_graph **out, struct rc_context *c);
 void rci_graph_destroy(struct rc_graph *g); /* accepts NULL and half-built graphs */
-rc_status rci_graph_clone(struct rc_graph **out, const struct rc_graph *g); /* ids are kept */
+rc_status rci_graph_clone(struct rc_graph **out, const struct rc_graph *from); /* ids are kept */
 /* Constants are the same memory in both graphs: for reading, while neither changes its own.
  * rci_graph_own_const() before writing gives this graph a copy of one. */
-rc_status rci_graph_clone_shared(struct rc_graph **out, const struct rc_graph *g);
+rc_status rci_graph_clone_shared(struct rc_graph **out, const struct rc_graph *from);
 rc_status rci_graph_own_const(struct rc_graph *g, rci_id value);
 bool rci_graph_valid(const struct rc_graph *g);                             /* magic */
 
@@ -133,7 +133,7 @@ rci_id rci_graph_single_reader(const struct rc_graph *g,
                                                                         node operand, no output */
 /* Deterministic topological order (Kahn, by node id); array from rci_alloc, *n live nodes.
  * RC_ERR_MODEL names a node on a cycle. */
-rc_status rci_graph_order(const struct rc_graph *g, rci_id **order, uint32_t *n);
+rc_status rci_graph_order(const struct rc_graph *g, rci_id **out, uint32_t *n_out);
 /* All readers of all values as one CSR table: readers of v are node[start[v] .. start[v+1]). */
 struct rci_readers {
     uint32_t *start;
@@ -158,8 +158,67 @@ struct rci_graph_cost {
     uint64_t macs, parameters, weight_bytes;
 };
 rc_status rci_graph_cost(const struct rc_graph *g, struct rci_graph_cost *out);
-rc_status rci_node_cost(const struct rc_graph *g, rci_id node, struct rci_cost *macs,
+rc_status rci_node_cost(const struct rc_graph *g, rci_id node, struct rci_cost *cost,
                        uint64_t *parameters);
+
+/* --- what operators say of themselves (slots of graph/op.h); a dead slot says nothing --- */
+static inline bool rci_node_has(const struct rci_node *n, uint32_t flag)
+{
+    return n->op && (n->op->flags & flag);
+}
+
+static inline enum rci_quant_role rci_node_quant(const struct rci_node *n)
+{
+    if (!n->op)
+        return RC_QUANT_KEEP_F32;
+    return n->op->quant_of ? n->op->quant_of(n) : n->op->quant;
+}
+
+static inline enum rci_sign rci_node_sign(const struct rci_node *n)
+{
+    if (!n->op)
+        return RC_SIGN_ANY;
+    return n->op->sign_of ? n->op->sign_of(n) : n->op->sign;
+}
+
+/* The activation that the node is, when nothing is fused behind it yet. */
+static inline bool rci_node_post(const struct rci_node *n, struct rci_post *out)
+{
+    return n->op && n->op->as_post && !n->n_post && n->op->as_post(n, out);
+}
+
+static inline bool rci_node_is_relu(const struct rci_node *n)
+{
+    struct rci_post post;
+    return rci_node_post(n, &post) && post.kind == RC_POST_RELU;
+}
+
+/* The node that makes `v`, when it plays that role in quantization; else NULL. */
+static inline const struct rci_node *rci_graph_quant_producer(const struct rc_graph *g, rci_id v,
+                                                              enum rci_quant_role role)
+{
+    const rci_id p = v == RC_NONE ? RC_NONE : g->values[v].producer;
+    return p != RC_NONE && rci_node_quant(&g->nodes[p]) == role ? &g->nodes[p] : NULL;
+}
+
+/* --- the tensors around a node --- */
+enum {
+    RC_NODE_MOST = 1024, /* operands or results of a node that is accepted */
+    RC_AROUND_MOST = 64  /* of one whose tensors fit on the stack */
+};
+struct rci_around {
+    struct rci_tensor in[RC_AROUND_MOST], out[RC_AROUND_MOST];
+};
+/* Tensors of operands and results, dtype 0 where absent; `tensors` by value, NULL: the graph's own.
+ * false: more than RC_AROUND_MOST. */
+bool rci_node_around(const struct rc_graph *g, const struct rci_node *n,
+                     const struct rci_tensor *tensors, struct rci_around *out);
+/* Operands only, into in[n->n_in]. */
+void rci_node_operands(const struct rc_graph *g, const struct rci_node *n,
+                       const struct rci_tensor *tensors, struct rci_tensor *in);
+/* Work at these shapes, of the whole batch; 0 when it cannot be told. */
+struct rci_cost rci_node_work(const struct rc_graph *g, const struct rci_node *n,
+                              const struct rci_tensor *tensors);
 
 /* --- helpers for op files --- */
 static inline const struct rci_tensor *rci_const_in(const struct rc_graph *g,

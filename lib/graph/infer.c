@@ -3,16 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_OPERANDS = 1024 }; /* of one node; Concat of a DenseNet block has about 60 */
-
-/* Operand tensors of a node; absent ones have dtype 0. */
-static void gather_in(const struct rci_node *n, const struct rci_tensor *shapes,
-                      struct rci_tensor *in)
-{
-    for (uint32_t k = 0; k < n->n_in; k++)
-        in[k] = n->in[k] == RC_NONE ? (struct rci_tensor){0} : shapes[n->in[k]];
-}
-
 static rc_status check_result(const struct rci_node *n, uint32_t k, const struct rci_tensor *t)
 {
     int64_t count;
@@ -27,10 +17,10 @@ static rc_status infer_node(const struct rc_graph *g, const struct rci_node *n,
                             struct rci_tensor *shapes, struct rci_tensor *in,
                             struct rci_tensor *out)
 {
-    if (n->n_in > MAX_OPERANDS || n->n_out > MAX_OPERANDS)
+    if (n->n_in > RC_NODE_MOST || n->n_out > RC_NODE_MOST)
         return rci_fail(RC_ERR_LIMIT, "node \"%s\": %u operands and %u results, at most %d each",
-                        n->name, n->n_in, n->n_out, MAX_OPERANDS);
-    gather_in(n, shapes, in);
+                        n->name, n->n_in, n->n_out, RC_NODE_MOST);
+    rci_node_operands(g, n, shapes, in);
     memset(out, 0, n->n_out * sizeof(*out));
     const struct rci_infer i = {g, n, in, out};
     RC_TRY(n->op->infer(&i));
@@ -65,8 +55,8 @@ rc_status rci_graph_infer_at(const struct rc_graph *g, int64_t batch, struct rci
     RC_TRY(set_inputs(g, batch, shapes));
     RC_TRY(rci_graph_order(g, &order, &n));
     rc_status st = RC_OK;
-    struct rci_tensor *in = rci_alloc_array(g->ctx, MAX_OPERANDS, sizeof(*in));
-    struct rci_tensor *out = rci_alloc_array(g->ctx, MAX_OPERANDS, sizeof(*out));
+    struct rci_tensor *in = rci_alloc_array(g->ctx, RC_NODE_MOST, sizeof(*in));
+    struct rci_tensor *out = rci_alloc_array(g->ctx, RC_NODE_MOST, sizeof(*out));
     if (!in || !out)
         st = RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n && st == RC_OK; i++)

@@ -13,6 +13,9 @@ struct rci_links;      /* sink for channel couplings, graph/link.h */
 struct rci_attrs;      /* ONNX attributes being read, wire/attr.h */
 struct rci_attr_write; /* ONNX attributes being written, wire/attr.h */
 struct rci_prep;       /* what prepare sees, kernel/prep.h */
+struct rci_post;       /* work fused behind a node, graph/graph.h */
+struct rci_conv_attrs; /* op/layers.h */
+struct rci_pool_attrs;
 
 /* Shape inference: in[i].shape and .dtype are set, .data only for constants (and for small
  * integer values already known); an absent optional input has dtype 0. Fill out[]. */
@@ -42,35 +45,84 @@ struct rci_call {
 /* y[c] = scale[c] * x[c] + shift[c] over axis 1; arrays from rci_alloc, owned by the caller. */
 struct rci_affine { float *scale, *shift; uint32_t channels; };
 
-/* How an operand takes part in int8 execution. */
+/* How an operator takes part in quantization. */
 enum rci_quant_role {
-    RC_QUANT_KEEP_F32 = 0, /* stays float */
-    RC_QUANT_PASS = 1,     /* values only move or are selected: the scale stays (MaxPool) */
-    RC_QUANT_REQUANT = 2,  /* computes on integers, each operand has its own scale (Add) */
-    RC_QUANT_WEIGHTED = 3  /* Conv, Gemm: operand 1 is per-channel s8 weights, 2 an int32 bias */
+    RC_QUANT_KEEP_F32 = 0,   /* computes on floats */
+    RC_QUANT_PASS = 1,       /* values only move or are selected: the scale stays (MaxPool) */
+    RC_QUANT_REQUANT = 2,    /* adds integers: each operand has a scale, the sum another (Add) */
+    RC_QUANT_WEIGHTED = 3,   /* has `as_weighted`: per-channel s8 weights, an i32 bias */
+    RC_QUANT_BOUND = 4,      /* only cuts values off: the scale is chosen behind it (Relu, Clip) */
+    RC_QUANT_TO_INTEGER = 5, /* QuantizeLinear */
+    RC_QUANT_TO_REAL = 6     /* DequantizeLinear */
+};
+
+/* What is known of the sign of a result. */
+enum rci_sign {
+    RC_SIGN_ANY = 0,
+    RC_SIGN_NON_NEGATIVE = 1, /* always >= 0 (Relu, Sigmoid) */
+    RC_SIGN_KEEPS = 2         /* >= 0 when all floating-point operands are (Add, AveragePool) */
+};
+
+/* y = W x + b: operand 1 are the weights, operand 2 an optional bias. */
+struct rci_weighted {
+    const struct rci_conv_attrs *window; /* a convolution, W [O, I/g, kh, kw]; NULL: a matrix */
+    uint32_t axis;                       /* of the weights: the output channels */
+    bool plain;                          /* x is neither transposed nor scaled */
+    float bias_factor;                   /* what multiplies b, 1 in a convolution */
+};
+
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + shift: the numbers of the operands, each
+ * [C]. In training running = momentum * running + (1 - momentum) * batch. */
+struct rci_norm {
+    uint32_t scale, shift, mean, variance;
+    float epsilon, momentum;
+};
+
+/* A window slides over each plane of x [N, C, H, W] and gives its mean or maximum. */
+struct rci_pooling {
+    const struct rci_pool_attrs *window; /* NULL: the whole plane */
+    bool max;
+};
+
+/* y[n, begin + c, i, j] = x[n, c, i * stride[0], j * stride[1]] for x [N, C, H, W], and channels of
+ * zeros: `begin` before, `end` after. */
+struct rci_placement {
+    int64_t stride[2];
+    int64_t begin, end;
 };
 
 /* Multiply-adds and other work of one node at the inferred shapes. */
 struct rci_cost { uint64_t macs, elementwise; };
 
 enum { /* rci_op.flags */
-    RC_OP_LAYOUT_FREE = 1, /* element by element with f(0) = 0 and equal operand shapes: the plain
+       RC_OP_LAYOUT_FREE =
+           1,              /* element by element with f(0) = 0 and equal operand shapes: the plain
                               loop may run over any common memory layout, padding included */
-    RC_OP_INTERNAL = 2,    /* not ONNX: made by a pass inside a session, never exported */
-    RC_OP_RANDOM = 4,      /* differs from run to run in training (Dropout) */
-    RC_OP_VIEW = 8,        /* out has the same bytes as in[0] (Reshape, Flatten, Identity ...) */
-    RC_OP_POSTS = 16,      /* prepare honours node->post, so fuse_post may put work there. Operands
+       RC_OP_INTERNAL = 2, /* not ONNX: made by a pass inside a session, never exported */
+       RC_OP_RANDOM = 4,   /* differs from run to run in training (Dropout) */
+       RC_OP_VIEW = 8,     /* out has the same bytes as in[0] (Reshape, Flatten, Identity ...) */
+       RC_OP_POSTS = 16,   /* prepare honours node->post, so fuse_post may put work there. Operands
                               of RC_POST_ADD start at max_in; forward() never sees posts */
-    RC_OP_SHAPE_ONLY = 32, /* out depends on the shapes of the operands alone; forward never reads
-                              their data, which may be NULL (Shape) */
-    RC_OP_NO_FOLD = 64,    /* stays although its operands are constant (DequantizeLinear: the
-                              integers are the weights) */
-    RC_OP_BF16 = 128,      /* prepare takes operands in bf16 layouts */
-    RC_OP_SEPARATE = 256,  /* an image's result depends on that image alone, wherever axis 0 keeps
-                              being the batch; see also `separate` */
-    RC_OP_UPDATES = 512    /* forward in training changes its constants (running statistics) */
+       RC_OP_SHAPE_ONLY = 32, /* out depends on the shapes of the operands alone; forward never
+                                 reads their data, which may be NULL (Shape) */
+       RC_OP_NO_FOLD = 64,    /* stays although its operands are constant (DequantizeLinear: the
+                                 integers are the weights) */
+       RC_OP_BF16 = 128,      /* prepare takes operands in bf16 layouts */
+       RC_OP_SEPARATE = 256, /* an image's result depends on that image alone, wherever axis 0 keeps
+                                being the batch; see also `separate` */
+       RC_OP_UPDATES = 512,  /* forward in training changes its constants (running statistics) */
+       RC_OP_SUM = 1024,     /* the sum of two operands, whose gradient is that of the sum where no
+                                broadcasting takes place (Add) */
+       RC_OP_RELU = 2048,  /* prepare honours a RC_POST_RELU in training too (BatchNormalization) */
+       RC_OP_KEEPS = 4096, /* outside training every element stays as and where it is, given that
+                              shape and type do (Dropout, Cast); see also `keeps_elements` */
+       RC_OP_PROBABILITIES = 8192 /* results along an axis are >= 0 and add up to 1 (Softmax) */
 };
 enum { RC_VARIADIC = 255 };
+
+/* Operands and results, least and most. */
+#define RC_OP_ARITY(least_in, most_in, least_out, most_out) \
+    .min_in = (least_in), .max_in = (most_in), .min_out = (least_out), .max_out = (most_out)
 
 struct rci_op {
     const char *name;   /* ONNX op_type */
@@ -78,8 +130,10 @@ struct rci_op {
     uint8_t min_in, max_in, min_out, max_out; /* RC_VARIADIC: no upper bound */
     uint16_t attr_size; /* bytes of the attribute struct; copied with memcpy, so plain data only */
     uint32_t flags;
+    uint32_t variant;   /* which of the operators that share their slots this is */
     uint32_t trainable; /* bit i: operand i, when constant, is a parameter of gradient descent */
     enum rci_quant_role quant;
+    enum rci_sign sign;
 
     /* The only place that rejects shapes and types. Messages start with the node's name. */
     rc_status (*infer)(const struct rci_infer *i);
@@ -97,6 +151,24 @@ struct rci_op {
 
     /* In place of RC_OP_SEPARATE where it depends on attributes or operands; `rank` of out[0]. */
     bool (*separate)(const struct rc_graph *g, const struct rci_node *n, uint32_t rank);
+
+    /* In place of `quant` and `sign` where they depend on attributes; `quant` is then what it is at
+     * best. */
+    enum rci_quant_role (*quant_of)(const struct rci_node *n);
+    enum rci_sign (*sign_of)(const struct rci_node *n);
+
+    /* In place of RC_OP_KEEPS where it depends on attributes. */
+    bool (*keeps_elements)(const struct rci_node *n);
+
+    /* What the node is in terms that passes and methods understand; false: it is not. Shapes are
+     * inferred. as_post: an activation of one operand that can be fused behind another node. */
+    bool (*as_post)(const struct rci_node *n, struct rci_post *out);
+    void (*as_weighted)(const struct rc_graph *g, const struct rci_node *n,
+                        struct rci_weighted *out);
+    void (*as_norm)(const struct rci_node *n, struct rci_norm *out);
+    void (*as_pooling)(const struct rci_node *n, struct rci_pooling *out);
+    bool (*as_placement)(const struct rc_graph *g, const struct rci_node *n,
+                         struct rci_placement *out);
 
     bool (*is_affine)(const struct rc_graph *g, const struct rci_node *n);
     rc_status (*as_affine)(const struct rc_graph *g, const struct rci_node *n,

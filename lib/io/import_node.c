@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPERANDS_MOST = 1024, LISTED_BYTES = 760 };
+enum { LISTED_BYTES = 760 };
 
 const char *rci_import_node_name(const Onnx__NodeProto *n)
 {
@@ -146,11 +146,11 @@ static rc_status node_operands(struct import *m, const Onnx__NodeProto *n, rci_i
 
 static rc_status node_add(struct import *m, const Onnx__NodeProto *n, size_t index)
 {
-    rci_id in[OPERANDS_MOST], out[OPERANDS_MOST], id;
+    rci_id in[RC_NODE_MOST], out[RC_NODE_MOST], id;
     const size_t n_in = trimmed(n->input, n->n_input), n_out = trimmed(n->output, n->n_output);
-    if (n_in > OPERANDS_MOST || n_out > OPERANDS_MOST)
+    if (n_in > RC_NODE_MOST || n_out > RC_NODE_MOST)
         return rci_fail(RC_ERR_LIMIT, "node \"%s\": %zu operands and %zu results, at most %d each",
-                        rci_import_node_name(n), n_in, n_out, OPERANDS_MOST);
+                        rci_import_node_name(n), n_in, n_out, RC_NODE_MOST);
     RC_TRY(node_check_attributes(n));
     RC_TRY(node_operands(m, n, in, n_in));
     for (size_t k = 0; k < n_out; k++)

@@ -1,39 +1,13 @@
 /* Remove nodes whose output is their input: Identity, Dropout at inference, and Reshape, Pad,
  * Slice, Cast and the like when they change nothing at any batch. */
-#include "op/attrs.h"
 #include "pass/pass.h"
-
-#include <string.h>
-
-static bool slice_forward(const struct rci_node *n)
-{
-    const struct rci_slice_attrs *a = n->attrs;
-    for (int32_t i = 0; i < a->n; i++)
-        if (a->steps[i] < 0)
-            return false;
-    return a->bound;
-}
-
-static bool pad_nothing(const struct rci_node *n)
-{
-    const struct rci_pad_attrs *a = n->attrs;
-    for (int32_t i = 0; i < a->n; i++)
-        if (a->begin[i] || a->end[i])
-            return false;
-    return a->bound;
-}
 
 /* Given that shape and type stay: does the operator also keep every element in its place? */
 static bool keeps_elements(const struct rci_node *n)
 {
-    const char *op = n->op->name;
-    if (n->op->flags & RC_OP_VIEW)
-        return true;
-    if (!strcmp(op, "Slice"))
-        return slice_forward(n);
-    if (!strcmp(op, "Pad"))
-        return pad_nothing(n);
-    return !strcmp(op, "Dropout") || !strcmp(op, "Cast");
+    if (n->op->keeps_elements)
+        return n->op->keeps_elements(n);
+    return rci_node_has(n, RC_OP_VIEW | RC_OP_KEEPS);
 }
 
 static bool same_tensor(const struct rci_tensor *a, const struct rci_tensor *b)

@@ -1,51 +1,6 @@
 /* y = act(op(x) + r): activations and residual additions become posts of the node before them,
  * done while its result is still in registers. Only inside sessions and tapes. */
-#include "op/attrs.h"
 #include "pass/pass.h"
-
-#include <math.h>
-#include <string.h>
-
-static bool clip_post(const struct rci_node *n, struct rci_post *out)
-{
-    const struct rci_clip_attrs *a = n->attrs;
-    const bool bounded = a->n_bounds > 0;
-    const double lo = bounded ? a->lo : -INFINITY, hi = bounded ? a->hi : INFINITY;
-    if (n->n_in > 1 || !(lo <= hi))
-        return false;
-    *out = (struct rci_post){.kind = RC_POST_CLIP, .alpha = (float) lo, .beta = (float) hi};
-    if (lo == 0 && isinf(hi))
-        out->kind = RC_POST_RELU;
-    return true;
-}
-
-/* The post that does what an activation node does. */
-static bool post_of(const struct rci_node *n, struct rci_post *out)
-{
-    const char *op = n->op->name;
-    *out = (struct rci_post){.kind = RC_POST_RELU};
-    if (n->op->domain || n->n_post)
-        return false;
-    if (!strcmp(op, "Relu"))
-        return true;
-    if (!strcmp(op, "Clip"))
-        return clip_post(n, out);
-    if (!strcmp(op, "Sigmoid") || !strcmp(op, "HardSwish")) {
-        out->kind = *op == 'S' ? RC_POST_SIGMOID : RC_POST_HARDSWISH;
-        return true;
-    }
-    if (!strcmp(op, "LeakyRelu")) {
-        const struct rci_leaky_attrs *a = n->attrs;
-        out->kind = RC_POST_LEAKY;
-        out->alpha = a->alpha;
-        return true;
-    }
-    if (strcmp(op, "HardSigmoid"))
-        return false;
-    const struct rci_hardsigmoid_attrs *a = n->attrs;
-    *out = (struct rci_post){.kind = RC_POST_HARDSIGMOID, .alpha = a->alpha, .beta = a->beta};
-    return true;
-}
 
 /* The node that makes `v`, if work can be put behind it without anyone noticing. */
 static rci_id host_of(const struct rc_graph *g, rci_id v)
@@ -72,7 +27,7 @@ static rc_status fuse_activation(struct rc_graph *g, rci_id id, uint32_t *n_chan
 {
     struct rci_post post;
     const struct rci_node *n = &g->nodes[id];
-    if (n->n_in == 0 || !post_of(n, &post))
+    if (n->n_in == 0 || !rci_node_post(n, &post))
         return RC_OK;
     const rci_id host = host_of(g, n->in[0]);
     if (host == RC_NONE)
@@ -95,14 +50,14 @@ static rc_status append_operand(struct rc_graph *g, rci_id host, rci_id value)
 static bool can_add(const struct rc_graph *g, rci_id host)
 {
     return host != RC_NONE && g->nodes[host].n_post == 0 &&
-           g->nodes[host].op->max_in != RC_VARIADIC && strcmp(g->nodes[host].op->name, "Add") != 0;
+           g->nodes[host].op->max_in != RC_VARIADIC && !rci_node_has(&g->nodes[host], RC_OP_SUM);
 }
 
 /* The later of the two producers adds the other operand, which is then certainly there. */
 static rc_status fuse_add(struct rc_graph *g, rci_id id, uint32_t *place, uint32_t *n_changed)
 {
     const struct rci_node *n = &g->nodes[id];
-    if (strcmp(n->op->name, "Add") || n->n_in != 2 || n->n_post || n->in[0] == n->in[1])
+    if (!rci_node_has(n, RC_OP_SUM) || n->n_in != 2 || n->n_post || n->in[0] == n->in[1])
         return RC_OK;
     const struct rci_value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
     if (!rci_shape_equal(&a->tensor.shape, &b->tensor.shape) || rci_value_is_const(a) ||
@@ -144,17 +99,17 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
     return st;
 }
 
-/* In training a Relu may sit behind BatchNormalization, whose fast path does it, and behind an
+/* In training a Relu may sit behind an operator whose fast path does it (RC_OP_RELU), and behind an
  * addition without broadcasting, which a tape runs as one step. */
 static rci_id training_host(const struct rc_graph *g, rci_id v)
 {
     const rci_id host = host_of(g, v), p = g->values[v].producer;
     if (host != RC_NONE)
-        return strcmp(g->nodes[host].op->name, "BatchNormalization") ? RC_NONE : host;
+        return rci_node_has(&g->nodes[host], RC_OP_RELU) ? host : RC_NONE;
     if (p == RC_NONE || rci_graph_single_reader(g, v) == RC_NONE)
         return RC_NONE;
     const struct rci_node *n = &g->nodes[p];
-    if (strcmp(n->op->name, "Add") || n->n_post || g->values[v].tensor.dtype != RC_F32)
+    if (!rci_node_has(n, RC_OP_SUM) || n->n_post || g->values[v].tensor.dtype != RC_F32)
         return RC_NONE;
     for (uint32_t i = 0; i < 2; i++)
         if (!rci_shape_equal(&g->values[n->in[i]].tensor.shape, &g->values[v].tensor.shape))
@@ -166,7 +121,7 @@ static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
 {
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
-        if (!n->op || strcmp(n->op->name, "Relu"))
+        if (!rci_node_is_relu(n))
             continue;
         const rci_id host = training_host(g, n->in[0]);
         if (host == RC_NONE)

@@ -2,7 +2,6 @@
  * weights; DequantizeLinear of an i32 constant at scale s_x*s_w for biases. */
 #include "pass/insert_qdq.h"
 #include "op/attrs.h"
-#include "op/layers.h"
 
 #include <math.h>
 #include <string.h>
@@ -125,10 +124,10 @@ static bool bias_fits(const struct rci_tensor *bias, const struct rci_qdq_weight
 /* Scale of the integers that DequantizeLinear made `v` from; 0 when it was not made so. */
 static float dequantized_scale(const struct qdq *q, rci_id v)
 {
-    const rci_id producer = q->g->values[v].producer;
-    if (producer == RC_NONE || q->g->nodes[producer].op != q->dequantize)
+    const struct rci_node *n = rci_graph_quant_producer(q->g, v, RC_QUANT_TO_REAL);
+    if (!n)
         return 0;
-    const struct rci_tensor *s = rci_const_in(q->g, &q->g->nodes[producer], 1);
+    const struct rci_tensor *s = rci_const_in(q->g, n, 1);
     return s && s->dtype == RC_F32 && rci_shape_count(&s->shape) == 1 ? *(const float *) s->data
                                                                       : 0;
 }
@@ -172,7 +171,7 @@ static rc_status insert_biases(struct qdq *q)
     struct rc_graph *g = q->g;
     for (rci_id i = 0; i < q->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
-        if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 3 || !rci_const_in(g, n, 2))
+        if (rci_node_quant(n) != RC_QUANT_WEIGHTED || n->n_in < 3 || !rci_const_in(g, n, 2))
             continue;
         const float x_scale = dequantized_scale(q, n->in[0]);
         const struct rci_qdq_weight *w = n->in[1] < q->n_values ? q->weight[n->in[1]] : NULL;
@@ -226,9 +225,7 @@ rc_status rci_insert_qdq(struct rc_graph *g, const struct rci_qdq_table *t)
 
 uint32_t rci_weight_axis(const struct rc_graph *g, const struct rci_node *n)
 {
-    if (!strcmp(n->op->name, "Gemm"))
-        return ((const struct rci_gemm_attrs *) n->attrs)->trans_b ? 0 : 1;
-    if (!strcmp(n->op->name, "MatMul"))
-        return g->values[n->in[1]].tensor.shape.rank - 1;
-    return 0;
+    struct rci_weighted product;
+    n->op->as_weighted(g, n, &product);
+    return product.axis;
 }

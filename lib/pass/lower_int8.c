@@ -3,13 +3,10 @@
  * and whatever only moves values. What does not match keeps its nodes and runs on floats, with the
  * same result. Works on symmetric quantization (zero point 0). */
 #include "graph/names.h"
-#include "op/attrs.h"
 #include "op/quant/qlayers.h"
 #include "pass/insert_qdq.h"
 #include "pass/pass.h"
 #include "pass/qdq_match.h"
-
-#include <string.h>
 
 struct lower {
     struct rc_graph *g;
@@ -48,10 +45,10 @@ static rc_status replace_node(struct lower *l, rci_id old, const char *op, const
 static struct tail follow(const struct lower *l, rci_id v)
 {
     struct tail t = {.value = v, .type = RC_F32, .scale = 1};
-    const struct rci_node *relu = rci_qdq_next(&l->q, v, "Relu");
-    if (relu) {
+    const struct rci_node *next = rci_qdq_next(&l->q, v);
+    if (next && rci_node_is_relu(next)) {
         t.relu = true;
-        t.value = relu->out[0];
+        t.value = next->out[0];
     }
     struct rci_qdq_integer i;
     if (rci_qdq_quantized(&l->q, t.value, &i)) {
@@ -71,8 +68,8 @@ struct residual {
 /* `v` -> Add with dequantized integers of the same shape -> (Relu ->) QuantizeLinear. */
 static bool match_sum(const struct lower *l, rci_id v, struct residual *r)
 {
-    const struct rci_node *add = rci_qdq_next(&l->q, v, "Add");
-    if (!add || add->in[0] == add->in[1])
+    const struct rci_node *add = rci_qdq_next(&l->q, v);
+    if (!add || rci_node_quant(add) != RC_QUANT_REQUANT || add->in[0] == add->in[1])
         return false;
     const rci_id other = add->in[0] == v ? add->in[1] : add->in[0];
     if (!rci_qdq_dequantized(&l->q, other, &r->other) ||
@@ -90,9 +87,10 @@ static bool match_residual(const struct lower *l, rci_id v, struct residual *r)
         return true;
     if (!rci_qdq_quantized(&l->q, v, &mid) || mid.type != RC_S8)
         return false;
-    const struct rci_node *real = rci_qdq_next(&l->q, mid.value, "DequantizeLinear");
+    const struct rci_node *real = rci_qdq_next(&l->q, mid.value);
     struct rci_qdq_integer same;
-    if (!real || !rci_qdq_dequantized(&l->q, real->out[0], &same) || same.scale != mid.scale)
+    if (!real || rci_node_quant(real) != RC_QUANT_TO_REAL ||
+        !rci_qdq_dequantized(&l->q, real->out[0], &same) || same.scale != mid.scale)
         return false;
     r->mid = mid.scale;
     return match_sum(l, real->out[0], r);
@@ -157,18 +155,13 @@ static rc_status lower_bias(struct lower *l, rci_id in, int64_t channels, rci_id
     return st;
 }
 
-/* Conv as it is; Gemm and MatMul when they are x * W + b. */
-static bool weighted_form(const struct rci_node *n, struct rci_qconv_attrs *a)
+/* Convolutions as they are; matrix products when they are x * W + b. */
+static bool weighted_form(const struct rci_node *n, const struct rci_weighted *p,
+                          struct rci_qconv_attrs *a)
 {
-    if (!strcmp(n->op->name, "Conv")) {
-        a->conv = *(const struct rci_conv_attrs *) n->attrs;
-        return true;
-    }
-    if (!strcmp(n->op->name, "Gemm")) {
-        const struct rci_gemm_attrs *g = n->attrs;
-        return !g->trans_a && g->alpha == 1 && (g->beta == 1 || n->n_in < 3);
-    }
-    return !strcmp(n->op->name, "MatMul");
+    if (p->window)
+        a->conv = *p->window;
+    return p->plain && (p->bias_factor == 1 || n->n_in < 3);
 }
 
 static rc_status lower_weighted(struct lower *l, rci_id id)
@@ -178,8 +171,10 @@ static rc_status lower_weighted(struct lower *l, rci_id id)
     struct rci_qconv_attrs a = {0};
     struct rci_qdq_integer x;
     struct rci_qdq_constant w;
-    const uint32_t axis = rci_weight_axis(g, n);
-    if (!weighted_form(n, &a) || !rci_qdq_dequantized(&l->q, n->in[0], &x) ||
+    struct rci_weighted product;
+    n->op->as_weighted(g, n, &product);
+    const uint32_t axis = product.axis;
+    if (!weighted_form(n, &product, &a) || !rci_qdq_dequantized(&l->q, n->in[0], &x) ||
         !rci_qdq_constant(&l->q, n->in[1], RC_S8, axis, &w))
         return RC_OK;
     const uint32_t rank = g->values[x.value].tensor.shape.rank;
@@ -226,17 +221,16 @@ static rc_status lower_add(struct lower *l, rci_id id)
     return replace_node(l, id, "QAdd", &a, in, 2, &t);
 }
 
-static rc_status lower_pool(struct lower *l, rci_id id)
+static rc_status lower_average(struct lower *l, rci_id id, const struct rci_pooling *pool)
 {
     const struct rci_node *n = &l->g->nodes[id];
     struct rci_qdq_integer x, y;
     if (!rci_qdq_dequantized(&l->q, n->in[0], &x) || l->g->values[x.value].tensor.shape.rank != 4)
         return RC_OK;
     struct rci_qpool_attrs a = {.x_scale = x.scale, .y_scale = 1, .out = RC_F32};
-    if (!strcmp(n->op->name, "GlobalAveragePool"))
-        a.global = 1;
-    else
-        a.pool = *(const struct rci_pool_attrs *) n->attrs;
+    if (pool->window)
+        a.pool = *pool->window;
+    a.global = !pool->window;
     struct tail t = {.value = n->out[0], .type = RC_F32};
     if (rci_qdq_quantized(&l->q, n->out[0], &y)) {
         t.value = y.value;
@@ -247,19 +241,16 @@ static rc_status lower_pool(struct lower *l, rci_id id)
 }
 
 /* The integers stay as they are, so both sides must have one scale. */
-static rc_status lower_max_pool(struct lower *l, rci_id id)
+static rc_status lower_max(struct lower *l, rci_id id, const struct rci_pooling *pool)
 {
     const struct rci_node *n = &l->g->nodes[id];
     struct rci_qdq_integer x, y;
     if (!rci_qdq_dequantized(&l->q, n->in[0], &x) || !rci_qdq_quantized(&l->q, n->out[0], &y) ||
-        x.scale != y.scale || x.type != y.type || l->g->values[x.value].tensor.shape.rank != 4 ||
-        n->n_out > 1)
+        !pool->window || x.scale != y.scale || x.type != y.type ||
+        l->g->values[x.value].tensor.shape.rank != 4 || n->n_out > 1)
         return RC_OK;
-    const struct rci_qpool_attrs a = {.pool = *(const struct rci_pool_attrs *) n->attrs,
-                                      .x_scale = x.scale,
-                                      .y_scale = x.scale,
-                                      .out = x.type,
-                                      .max = 1};
+    const struct rci_qpool_attrs a = {
+        .pool = *pool->window, .x_scale = x.scale, .y_scale = x.scale, .out = x.type, .max = 1};
     const struct tail t = {.value = y.value, .type = y.type};
     return replace_node(l, id, "QPool", &a, &x.value, 1, &t);
 }
@@ -267,19 +258,14 @@ static rc_status lower_max_pool(struct lower *l, rci_id id)
 /* Would the operator take operands of another type? */
 static bool takes_type(const struct lower *l, const struct rci_node *n, enum rci_dtype type)
 {
-    enum { MOST = 32 };
-    struct rci_tensor in[MOST] = {{0}}, out[MOST] = {{0}};
-    if (n->n_in > MOST || n->n_out > MOST || !n->op->forward)
+    struct rci_around a;
+    if (!n->op->forward || !rci_node_around(l->g, n, NULL, &a))
         return false;
-    for (uint32_t k = 0; k < n->n_in; k++) {
-        if (n->in[k] == RC_NONE)
-            continue;
-        in[k] = l->g->values[n->in[k]].tensor;
-        if (!in[k].data)
-            in[k].dtype = type;
-    }
-    const struct rci_infer i = {l->g, n, in, out};
-    return n->op->infer(&i) == RC_OK && out[0].dtype == type;
+    for (uint32_t k = 0; k < n->n_in; k++)
+        if (n->in[k] != RC_NONE && !a.in[k].data)
+            a.in[k].dtype = type;
+    const struct rci_infer i = {l->g, n, a.in, a.out};
+    return n->op->infer(&i) == RC_OK && a.out[0].dtype == type;
 }
 
 /* All data operands dequantized with one scale, and the result quantized with the same. */
@@ -307,29 +293,22 @@ static rc_status lower_pass(struct lower *l, rci_id id)
     return rci_graph_sweep(l->g, NULL);
 }
 
-static bool moves_values(const struct rci_node *n)
-{
-    if (!strcmp(n->op->name, "Pad")) {
-        const struct rci_pad_attrs *a = n->attrs;
-        return a->mode != RC_PAD_CONSTANT || a->value == 0;
-    }
-    return n->op->quant == RC_QUANT_PASS;
-}
-
 static rc_status lower_node(struct lower *l, rci_id id)
 {
     const struct rci_node *n = &l->g->nodes[id];
-    if (!n->op || n->op->domain || n->n_post)
+    const enum rci_quant_role role = rci_node_quant(n);
+    struct rci_pooling pool;
+    if (!n->op || (n->op->flags & RC_OP_INTERNAL) || n->n_post)
         return RC_OK;
-    if (n->op->quant == RC_QUANT_WEIGHTED)
+    if (role == RC_QUANT_WEIGHTED)
         return lower_weighted(l, id);
-    if (!strcmp(n->op->name, "Add"))
+    if (role == RC_QUANT_REQUANT)
         return lower_add(l, id);
-    if (!strcmp(n->op->name, "AveragePool") || !strcmp(n->op->name, "GlobalAveragePool"))
-        return lower_pool(l, id);
-    if (!strcmp(n->op->name, "MaxPool"))
-        return lower_max_pool(l, id);
-    return moves_values(n) ? lower_pass(l, id) : RC_OK;
+    if (n->op->as_pooling) {
+        n->op->as_pooling(n, &pool);
+        return pool.max ? lower_max(l, id, &pool) : lower_average(l, id, &pool);
+    }
+    return role == RC_QUANT_PASS ? lower_pass(l, id) : RC_OK;
 }
 
 /* Weights of layers that run on floats: dequantize once, not at every run. */
@@ -337,7 +316,7 @@ static rc_status fold_constant(struct lower *l, rci_id id)
 {
     const struct rci_node *n = &l->g->nodes[id];
     struct rci_tensor in[3] = {{0}}, out = {0};
-    if (n->op != l->q.dequantize)
+    if (rci_node_quant(n) != RC_QUANT_TO_REAL)
         return RC_OK;
     for (uint32_t k = 0; k < n->n_in && k < 3; k++) {
         if (n->in[k] == RC_NONE)

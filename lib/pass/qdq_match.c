@@ -2,24 +2,13 @@
 #include "pass/qdq_match.h"
 #include "op/attrs.h"
 
-#include <string.h>
-
 bool rci_qdq_init(struct rci_qdq *q, const struct rc_graph *g)
 {
-    *q = (struct rci_qdq){g, rci_op_find(NULL, "QuantizeLinear"),
-                          rci_op_find(NULL, "DequantizeLinear")};
+    *q = (struct rci_qdq){g};
     for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op && g->nodes[i].op == q->dequantize)
+        if (rci_node_quant(&g->nodes[i]) == RC_QUANT_TO_REAL)
             return true;
     return false;
-}
-
-static const struct rci_node *producer(const struct rci_qdq *q, rci_id v, const struct rci_op *op)
-{
-    if (v == RC_NONE || q->g->values[v].producer == RC_NONE)
-        return NULL;
-    const struct rci_node *n = &q->g->nodes[q->g->values[v].producer];
-    return n->op == op ? n : NULL;
 }
 
 /* Zero point absent or all zero. */
@@ -51,7 +40,7 @@ static bool is_byte(enum rci_dtype t)
 
 bool rci_qdq_dequantized(const struct rci_qdq *q, rci_id v, struct rci_qdq_integer *out)
 {
-    const struct rci_node *n = producer(q, v, q->dequantize);
+    const struct rci_node *n = rci_graph_quant_producer(q->g, v, RC_QUANT_TO_REAL);
     if (!n || !one_scale(q, n, &out->scale))
         return false;
     const struct rci_tensor *t = &q->g->values[n->in[0]].tensor;
@@ -64,7 +53,8 @@ bool rci_qdq_quantized(const struct rci_qdq *q, rci_id v, struct rci_qdq_integer
 {
     const rci_id reader = rci_graph_single_reader(q->g, v);
     const struct rci_node *n = reader == RC_NONE ? NULL : &q->g->nodes[reader];
-    if (!n || n->op != q->quantize || n->in[0] != v || !one_scale(q, n, &out->scale))
+    if (!n || rci_node_quant(n) != RC_QUANT_TO_INTEGER || n->in[0] != v ||
+        !one_scale(q, n, &out->scale))
         return false;
     out->value = n->out[0];
     out->type = q->g->values[n->out[0]].tensor.dtype;
@@ -74,7 +64,7 @@ bool rci_qdq_quantized(const struct rci_qdq *q, rci_id v, struct rci_qdq_integer
 bool rci_qdq_constant(const struct rci_qdq *q, rci_id v, enum rci_dtype type, uint32_t axis,
                       struct rci_qdq_constant *out)
 {
-    const struct rci_node *n = producer(q, v, q->dequantize);
+    const struct rci_node *n = rci_graph_quant_producer(q->g, v, RC_QUANT_TO_REAL);
     if (!n || !symmetric(q, n))
         return false;
     const struct rci_tensor *t = rci_const_in(q->g, n, 0), *scale = rci_const_in(q->g, n, 1);
@@ -89,11 +79,11 @@ bool rci_qdq_constant(const struct rci_qdq *q, rci_id v, enum rci_dtype type, ui
     return at == axis && axis < out->q.shape.rank && n_scale == out->q.shape.dim[axis];
 }
 
-const struct rci_node *rci_qdq_next(const struct rci_qdq *q, rci_id v, const char *op)
+const struct rci_node *rci_qdq_next(const struct rci_qdq *q, rci_id v)
 {
     const rci_id reader = rci_graph_single_reader(q->g, v);
     if (reader == RC_NONE)
         return NULL;
     const struct rci_node *n = &q->g->nodes[reader];
-    return !n->op->domain && !n->n_post && !strcmp(n->op->name, op) ? n : NULL;
+    return n->n_post ? NULL : n;
 }

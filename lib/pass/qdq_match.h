@@ -5,7 +5,6 @@
 
 struct rci_qdq {
     const struct rc_graph *g;
-    const struct rci_op *quantize, *dequantize;
 };
 
 /* A real value and the integers it stands for. */
@@ -29,6 +28,6 @@ struct rci_qdq_constant {
 };
 bool rci_qdq_constant(const struct rci_qdq *q, rci_id v, enum rci_dtype type, uint32_t axis,
                       struct rci_qdq_constant *out);
-/* The node that alone reads `v`, when it is an ONNX operator of that name; else NULL. */
-const struct rci_node *rci_qdq_next(const struct rci_qdq *q, rci_id v, const char *op);
+/* The node that alone reads `v` and has nothing fused behind it; else NULL. */
+const struct rci_node *rci_qdq_next(const struct rci_qdq *q, rci_id v);
 #endif

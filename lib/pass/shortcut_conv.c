@@ -1,91 +1,46 @@
 /* x[:, :, ::s, ::t] with channels of zeros around it, as the option-A shortcuts of CIFAR networks
  * have, is a 1x1 convolution of stride (s, t) with weights W[begin + i][i] = 1 and 0 elsewhere.
  * Exact, and everything stays in the memory layout of convolutions. */
-#include "op/attrs.h"
 #include "op/quant/qlayers.h"
 #include "pass/pass.h"
-
-#include <string.h>
-
-struct shortcut {
-    int64_t stride[2];
-    int64_t begin, end; /* channels of zeros before and after */
-};
 
 static const struct rci_shape *shape_of(const struct rc_graph *g, rci_id v)
 {
     return &g->values[v].tensor.shape;
 }
 
-static bool does_nothing(const struct shortcut *s)
+static bool does_nothing(const struct rci_placement *s)
 {
     return s->stride[0] == 1 && s->stride[1] == 1 && s->begin == 0 && s->end == 0;
 }
 
-/* Every step-th row or column from the first one on. */
-static bool match_slice(const struct rc_graph *g, const struct rci_node *n, struct shortcut *s)
-{
-    const struct rci_slice_attrs *a = n->attrs;
-    const struct rci_shape *in = shape_of(g, n->in[0]), *out = shape_of(g, n->out[0]);
-    if (!a->bound || n->n_in != 1)
-        return false;
-    for (int32_t i = 0; i < a->n; i++) {
-        const int64_t axis = a->axes[i] < 0 ? a->axes[i] + in->rank : a->axes[i];
-        if (a->starts[i] != 0 || a->steps[i] < 1)
-            return false;
-        if (axis < 2 && in->dim[axis] != out->dim[axis])
-            return false;
-        if (axis < 2)
-            continue;
-        if (out->dim[axis] != (in->dim[axis] - 1) / a->steps[i] + 1)
-            return false;
-        s->stride[axis - 2] *= a->steps[i];
-    }
-    return true;
-}
-
-static bool match_pad(const struct rci_node *n, struct shortcut *s)
-{
-    const struct rci_pad_attrs *a = n->attrs;
-    if (!a->bound || n->n_in != 1 || a->mode != RC_PAD_CONSTANT || a->value != 0)
-        return false;
-    for (int32_t i = 0; i < a->n; i++) {
-        const int64_t axis = a->n_axes ? a->axes[i] : i;
-        const bool channel = axis == 1 || axis == -3;
-        if (a->begin[i] < 0 || a->end[i] < 0 || (!channel && (a->begin[i] || a->end[i])))
-            return false;
-        s->begin += channel ? a->begin[i] : 0;
-        s->end += channel ? a->end[i] : 0;
-    }
-    return true;
-}
-
 /* Does the node belong to a shortcut? Then *s also counts what it does. */
-static bool match(const struct rc_graph *g, rci_id id, struct shortcut *s)
+static bool match(const struct rc_graph *g, rci_id id, struct rci_placement *s)
 {
     const struct rci_node *n = id == RC_NONE ? NULL : &g->nodes[id];
-    struct shortcut more = *s;
-    if (!n || !n->op || n->n_in == 0 || n->n_post || shape_of(g, n->in[0])->rank != 4 ||
-        rci_value_is_const(&g->values[n->in[0]]))
+    struct rci_placement more;
+    if (!n || !n->op || !n->op->as_placement || n->n_in == 0 || n->n_post ||
+        shape_of(g, n->in[0])->rank != 4 || rci_value_is_const(&g->values[n->in[0]]))
         return false;
     const enum rci_dtype type = g->values[n->in[0]].tensor.dtype;
     if (type != RC_F32 && type != RC_U8 && type != RC_S8)
         return false;
-    if (!strcmp(n->op->name, "Slice") ? !match_slice(g, n, &more)
-                                      : strcmp(n->op->name, "Pad") || !match_pad(n, &more))
+    if (!n->op->as_placement(g, n, &more))
         return false;
-    *s = more;
+    s->stride[0] *= more.stride[0];
+    s->stride[1] *= more.stride[1];
+    s->begin += more.begin;
+    s->end += more.end;
     return true;
 }
 
 /* Integer networks move their shortcut as integers. */
 static bool comes_from_integers(const struct rc_graph *g, rci_id v)
 {
-    const rci_id p = g->values[v].producer;
-    return p != RC_NONE && !strcmp(g->nodes[p].op->name, "DequantizeLinear");
+    return rci_graph_quant_producer(g, v, RC_QUANT_TO_REAL) != NULL;
 }
 
-static rc_status add_weights(struct rc_graph *g, rci_id *out, const struct shortcut *s,
+static rc_status add_weights(struct rc_graph *g, rci_id *out, const struct rci_placement *s,
                              int64_t channels, const char *hint, enum rci_dtype type)
 {
     const int64_t rows = s->begin + channels + s->end;
@@ -109,7 +64,7 @@ static rc_status add_weights(struct rc_graph *g, rci_id *out, const struct short
 }
 
 static rc_status add_conv(struct rc_graph *g, rci_id *conv, rci_id x, const char *name,
-                          const struct shortcut *s)
+                          const struct rci_placement *s)
 {
     const struct rci_conv_attrs attrs = {
         .window = {.kernel = {1, 1}, .stride = {s->stride[0], s->stride[1]}}, .group = 1};
@@ -131,7 +86,8 @@ static rc_status add_conv(struct rc_graph *g, rci_id *conv, rci_id x, const char
 }
 
 /* Nodes first..last become one convolution named after the last one. */
-static rc_status replace(struct rc_graph *g, rci_id first, rci_id last, const struct shortcut *s)
+static rc_status replace(struct rc_graph *g, rci_id first, rci_id last,
+                         const struct rci_placement *s)
 {
     rci_id conv;
     char *name = rci_graph_fresh_name(g, g->nodes[last].name);
@@ -155,7 +111,7 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
     RC_TRY(rci_graph_order(g, &order, &n));
     rc_status st = RC_OK;
     for (uint32_t i = 0; st == RC_OK && i < n; i++) {
-        struct shortcut s = {{1, 1}, 0, 0};
+        struct rci_placement s = {{1, 1}, 0, 0};
         rci_id last = order[i];
         if (!match(g, last, &s) || comes_from_integers(g, g->nodes[last].in[0]))
             continue;

@@ -3,14 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-static const struct rci_method *const table[] = {
-    &rci_allocation_global.m,
-    &rci_allocation_per_cost.m,
-    &rci_allocation_uniform.m,
-};
-const struct rci_method_kind rci_kind_allocation = {
-    "allocation", "how many channels each group loses", table, sizeof(table) / sizeof(table[0])};
-
 /* The walk's own state. */
 struct walk {
     struct rci_allocation_group *g;

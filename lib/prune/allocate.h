@@ -20,8 +20,6 @@ struct rci_allocation {
     double (*price)(const void *params, const struct rci_cut_step *s);
 };
 extern const struct rci_method_kind rci_kind_allocation;
-extern const struct rci_allocation rci_allocation_global, rci_allocation_per_cost,
-    rci_allocation_uniform;
 
 enum rci_trunk { RC_TRUNK_AUTO = 0, RC_TRUNK_CUT = 1, RC_TRUNK_KEEP = 2 };
 

@@ -60,8 +60,4 @@ struct rci_normalizer {
 };
 
 extern const struct rci_method_kind rci_kind_criterion, rci_kind_reduction, rci_kind_normalizer;
-
-extern const struct rci_criterion rci_criterion_activation, rci_criterion_block_obs,
-    rci_criterion_bn_scale, rci_criterion_contribution, rci_criterion_l1, rci_criterion_l2,
-    rci_criterion_lnorm, rci_criterion_random;
 #endif

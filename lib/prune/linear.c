@@ -9,27 +9,23 @@ static bool f32_const(const struct rc_graph *g, const struct rci_node *n, uint32
     return t && t->dtype == RC_F32 && t->shape.rank == rank;
 }
 
-static bool plain_gemm(const struct rci_node *n)
-{
-    const struct rci_gemm_attrs *a = n->attrs;
-    return a->alpha == 1 && a->beta == 1 && !a->trans_a;
-}
-
 bool rci_linear_of(struct rci_linear *l, const struct rc_graph *g, rci_id node)
 {
     const struct rci_node *n = &g->nodes[node];
     *l = (struct rci_linear){.node = node, .bias = RC_NONE};
-    if (!n->op || n->n_post || n->n_in < 2)
+    if (!n->op || !n->op->as_weighted || n->n_post || n->n_in < 2)
         return false;
-    l->conv = !strcmp(n->op->name, "Conv");
-    if (!l->conv && (strcmp(n->op->name, "Gemm") || !plain_gemm(n)))
+    struct rci_weighted product;
+    n->op->as_weighted(g, n, &product);
+    if (!product.plain || product.bias_factor != 1)
         return false;
+    l->conv = product.window != NULL;
     if (!f32_const(g, n, 1, l->conv ? 4 : 2) || rci_value_is_const(&g->values[n->in[0]]))
         return false;
     l->x = n->in[0];
     l->weight = n->in[1];
     const struct rci_shape *w = &g->values[l->weight].tensor.shape;
-    l->axis = !l->conv && !((const struct rci_gemm_attrs *) n->attrs)->trans_b;
+    l->axis = product.axis != 0;
     l->o = (size_t) w->dim[l->axis];
     l->channels = (size_t) w->dim[1 - l->axis];
     l->taps = l->positions = 1;

@@ -3,28 +3,33 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCALE = 1, SHIFT, MEAN, VARIANCE }; /* operands of BatchNormalization */
+enum { SCALE, SHIFT, MEAN, VARIANCE, N_OPERANDS }; /* of a normalisation */
 
-static bool is_op(const struct rc_graph *g, rci_id node, const char *name)
+/* Which operand of the node that is. */
+static uint32_t norm_operand(const struct rc_graph *g, rci_id norm, uint32_t which)
 {
-    return node != RC_NONE && !strcmp(g->nodes[node].op->name, name);
+    struct rci_norm n;
+    g->nodes[norm].op->as_norm(&g->nodes[norm], &n);
+    const uint32_t at[N_OPERANDS] = {n.scale, n.shift, n.mean, n.variance};
+    return at[which];
 }
 
-static const float *norm_data(const struct rc_graph *g, rci_id norm, uint32_t operand)
+static const float *norm_data(const struct rc_graph *g, rci_id norm, uint32_t which)
 {
-    return rci_const_in(g, &g->nodes[norm], operand)->data;
+    return rci_const_in(g, &g->nodes[norm], norm_operand(g, norm, which))->data;
 }
 
 static double deviation(const struct rc_graph *g, rci_id norm, double variance)
 {
-    return sqrt(variance +
-                (double) ((const struct rci_norm_attrs *) g->nodes[norm].attrs)->epsilon);
+    struct rci_norm n;
+    g->nodes[norm].op->as_norm(&g->nodes[norm], &n);
+    return sqrt(variance + (double) n.epsilon);
 }
 
 static bool norm_is_constant(const struct rc_graph *g, rci_id norm, size_t channels)
 {
-    for (uint32_t i = SCALE; i <= VARIANCE; i++) {
-        const struct rci_tensor *t = rci_const_in(g, &g->nodes[norm], i);
+    for (uint32_t i = 0; i < N_OPERANDS; i++) {
+        const struct rci_tensor *t = rci_const_in(g, &g->nodes[norm], norm_operand(g, norm, i));
         if (!t || t->dtype != RC_F32 || (size_t) rci_shape_count(&t->shape) != channels)
             return false;
     }
@@ -36,12 +41,13 @@ static void follow(struct rci_refit *r, const struct rc_graph *g)
     r->norm = r->other = RC_NONE;
     r->target = g->nodes[r->layer.node].out[0];
     rci_id reader = rci_graph_single_reader(g, r->target);
-    if (is_op(g, reader, "BatchNormalization") && norm_is_constant(g, reader, r->layer.o)) {
+    if (reader != RC_NONE && g->nodes[reader].op->as_norm &&
+        norm_is_constant(g, reader, r->layer.o)) {
         r->norm = reader;
         r->target = g->nodes[reader].out[0];
         reader = rci_graph_single_reader(g, r->target);
     }
-    if (!is_op(g, reader, "Add"))
+    if (reader == RC_NONE || !rci_node_has(&g->nodes[reader], RC_OP_SUM))
         return;
     const struct rci_node *add = &g->nodes[reader];
     const rci_id other = add->in[add->in[0] == r->target];
@@ -117,8 +123,8 @@ static rc_status add_bias(struct rc_graph *g, const struct rci_linear *l)
 static rc_status own_operands(const struct rci_refit *r, struct rc_graph *g, struct rci_linear *l)
 {
     RC_TRY(own_operand(g, r->layer.node, 1));
-    for (uint32_t i = SCALE; r->norm != RC_NONE && i <= VARIANCE; i++)
-        RC_TRY(own_operand(g, r->norm, i));
+    for (uint32_t i = 0; r->norm != RC_NONE && i < N_OPERANDS; i++)
+        RC_TRY(own_operand(g, r->norm, norm_operand(g, r->norm, i)));
     if (r->norm == RC_NONE && r->layer.bias == RC_NONE)
         RC_TRY(add_bias(g, &r->layer));
     else if (r->norm == RC_NONE)
@@ -162,9 +168,9 @@ static rc_status write_norm(const struct rci_refit *r, struct rc_graph *g,
         length[k] = keep_length(old, w, l->d, l->o, k);
     const rc_status st = rci_moments_measure(m, w, NULL, variance);
     const float *bias = l->bias != RC_NONE ? g->values[l->bias].tensor.data : NULL;
-    float *to[VARIANCE + 1];
-    for (uint32_t i = SCALE; i <= VARIANCE; i++)
-        to[i] = g->values[g->nodes[r->norm].in[i]].tensor.data;
+    float *to[N_OPERANDS];
+    for (uint32_t i = 0; i < N_OPERANDS; i++)
+        to[i] = g->values[g->nodes[r->norm].in[norm_operand(g, r->norm, i)]].tensor.data;
     for (size_t k = 0; st == RC_OK && k < l->o; k++) {
         const double v = fmax(variance[k], 0);
         to[SCALE][k] = (float) (deviation(g, r->norm, v) / length[k]);

@@ -19,5 +19,4 @@ struct rci_repair {
     rc_status (*run)(const void *params, const struct rci_repair_job *job);
 };
 extern const struct rci_method_kind rci_kind_repair;
-extern const struct rci_repair rci_repair_bn, rci_repair_least_squares, rci_repair_none;
 #endif

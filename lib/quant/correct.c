@@ -46,14 +46,13 @@ static rc_status layers_find(struct correct *c)
         const struct rci_node *n = &g->nodes[i];
         if (!rci_quant_is_weighted(g, n) || g->values[n->in[0]].tensor.shape.rank % 2)
             continue;
-        if (!strcmp(n->op->name, "Gemm") &&
-            (((const struct rci_gemm_attrs *) n->attrs)->trans_a ||
-             ((const struct rci_gemm_attrs *) n->attrs)->beta != 1 ||
-             ((const struct rci_gemm_attrs *) n->attrs)->alpha != 1))
+        struct rci_weighted product;
+        n->op->as_weighted(g, n, &product);
+        if (!product.plain || product.bias_factor != 1)
             continue;
         struct layer *l = &c->layer[c->n++];
         *l = (struct layer){.node = i, .x = one_image(&g->values[n->in[0]].tensor.shape)};
-        l->axis = rci_weight_axis(g, n);
+        l->axis = product.axis;
         l->value = &c->q->plan.value[n->in[0]];
         for (int k = 0; k < 2; k++) {
             l->mean[k] = rci_alloc_array(g->ctx, (size_t) rci_shape_count(&l->x), sizeof(double));

@@ -17,19 +17,14 @@ struct freeze {
     bool pairs;
 };
 
-static const struct rci_node *made_by(const struct rc_graph *g, rci_id v, const char *op)
-{
-    const rci_id p = v == RC_NONE ? RC_NONE : g->values[v].producer;
-    return p != RC_NONE && !strcmp(g->nodes[p].op->name, op) ? &g->nodes[p] : NULL;
-}
-
 /* The f32 constant behind a Q-DQ pair at operand 1; NULL when there is none. */
 static const struct rci_node *weight_pair(const struct rc_graph *g, const struct rci_node *n)
 {
-    if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 2)
+    if (rci_node_quant(n) != RC_QUANT_WEIGHTED || n->n_in < 2)
         return NULL;
-    const struct rci_node *real = made_by(g, n->in[1], "DequantizeLinear");
-    const struct rci_node *pair = real ? made_by(g, real->in[0], "QuantizeLinear") : NULL;
+    const struct rci_node *real = rci_graph_quant_producer(g, n->in[1], RC_QUANT_TO_REAL);
+    const struct rci_node *pair =
+        real ? rci_graph_quant_producer(g, real->in[0], RC_QUANT_TO_INTEGER) : NULL;
     const struct rci_tensor *w = pair ? rci_const_in(g, pair, 0) : NULL;
     return w && w->dtype == RC_F32 && rci_const_in(g, pair, 1) ? pair : NULL;
 }

@@ -55,7 +55,9 @@ static bool layer_init(struct layer *l, const struct rc_quantizer *q, rci_id nod
     *l = (struct layer){.node = node, .value = &q->plan.value[n->in[0]]};
     if (!rci_quant_blocks_at(&l->blocks, g, node) || x->rank != w->rank)
         return false;
-    if (!strcmp(n->op->name, "Gemm") && ((const struct rci_gemm_attrs *) n->attrs)->trans_a)
+    struct rci_weighted product;
+    n->op->as_weighted(g, n, &product);
+    if (!product.plain)
         return false;
     if (w->rank == 4)
         rci_conv_geometry_of(&l->g, n, x, w);

@@ -26,7 +26,8 @@ struct rci_observation {
 
 struct rci_observer {
     struct rci_method m;
-    bool histogram; /* needs observation.h */
+    bool histogram;       /* needs observation.h */
+    const char *tensorrt; /* the calibrator that its cache names; NULL: MinMaxCalibration */
     /* Range of one batch; NULL: only the running minimum and maximum are kept. */
     void (*update)(const void *params, struct rci_observation *o, double low, double high);
     /* `top`: largest integer, 127 for s8 and 255 for u8. */
@@ -47,7 +48,4 @@ rc_status rci_observation_clip(const struct rci_observation *o, const struct rci
 
 /* Count one batch whose largest |x| is `max`. */
 rc_status rci_histogram_add(struct rci_histogram *h, const float *x, size_t n, double max);
-
-extern const struct rci_observer rci_observer_minmax, rci_observer_ema, rci_observer_percentile,
-    rci_observer_entropy, rci_observer_mse;
 #endif

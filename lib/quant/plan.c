@@ -1,11 +1,9 @@
 /* Placement of quantized values. Roles come from the operators (rci_op.quant); values joined by
  * operators of role PASS form a class with one scale, found by union-find. */
 #include "quant/plan.h"
-#include "op/attrs.h"
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 static bool is_f32_variable(const struct rc_graph *g, rci_id v)
 {
@@ -15,44 +13,25 @@ static bool is_f32_variable(const struct rc_graph *g, rci_id v)
 
 bool rci_quant_is_weighted(const struct rc_graph *g, const struct rci_node *n)
 {
-    if (!n->op || n->op->quant != RC_QUANT_WEIGHTED || n->n_in < 2)
+    if (rci_node_quant(n) != RC_QUANT_WEIGHTED || n->n_in < 2)
         return false;
     const struct rci_tensor *w = rci_const_in(g, n, 1);
     return w && w->dtype == RC_F32 && w->shape.rank >= 2 && is_f32_variable(g, n->in[0]);
 }
 
-static bool is_op(const struct rci_node *n, const char *name)
-{
-    return n->op && !n->op->domain && !strcmp(n->op->name, name);
-}
-
-/* Relu only selects, but behind it u8 has twice the resolution, so it gets a scale of its own;
- * padding with anything but zero mixes a number into the values that were moved. */
 static bool node_passes(const struct rci_node *n)
 {
-    if (is_op(n, "Relu"))
-        return false;
-    if (is_op(n, "Pad")) {
-        const struct rci_pad_attrs *a = n->attrs;
-        return a->mode != RC_PAD_CONSTANT || a->value == 0;
-    }
-    return n->op && n->op->quant == RC_QUANT_PASS && n->n_out > 0;
+    return rci_node_quant(n) == RC_QUANT_PASS && n->n_out > 0;
 }
 
 static bool node_sums(const struct rc_graph *g, const struct rci_node *n)
 {
-    if (!is_op(n, "Add")) /* Concat requantizes too, but gains nothing from it */
+    if (rci_node_quant(n) != RC_QUANT_REQUANT)
         return false;
     for (uint32_t i = 0; i < n->n_in; i++)
         if (!is_f32_variable(g, n->in[i]))
             return false;
     return true;
-}
-
-/* Activations that a requantization can absorb or that only bound the result. */
-static bool is_activation(const struct rci_node *n)
-{
-    return is_op(n, "Relu") || is_op(n, "Clip");
 }
 
 static rci_id class_root(const struct rci_quant_plan *p, rci_id v)
@@ -69,32 +48,28 @@ static void class_join(struct rci_quant_plan *p, rci_id a, rci_id b)
     p->value[a > b ? a : b].root = a < b ? a : b;
 }
 
-static bool all_non_negative(const struct rci_quant_plan *p, const struct rci_node *n)
+/* Integers (indices, shapes) have no say in it. */
+static bool all_non_negative(const struct rci_quant_plan *p, const struct rc_graph *g,
+                             const struct rci_node *n)
 {
-    for (uint32_t i = 0; i < n->n_in; i++)
-        if (n->in[i] != RC_NONE && !p->value[n->in[i]].non_negative)
+    bool any = false;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        if (n->in[i] == RC_NONE || g->values[n->in[i]].tensor.dtype != RC_F32)
+            continue;
+        if (!p->value[n->in[i]].non_negative)
             return false;
-    return n->n_in > 0;
+        any = true;
+    }
+    return any;
 }
 
-static bool output_non_negative(const struct rci_quant_plan *p, const struct rci_node *n)
+static bool output_non_negative(const struct rci_quant_plan *p, const struct rc_graph *g,
+                                const struct rci_node *n)
 {
-    static const char *const always[] = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"};
-    static const char *const keeps[] = {
-        "Add", "Mul", "Div", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Dropout"};
-    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-        if (is_op(n, always[i]))
-            return true;
-    if (is_op(n, "Clip")) {
-        const struct rci_clip_attrs *a = n->attrs;
-        return (a->n_bounds && a->lo >= 0) || p->value[n->in[0]].non_negative;
-    }
-    if (node_passes(n))
-        return p->value[n->in[0]].non_negative && (!is_op(n, "Concat") || all_non_negative(p, n));
-    for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++)
-        if (is_op(n, keeps[i]))
-            return all_non_negative(p, n);
-    return false;
+    const enum rci_sign sign = rci_node_sign(n);
+    if (sign == RC_SIGN_NON_NEGATIVE)
+        return true;
+    return (sign == RC_SIGN_KEEPS || node_passes(n)) && all_non_negative(p, g, n);
 }
 
 static bool constant_non_negative(const struct rci_tensor *t)
@@ -116,7 +91,7 @@ static void find_non_negative(struct rci_quant_plan *p, const struct rc_graph *g
             p->value[v].non_negative = constant_non_negative(&g->values[v].tensor);
     for (uint32_t i = 0; i < n_order; i++) {
         const struct rci_node *n = &g->nodes[order[i]];
-        const bool positive = output_non_negative(p, n);
+        const bool positive = output_non_negative(p, g, n);
         for (uint32_t k = 0; k < n->n_out; k++)
             if (n->out[k] != RC_NONE)
                 p->value[n->out[k]].non_negative = positive;
@@ -133,7 +108,7 @@ static void want(struct rci_quant_plan *p, const struct rc_graph *g, rci_id v)
 static void want_sum_output(struct rci_quant_plan *p, const struct rc_graph *g, rci_id v)
 {
     for (rci_id next; (next = rci_graph_single_reader(g, v)) != RC_NONE;) {
-        if (!is_activation(&g->nodes[next]))
+        if (rci_node_quant(&g->nodes[next]) != RC_QUANT_BOUND)
             break;
         v = g->nodes[next].out[0];
     }

@@ -3,19 +3,18 @@
 #include "pass/pass.h"
 #include "quant/moments.h"
 
-#include <string.h>
-
 #define MAGIC UINT64_C(0x72635f7175616e74)
 
 static rc_status fold(struct rc_graph *g)
 {
     static const struct rci_pass *const passes[] = {&rci_pass_fold_const, &rci_pass_drop_identity,
                                                     &rci_pass_fold_affine};
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op && (!strcmp(g->nodes[i].op->name, "QuantizeLinear") ||
-                               !strcmp(g->nodes[i].op->name, "DequantizeLinear")))
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const enum rci_quant_role role = rci_node_quant(&g->nodes[i]);
+        if (role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL)
             return rci_fail(RC_ERR_MODEL, "node \"%s\": the graph is quantized already",
                             g->nodes[i].name);
+    }
     for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++)
         RC_TRY(rci_pass_run(g, passes[i], NULL));
     return RC_OK;

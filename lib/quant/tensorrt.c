@@ -37,8 +37,7 @@ rc_status rci_tensorrt_version(uint32_t *version, const char *text)
 
 rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b)
 {
-    const char *algorithm =
-        q->observer == &rci_observer_entropy ? "EntropyCalibration2" : "MinMaxCalibration";
+    const char *algorithm = q->observer->tensorrt ? q->observer->tensorrt : "MinMaxCalibration";
     RC_TRY(rci_buffer_printf(b, "TRT-%u-%s\n", (unsigned) q->tensorrt, algorithm));
     for (uint32_t i = 0; i < q->n_entries; i++) {
         const char *name = q->g->values[q->entry[i]].name;

@@ -4,14 +4,12 @@
 #include "train/fit.h"
 #include "train/trainer.h"
 
-#include <string.h>
-
 enum { DEFAULT_IMAGES = 2048, DEFAULT_BATCH = 128 };
 
 static bool graph_has_bn(const struct rc_graph *g)
 {
     for (rci_id i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op && !strcmp(g->nodes[i].op->name, "BatchNormalization"))
+        if (g->nodes[i].op && g->nodes[i].op->as_norm)
             return true;
     return false;
 }

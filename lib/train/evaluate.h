@@ -16,6 +16,6 @@ rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph
 void rci_evaluator_destroy(struct rci_evaluator *e);
 /* With the weights that `g`, the graph it was made of, has now. confusion: [classes^2], zeros, or
  * NULL. */
-rc_status rci_evaluator_run(struct rci_evaluator *e, const struct rc_graph *g, uint64_t *confusion,
+rc_status rci_evaluator_run(struct rci_evaluator *of, const struct rc_graph *g, uint64_t *confusion,
                             rc_evaluate_result *r);
 #endif

@@ -18,7 +18,8 @@ static rc_status fit_output(struct rci_fit *out, const struct rc_graph *g)
         return rci_fail(RC_ERR_SHAPE, "output \"%s\" has shape %s, expected batch x classes",
                         v->name, rci_shape_text(s, text));
     out->classes = (uint32_t) classes;
-    out->softmax = v->producer != RC_NONE && !strcmp(g->nodes[v->producer].op->name, "Softmax");
+    out->softmax =
+        v->producer != RC_NONE && rci_node_has(&g->nodes[v->producer], RC_OP_PROBABILITIES);
     return RC_OK;
 }
 

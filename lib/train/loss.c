@@ -1,22 +1,7 @@
-/* The table of training losses, and log sum exp: m + log sum_j exp(z_j - m), m = max z. */
+/* log sum exp: m + log sum_j exp(z_j - m), m = max z. */
 #include "train/loss.h"
 
 #include <math.h>
-
-extern const struct rci_loss rci_loss_cross_entropy;
-extern const struct rci_loss rci_loss_mse;
-
-static const struct rci_method *const losses[] = {
-    &rci_loss_cross_entropy.m,
-    &rci_loss_mse.m,
-};
-
-const struct rci_method_kind rci_kind_loss = {
-    .kind = "loss",
-    .summary = "what training minimises",
-    .table = losses,
-    .count = sizeof(losses) / sizeof(losses[0]),
-};
 
 double rci_log_sum_exp(const float *z, uint32_t n, double factor)
 {

@@ -3,6 +3,7 @@
  * protobuf-c itself has no limit on depth, merges repeated messages in quadratic time and turns
  * two-byte messages into hundreds of bytes. */
 #include "wire/scan.h"
+#include "base/json.h"
 
 #include "onnx.pb-c.h"
 
@@ -94,21 +95,6 @@ static rc_status scan_varint(struct scan *s, size_t end, uint64_t *out)
     return scan_fail(s, RC_ERR_FORMAT, "number of more than 64 bits");
 }
 
-/* Well-formed UTF-8 without overlong forms, surrogates or NUL. */
-static size_t utf8_length(const uint8_t *p, size_t left)
-{
-    const uint8_t b = p[0];
-    const size_t n = b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-    if (b == 0 || (b >= 0x80 && b < 0xc2) || b > 0xf4 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    const bool bad = (b == 0xe0 && p[1] < 0xa0) || (b == 0xed && p[1] > 0x9f) ||
-                     (b == 0xf0 && p[1] < 0x90) || (b == 0xf4 && p[1] > 0x8f);
-    return bad ? 0 : n;
-}
-
 /* Texts and metadata values may be long; everything else is a name. */
 static bool field_is_text(const ProtobufCFieldDescriptor *f)
 {
@@ -120,7 +106,8 @@ static rc_status scan_string(struct scan *s, size_t end)
     if (!field_is_text(s->field) && end - s->pos > s->limits->name_bytes)
         return scan_over(s, "bytes in a name", s->limits->name_bytes);
     while (s->pos < end) {
-        const size_t n = utf8_length(s->data + s->pos, end - s->pos);
+        const uint8_t *at = s->data + s->pos;
+        const size_t n = *at ? rci_utf8_length(at, end - s->pos) : 0;
         if (!n)
             return scan_fail(s, RC_ERR_FORMAT, "string with NUL or invalid UTF-8");
         s->pos += n;

@@ -8,6 +8,8 @@
 #include "prune/sensitivity.h"
 #include <rescomp/prune.h>
 
+extern const struct rci_criterion rci_criterion_block_obs;
+
 enum { C = 5, TAPS = 3, D = C * TAPS, O = 4 };
 
 static double random_number(uint64_t i)

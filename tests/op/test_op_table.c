@@ -13,6 +13,7 @@ static void operators_have_what_they_need(void **state)
         assert_true(o->name && o->infer && o->min_in <= o->max_in && o->min_out <= o->max_out);
         assert_true(o->attr_size == 0 || o->read_attrs || o->bind || o->flags & RC_OP_INTERNAL);
         assert_true(!o->backward || o->forward);
+        assert_true((o->quant == RC_QUANT_WEIGHTED) == (o->as_weighted != NULL));
         assert_ptr_equal(rci_op_find(o->domain, o->name), o);
     }
     assert_null(rci_op_at(rci_op_count()));
@@ -22,7 +23,8 @@ static void operators_have_what_they_need(void **state)
 
 static const char *role_text(enum rci_quant_role r)
 {
-    static const char *const text[] = {"float", "passes", "requantizes", "weights"};
+    static const char *const text[] = {"float",  "passes",   "requantizes", "weights",
+                                       "bounds", "integers", "reals"};
     return text[r];
 }
 

@@ -12,6 +12,8 @@
 #include "quant/observer.h"
 #include "shared.h"
 
+extern const struct rci_observer rci_observer_ema, rci_observer_mse;
+
 /* tests/golden/histograms.bin: i32 [5][2048], from ../shared/golden/quant/histograms.npz; the
  * expected bins from calibrators.json beside it (made by ../shared/golden/make/calibrators.py).
  * "relu" 99.9 is bin 1507 and not 1509: 99,900 of 100,000 values are reached exactly there, the

@@ -16,7 +16,6 @@ struct rci_augmentation {
     void (*apply)(const void *params, struct rci_augment_image *image, struct rci_rng *rng);
 };
 
-extern const struct rci_augmentation rci_augment_crop, rci_augment_cutout, rci_augment_flip;
 extern const struct rci_method_kind rci_kind_augmentation;
 
 static inline void rci_augment_swap(struct rci_augment_image *image)

@@ -1,21 +1,8 @@
-/* The table of augmentations, and chains of them: "crop:pad=4+flip". */
+/* Chains of augmentations: "crop:pad=4+flip". */
 #include "data/augment/augment.h"
 #include <string.h>
 
 enum { CHAIN_MAX = 8, SPEC_MAX = 200 };
-
-static const struct rci_method *const table[] = {
-    &rci_augment_crop.m,
-    &rci_augment_cutout.m,
-    &rci_augment_flip.m,
-};
-
-const struct rci_method_kind rci_kind_augmentation = {
-    .kind = "augmentation",
-    .summary = "random change of training images; chain with '+': crop:pad=4+flip",
-    .table = table,
-    .count = sizeof(table) / sizeof(table[0]),
-};
 
 struct rci_augment_chain {
     const struct rci_augmentation *link[CHAIN_MAX];

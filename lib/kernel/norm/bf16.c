@@ -115,7 +115,7 @@ BODY void apply_body(const uint16_t *x, const struct rci_bf16_run *r, size_t n,
         read(&v, x + i * r->stride, n);
         v = v * l.slope + l.offset;
         if (relu)
-            keep_positive(&v, &v);
+            v = (vec) ((bits) v & ~(bits) (v < 0)); /* NaN stays */
         write(y + i * r->stride, &v, n);
     }
 }

@@ -91,8 +91,8 @@ BODY void apply_vec(vec *v, const struct lanes *l, bool relu)
     const wide pre = __builtin_convertvector(*v, wide) * l->slope + l->offset;
     *v = __builtin_convertvector(pre, vec);
     if (relu) {
-        const mask above = *v > 0;
-        *v = (vec) ((mask) *v & above);
+        const mask below = *v < 0;
+        *v = (vec) ((mask) *v & ~below); /* NaN stays */
     }
 }
 

@@ -174,12 +174,16 @@ static struct rci_cost conv_cost(const struct rci_node *n, const struct rci_tens
     return (struct rci_cost){(uint64_t) (outputs * w->dim[1] * w->dim[2] * w->dim[3]), 0};
 }
 
+static void conv_as_weighted(const struct rc_graph *g, const struct rci_node *n,
+                             struct rci_weighted *out)
+{
+    (void) g;
+    *out = (struct rci_weighted){.window = n->attrs, .plain = true, .bias_factor = 1};
+}
+
 const struct rci_op rci_op_conv = {
     .name = "Conv",
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 3, 1, 1),
     .attr_size = sizeof(struct rci_conv_attrs),
     .flags = RC_OP_POSTS | RC_OP_BF16 | RC_OP_SEPARATE,
     .trainable = 1 << 1 | 1 << 2,
@@ -188,6 +192,7 @@ const struct rci_op rci_op_conv = {
     .forward = rci_conv_forward_plain,
     .backward = rci_conv_backward_plain,
     .prepare = rci_conv_prepare,
+    .as_weighted = conv_as_weighted,
     .couple = rci_conv_couple,
     .resized = rci_conv_resized,
     .absorbs_affine = conv_absorbs,

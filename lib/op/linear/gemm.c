@@ -256,12 +256,18 @@ static bool gemm_separate(const struct rc_graph *g, const struct rci_node *n, ui
     return !((const struct rci_gemm_attrs *) n->attrs)->trans_a;
 }
 
+static void gemm_as_weighted(const struct rc_graph *g, const struct rci_node *n,
+                             struct rci_weighted *out)
+{
+    const struct rci_gemm_attrs *a = n->attrs;
+    (void) g;
+    *out = (struct rci_weighted){
+        .axis = a->trans_b ? 0 : 1, .plain = !a->trans_a && a->alpha == 1, .bias_factor = a->beta};
+}
+
 const struct rci_op rci_op_gemm = {
     .name = "Gemm",
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 3, 1, 1),
     .attr_size = sizeof(struct rci_gemm_attrs),
     .flags = RC_OP_POSTS,
     .trainable = 1 << 1 | 1 << 2,
@@ -271,6 +277,7 @@ const struct rci_op rci_op_gemm = {
     .backward = gemm_backward,
     .prepare = gemm_prepare,
     .separate = gemm_separate,
+    .as_weighted = gemm_as_weighted,
     .couple = gemm_couple,
     .absorbs_affine = gemm_absorbs,
     .absorb_affine = gemm_absorb,

@@ -176,10 +176,7 @@ static bool matmul_separate(const struct rc_graph *g, const struct rci_node *n, 
 
 const struct rci_op rci_op_matmul = {
     .name = "MatMul",
-    .min_in = 2,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 2, 1, 1),
     .trainable = 1 << 1,
     .infer = matmul_infer,
     .forward = matmul_forward,

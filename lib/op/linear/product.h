@@ -9,7 +9,7 @@ struct rci_product {
     bool transposed; /* w is [n, k], else [k, n] */
     bool bias;       /* operand 2: n values */
 };
-rc_status rci_product_prepare(struct rci_prep *p, const struct rci_product *shape);
+rc_status rci_product_prepare(struct rci_prep *p, const struct rci_product *q);
 
 /* By a loop of ours, where it is small and nothing is trained or fused. */
 bool rci_product_is_small(const struct rci_prep *p, const struct rci_product *q);

@@ -150,8 +150,9 @@ static void sum_terms(const struct split *s, const struct term *t, float *out, d
     }
 }
 
-rc_status rci_arith_backward(const struct rci_call *c, enum rci_arith kind)
+rc_status rci_arith_backward(const struct rci_call *c)
 {
+    const enum rci_arith kind = (enum rci_arith) c->node->op->variant;
     const struct rci_shape *out = &c->out[0].shape;
     int64_t stride[2][RC_MAX_DIMS];
     for (int i = 0; i < 2; i++)

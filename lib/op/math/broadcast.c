@@ -121,8 +121,9 @@ static arith_row *arith_row_of(enum rci_dtype d)
 /* Rows of at most this many elements, so that one long axis is shared by the threads too. */
 enum { ARITH_ROW_MAX = 1 << 14 };
 
-rc_status rci_arith_forward(const struct rci_call *c, enum rci_arith kind)
+rc_status rci_arith_forward(const struct rci_call *c)
 {
+    const enum rci_arith kind = (enum rci_arith) c->node->op->variant;
     const struct rci_tensor *out = &c->out[0];
     int64_t sa[RC_MAX_DIMS], sb[RC_MAX_DIMS];
     rci_shape_strides(&c->in[0].shape, &out->shape, sa);
@@ -166,13 +167,13 @@ void rci_arith_couple(const struct rci_node *n, struct rci_links *l)
 }
 
 /* Index of the constant operand when it is one number per channel or one in all, else -1. */
-static int affine_operand(const struct rc_graph *g, const struct rci_node *n, enum rci_arith kind)
+static int affine_operand(const struct rc_graph *g, const struct rci_node *n)
 {
     for (int i = 1; i >= 0; i--) {
         const struct rci_tensor *k = rci_const_in(g, n, (uint32_t) i);
         const struct rci_tensor *x = &g->values[n->in[1 - i]].tensor;
         if (!k || k->dtype != RC_F32 || x->data || x->shape.rank < 2 ||
-            k->shape.rank > x->shape.rank || (i == 0 && kind == RC_ARITH_DIV))
+            k->shape.rank > x->shape.rank || (i == 0 && n->op->variant == RC_ARITH_DIV))
             continue;
         bool fits = true;
         for (uint32_t a = 0; a < k->shape.rank; a++) {
@@ -186,15 +187,16 @@ static int affine_operand(const struct rc_graph *g, const struct rci_node *n, en
     return -1;
 }
 
-bool rci_arith_is_affine(const struct rc_graph *g, const struct rci_node *n, enum rci_arith kind)
+bool rci_arith_is_affine(const struct rc_graph *g, const struct rci_node *n)
 {
-    return affine_operand(g, n, kind) >= 0;
+    return affine_operand(g, n) >= 0;
 }
 
 rc_status rci_arith_as_affine(const struct rc_graph *g, const struct rci_node *n,
-                              enum rci_arith kind, struct rci_affine *out)
+                              struct rci_affine *out)
 {
-    const int i = affine_operand(g, n, kind);
+    const enum rci_arith kind = (enum rci_arith) n->op->variant;
+    const int i = affine_operand(g, n);
     if (i < 0)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not an affine map per channel", n->name);
     const struct rci_tensor *k = &g->values[n->in[i]].tensor;

@@ -123,12 +123,9 @@ static rc_status cast_write(const struct rci_node *n, struct rci_attr_write *w)
 
 const struct rci_op rci_op_cast = {
     .name = "Cast",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_cast_attrs),
-    .flags = RC_OP_SEPARATE,
+    .flags = RC_OP_SEPARATE | RC_OP_KEEPS,
     .infer = cast_infer,
     .forward = cast_forward,
     .backward = cast_backward,

@@ -2,6 +2,7 @@
  * Bounds are attributes up to opset 10 and operands from 11 on; here they are always attributes.
  * Free of the layout unless the bounds exclude 0, which the session finds out by trying. */
 #include "op/attrs.h"
+#include "op/math/activation.h"
 #include "op/math/map.h"
 
 #include <float.h>
@@ -30,10 +31,8 @@ static void clip_f32(const struct rci_call *c, int64_t from, int64_t to)
     clip_bounds(c->node, &lo, &hi);
     const float l = (float) lo, h = (float) hi, *restrict x = c->in[0].data;
     float *restrict y = c->out[0].data;
-    for (int64_t i = from; i < to; i++) {
-        const float v = x[i] < l ? l : x[i];
-        y[i] = v > h ? h : v;
-    }
+    for (int64_t i = from; i < to; i++)
+        y[i] = rci_clip(x[i], l, h);
 }
 
 #define CLIP_INT(type)                                    \
@@ -143,17 +142,39 @@ static rc_status clip_write(const struct rci_node *n, struct rci_attr_write *w)
     return RC_OK;
 }
 
+/* Without a lower bound above it, a negative upper bound takes the sign of everything. */
+static enum rci_sign clip_sign_of(const struct rci_node *n)
+{
+    double lo, hi;
+    clip_bounds(n, &lo, &hi);
+    if (hi < 0)
+        return RC_SIGN_ANY;
+    return lo >= 0 ? RC_SIGN_NON_NEGATIVE : RC_SIGN_KEEPS;
+}
+
+static bool clip_as_post(const struct rci_node *n, struct rci_post *out)
+{
+    double lo, hi;
+    clip_bounds(n, &lo, &hi);
+    if (n->n_in > 1 || !(lo <= hi))
+        return false;
+    *out = (struct rci_post){.kind = RC_POST_CLIP, .alpha = (float) lo, .beta = (float) hi};
+    if (lo == 0 && isinf(hi))
+        out->kind = RC_POST_RELU;
+    return true;
+}
+
 const struct rci_op rci_op_clip = {
     .name = "Clip",
-    .min_in = 1,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 3, 1, 1),
     .attr_size = sizeof(struct rci_clip_attrs),
     .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .quant = RC_QUANT_BOUND,
     .infer = clip_infer,
     .forward = clip_forward,
     .backward = clip_backward,
+    .sign_of = clip_sign_of,
+    .as_post = clip_as_post,
     .couple = rci_op_couple_same,
     .read_attrs = clip_read,
     .bind = clip_bind,

@@ -148,12 +148,9 @@ static rc_status dropout_write(const struct rci_node *n, struct rci_attr_write *
 
 const struct rci_op rci_op_dropout = {
     .name = "Dropout",
-    .min_in = 1,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 2,
+    RC_OP_ARITY(1, 3, 1, 2),
     .attr_size = sizeof(struct rci_dropout_attrs),
-    .flags = RC_OP_RANDOM | RC_OP_SEPARATE,
+    .flags = RC_OP_RANDOM | RC_OP_SEPARATE | RC_OP_KEEPS,
     .quant = RC_QUANT_PASS,
     .infer = dropout_infer,
     .forward = dropout_forward,

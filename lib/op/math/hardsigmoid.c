@@ -1,5 +1,6 @@
 /* HardSigmoid: y = min(max(alpha*x + beta, 0), 1); dx = alpha*dy between the bounds. */
 #include "op/attrs.h"
+#include "op/math/activation.h"
 #include "op/math/map.h"
 
 static void hardsigmoid_map(const struct rci_call *c, int64_t from, int64_t to)
@@ -7,10 +8,8 @@ static void hardsigmoid_map(const struct rci_call *c, int64_t from, int64_t to)
     const struct rci_hardsigmoid_attrs a = *(const struct rci_hardsigmoid_attrs *) c->node->attrs;
     const float *restrict x = c->in[0].data;
     float *restrict y = c->out[0].data;
-    for (int64_t i = from; i < to; i++) {
-        const float v = a.alpha * x[i] + a.beta;
-        y[i] = v < 0 ? 0 : v > 1 ? 1 : v;
-    }
+    for (int64_t i = from; i < to; i++)
+        y[i] = rci_hardsigmoid(x[i], a.alpha, a.beta);
 }
 
 static rc_status hardsigmoid_forward(const struct rci_call *c)
@@ -48,17 +47,23 @@ static rc_status hardsigmoid_write(const struct rci_node *n, struct rci_attr_wri
     return rci_put_float(w, "beta", t->beta);
 }
 
+static bool hardsigmoid_as_post(const struct rci_node *n, struct rci_post *out)
+{
+    const struct rci_hardsigmoid_attrs *a = n->attrs;
+    *out = (struct rci_post){.kind = RC_POST_HARDSIGMOID, .alpha = a->alpha, .beta = a->beta};
+    return true;
+}
+
 const struct rci_op rci_op_hardsigmoid = {
     .name = "HardSigmoid",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_hardsigmoid_attrs),
     .flags = RC_OP_SEPARATE,
+    .sign = RC_SIGN_NON_NEGATIVE,
     .infer = rci_map_infer_f32,
     .forward = hardsigmoid_forward,
     .backward = hardsigmoid_backward,
+    .as_post = hardsigmoid_as_post,
     .couple = rci_op_couple_same,
     .read_attrs = hardsigmoid_read,
     .write_attrs = hardsigmoid_write,

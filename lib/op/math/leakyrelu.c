@@ -1,5 +1,6 @@
 /* LeakyRelu: y = x for x >= 0, alpha*x below. */
 #include "op/attrs.h"
+#include "op/math/activation.h"
 #include "op/math/map.h"
 
 static float leaky_alpha(const struct rci_call *c)
@@ -12,7 +13,7 @@ static void leaky_map(const struct rci_call *c, int64_t from, int64_t to)
     const float alpha = leaky_alpha(c), *restrict x = c->in[0].data;
     float *restrict y = c->out[0].data;
     for (int64_t i = from; i < to; i++)
-        y[i] = x[i] < 0 ? alpha * x[i] : x[i];
+        y[i] = rci_leaky(x[i], alpha);
 }
 
 static rc_status leaky_forward(const struct rci_call *c)
@@ -43,17 +44,22 @@ static rc_status leaky_write(const struct rci_node *n, struct rci_attr_write *w)
     return rci_put_float(w, "alpha", ((const struct rci_leaky_attrs *) n->attrs)->alpha);
 }
 
+static bool leaky_as_post(const struct rci_node *n, struct rci_post *out)
+{
+    const struct rci_leaky_attrs *a = n->attrs;
+    *out = (struct rci_post){.kind = RC_POST_LEAKY, .alpha = a->alpha};
+    return true;
+}
+
 const struct rci_op rci_op_leakyrelu = {
     .name = "LeakyRelu",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_leaky_attrs),
     .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
     .infer = rci_map_infer_f32,
     .forward = leaky_forward,
     .backward = leaky_backward,
+    .as_post = leaky_as_post,
     .couple = rci_op_couple_same,
     .read_attrs = leaky_read,
     .write_attrs = leaky_write,

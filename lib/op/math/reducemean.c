@@ -142,12 +142,10 @@ static struct rci_cost reduce_cost(const struct rci_node *n, const struct rci_te
 
 const struct rci_op rci_op_reducemean = {
     .name = "ReduceMean",
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 2, 1, 1),
     .attr_size = sizeof(struct rci_reduce_attrs),
     .flags = RC_OP_SEPARATE,
+    .sign = RC_SIGN_KEEPS,
     .infer = reduce_infer,
     .forward = reduce_forward,
     .backward = reduce_backward,

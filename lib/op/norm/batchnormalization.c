@@ -3,7 +3,7 @@
  * (divided by M - 1) as every framework stores it. */
 #include "op/common.h"
 #include "op/layers.h"
-#include "op/norm/fast.h"
+#include "op/norm/driver.h"
 
 #include <math.h>
 
@@ -252,20 +252,24 @@ static rc_status norm_write(const struct rci_node *n, struct rci_attr_write *w)
     return rci_put_float(w, "momentum", t->momentum);
 }
 
+static void norm_as_norm(const struct rci_node *n, struct rci_norm *out)
+{
+    const struct rci_norm_attrs *a = n->attrs;
+    *out = (struct rci_norm){1, 2, 3, 4, a->epsilon, a->momentum};
+}
+
 const struct rci_op rci_op_batchnormalization = {
     .name = "BatchNormalization",
-    .min_in = 5,
-    .max_in = 5,
-    .min_out = 1,
-    .max_out = 5,
+    RC_OP_ARITY(5, 5, 1, 5),
     .attr_size = sizeof(struct rci_norm_attrs),
-    .flags = RC_OP_POSTS | RC_OP_BF16 | RC_OP_SEPARATE | RC_OP_UPDATES,
+    .flags = RC_OP_POSTS | RC_OP_BF16 | RC_OP_SEPARATE | RC_OP_UPDATES | RC_OP_RELU,
     .trainable = 1 << 1 | 1 << 2,
     .infer = norm_infer,
     .forward = norm_forward,
     .backward = norm_backward,
     .saved_bytes = norm_saved_bytes,
     .prepare = rci_norm_prepare,
+    .as_norm = norm_as_norm,
     .couple = norm_couple,
     .is_affine = norm_is_affine,
     .as_affine = norm_as_affine,

@@ -100,18 +100,22 @@ static rc_status averagepool_prepare(struct rci_prep *p)
     return rci_pool_prepare(p, &w, a->count_include_pad ? RC_POOL_AVERAGE_PADDED : RC_POOL_AVERAGE);
 }
 
+static void averagepool_as_pooling(const struct rci_node *n, struct rci_pooling *out)
+{
+    *out = (struct rci_pooling){.window = n->attrs, .max = false};
+}
+
 const struct rci_op rci_op_averagepool = {
     .name = "AveragePool",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_pool_attrs),
     .flags = RC_OP_BF16 | RC_OP_SEPARATE,
+    .sign = RC_SIGN_KEEPS,
     .infer = rci_pool_infer,
     .forward = averagepool_forward,
     .backward = averagepool_backward,
     .prepare = averagepool_prepare,
+    .as_pooling = averagepool_as_pooling,
     .couple = rci_pool_couple,
     .read_attrs = rci_pool_read,
     .write_attrs = rci_pool_write,

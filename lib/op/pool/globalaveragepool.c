@@ -72,17 +72,22 @@ static struct rci_cost gap_cost(const struct rci_node *n, const struct rci_tenso
     return (struct rci_cost){0, (uint64_t) rci_shape_count(&in[0].shape)};
 }
 
+static void gap_as_pooling(const struct rci_node *n, struct rci_pooling *out)
+{
+    (void) n;
+    *out = (struct rci_pooling){.window = NULL};
+}
+
 const struct rci_op rci_op_globalaveragepool = {
     .name = "GlobalAveragePool",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .flags = RC_OP_BF16 | RC_OP_SEPARATE,
+    .sign = RC_SIGN_KEEPS,
     .infer = gap_infer,
     .forward = gap_forward,
     .backward = gap_backward,
     .prepare = gap_prepare,
+    .as_pooling = gap_as_pooling,
     .couple = rci_pool_couple,
     .cost = gap_cost,
 };

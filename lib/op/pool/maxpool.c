@@ -77,12 +77,14 @@ static rc_status maxpool_prepare(struct rci_prep *p)
     return rci_pool_prepare(p, &w, RC_POOL_MAX);
 }
 
+static void maxpool_as_pooling(const struct rci_node *n, struct rci_pooling *out)
+{
+    *out = (struct rci_pooling){.window = n->attrs, .max = true};
+}
+
 const struct rci_op rci_op_maxpool = {
     .name = "MaxPool",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 2,
+    RC_OP_ARITY(1, 1, 1, 2),
     .attr_size = sizeof(struct rci_pool_attrs),
     .flags = RC_OP_BF16 | RC_OP_SEPARATE,
     .quant = RC_QUANT_PASS,
@@ -90,6 +92,7 @@ const struct rci_op rci_op_maxpool = {
     .forward = maxpool_forward,
     .backward = maxpool_backward,
     .prepare = maxpool_prepare,
+    .as_pooling = maxpool_as_pooling,
     .couple = rci_pool_couple,
     .read_attrs = rci_pool_read,
     .write_attrs = rci_pool_write,

@@ -72,12 +72,10 @@ static rc_status dequantize_backward(const struct rci_call *c)
 
 const struct rci_op rci_op_dequantizelinear = {
     .name = "DequantizeLinear",
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 3, 1, 1),
     .attr_size = sizeof(struct rci_quantize_attrs),
     .flags = RC_OP_NO_FOLD | RC_OP_SEPARATE,
+    .quant = RC_QUANT_TO_REAL,
     .infer = dequantize_infer,
     .forward = dequantize_forward,
     .backward = dequantize_backward,

@@ -111,10 +111,7 @@ static rc_status qadd_prepare(struct rci_prep *p)
 const struct rci_op rci_op_qadd = {
     .name = "QAdd",
     .domain = "rescomp",
-    .min_in = 2,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 2, 1, 1),
     .attr_size = sizeof(struct rci_qadd_attrs),
     .flags = RC_OP_INTERNAL | RC_OP_SEPARATE,
     .infer = qadd_infer,

@@ -277,10 +277,7 @@ static rc_status qpool_prepare(struct rci_prep *p)
 const struct rci_op rci_op_qpool = {
     .name = "QPool",
     .domain = "rescomp",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_qpool_attrs),
     .flags = RC_OP_INTERNAL | RC_OP_SEPARATE,
     .infer = qpool_infer,

@@ -103,13 +103,11 @@ static rc_status quantize_write(const struct rci_node *n, struct rci_attr_write 
 
 const struct rci_op rci_op_quantizelinear = {
     .name = "QuantizeLinear",
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 3, 1, 1),
     .attr_size = sizeof(struct rci_quantize_attrs),
     .flags = RC_OP_SEPARATE,
     .trainable = 1 << 0, /* weights of the trainable form are constants here */
+    .quant = RC_QUANT_TO_INTEGER,
     .infer = quantize_infer,
     .forward = quantize_forward,
     .backward = quantize_backward,

@@ -37,3 +37,17 @@ rc_status rci_axes_get(const struct rci_node *n, const struct rci_tensor *in, in
 {
     return rci_op_has(n, 1) ? rci_op_ints(n, "axes", &in[1], axes, RC_MAX_DIMS, count) : RC_OK;
 }
+
+enum { AXES_OPERAND_SINCE = 13 }; /* opset of Squeeze and Unsqueeze */
+
+rc_status rci_axes_read_attrs(struct rci_node *n, const struct rci_attrs *a)
+{
+    struct rci_axes_attrs *t = n->attrs;
+    return rci_axes_read(a, AXES_OPERAND_SINCE, t->axes, &t->n);
+}
+
+rc_status rci_axes_write_attrs(const struct rci_node *n, struct rci_attr_write *w)
+{
+    const struct rci_axes_attrs *t = n->attrs;
+    return rci_axes_write(w, AXES_OPERAND_SINCE, t->axes, t->n);
+}

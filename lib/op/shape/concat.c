@@ -199,13 +199,10 @@ static rc_status concat_write(const struct rci_node *n, struct rci_attr_write *w
 
 const struct rci_op rci_op_concat = {
     .name = "Concat",
-    .min_in = 1,
-    .max_in = RC_VARIADIC,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, RC_VARIADIC, 1, 1),
     .attr_size = sizeof(struct rci_concat_attrs),
     .flags = RC_OP_SEPARATE,
-    .quant = RC_QUANT_REQUANT,
+    .sign = RC_SIGN_KEEPS,
     .infer = concat_infer,
     .forward = concat_forward,
     .backward = concat_backward,

@@ -58,10 +58,7 @@ static rc_status flatten_write(const struct rci_node *n, struct rci_attr_write *
 
 const struct rci_op rci_op_flatten = {
     .name = "Flatten",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_axis_attrs),
     .flags = RC_OP_VIEW | RC_OP_SEPARATE,
     .quant = RC_QUANT_PASS,

@@ -128,10 +128,7 @@ static rc_status gather_write(const struct rci_node *n, struct rci_attr_write *w
 
 const struct rci_op rci_op_gather = {
     .name = "Gather",
-    .min_in = 2,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(2, 2, 1, 1),
     .attr_size = sizeof(struct rci_axis_attrs),
     .infer = gather_infer,
     .forward = gather_forward,

@@ -8,10 +8,7 @@ static rc_status identity_infer(const struct rci_infer *i)
 
 const struct rci_op rci_op_identity = {
     .name = "Identity",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .flags = RC_OP_LAYOUT_FREE | RC_OP_VIEW | RC_OP_SEPARATE,
     .quant = RC_QUANT_PASS,
     .infer = identity_infer,

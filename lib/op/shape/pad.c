@@ -312,17 +312,54 @@ static rc_status pad_write(const struct rci_node *n, struct rci_attr_write *w)
     return t->n_axes ? rci_op_put_i64(w, 3, "axes", t->axes, t->n_axes) : RC_OK;
 }
 
+/* Padding with anything but zero mixes a number into the values that were moved. */
+static enum rci_quant_role pad_quant_of(const struct rci_node *n)
+{
+    const struct rci_pad_attrs *a = n->attrs;
+    return a->mode != RC_PAD_CONSTANT || a->value == 0 ? RC_QUANT_PASS : RC_QUANT_KEEP_F32;
+}
+
+static bool pad_keeps_elements(const struct rci_node *n)
+{
+    const struct rci_pad_attrs *a = n->attrs;
+    for (int32_t i = 0; i < a->n; i++)
+        if (a->begin[i] || a->end[i])
+            return false;
+    return a->bound;
+}
+
+/* Zeros around the channels, and nowhere else. */
+static bool pad_as_placement(const struct rc_graph *g, const struct rci_node *n,
+                             struct rci_placement *out)
+{
+    const struct rci_pad_attrs *a = n->attrs;
+    *out = (struct rci_placement){.stride = {1, 1}};
+    if (!a->bound || n->n_in != 1 || a->mode != RC_PAD_CONSTANT || a->value != 0 ||
+        g->values[n->in[0]].tensor.shape.rank != 4)
+        return false;
+    for (int32_t i = 0; i < a->n; i++) {
+        const int64_t axis = a->n_axes ? a->axes[i] : i;
+        const bool channel = axis == 1 || axis == -3;
+        if (a->begin[i] < 0 || a->end[i] < 0 || (!channel && (a->begin[i] || a->end[i])))
+            return false;
+        out->begin += channel ? a->begin[i] : 0;
+        out->end += channel ? a->end[i] : 0;
+    }
+    return true;
+}
+
 const struct rci_op rci_op_pad = {
     .name = "Pad",
-    .min_in = 1,
-    .max_in = 4,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 4, 1, 1),
     .attr_size = sizeof(struct rci_pad_attrs),
     .flags = RC_OP_SEPARATE,
+    .quant = RC_QUANT_PASS,
     .infer = pad_infer,
     .forward = pad_forward,
     .backward = pad_backward,
+    .quant_of = pad_quant_of,
+    .keeps_elements = pad_keeps_elements,
+    .as_placement = pad_as_placement,
     .couple = pad_couple,
     .resized = pad_resized,
     .read_attrs = pad_read,

@@ -170,10 +170,7 @@ static rc_status reshape_write(const struct rci_node *n, struct rci_attr_write *
 
 const struct rci_op rci_op_reshape = {
     .name = "Reshape",
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 2, 1, 1),
     .attr_size = sizeof(struct rci_reshape_attrs),
     .flags = RC_OP_VIEW | RC_OP_SEPARATE,
     .quant = RC_QUANT_PASS,

@@ -55,10 +55,7 @@ static rc_status shape_write(const struct rci_node *n, struct rci_attr_write *w)
 
 const struct rci_op rci_op_shape = {
     .name = "Shape",
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_shape_attrs),
     .flags = RC_OP_SHAPE_ONLY,
     .infer = shape_infer,

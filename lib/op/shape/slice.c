@@ -282,18 +282,52 @@ static bool slice_separate(const struct rc_graph *g, const struct rci_node *n, u
     return separate;
 }
 
+/* Of the same shape, and not turned round. */
+static bool slice_keeps_elements(const struct rci_node *n)
+{
+    const struct rci_slice_attrs *a = n->attrs;
+    for (int32_t i = 0; i < a->n; i++)
+        if (a->steps[i] < 0)
+            return false;
+    return a->bound;
+}
+
+/* Every step-th row or column from the first one on. */
+static bool slice_as_placement(const struct rc_graph *g, const struct rci_node *n,
+                               struct rci_placement *out)
+{
+    const struct rci_slice_attrs *a = n->attrs;
+    const struct rci_shape *x = &g->values[n->in[0]].tensor.shape;
+    const struct rci_shape *y = &g->values[n->out[0]].tensor.shape;
+    *out = (struct rci_placement){.stride = {1, 1}};
+    if (!a->bound || n->n_in != 1 || x->rank != 4)
+        return false;
+    for (int32_t i = 0; i < a->n; i++) {
+        const int64_t axis = a->axes[i] < 0 ? a->axes[i] + x->rank : a->axes[i];
+        if (a->starts[i] != 0 || a->steps[i] < 1)
+            return false;
+        if (axis < 2 && x->dim[axis] != y->dim[axis])
+            return false;
+        if (axis < 2)
+            continue;
+        if (y->dim[axis] != (x->dim[axis] - 1) / a->steps[i] + 1)
+            return false;
+        out->stride[axis - 2] *= a->steps[i];
+    }
+    return true;
+}
+
 const struct rci_op rci_op_slice = {
     .name = "Slice",
-    .min_in = 1,
-    .max_in = 5,
-    .min_out = 1,
-    .max_out = 1,
+    RC_OP_ARITY(1, 5, 1, 1),
     .attr_size = sizeof(struct rci_slice_attrs),
     .quant = RC_QUANT_PASS,
     .infer = slice_infer,
     .forward = slice_forward,
     .backward = slice_backward,
     .separate = slice_separate,
+    .keeps_elements = slice_keeps_elements,
+    .as_placement = slice_as_placement,
     .couple = slice_couple,
     .resized = slice_resized,
     .read_attrs = slice_read,

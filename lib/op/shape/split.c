@@ -179,10 +179,7 @@ static rc_status split_write(const struct rci_node *n, struct rci_attr_write *w)
 
 const struct rci_op rci_op_split = {
     .name = "Split",
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = RC_VARIADIC,
+    RC_OP_ARITY(1, 2, 1, RC_VARIADIC),
     .attr_size = sizeof(struct rci_split_attrs),
     .quant = RC_QUANT_PASS,
     .infer = split_infer,

@@ -48,12 +48,6 @@ static void squeeze_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
-static rc_status squeeze_read(struct rci_node *n, const struct rci_attrs *a)
-{
-    struct rci_axes_attrs *t = n->attrs;
-    return rci_axes_read(a, 13, t->axes, &t->n);
-}
-
 /* Without a list, the axes of length 1 are noted while the batch is 2, so that a free batch is
  * never among them. */
 static rc_status squeeze_bind(struct rc_graph *g, struct rci_node *n,
@@ -71,26 +65,10 @@ static rc_status squeeze_bind(struct rc_graph *g, struct rci_node *n,
     return RC_OK;
 }
 
-static rc_status squeeze_write(const struct rci_node *n, struct rci_attr_write *w)
-{
-    const struct rci_axes_attrs *t = n->attrs;
-    return rci_axes_write(w, 13, t->axes, t->n);
-}
-
 const struct rci_op rci_op_squeeze = {
     .name = "Squeeze",
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_size = sizeof(struct rci_axes_attrs),
-    .flags = RC_OP_VIEW | RC_OP_SEPARATE,
-    .quant = RC_QUANT_PASS,
+    RC_AXES_OP,
     .infer = squeeze_infer,
-    .forward = rci_op_forward_copy,
-    .backward = rci_op_backward_copy,
     .couple = squeeze_couple,
-    .read_attrs = squeeze_read,
     .bind = squeeze_bind,
-    .write_attrs = squeeze_write,
 };

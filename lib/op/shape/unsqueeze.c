@@ -45,12 +45,6 @@ static void unsqueeze_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
-static rc_status unsqueeze_read(struct rci_node *n, const struct rci_attrs *a)
-{
-    struct rci_axes_attrs *t = n->attrs;
-    return rci_axes_read(a, 13, t->axes, &t->n);
-}
-
 static rc_status unsqueeze_bind(struct rc_graph *g, struct rci_node *n,
                                 const struct rci_tensor *known, const struct rci_tensor *alt,
                                 const int64_t batch[2])
@@ -61,26 +55,10 @@ static rc_status unsqueeze_bind(struct rc_graph *g, struct rci_node *n,
     return rci_axes_bind(g, n, known, t->axes, &t->n);
 }
 
-static rc_status unsqueeze_write(const struct rci_node *n, struct rci_attr_write *w)
-{
-    const struct rci_axes_attrs *t = n->attrs;
-    return rci_axes_write(w, 13, t->axes, t->n);
-}
-
 const struct rci_op rci_op_unsqueeze = {
     .name = "Unsqueeze",
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_size = sizeof(struct rci_axes_attrs),
-    .flags = RC_OP_VIEW | RC_OP_SEPARATE,
-    .quant = RC_QUANT_PASS,
+    RC_AXES_OP,
     .infer = unsqueeze_infer,
-    .forward = rci_op_forward_copy,
-    .backward = rci_op_backward_copy,
     .couple = unsqueeze_couple,
-    .read_attrs = unsqueeze_read,
     .bind = unsqueeze_bind,
-    .write_attrs = unsqueeze_write,
 };

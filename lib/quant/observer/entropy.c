@@ -98,5 +98,6 @@ const struct rci_observer rci_observer_entropy = {
           .summary = "least Kullback-Leibler divergence between values and their levels",
           .source = "Migacz, 8-bit Inference with TensorRT, GTC 2017"},
     .histogram = true,
+    .tensorrt = "EntropyCalibration2",
     .clip = entropy_clip,
 };

@@ -1,0 +1,17 @@
+#ifndef OUTSIDE_H
+#define OUTSIDE_H
+/* One method of every kind that lives outside lib/: each counts its calls. */
+enum outside_kind {
+    OUTSIDE_ALLOCATION,
+    OUTSIDE_AUGMENTATION,
+    OUTSIDE_CRITERION,
+    OUTSIDE_DISTILL_LOSS,
+    OUTSIDE_LOSS,
+    OUTSIDE_OBSERVER,
+    OUTSIDE_OPTIMIZER,
+    OUTSIDE_RATE,
+    OUTSIDE_REPAIR,
+    OUTSIDE_KINDS
+};
+extern unsigned outside_calls[OUTSIDE_KINDS];
+#endif

@@ -1,0 +1,125 @@
+/* Adding a method is one file and one entry of a list: this program is linked with the library's
+ * own tables and one more entry in each, for methods that lib/ has never heard of. They are found
+ * by name, listed with their parameters, and used. */
+#include "outside.h"
+#include "test.h"
+#include "tiny.h"
+
+#include <rescomp/rescomp.h>
+
+unsigned outside_calls[OUTSIDE_KINDS];
+
+static void every_kind_lists_it(void **state)
+{
+    (void) state;
+    static const char *const kinds[OUTSIDE_KINDS] = {[OUTSIDE_ALLOCATION] = "allocation",
+                                                     [OUTSIDE_AUGMENTATION] = "augmentation",
+                                                     [OUTSIDE_CRITERION] = "criterion",
+                                                     [OUTSIDE_DISTILL_LOSS] = "distill-loss",
+                                                     [OUTSIDE_LOSS] = "loss",
+                                                     [OUTSIDE_OBSERVER] = "observer",
+                                                     [OUTSIDE_OPTIMIZER] = "optimizer",
+                                                     [OUTSIDE_RATE] = "rate",
+                                                     [OUTSIDE_REPAIR] = "repair"};
+    for (int k = 0; k < OUTSIDE_KINDS; k++) {
+        rc_method_info m = RC_METHOD_INFO_INIT;
+        uint64_t found = 0;
+        for (uint64_t i = 0; rc_method_get(kinds[k], i, &m) == RC_OK; i++)
+            found += !strcmp(m.name, "outside");
+        assert_int_equal(found, 1);
+    }
+}
+
+static void training_uses_it(void **state)
+{
+    struct rc_context *c = *state;
+    rc_dataset *d = tiny_dataset(c, 16);
+    rc_graph *g = tiny_network(c, 0, 1);
+    rc_train_options o = RC_TRAIN_OPTIONS_INIT;
+    rc_trainer *t;
+    o.batch = 8;
+    o.loss = o.optimizer = o.augmentation = "outside";
+    o.rate = "outside:warmup=0";
+    OK(rc_trainer_new(&t, g, d, &o));
+    OK(rc_trainer_run(t, NULL));
+    rc_trainer_free(&t);
+    assert_int_equal(outside_calls[OUTSIDE_LOSS], 2); /* one per step */
+    assert_int_equal(outside_calls[OUTSIDE_RATE], 2);
+    assert_int_equal(outside_calls[OUTSIDE_AUGMENTATION], 16);
+    assert_true(outside_calls[OUTSIDE_OPTIMIZER] > 2);
+    rc_graph_free(&g);
+    rc_dataset_free(&d);
+}
+
+static void distillation_uses_it(void **state)
+{
+    struct rc_context *c = *state;
+    rc_dataset *d = tiny_dataset(c, 16);
+    rc_graph *g = tiny_network(c, 0, 1), *teacher = tiny_network(c, 0, 2);
+    rc_train_options o = RC_TRAIN_OPTIONS_INIT;
+    rc_distill_options distill = RC_DISTILL_OPTIONS_INIT;
+    rc_distiller *by;
+    rc_trainer *t;
+    o.batch = 8;
+    distill.loss = "outside";
+    OK(rc_trainer_new(&t, g, d, &o));
+    OK(rc_distiller_new(&by, teacher, &distill));
+    OK(rc_distiller_attach(by, t));
+    OK(rc_trainer_run(t, NULL));
+    assert_int_equal(outside_calls[OUTSIDE_DISTILL_LOSS], 2);
+    rc_trainer_free(&t);
+    rc_distiller_free(&by);
+    rc_graph_free(&g);
+    rc_graph_free(&teacher);
+    rc_dataset_free(&d);
+}
+
+static void pruning_uses_it(void **state)
+{
+    struct rc_context *c = *state;
+    rc_graph *g = tiny_network(c, 0, 1), *small;
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
+    rc_pruner *p;
+    o.criterion = o.allocation = o.repair = "outside";
+    o.macs = 0.6;
+    OK(rc_pruner_new(&p, g, &o));
+    OK(rc_pruner_plan(p, NULL));
+    OK(rc_pruner_apply(&small, p, NULL));
+    assert_true(outside_calls[OUTSIDE_CRITERION] > 0);
+    assert_true(outside_calls[OUTSIDE_ALLOCATION] > 0);
+    assert_int_equal(outside_calls[OUTSIDE_REPAIR], 1);
+    rc_pruner_free(&p);
+    rc_graph_free(&small);
+    rc_graph_free(&g);
+}
+
+static void calibration_uses_it_with_its_parameters(void **state)
+{
+    struct rc_context *c = *state;
+    rc_graph *g = tiny_network(c, 0, 1);
+    rc_dataset *d = tiny_dataset(c, 16);
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
+    rc_quantizer *q;
+    o.observer = "outside:factor=2";
+    REFUSED(rc_quantizer_new(&q, g, &o), RC_ERR_ARG, "allowed is a number in [0.1, 1]");
+    o.observer = "outside:factor=0.25";
+    OK(rc_quantizer_new(&q, g, &o));
+    OK(rc_quantizer_calibrate(q, d));
+    assert_true(outside_calls[OUTSIDE_OBSERVER] > 5); /* once per value */
+    rc_quantizer_free(&q);
+    rc_dataset_free(&d);
+    rc_graph_free(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_lists_it),
+        cmocka_unit_test_setup_teardown(training_uses_it, context_setup, context_teardown),
+        cmocka_unit_test_setup_teardown(distillation_uses_it, context_setup, context_teardown),
+        cmocka_unit_test_setup_teardown(pruning_uses_it, context_setup, context_teardown),
+        cmocka_unit_test_setup_teardown(calibration_uses_it_with_its_parameters, context_setup,
+                                        context_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
