@@ -62,7 +62,9 @@ typedef struct rc_quantize_options {
  * Copy and fold @p graph and decide which values become integers.
  *
  * Quantized are the inputs of Conv, Gemm and MatMul with constant weights, both operands of
- * residual Adds and what follows them. Activations get one scale per tensor, u8 behind a Relu and
+ * residual Adds and what follows them, what is averaged to one of these, and all operands of a
+ * Concat that gives one. Sessions run all of it on integers, MatMul where it is a matrix
+ * **[N, C]** times constants **[C, O]**. Activations get one scale per tensor, u8 behind a Relu and
  * s8 otherwise, zero point 0; weights are symmetric s8.
  *
  * @param[out] out     New quantizer; NULL on failure. Release with rc_quantizer_free().

@@ -178,7 +178,7 @@ static rc_status lower_weighted(struct lower *l, rci_id id)
         !rci_qdq_constant(&l->q, n->in[1], RC_S8, axis, &w))
         return RC_OK;
     const uint32_t rank = g->values[x.value].tensor.shape.rank;
-    if (w.q.shape.rank != rank || (rank != 2 && rank != 4))
+    if (w.q.shape.rank != rank || rank != (product.window ? 4 : 2))
         return RC_OK;
     rci_id in[5] = {x.value, RC_NONE, RC_NONE, RC_NONE, RC_NONE};
     bool ok;

@@ -13,8 +13,8 @@ bool rci_linear_of(struct rci_linear *l, const struct rc_graph *g, rci_id node)
 {
     const struct rci_node *n = &g->nodes[node];
     *l = (struct rci_linear){.node = node, .bias = RC_NONE};
-    if (!n->op || !n->op->as_weighted || n->n_post || n->n_in < 2)
-        return false;
+    if (!n->op || !n->op->as_weighted || n->n_post || n->n_in < 2 || n->op->max_in < 3)
+        return false; /* MatMul has no place for the shift that goes with new weights */
     struct rci_weighted product;
     n->op->as_weighted(g, n, &product);
     if (!product.plain || product.bias_factor != 1)

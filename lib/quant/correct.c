@@ -48,8 +48,8 @@ static rc_status layers_find(struct correct *c)
             continue;
         struct rci_weighted product;
         n->op->as_weighted(g, n, &product);
-        if (!product.plain || product.bias_factor != 1)
-            continue;
+        if (!product.plain || product.bias_factor != 1 || n->op->max_in < 3)
+            continue; /* MatMul has no bias */
         struct layer *l = &c->layer[c->n++];
         *l = (struct layer){.node = i, .x = one_image(&g->values[n->in[0]].tensor.shape)};
         l->axis = product.axis;

@@ -15,13 +15,31 @@ bool rci_quant_is_weighted(const struct rc_graph *g, const struct rci_node *n)
 {
     if (rci_node_quant(n) != RC_QUANT_WEIGHTED || n->n_in < 2)
         return false;
+    struct rci_weighted product;
     const struct rci_tensor *w = rci_const_in(g, n, 1);
-    return w && w->dtype == RC_F32 && w->shape.rank >= 2 && is_f32_variable(g, n->in[0]);
+    n->op->as_weighted(g, n, &product);
+    return w && w->dtype == RC_F32 && (product.window ? w->shape.rank > 2 : w->shape.rank == 2) &&
+           is_f32_variable(g, n->in[0]);
 }
 
-static bool node_passes(const struct rci_node *n)
+/* Constants among the operands are not seen by calibration, so the common scale might not fit them;
+ * values of both signs would take from the others the bit that u8 has more than s8. */
+static bool node_passes(const struct rci_quant_plan *p, const struct rc_graph *g,
+                        const struct rci_node *n)
 {
-    return rci_node_quant(n) == RC_QUANT_PASS && n->n_out > 0;
+    const struct rci_quant_value *first = NULL;
+    if (rci_node_quant(n) != RC_QUANT_PASS || !n->n_out)
+        return false;
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        if (n->in[k] == RC_NONE || g->values[n->in[k]].tensor.dtype != RC_F32)
+            continue;
+        const struct rci_quant_value *v = &p->value[n->in[k]];
+        if (rci_value_is_const(&g->values[n->in[k]]) ||
+            (first && v->non_negative != first->non_negative))
+            return false;
+        first = v;
+    }
+    return first != NULL;
 }
 
 static bool node_sums(const struct rc_graph *g, const struct rci_node *n)
@@ -69,7 +87,7 @@ static bool output_non_negative(const struct rci_quant_plan *p, const struct rc_
     const enum rci_sign sign = rci_node_sign(n);
     if (sign == RC_SIGN_NON_NEGATIVE)
         return true;
-    return (sign == RC_SIGN_KEEPS || node_passes(n)) && all_non_negative(p, g, n);
+    return (sign == RC_SIGN_KEEPS || node_passes(p, g, n)) && all_non_negative(p, g, n);
 }
 
 static bool constant_non_negative(const struct rci_tensor *t)
@@ -135,14 +153,34 @@ static void want_sum_operands(struct rci_quant_plan *p, const struct rc_graph *g
     }
 }
 
-/* Backwards: what passes through must be an integer before as well, with the same scale. */
+/* Integers are averaged too, and the mean gets a scale of its own. */
+static bool node_averages(const struct rci_node *n)
+{
+    struct rci_pooling pool = {.max = true};
+    if (n->op && n->op->as_pooling)
+        n->op->as_pooling(n, &pool);
+    return !pool.max;
+}
+
+static bool any_quantized(const struct rci_quant_plan *p, const rci_id *v, uint32_t n)
+{
+    for (uint32_t k = 0; k < n; k++)
+        if (v[k] != RC_NONE && p->value[v[k]].quantized)
+            return true;
+    return false;
+}
+
+/* Backwards: what passes through must be an integer before as well, with the same scale; what is
+ * averaged, with its own. */
 static void spread_through_pass(struct rci_quant_plan *p, const struct rc_graph *g,
                                 const rci_id *order, uint32_t n_order)
 {
     for (uint32_t i = n_order; i-- > 0;) {
         const struct rci_node *n = &g->nodes[order[i]];
         rci_id from = RC_NONE; /* an output that is an integer */
-        for (uint32_t k = 0; node_passes(n) && k < n->n_out; k++)
+        if (node_averages(n) && any_quantized(p, n->out, n->n_out))
+            want(p, g, n->in[0]);
+        for (uint32_t k = 0; node_passes(p, g, n) && k < n->n_out; k++)
             if (n->out[k] != RC_NONE && p->value[n->out[k]].quantized)
                 from = n->out[k];
         for (uint32_t k = 0; from != RC_NONE && k < n->n_in; k++)
@@ -160,8 +198,8 @@ static void find_observed(struct rci_quant_plan *p, const struct rc_graph *g)
 {
     for (uint32_t v = 0; v < p->n; v++) {
         const rci_id producer = g->values[v].producer;
-        p->value[v].observed =
-            p->value[v].quantized && (producer == RC_NONE || !node_passes(&g->nodes[producer]));
+        p->value[v].observed = p->value[v].quantized &&
+                               (producer == RC_NONE || !node_passes(p, g, &g->nodes[producer]));
     }
 }
 

@@ -25,8 +25,9 @@ enum {
 };
 
 /* Quantized are: the data operand of every Conv, Gemm, MatMul with constant weights; all operands
- * of Add; what leaves an Add (behind its activation); and everything these values passed through
- * unchanged. The graph must be folded (no BatchNormalization between). */
+ * of Add; what leaves an Add (behind its activation); everything these values passed through
+ * unchanged; and what was averaged to them. The graph must be folded (no BatchNormalization
+ * between). */
 rc_status rci_quant_plan_create(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags);
 void rci_quant_plan_free(struct rci_quant_plan *p);
 

@@ -14,27 +14,6 @@
 #include "quant/quantizer.h"
 #include "quant/weights.h"
 
-static struct rc_graph *quantized(struct rc_context *c, const struct rc_graph *g,
-                                  const char *observer, uint64_t flags)
-{
-    struct source s = {0};
-    const struct rci_shape *x = &g->values[g->inputs[0]].tensor.shape;
-    rc_dataset *d = quant_dataset(c, &s, (uint64_t) x->dim[2], (uint64_t) x->dim[3]);
-    rc_quantizer *q = quant_new(g, observer, flags);
-    struct rc_graph *out;
-    OK(rc_quantizer_calibrate(q, d));
-    OK(rc_quantizer_apply(&out, q));
-    rc_quantizer_free(&q);
-    rc_dataset_free(&d);
-    return out;
-}
-
-static bool made_by(const struct rc_graph *g, rci_id v, const char *op)
-{
-    const rci_id p = g->values[v].producer;
-    return p != RC_NONE && !strcmp(g->nodes[p].op->name, op);
-}
-
 static const struct rci_tensor *producer_in(const struct rc_graph *g, rci_id v, uint32_t i)
 {
     return rci_const_in(g, &g->nodes[g->values[v].producer], i);
@@ -42,8 +21,8 @@ static const struct rci_tensor *producer_in(const struct rc_graph *g, rci_id v, 
 
 static void check_weighted(const struct rc_graph *g, const struct rci_node *n)
 {
-    assert_true(made_by(g, n->in[0], "DequantizeLinear"));
-    assert_true(made_by(g, n->in[1], "DequantizeLinear"));
+    assert_true(quant_made_by(g, n->in[0], "DequantizeLinear"));
+    assert_true(quant_made_by(g, n->in[1], "DequantizeLinear"));
     const struct rci_tensor *w = producer_in(g, n->in[1], 0), *sw = producer_in(g, n->in[1], 1);
     const struct rci_tensor *sx = producer_in(g, n->in[0], 1);
     assert_int_equal(w->dtype, RC_S8);
@@ -52,7 +31,7 @@ static void check_weighted(const struct rc_graph *g, const struct rci_node *n)
         assert_true(((int8_t *) w->data)[i] >= -127);
     if (n->n_in < 3)
         return;
-    assert_true(made_by(g, n->in[2], "DequantizeLinear"));
+    assert_true(quant_made_by(g, n->in[2], "DequantizeLinear"));
     const struct rci_tensor *b = producer_in(g, n->in[2], 0), *sb = producer_in(g, n->in[2], 1);
     assert_int_equal(b->dtype, RC_I32);
     for (int64_t o = 0; o < rci_shape_count(&sb->shape); o++)
@@ -71,56 +50,12 @@ static void check_placement(const struct rc_graph *g)
             check_weighted(g, n);
         if (!strcmp(n->op->name, "Add"))
             for (int k = 0; k < 2; k++)
-                assert_true(made_by(g, n->in[k], "DequantizeLinear"));
-        if (!strcmp(n->op->name, "QuantizeLinear") && made_by(g, n->in[0], "Relu"))
+                assert_true(quant_made_by(g, n->in[k], "DequantizeLinear"));
+        if (!strcmp(n->op->name, "QuantizeLinear") && quant_made_by(g, n->in[0], "Relu"))
             assert_int_equal(rci_const_in(g, n, 2)->dtype, RC_U8);
     }
     for (uint32_t i = 0; i < g->n_outputs; i++)
-        assert_false(made_by(g, g->outputs[i], "DequantizeLinear"));
-}
-
-static void run(const struct rc_graph *g, int64_t n, const float *x, float *y, uint64_t flags)
-{
-    struct rc_session *s;
-    const struct rci_session_config o = {.batch = n, .flags = flags};
-    OK(rci_session_create(&s, g, &o));
-    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
-    rci_session_destroy(s);
-}
-
-/* Integers against their simulation on floats, and both against the network itself. */
-static void check_values(const struct rc_graph *g, const struct rc_graph *q, int64_t pixels,
-                         double tolerance)
-{
-    enum { BATCH = 4 };
-    const int64_t outs = rci_shape_count(&g->values[g->outputs[0]].tensor.shape) / g->batch;
-    float *x = malloc((size_t) (BATCH * pixels) * sizeof(float));
-    float *y = malloc((size_t) (BATCH * outs) * 3 * sizeof(float));
-    fill_random(x, BATCH * pixels, 5);
-    run_reference(g, BATCH, x, y);
-    run(q, BATCH, x, y + BATCH * outs, RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS);
-    run(q, BATCH, x, y + 2 * BATCH * outs, 0);
-    const double loss = relative_error(y + BATCH * outs, y, BATCH * outs);
-    const double same = relative_error(y + 2 * BATCH * outs, y + BATCH * outs, BATCH * outs);
-    if (!(loss < tolerance) || !(same < tolerance / 2))
-        fail_msg("error by quantization %g, integers against simulation %g", loss, same);
-    free(x);
-    free(y);
-}
-
-static uint32_t count_steps(const struct rc_graph *g, const char *op)
-{
-    struct rc_session *s;
-    const struct rci_session_config o = {.batch = 2};
-    uint32_t count = 0;
-    OK(rci_session_create(&s, g, &o));
-    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
-        struct rci_step_info info;
-        rci_session_step(s, i, &info);
-        count += !strcmp(info.op, op);
-    }
-    rci_session_destroy(s);
-    return count;
+        assert_false(quant_made_by(g, g->outputs[i], "DequantizeLinear"));
 }
 
 static void random_networks_keep_their_values(void **state)
@@ -129,9 +64,9 @@ static void random_networks_keep_their_values(void **state)
     for (uint64_t seed = 1; seed <= 12; seed++) {
         struct rc_context *c = test_context();
         struct rc_graph *g = net_random(c, seed, NET_ALL);
-        struct rc_graph *q = quantized(c, g, "minmax", 0);
+        struct rc_graph *q = quant_calibrated(c, g, "minmax", 0);
         check_placement(q);
-        check_values(g, q, PIXELS, 0.1);
+        quant_check_values(g, q, PIXELS, 0.1);
         rc_graph_free(&q);
         rc_graph_free(&g);
         test_context_done(c);
@@ -150,15 +85,15 @@ static void standard_networks_run_wholly_on_integers(void **state)
         o.height = o.width = k ? 64 : 32;
         o.classes = 5;
         OK(rc_graph_new_network(&g, c, names[k], &o));
-        struct rc_graph *q = quantized(c, g, "minmax", 0);
+        struct rc_graph *q = quant_calibrated(c, g, "minmax", 0);
         check_placement(q);
-        check_values(g, q, (int64_t) (C * o.height * o.width), 0.1);
+        quant_check_values(g, q, (int64_t) (C * o.height * o.width), 0.1);
         static const char *const float_ops[] = {
             "Conv", "Gemm", "Add", "MaxPool", "Relu", "GlobalAveragePool", "DequantizeLinear"};
         for (size_t i = 0; i < sizeof(float_ops) / sizeof(*float_ops); i++)
-            if (count_steps(q, float_ops[i]))
+            if (quant_count_steps(q, float_ops[i]))
                 fail_msg("%s: %s runs on floats", names[k], float_ops[i]);
-        assert_int_equal(count_steps(q, "QuantizeLinear"), 1); /* the image */
+        assert_int_equal(quant_count_steps(q, "QuantizeLinear"), 1); /* the image */
         rc_graph_free(&q);
         rc_graph_free(&g);
         test_context_done(c);
@@ -174,8 +109,8 @@ static void other_forms_keep_their_values_too(void **state)
     for (size_t k = 0; k < sizeof(forms) / sizeof(*forms); k++) {
         struct rc_context *c = test_context();
         struct rc_graph *g = net_random(c, 3, NET_RESIDUAL | NET_POOL);
-        struct rc_graph *q = quantized(c, g, "minmax", forms[k]);
-        check_values(g, q, PIXELS, 0.15);
+        struct rc_graph *q = quant_calibrated(c, g, "minmax", forms[k]);
+        quant_check_values(g, q, PIXELS, 0.15);
         for (rci_id v = 0; forms[k] == RC_QUANTIZE_REDUCE_RANGE && v < q->n_values; v++) {
             const struct rci_tensor *t = &q->values[v].tensor;
             for (int64_t i = 0; t->data && t->dtype == RC_S8 && i < rci_shape_count(&t->shape); i++)
@@ -192,14 +127,14 @@ static void exported_file_computes_the_same_bits(void **state)
     (void) state;
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 4, NET_ALL), *again;
-    struct rc_graph *q = quantized(c, g, "mse", 0);
+    struct rc_graph *q = quant_calibrated(c, g, "mse", 0);
     struct rci_bytes file;
     float x[2 * PIXELS], y[2][2 * 5];
     OK(rci_onnx_save_memory(&file, q));
     OK(rci_onnx_load_memory(&again, c, file.data, file.size));
     fill_random(x, 2 * PIXELS, 1);
-    run(q, 2, x, y[0], 0);
-    run(again, 2, x, y[1], 0);
+    quant_run(q, 2, x, y[0], 0);
+    quant_run(again, 2, x, y[1], 0);
     assert_memory_equal(y[0], y[1], sizeof(y[0]));
     assert_non_null(
         strstr(rci_graph_get_metadata(again, "rescomp.quantization"), "\"observer\":\"mse\""));
@@ -216,8 +151,8 @@ static void every_observer_calibrates(void **state)
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 5, NET_RESIDUAL);
     for (uint32_t i = 0; i < rci_kind_observer.count; i++) {
-        struct rc_graph *q = quantized(c, g, rci_kind_observer.table[i]->name, 0);
-        check_values(g, q, PIXELS, 0.25);
+        struct rc_graph *q = quant_calibrated(c, g, rci_kind_observer.table[i]->name, 0);
+        quant_check_values(g, q, PIXELS, 0.25);
         rc_graph_free(&q);
     }
     rc_graph_free(&g);
@@ -272,7 +207,7 @@ static void zero_and_tiny_channels_stay_finite(void **state)
     OK(rc_quantizer_apply(&out, q));
     check_placement(out);
     float in[4] = {0.5f, 0, 0.1f, -1}, y[4];
-    run(out, 1, in, y, 0);
+    quant_run(out, 1, in, y, 0);
     for (int i = 0; i < 4; i++)
         assert_true(fabsf(y[i] - 3) < 0.02f);
     rc_graph_free(&out);
@@ -288,13 +223,14 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 9, NET_RESIDUAL), *frozen;
     const uint64_t full = RC_QUANTIZE_FULL_RANGE; /* nearest integers in both */
-    struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT | full);
-    struct rc_graph *direct = quantized(c, g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION | full);
-    check_values(g, q, PIXELS, 0.1);
+    struct rc_graph *q = quant_calibrated(c, g, "minmax", RC_QUANTIZE_QAT | full);
+    struct rc_graph *direct =
+        quant_calibrated(c, g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION | full);
+    quant_check_values(g, q, PIXELS, 0.1);
     for (rci_id i = 0; i < q->n_nodes; i++)
         if (q->nodes[i].op && q->nodes[i].op->quant == RC_QUANT_WEIGHTED) {
             const rci_id pair = q->nodes[q->values[q->nodes[i].in[1]].producer].in[0];
-            assert_true(made_by(q, pair, "QuantizeLinear"));
+            assert_true(quant_made_by(q, pair, "QuantizeLinear"));
             assert_int_equal(producer_in(q, pair, 0)->dtype, RC_F32);
         }
     OK(rc_quantizer_finish(&frozen, q));
@@ -303,8 +239,8 @@ static void trainable_form_freezes_into_the_exported_one(void **state)
         strstr(rci_graph_get_metadata(frozen, "rescomp.quantization"), "\"trainable\":false"));
     float x[PIXELS], y[2][5];
     fill_random(x, PIXELS, 3);
-    run(frozen, 1, x, y[0], 0);
-    run(direct, 1, x, y[1], 0);
+    quant_run(frozen, 1, x, y[0], 0);
+    quant_run(direct, 1, x, y[1], 0);
     assert_true(relative_error(y[0], y[1], 5) < 1e-3);
     struct rc_graph *none;
     REFUSED(rc_quantizer_finish(&none, direct), RC_ERR_MODEL, "RC_QUANTIZE_QAT");
@@ -324,7 +260,7 @@ static void trainable_form_learns(void **state)
     enum { N = 8, STEPS = 30 };
     struct rc_context *c = test_context();
     struct rc_graph *g = net_random(c, 2, NET_RESIDUAL | NET_SHORTCUT);
-    struct rc_graph *q = quantized(c, g, "minmax", RC_QUANTIZE_QAT);
+    struct rc_graph *q = quant_calibrated(c, g, "minmax", RC_QUANTIZE_QAT);
     struct rci_tape *t;
     const struct rci_tape_config o = {.batch = N, .frozen_bn = true};
     OK(rci_tape_create(&t, q, &o));
@@ -364,7 +300,7 @@ static void what_cannot_be_quantized_is_refused(void **state)
 {
     (void) state;
     struct rc_context *c = test_context();
-    struct rc_graph *g = net_random(c, 9, NET_RESIDUAL), *q = quantized(c, g, "minmax", 0);
+    struct rc_graph *g = net_random(c, 9, NET_RESIDUAL), *q = quant_calibrated(c, g, "minmax", 0);
     struct source good = {0}, bad = {.poison = true};
     rc_dataset *d = quant_dataset(c, &bad, H, W), *small = quant_dataset(c, &good, 5, 5);
     rc_quantizer *z;

@@ -136,6 +136,21 @@ rci_id net_gemm(struct net *n, const char *name, rci_id x, int64_t out)
     return add(n, "Gemm", name, &a, operand, 3);
 }
 
+rci_id net_matmul(struct net *n, const char *name, rci_id x, int64_t out)
+{
+    const int64_t in = dim_of(n, x, 1);
+    const rci_id operand[2] = {
+        x, weights(n, name, "weight", RC_SHAPE(in, out), 0, sqrt(1.0 / (double) in))};
+    return add(n, "MatMul", name, NULL, operand, 2);
+}
+
+rci_id net_average(struct net *n, rci_id x, int64_t kernel, int64_t stride)
+{
+    const struct rci_pool_attrs a = {
+        .window = {.kernel = {kernel, kernel}, .stride = {stride, stride}}};
+    return add(n, "AveragePool", NULL, &a, &x, 1);
+}
+
 rci_id net_slice(struct net *n, rci_id x, int64_t from, int64_t to)
 {
     const struct rci_slice_attrs a = {

@@ -26,6 +26,9 @@ rci_id net_binary(struct net *n, const char *op, rci_id a, rci_id b);
 rci_id net_concat(struct net *n, const rci_id *x, uint32_t count);
 rci_id net_flatten(struct net *n, rci_id x);
 rci_id net_softmax(struct net *n, rci_id x); /* over channels */
+/* x [N, C] times a matrix [C, out]. */
+rci_id net_matmul(struct net *n, const char *name, rci_id x, int64_t out);
+rci_id net_average(struct net *n, rci_id x, int64_t kernel, int64_t stride);
 rci_id net_gemm(struct net *n, const char *name, rci_id x, int64_t out);
 /* Option A shortcut: every second pixel, `pad` zero channels in front and behind. */
 rci_id net_option_a(struct net *n, rci_id x, int64_t pad);

@@ -2,6 +2,10 @@
 #include "nets.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/session.h"
 
 static int32_t get_image(void *user, uint64_t index, void *image, int32_t *label)
 {
@@ -75,4 +79,69 @@ struct rc_graph *quant_two_convs(struct rc_context *c, const float w[2], const f
     g->opset = 11;
     OK(rci_graph_infer(g));
     return g;
+}
+
+struct rc_graph *quant_calibrated(struct rc_context *c, const struct rc_graph *g,
+                                  const char *observer, uint64_t flags)
+{
+    struct source s = {0};
+    const struct rci_shape *x = &g->values[g->inputs[0]].tensor.shape;
+    rc_dataset *d = quant_dataset(c, &s, (uint64_t) x->dim[2], (uint64_t) x->dim[3]);
+    rc_quantizer *q = quant_new(g, observer, flags);
+    struct rc_graph *out;
+    OK(rc_quantizer_calibrate(q, d));
+    OK(rc_quantizer_apply(&out, q));
+    rc_quantizer_free(&q);
+    rc_dataset_free(&d);
+    return out;
+}
+
+bool quant_made_by(const struct rc_graph *g, rci_id v, const char *op)
+{
+    const rci_id p = g->values[v].producer;
+    return p != RC_NONE && !strcmp(g->nodes[p].op->name, op);
+}
+
+void quant_run(const struct rc_graph *g, int64_t n, const float *x, float *y, uint64_t flags)
+{
+    struct rc_session *s;
+    const struct rci_session_config o = {.batch = n, .flags = flags};
+    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
+    rci_session_destroy(s);
+}
+
+/* Integers against their simulation on floats, and both against the network itself. */
+void quant_check_values(const struct rc_graph *g, const struct rc_graph *q, int64_t pixels,
+                        double tolerance)
+{
+    enum { BATCH = 4 };
+    const int64_t outs = rci_shape_count(&g->values[g->outputs[0]].tensor.shape) / g->batch;
+    float *x = malloc((size_t) (BATCH * pixels) * sizeof(float));
+    float *y = malloc((size_t) (BATCH * outs) * 3 * sizeof(float));
+    fill_random(x, BATCH * pixels, 5);
+    run_reference(g, BATCH, x, y);
+    quant_run(q, BATCH, x, y + BATCH * outs, RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS);
+    quant_run(q, BATCH, x, y + 2 * BATCH * outs, 0);
+    const double loss = relative_error(y + BATCH * outs, y, BATCH * outs);
+    const double same = relative_error(y + 2 * BATCH * outs, y + BATCH * outs, BATCH * outs);
+    if (!(loss < tolerance) || !(same < tolerance / 2))
+        fail_msg("error by quantization %g, integers against simulation %g", loss, same);
+    free(x);
+    free(y);
+}
+
+uint32_t quant_count_steps(const struct rc_graph *g, const char *op)
+{
+    struct rc_session *s;
+    const struct rci_session_config o = {.batch = 2};
+    uint32_t count = 0;
+    OK(rci_session_create(&s, g, &o));
+    for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
+        struct rci_step_info info;
+        rci_session_step(s, i, &info);
+        count += !strcmp(info.op, op);
+    }
+    rci_session_destroy(s);
+    return count;
 }

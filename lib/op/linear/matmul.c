@@ -174,15 +174,24 @@ static bool matmul_separate(const struct rc_graph *g, const struct rci_node *n, 
     return rci_value_is_const(&g->values[n->in[1]]);
 }
 
+static void matmul_as_weighted(const struct rc_graph *g, const struct rci_node *n,
+                               struct rci_weighted *out)
+{
+    const uint32_t rank = g->values[n->in[1]].tensor.shape.rank;
+    *out = (struct rci_weighted){.axis = rank ? rank - 1 : 0, .plain = true, .bias_factor = 1};
+}
+
 const struct rci_op rci_op_matmul = {
     .name = "MatMul",
     RC_OP_ARITY(2, 2, 1, 1),
     .trainable = 1 << 1,
+    .quant = RC_QUANT_WEIGHTED,
     .infer = matmul_infer,
     .forward = matmul_forward,
     .backward = matmul_backward,
     .prepare = matmul_prepare,
     .separate = matmul_separate,
     .couple = matmul_couple,
+    .as_weighted = matmul_as_weighted,
     .cost = matmul_cost,
 };

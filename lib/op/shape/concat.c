@@ -113,7 +113,7 @@ static rc_status prepare_with(struct rci_prep *p, struct concat_state *s,
     for (uint32_t k = 0; k < s->count; k++) {
         p->want[k] = p->have[k];
         if (!p->want[k])
-            RC_TRY(rci_md_plain(p->engine, RC_F32, &p->in[k].shape, &p->want[k]));
+            RC_TRY(rci_md_plain(p->engine, p->in[k].dtype, &p->in[k].shape, &p->want[k]));
         src[k] = rci_md_dnnl(p->want[k]);
     }
     const struct rci_dnnl_concat d = {s->count, (int) axis_of(p->node, p->out[0].shape.rank), src,
@@ -141,8 +141,9 @@ static bool any_blocked(const struct rci_prep *p)
 
 static rc_status concat_prepare(struct rci_prep *p)
 {
-    if (p->training || p->out[0].dtype != RC_F32 || p->node->n_in > RC_DNNL_MAX_CONCAT ||
-        !any_blocked(p))
+    const enum rci_dtype type = p->out[0].dtype;
+    const bool known = type == RC_F32 || type == RC_U8 || type == RC_S8;
+    if (p->training || !known || p->node->n_in > RC_DNNL_MAX_CONCAT || !any_blocked(p))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": plain copies are as good", p->node->name);
     struct concat_state *s = RC_NEW(rci_engine_context(p->engine), struct concat_state);
     if (!s)
@@ -155,7 +156,7 @@ static rc_status concat_prepare(struct rci_prep *p)
     const struct rci_md *layout;
     rc_status st = rci_attr_create(&attr);
     if (st == RC_OK) {
-        st = rci_md_any(p->engine, RC_F32, &p->out[0].shape, &layout);
+        st = rci_md_any(p->engine, type, &p->out[0].shape, &layout);
         if (st == RC_OK)
             st = prepare_with(p, s, layout, attr);
         dnnl_primitive_attr_destroy(attr);
@@ -202,6 +203,7 @@ const struct rci_op rci_op_concat = {
     RC_OP_ARITY(1, RC_VARIADIC, 1, 1),
     .attr_size = sizeof(struct rci_concat_attrs),
     .flags = RC_OP_SEPARATE,
+    .quant = RC_QUANT_PASS,
     .sign = RC_SIGN_KEEPS,
     .infer = concat_infer,
     .forward = concat_forward,
