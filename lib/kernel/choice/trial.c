@@ -1,6 +1,8 @@
 #include "kernel/choice/trial.h"
 #include "base/file.h"
 
+#include <stdatomic.h>
+
 void rci_trial_read(const void *memory, size_t bytes)
 {
     static _Atomic uint64_t kept; /* or compilers would leave out the reads */
@@ -8,7 +10,7 @@ void rci_trial_read(const void *memory, size_t bytes)
     uint64_t sum = 0;
     for (size_t i = 0; i < bytes; i += 64) /* once a cache line */
         sum += p[i];
-    kept += sum;
+    atomic_fetch_add_explicit(&kept, sum, memory_order_relaxed);
 }
 
 uint64_t rci_trial_region(void)
