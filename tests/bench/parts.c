@@ -30,7 +30,7 @@ static void measure(struct way *way, int n, int64_t batch, const float *x, float
     for (int i = -2; i < ROUNDS; i++)
         for (int k = 0; k < n; k++) {
             const uint64_t begin = rci_clock_ns();
-            OK(rci_session_execute(way[k].session, batch, (const void *const[]){x},
+            OK(rci_session_run(way[k].session, batch, (const void *const[]){x},
                                    (void *const[]){y}));
             if (i >= 0)
                 way[k].ns[i] = rci_clock_ns() - begin;
