@@ -1,6 +1,13 @@
 /* The vector code of gemm.c, after kernel/vector/block.inc.h and in the same way. */
 #include "kernel/gemm/code.h"
 
+/* With sanitizers the unrolled form takes minutes to compile and finds nothing more. */
+#ifdef __SANITIZE_ADDRESS__
+#define UNROLL_LANES _Pragma("GCC unroll 1")
+#else
+#define UNROLL_LANES _Pragma("GCC unroll 8")
+#endif
+
 /* rows and q, the number of vectors, are constants where this is used. */
 INLINE void NAME(gemm_sum)(const struct rci_gemm_block *b, const int rows, const int q)
 {
@@ -25,8 +32,7 @@ INLINE void NAME(gemm_sum)(const struct rci_gemm_block *b, const int rows, const
         }                                              \
     }
     for (int64_t g = b->groups; g > 0; g--) {
-#pragma GCC unroll 8
-        for (int64_t i = 0; i < LANES; i++) {
+        UNROLL_LANES for (int64_t i = 0; i < LANES; i++) {
             const VEC w0 = NAME(load)(w + i * q * LANES);
             const VEC w1 = q > 1 ? NAME(load)(w + (i * q + 1) * LANES) : zero;
             EACH_ROW(ROW)
