@@ -54,7 +54,7 @@ bool rci_gemm_fits(const struct rci_conv_spec *s)
 
 static size_t aligned(int64_t count, size_t size)
 {
-    return ((size_t) count * size + 63) / 64 * 64;
+    return rci_align_line((size_t) count * size);
 }
 
 static int64_t divide_up(int64_t a, int64_t b)
