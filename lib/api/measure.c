@@ -11,7 +11,7 @@ RC_ABI_NO_TAIL(rc_system_info, cpu_given);
 
 enum { MAX_SESSIONS = 64, MAX_RUNS = 10000000 };
 
-static rc_status resolve(rc_latency_options *o, const rc_latency_options *caller)
+static rc_status measure_options_read(rc_latency_options *o, const rc_latency_options *caller)
 {
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_latency_options"));
     if (o->seconds == 0)
@@ -64,7 +64,7 @@ rc_status rc_measure_latency(rc_context *context, rc_session *const *sessions, u
         if (!rci_session_valid(sessions[i]))
             return rci_fail(RC_ERR_ARG, "sessions[%llu] is NULL, not a session, or was freed",
                             (unsigned long long) i);
-    RC_TRY(resolve(&o, options));
+    RC_TRY(measure_options_read(&o, options));
     RC_TRY(check_results(results, count, &stride));
     memset(full, 0, sizeof(full));
     RC_TRY(rci_measure_latency(context, sessions, (uint32_t) count, &o, full));

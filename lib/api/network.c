@@ -9,7 +9,7 @@ RC_ABI_NO_TAIL(rc_network_options, seed);
 
 enum { MAX_SIDE = 65536, MAX_CLASSES = 1 << 20 };
 
-static rc_status check_range(const char *what, uint64_t value, uint64_t max)
+static rc_status network_check_range(const char *what, uint64_t value, uint64_t max)
 {
     if (value <= max)
         return RC_OK;
@@ -17,12 +17,12 @@ static rc_status check_range(const char *what, uint64_t value, uint64_t max)
                     (unsigned long long) value, (unsigned long long) max);
 }
 
-static rc_status check_options(const rc_network_options *o)
+static rc_status network_check_options(const rc_network_options *o)
 {
-    RC_TRY(check_range("classes", o->classes, MAX_CLASSES));
-    RC_TRY(check_range("channels", o->channels, MAX_SIDE));
-    RC_TRY(check_range("height", o->height, MAX_SIDE));
-    RC_TRY(check_range("width", o->width, MAX_SIDE));
+    RC_TRY(network_check_range("classes", o->classes, MAX_CLASSES));
+    RC_TRY(network_check_range("channels", o->channels, MAX_SIDE));
+    RC_TRY(network_check_range("height", o->height, MAX_SIDE));
+    RC_TRY(network_check_range("width", o->width, MAX_SIDE));
     if (isnan(o->multiplier) || o->multiplier < 0 || o->multiplier > 64)
         return rci_fail(RC_ERR_ARG, "multiplier is %g, allowed are 0 to 64", o->multiplier);
     return RC_OK;
@@ -36,7 +36,7 @@ rc_status rc_graph_new_network(rc_graph **out, rc_context *context, const char *
     RC_CHECK(context, context);
     RC_CHECK_SET(architecture);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_network_options"));
-    RC_TRY(check_options(&o));
+    RC_TRY(network_check_options(&o));
     const struct rci_zoo_options z = {
         .classes = (int64_t) o.classes,
         .channels = (int64_t) o.channels,

@@ -15,7 +15,7 @@ static rc_status check_fraction(const char *name, double v)
     return rci_fail(RC_ERR_ARG, "%s is %g, allowed is above 0 up to 1", name, v);
 }
 
-static rc_status check_range(const char *name, uint64_t v, uint64_t max)
+static rc_status prune_check_range(const char *name, uint64_t v, uint64_t max)
 {
     if (v <= max)
         return RC_OK;
@@ -23,26 +23,26 @@ static rc_status check_range(const char *name, uint64_t v, uint64_t max)
                     (unsigned long long) max);
 }
 
-static rc_status check_options(const rc_prune_options *o)
+static rc_status prune_check_options(const rc_prune_options *o)
 {
     RC_TRY(check_fraction("macs", o->macs));
     RC_TRY(check_fraction("parameters", o->parameters));
     RC_TRY(check_fraction("ratio", o->ratio));
     if (!(o->max_cut > 0 && o->max_cut < 1))
         return rci_fail(RC_ERR_ARG, "max_cut is %g, allowed is above 0 and below 1", o->max_cut);
-    RC_TRY(check_range("round_to", o->round_to, 1024));
-    RC_TRY(check_range("min_channels", o->min_channels, 1 << 20));
-    RC_TRY(check_range("trunk", o->trunk, RC_PRUNE_TRUNK_KEEP));
-    RC_TRY(check_range("batch", o->batch, 65536));
-    RC_TRY(check_range("keep_count", o->keep_count, 1 << 20));
+    RC_TRY(prune_check_range("round_to", o->round_to, 1024));
+    RC_TRY(prune_check_range("min_channels", o->min_channels, 1 << 20));
+    RC_TRY(prune_check_range("trunk", o->trunk, RC_PRUNE_TRUNK_KEEP));
+    RC_TRY(prune_check_range("batch", o->batch, 65536));
+    RC_TRY(prune_check_range("keep_count", o->keep_count, 1 << 20));
     if (o->keep_count && !o->keep)
         return rci_fail(RC_ERR_ARG, "keep is NULL, but keep_count is not 0");
     RC_CHECK_OPTIONAL(dataset, o->dataset, "dataset");
     return rci_abi_check_flags(o->flags, 0, "rc_prune_options");
 }
 
-static rc_status resolve(rc_prune_options *o, const rc_prune_options *caller,
-                         const struct rc_context *c)
+static rc_status prune_options_read(rc_prune_options *o, const rc_prune_options *caller,
+                                    const struct rc_context *c)
 {
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_prune_options"));
     if (o->macs == 0 && o->parameters == 0 && o->ratio == 0)
@@ -54,7 +54,7 @@ static rc_status resolve(rc_prune_options *o, const rc_prune_options *caller,
     o->images = o->images ? o->images : 1024;
     o->batch = o->batch ? o->batch : 128;
     o->seed = o->seed ? o->seed : c->o.seed;
-    return check_options(o);
+    return prune_check_options(o);
 }
 
 static rc_status check_group(const rc_pruner *pruner, uint64_t group)
@@ -68,7 +68,7 @@ rc_status rc_pruner_new(rc_pruner **out, const rc_graph *graph, const rc_prune_o
     rc_prune_options o;
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
-    RC_TRY(resolve(&o, options, graph->ctx));
+    RC_TRY(prune_options_read(&o, options, graph->ctx));
     return rci_pruner_create(out, graph, &o);
 }
 
@@ -128,7 +128,7 @@ rc_status rc_pruner_get_scores(rc_pruner *pruner, uint64_t group, const double *
     return RC_OK;
 }
 
-static void write_result(const rc_pruner *p, rc_prune_result *result)
+static void prune_write_result(const rc_pruner *p, rc_prune_result *result)
 {
     rc_prune_result r;
     if (!result)
@@ -144,14 +144,14 @@ rc_status rc_pruner_plan(rc_pruner *pruner, rc_prune_result *result)
         RC_TRY(rci_abi_clear(result, "rc_prune_result"));
     const rc_status st = rci_pruner_plan(pruner);
     if (st == RC_OK || st == RC_ERR_GOAL)
-        write_result(pruner, result);
+        prune_write_result(pruner, result);
     return st;
 }
 
 rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t kept)
 {
     RC_TRY(check_group(pruner, group));
-    RC_TRY(check_range("kept", kept, UINT32_MAX));
+    RC_TRY(prune_check_range("kept", kept, UINT32_MAX));
     return rci_pruner_set_kept(pruner, (uint32_t) group, (uint32_t) kept);
 }
 
@@ -163,6 +163,6 @@ rc_status rc_pruner_apply(rc_graph **out, rc_pruner *pruner, rc_prune_result *re
         RC_TRY(rci_abi_clear(result, "rc_prune_result"));
     const rc_status st = rci_pruner_apply(out, pruner);
     if (*out)
-        write_result(pruner, result);
+        prune_write_result(pruner, result);
     return st;
 }

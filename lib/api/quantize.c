@@ -6,7 +6,7 @@
 RC_ABI_NO_TAIL(rc_quantize_options, tensorrt);
 RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
-static rc_status resolve(rc_quantize_options *o, const rc_quantize_options *caller)
+static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize_options *caller)
 {
     const uint64_t known = RC_QUANTIZE_FULL_RANGE * 2 - 1;
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
@@ -37,7 +37,7 @@ rc_status rc_quantizer_new(rc_quantizer **out, const rc_graph *graph,
     rc_quantize_options o;
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
-    RC_TRY(resolve(&o, options));
+    RC_TRY(quantize_options_read(&o, options));
     return rci_quantizer_create(out, graph, &o);
 }
 

@@ -24,7 +24,8 @@ rc_status rc_report_set_fact(rc_report *report, const char *name, const char *va
     return rci_report_set_fact(report, name, value);
 }
 
-static rc_status read_step(rc_report_step *s, const rc_report *report, const rc_report_step *step)
+static rc_status report_step_read(rc_report_step *s, const rc_report *report,
+                                  const rc_report_step *step)
 {
     RC_CHECK(report, report);
     RC_CHECK_SET(step);
@@ -42,14 +43,14 @@ static rc_status check_which(int32_t which)
 rc_status rc_report_add_step(rc_report *report, const rc_report_step *step)
 {
     rc_report_step s;
-    RC_TRY(read_step(&s, report, step));
+    RC_TRY(report_step_read(&s, report, step));
     return rci_report_add_step(report, &s);
 }
 
 rc_status rc_report_set_summary(rc_report *report, int32_t which, const rc_report_step *step)
 {
     rc_report_step s;
-    RC_TRY(read_step(&s, report, step));
+    RC_TRY(report_step_read(&s, report, step));
     RC_TRY(check_which(which));
     return rci_report_set_summary(report, which, &s);
 }

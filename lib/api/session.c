@@ -28,7 +28,8 @@ static rc_status check_float(const struct rc_session *s)
 }
 
 /* Ids of the values a caller names; *ids from rci_alloc. */
-static rc_status find_observed(const struct rc_graph *g, const rc_session_options *o, rci_id **ids)
+static rc_status find_observed_value(const struct rc_graph *g, const rc_session_options *o,
+                                     rci_id **ids)
 {
     if (o->observe_count > MAX_OBSERVED || (o->observe_count && !o->observe))
         return rci_fail(RC_ERR_ARG,
@@ -49,7 +50,7 @@ static rc_status find_observed(const struct rc_graph *g, const rc_session_option
     return RC_OK;
 }
 
-static rc_status read_options(rc_session_options *out, const rc_session_options *options)
+static rc_status session_options_read(rc_session_options *out, const rc_session_options *options)
 {
     rc_session_options o;
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_session_options"));
@@ -67,12 +68,12 @@ static rc_status read_options(rc_session_options *out, const rc_session_options 
 }
 
 /* From a graph that is kept, or (when that is NULL) from one that is taken over. */
-static rc_status create(rc_session **out, const struct rc_graph *kept, struct rc_graph *taken,
-                        const rc_session_options *o)
+static rc_status session_create(rc_session **out, const struct rc_graph *kept,
+                                struct rc_graph *taken, const rc_session_options *o)
 {
     const struct rc_graph *g = kept ? kept : taken;
     rci_id *observed = NULL;
-    rc_status st = find_observed(g, o, &observed);
+    rc_status st = find_observed_value(g, o, &observed);
     if (st != RC_OK) {
         rci_graph_destroy(taken);
         return st;
@@ -99,8 +100,8 @@ rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_sessi
     rc_session_options o;
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
-    RC_TRY(read_options(&o, options));
-    return create(out, graph, NULL, &o);
+    RC_TRY(session_options_read(&o, options));
+    return session_create(out, graph, NULL, &o);
 }
 
 rc_status rc_session_load(rc_session **out, rc_context *context, const char *path,
@@ -111,9 +112,9 @@ rc_status rc_session_load(rc_session **out, rc_context *context, const char *pat
     RC_CHECK_OUT(out);
     RC_CHECK(context, context);
     RC_CHECK_SET(path);
-    RC_TRY(read_options(&o, options));
+    RC_TRY(session_options_read(&o, options));
     RC_TRY(rci_onnx_load(&g, context, path));
-    return create(out, NULL, g, &o);
+    return session_create(out, NULL, g, &o);
 }
 
 void rc_session_free(rc_session **session)

@@ -49,7 +49,7 @@ bool rci_context_valid(const struct rc_context *c)
     return c && c->magic == CONTEXT_MAGIC;
 }
 
-static rc_status resolve(rc_context_options *o)
+static rc_status context_options_read(rc_context_options *o)
 {
     if (!o->allocate != !o->release)
         return rci_fail(RC_ERR_ARG, "allocate and release must be set both or not at all");
@@ -72,7 +72,7 @@ static rc_status resolve(rc_context_options *o)
 rc_status rci_context_create(struct rc_context **out, const rc_context_options *options)
 {
     rc_context_options o = *options;
-    RC_TRY(resolve(&o));
+    RC_TRY(context_options_read(&o));
     struct rc_context *c = o.allocate(o.allocator_user, sizeof(*c), ALIGNMENT);
     if (!c)
         return rci_fail(RC_ERR_MEMORY, "out of memory: %zu bytes for the context", sizeof(*c));

@@ -30,8 +30,8 @@ static ssize_t read_some(int fd, void *at, size_t n)
 }
 
 /* Memory is taken in steps as data arrives, so a lying size cannot make us allocate. */
-static rc_status read_all(struct rc_context *c, int fd, const char *path, size_t size,
-                          struct rci_bytes *out)
+static rc_status file_read_all(struct rc_context *c, int fd, const char *path, size_t size,
+                               struct rci_bytes *out)
 {
     out->data = rci_alloc(c, size ? size : 1);
     if (!out->data)
@@ -109,7 +109,7 @@ rc_status rci_file_read(struct rc_context *c, const char *path, uint64_t limit,
     struct rci_file f;
     *out = (struct rci_bytes){NULL, 0};
     RC_TRY(rci_file_open(&f, c, path, limit));
-    const rc_status st = read_all(c, f.fd, path, (size_t) f.size, out);
+    const rc_status st = file_read_all(c, f.fd, path, (size_t) f.size, out);
     rci_file_close(&f);
     if (st != RC_OK) {
         rci_release(out->data);

@@ -24,7 +24,7 @@ struct parser {
     uint64_t comparisons;
 };
 
-static rc_status parse_value(struct parser *p, struct rci_json_value **out);
+static rc_status json_parse_value(struct parser *p, struct rci_json_value **out);
 
 static rc_status parse_fail(const struct parser *p, const char *message)
 {
@@ -241,7 +241,7 @@ static rc_status parse_members(struct parser *p, struct rci_json_value *v, char 
         struct rci_json_value *member;
         if (close == '}')
             RC_TRY(parse_key(p, v, &key));
-        RC_TRY(parse_value(p, &member));
+        RC_TRY(json_parse_value(p, &member));
         member->key = key;
         if (last)
             last->next = member;
@@ -272,7 +272,7 @@ static rc_status parse_container(struct parser *p, struct rci_json_value *v)
     return RC_OK;
 }
 
-static rc_status parse_value(struct parser *p, struct rci_json_value **out)
+static rc_status json_parse_value(struct parser *p, struct rci_json_value **out)
 {
     skip_space(p);
     if (p->json->n_values == p->capacity)
@@ -306,7 +306,7 @@ static size_t count_values(const uint8_t *text, size_t size)
 static rc_status parse_document(struct parser *p)
 {
     struct rci_json_value *root;
-    RC_TRY(parse_value(p, &root));
+    RC_TRY(json_parse_value(p, &root));
     skip_space(p);
     return p->at == p->size ? RC_OK : parse_fail(p, "text after the end of the value");
 }

@@ -25,7 +25,7 @@ rc_status rci_method_find(const struct rci_method **out, const struct rci_method
     return RC_ERR_ARG;
 }
 
-static void store(void *params, const struct rci_param *p, double value)
+static void param_store(void *params, const struct rci_param *p, double value)
 {
     char *at = (char *) params + p->offset;
     if (p->type == RC_PARAM_REAL)
@@ -46,7 +46,7 @@ static const struct rci_param *find_param(const struct rci_method *m, const char
     return NULL;
 }
 
-static rc_status parse_value(const struct rci_method *m, const struct rci_param *p,
+static rc_status param_parse(const struct rci_method *m, const struct rci_param *p,
                              const char *text, size_t n, double *value)
 {
     char copy[64];
@@ -79,8 +79,8 @@ static rc_status parse_pairs(void *params, const struct rci_method *m, const cha
         if (!p)
             return RC_ERR_ARG;
         double value = p->def;
-        RC_TRY(parse_value(m, p, s + key + 1, pair - key - 1, &value));
-        store(params, p, value);
+        RC_TRY(param_parse(m, p, s + key + 1, pair - key - 1, &value));
+        param_store(params, p, value);
         s += pair + (s[pair] == ',');
     }
     return RC_OK;
@@ -93,7 +93,7 @@ rc_status rci_method_params(void **params, struct rc_context *c, const struct rc
     if (!*params)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < m->n_params; i++)
-        store(*params, &m->params[i], m->params[i].def);
+        param_store(*params, &m->params[i], m->params[i].def);
     const char *colon = strchr(spec, ':');
     const rc_status st = colon ? parse_pairs(*params, m, colon + 1) : RC_OK;
     if (st != RC_OK) {

@@ -30,7 +30,7 @@ static rc_status make_chain(struct rci_batches *b)
     return spec ? rci_augment_chain_make(&b->chain, b->dataset->ctx, spec) : RC_OK;
 }
 
-static rc_status fill(struct rci_batches *b)
+static rc_status fill_batch(struct rci_batches *b)
 {
     const struct rc_dataset *d = b->dataset;
     if (b->o.batch < 1)
@@ -64,7 +64,7 @@ rc_status rci_batches_create(struct rci_batches **out, const struct rc_dataset *
         return RC_ERR_MEMORY;
     b->dataset = d;
     b->o = *o;
-    const rc_status st = fill(b);
+    const rc_status st = fill_batch(b);
     if (st != RC_OK) {
         rci_batches_destroy(b);
         return st;

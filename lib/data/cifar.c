@@ -44,8 +44,8 @@ static rc_status append_file(struct rc_dataset *d, const struct layout *l, const
     return RC_OK;
 }
 
-static rc_status read_part(struct rc_dataset *d, const struct layout *l, const char *path,
-                           uint32_t *filled)
+static rc_status cifar_read_part(struct rc_dataset *d, const struct layout *l, const char *path,
+                                 uint32_t *filled)
 {
     struct rci_bytes file;
     RC_TRY(rci_file_read(d->ctx, path, 0, &file));
@@ -74,7 +74,7 @@ static rc_status each_part(struct rc_dataset *d, const struct layout *l, const c
     for (const char *const *f = d->split == RC_SPLIT_TEST ? l->test : l->train; *f; f++) {
         char *path = rci_format(d->ctx, "%s/%s", folder, *f);
         const rc_status st = !path    ? RC_ERR_MEMORY
-                             : filled ? read_part(d, l, path, filled)
+                             : filled ? cifar_read_part(d, l, path, filled)
                                       : count_part(l, path, count);
         rci_release(path);
         RC_TRY(st);

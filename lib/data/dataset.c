@@ -40,7 +40,7 @@ static rc_status choose_split(enum rci_data_split *out, const char *name)
     return rci_fail(RC_ERR_ARG, "split is \"%s\", must be train, test or calib", name);
 }
 
-static rc_status read_options(struct rc_dataset *d, const rc_dataset_options *o)
+static rc_status dataset_options_read(struct rc_dataset *d, const rc_dataset_options *o)
 {
     RC_TRY(choose_split(&d->split, o->split));
     if (o->calib_percent > 50)
@@ -145,7 +145,7 @@ static rc_status build_table(struct rc_dataset *d)
 
 static rc_status open_source(struct rc_dataset *d, const char *path, const rc_dataset_options *o)
 {
-    RC_TRY(read_options(d, o));
+    RC_TRY(dataset_options_read(d, o));
     RC_TRY(d->source->open(d, path));
     RC_TRY(transform_stored(d));
     RC_TRY(rci_preprocess_fit(&d->pre, &d->source->defaults, d->shape[0], d->is_f32));
@@ -165,8 +165,8 @@ static struct rc_dataset *new_dataset(struct rc_context *c, const struct rci_sou
     return d;
 }
 
-static rc_status finish(struct rc_dataset **out, struct rc_dataset *d, const char *path,
-                        const rc_dataset_options *o)
+static rc_status dataset_finish(struct rc_dataset **out, struct rc_dataset *d, const char *path,
+                                const rc_dataset_options *o)
 {
     const rc_status st = d ? open_source(d, path, o) : RC_ERR_MEMORY;
     if (st != RC_OK) {
@@ -184,7 +184,7 @@ rc_status rci_dataset_open(struct rc_dataset **out, struct rc_context *c, const 
     const char *path;
     *out = NULL;
     RC_TRY(find_source(&source, spec, &path));
-    return finish(out, new_dataset(c, source), path, o);
+    return dataset_finish(out, new_dataset(c, source), path, o);
 }
 
 rc_status rci_dataset_new_callback(struct rc_dataset **out, struct rc_context *c,
@@ -194,7 +194,7 @@ rc_status rci_dataset_new_callback(struct rc_dataset **out, struct rc_context *c
     struct rc_dataset *d = new_dataset(c, &rci_source_callback);
     if (d)
         d->given = *source;
-    return finish(out, d, "callback", o);
+    return dataset_finish(out, d, "callback", o);
 }
 
 void rci_dataset_destroy(struct rc_dataset *d)

@@ -98,7 +98,7 @@ static rc_status file_data(struct rc_dataset *d, const struct idx *f, const char
                        path);
 }
 
-static rc_status take_images(struct rc_dataset *d, const char *path)
+static rc_status idx_take_images(struct rc_dataset *d, const char *path)
 {
     struct idx f = {.file = {NULL, 0}};
     uint8_t *owned = NULL;
@@ -132,7 +132,7 @@ static rc_status copy_labels(struct rc_dataset *d, const struct idx *f, const ch
     return RC_OK;
 }
 
-static rc_status take_labels(struct rc_dataset *d, const char *path)
+static rc_status idx_take_labels(struct rc_dataset *d, const char *path)
 {
     struct idx f = {.file = {NULL, 0}};
     uint8_t *owned = NULL;
@@ -151,11 +151,11 @@ static rc_status idx_open(struct rc_dataset *d, const char *folder)
 {
     char *path;
     RC_TRY(find_file(d, folder, "images", &path));
-    rc_status st = take_images(d, path);
+    rc_status st = idx_take_images(d, path);
     rci_release(path);
     RC_TRY(st);
     RC_TRY(find_file(d, folder, "labels", &path));
-    st = take_labels(d, path);
+    st = idx_take_labels(d, path);
     rci_release(path);
     return st;
 }

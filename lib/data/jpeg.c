@@ -27,7 +27,7 @@ static void give_up(struct reader *r, rc_status st)
     longjmp(r->jump, 1);
 }
 
-static void on_error(j_common_ptr jpeg)
+static void jpeg_on_error(j_common_ptr jpeg)
 {
     struct reader *r = jpeg->client_data;
     give_up(r, jpeg->err->msg_code == JERR_OUT_OF_MEMORY ? RC_ERR_MEMORY : RC_ERR_DATA);
@@ -50,7 +50,7 @@ static void on_progress(j_common_ptr jpeg)
     longjmp(r->jump, 1);
 }
 
-static void read_pixels(struct reader *r, struct rc_context *c, const struct rci_bytes *file)
+static void jpeg_read_pixels(struct reader *r, struct rc_context *c, const struct rci_bytes *file)
 {
     struct jpeg_decompress_struct *j = &r->jpeg;
     jpeg_create_decompress(j);
@@ -81,10 +81,10 @@ rc_status rci_image_decode_jpeg(struct rc_context *c, const struct rci_bytes *fi
     struct reader r = {.out = out};
     r.jpeg.err = jpeg_std_error(&r.error);
     r.jpeg.client_data = &r;
-    r.error.error_exit = on_error;
+    r.error.error_exit = jpeg_on_error;
     r.error.emit_message = on_message;
     if (setjmp(r.jump) == 0)
-        read_pixels(&r, c, file);
+        jpeg_read_pixels(&r, c, file);
     jpeg_destroy_decompress(&r.jpeg);
     if (r.st != RC_OK) {
         rci_release(out->data);

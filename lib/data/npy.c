@@ -13,7 +13,7 @@ static rc_status header_fail(const struct text *t, const char *message)
     return rci_fail(RC_ERR_FORMAT, "%s: NPY header: %s", t->what, message);
 }
 
-static bool take(struct text *t, char ch)
+static bool npy_take(struct text *t, char ch)
 {
     while (t->at < t->end && (*t->at == ' ' || *t->at == '\n' || *t->at == '\t'))
         t->at++;
@@ -26,7 +26,7 @@ static bool take(struct text *t, char ch)
 static bool take_word(struct text *t, const char *word)
 {
     const size_t n = strlen(word);
-    take(t, 0); /* skips space */
+    npy_take(t, 0); /* skips space */
     if ((size_t) (t->end - t->at) < n || memcmp(t->at, word, n) != 0)
         return false;
     t->at += n;
@@ -35,20 +35,20 @@ static bool take_word(struct text *t, const char *word)
 
 static rc_status take_string(struct text *t, char *to, size_t room)
 {
-    const char quote = take(t, '\'') ? '\'' : take(t, '"') ? '"' : 0;
+    const char quote = npy_take(t, '\'') ? '\'' : npy_take(t, '"') ? '"' : 0;
     size_t n = 0;
     if (!quote)
         return header_fail(t, "a text in quotes is expected");
     while (t->at < t->end && *t->at != quote && n + 1 < room)
         to[n++] = *t->at++;
     to[n] = 0;
-    return take(t, quote) ? RC_OK : header_fail(t, "a text is too long or has no end");
+    return npy_take(t, quote) ? RC_OK : header_fail(t, "a text is too long or has no end");
 }
 
 static rc_status take_descr(struct text *t, struct rci_npy *a)
 {
     char d[8];
-    if (take(t, '['))
+    if (npy_take(t, '['))
         return rci_fail(RC_ERR_UNSUPPORTED, "%s: NPY arrays of structures", t->what);
     RC_TRY(take_string(t, d, sizeof(d)));
     const bool ordered = d[0] && strchr("<>|=", d[0]);
@@ -71,7 +71,7 @@ static rc_status take_dim(struct text *t, struct rci_npy *a)
 {
     int64_t v = 0;
     uint32_t digits = 0;
-    take(t, 0);
+    npy_take(t, 0);
     for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++, digits++)
         if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *t->at - '0', &v))
             return rci_fail(RC_ERR_LIMIT, "%s: NPY shape: a size exceeds 2^63 - 1", t->what);
@@ -88,13 +88,13 @@ static rc_status take_dim(struct text *t, struct rci_npy *a)
 
 static rc_status take_shape(struct text *t, struct rci_npy *a)
 {
-    if (!take(t, '('))
+    if (!npy_take(t, '('))
         return header_fail(t, "shape must be a tuple");
     a->shape.rank = 0;
-    while (!take(t, ')')) {
+    while (!npy_take(t, ')')) {
         RC_TRY(take_dim(t, a));
-        if (!take(t, ',')) {
-            if (!take(t, ')'))
+        if (!npy_take(t, ',')) {
+            if (!npy_take(t, ')'))
                 return header_fail(t, "',' or ')' is expected in shape");
             break;
         }
@@ -114,21 +114,21 @@ static rc_status take_order(struct text *t)
 static rc_status take_header(struct text *t, struct rci_npy *a)
 {
     uint32_t seen = 0;
-    if (!take(t, '{'))
+    if (!npy_take(t, '{'))
         return header_fail(t, "'{' is expected");
-    while (!take(t, '}')) {
+    while (!npy_take(t, '}')) {
         static const char *const keys[] = {"descr", "fortran_order", "shape"};
         char key[32];
         uint32_t k = 0;
         RC_TRY(take_string(t, key, sizeof(key)));
         while (k < 3 && strcmp(key, keys[k]) != 0)
             k++;
-        if (k == 3 || seen & 1u << k || !take(t, ':'))
+        if (k == 3 || seen & 1u << k || !npy_take(t, ':'))
             return header_fail(t, "keys must be descr, fortran_order and shape, once each");
         seen |= 1u << k;
         RC_TRY(k == 0 ? take_descr(t, a) : k == 1 ? take_order(t) : take_shape(t, a));
-        if (!take(t, ',')) {
-            if (!take(t, '}'))
+        if (!npy_take(t, ',')) {
+            if (!npy_take(t, '}'))
                 return header_fail(t, "',' or '}' is expected");
             break;
         }

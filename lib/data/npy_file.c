@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static rc_status load(struct rc_context *c, const char *path, struct rci_bytes *file,
-                      struct rci_npy *a)
+static rc_status npy_file_load(struct rc_context *c, const char *path, struct rci_bytes *file,
+                               struct rci_npy *a)
 {
     RC_TRY(rci_file_read(c, path, 0, file));
     const rc_status st = rci_npy_parse(a, file->data, file->size, path);
@@ -17,7 +17,7 @@ rc_status rci_npy_read_shape(struct rc_context *c, const char *path, int64_t *di
 {
     struct rci_bytes file;
     struct rci_npy a;
-    RC_TRY(load(c, path, &file, &a));
+    RC_TRY(npy_file_load(c, path, &file, &a));
     *rank = a.shape.rank;
     for (uint32_t i = 0; i < a.shape.rank; i++)
         dims[i] = a.shape.dim[i];
@@ -30,7 +30,7 @@ rc_status rci_npy_read(struct rc_context *c, const char *path, float *values, ui
     struct rci_bytes file;
     struct rci_npy a;
     rc_status st = RC_OK;
-    RC_TRY(load(c, path, &file, &a));
+    RC_TRY(npy_file_load(c, path, &file, &a));
     if ((uint64_t) a.count != count)
         st = rci_fail(RC_ERR_SHAPE, "%s: %" PRId64 " elements, expected are %" PRIu64, path,
                       a.count, count);

@@ -16,7 +16,7 @@ static rc_status check_finite(const struct rc_dataset *d, const char *path)
     return RC_OK;
 }
 
-static rc_status take_images(struct rc_dataset *d, const struct rci_npy *x, const char *path)
+static rc_status npz_take_images(struct rc_dataset *d, const struct rci_npy *x, const char *path)
 {
     const uint32_t r = x->shape.rank;
     char text[RC_SHAPE_TEXT];
@@ -39,7 +39,7 @@ static rc_status take_images(struct rc_dataset *d, const struct rci_npy *x, cons
     return check_finite(d, path);
 }
 
-static rc_status take_labels(struct rc_dataset *d, const struct rci_npy *y, const char *path)
+static rc_status npz_take_labels(struct rc_dataset *d, const struct rci_npy *y, const char *path)
 {
     char text[RC_SHAPE_TEXT];
     if (y->kind == 'f')
@@ -67,7 +67,7 @@ static rc_status take_member(struct rc_dataset *d, const struct rci_bytes *archi
     if (st != RC_OK)
         rci_fail_prefix(st, "%s", path);
     else
-        st = name[0] == 'x' ? take_images(d, &array, path) : take_labels(d, &array, path);
+        st = name[0] == 'x' ? npz_take_images(d, &array, path) : npz_take_labels(d, &array, path);
     rci_release(member.data);
     return st;
 }

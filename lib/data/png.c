@@ -15,7 +15,7 @@ struct reader {
     rc_status st;
 };
 
-static void on_error(png_structp png, png_const_charp message)
+static void png_on_error(png_structp png, png_const_charp message)
 {
     struct reader *r = png_get_error_ptr(png);
     if (r->st == RC_OK)
@@ -63,7 +63,7 @@ static void make_rgb8(struct reader *r)
     png_set_strip_alpha(r->png);
 }
 
-static void read_pixels(struct reader *r)
+static void png_read_pixels(struct reader *r)
 {
     png_read_info(r->png, r->info);
     const uint32_t w = png_get_image_width(r->png, r->info);
@@ -86,8 +86,8 @@ rc_status rci_image_decode_png(struct rc_context *c, const struct rci_bytes *fil
                                struct rci_image *out)
 {
     struct reader r = {.ctx = c, .file = file, .out = out};
-    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning, &r, on_alloc,
-                                     on_free);
+    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, png_on_error, on_warning, &r,
+                                     on_alloc, on_free);
     if (!r.png)
         return RC_ERR_MEMORY;
     if (setjmp(png_jmpbuf(r.png)) == 0) {
@@ -96,7 +96,7 @@ rc_status rci_image_decode_png(struct rc_context *c, const struct rci_bytes *fil
         png_set_read_fn(r.png, &r, on_read);
         png_set_user_limits(r.png, RC_IMAGE_SIDE_MAX, RC_IMAGE_SIDE_MAX);
         png_set_chunk_malloc_max(r.png, 8 << 20);
-        read_pixels(&r);
+        png_read_pixels(&r);
     }
     png_destroy_read_struct(&r.png, &r.info, NULL);
     if (r.st != RC_OK) {

@@ -34,7 +34,7 @@ static const uint8_t *find_end(const struct rci_bytes *a)
 }
 
 /* Entry at `at`; *next is where the following one starts. false when it does not fit. */
-static bool read_entry(const struct rci_bytes *a, size_t at, struct entry *e, size_t *next)
+static bool zip_read_entry(const struct rci_bytes *a, size_t at, struct entry *e, size_t *next)
 {
     if (at > a->size || a->size - at < ENTRY_SIZE || le32(a->data + at) != 0x02014B50)
         return false;
@@ -51,8 +51,8 @@ static bool read_entry(const struct rci_bytes *a, size_t at, struct entry *e, si
     return *next <= a->size;
 }
 
-static rc_status find_entry(const struct rci_bytes *a, const char *path, const char *name,
-                            struct entry *e, bool *found)
+static rc_status zip_find_entry(const struct rci_bytes *a, const char *path, const char *name,
+                                struct entry *e, bool *found)
 {
     const uint8_t *end = find_end(a);
     if (!end)
@@ -61,7 +61,7 @@ static rc_status find_entry(const struct rci_bytes *a, const char *path, const c
     *found = false;
     for (uint32_t i = 0, n = le16(end + 10); i < n && !*found; i++) {
         size_t next;
-        if (!read_entry(a, at, e, &next))
+        if (!zip_read_entry(a, at, e, &next))
             return rci_fail(RC_ERR_FORMAT, "%s: entry %u of %u of the zip directory is damaged",
                             path, i, n);
         *found = e->name_size == strlen(name) && memcmp(e->name, name, e->name_size) == 0;
@@ -119,7 +119,7 @@ rc_status rci_zip_read(struct rc_context *c, const struct rci_bytes *archive, co
 {
     struct entry e = {0};
     *out = (struct rci_bytes){NULL, 0};
-    RC_TRY(find_entry(archive, path, name, &e, found));
+    RC_TRY(zip_find_entry(archive, path, name, &e, found));
     if (!*found)
         return RC_OK;
     char *what = rci_format(c, "%s: member %s", path, name);

@@ -58,7 +58,7 @@ static rc_status make_subject(struct rc_context *c, struct subject *s, uint64_t 
     return s->ms ? RC_OK : RC_ERR_MEMORY;
 }
 
-static rc_status run_once(struct subject *s, double *ms)
+static rc_status measure_run_once(struct subject *s, double *ms)
 {
     const uint64_t begin = rci_clock_ns();
     RC_TRY(rci_session_run(s->session, s->batch, (const void *const *) s->in, s->out));
@@ -94,13 +94,13 @@ static void summarize(struct subject *s, uint64_t runs, rc_latency *r)
     r->images_per_second = (double) s->batch * 1e3 / r->median_ms;
 }
 
-static rc_status measure(struct rc_context *c, struct subject *s, uint32_t n,
-                         const rc_latency_options *o, uint64_t *runs)
+static rc_status measure_session(struct rc_context *c, struct subject *s, uint32_t n,
+                                 const rc_latency_options *o, uint64_t *runs)
 {
     double ignored;
     for (uint64_t w = 0; w < o->warmup; w++)
         for (uint32_t i = 0; i < n; i++)
-            RC_TRY(run_once(&s[i], &ignored));
+            RC_TRY(measure_run_once(&s[i], &ignored));
     const uint64_t begin = rci_clock_ns();
     const double budget = o->seconds * 1e9 * n;
     *runs = 0;
@@ -108,7 +108,7 @@ static rc_status measure(struct rc_context *c, struct subject *s, uint32_t n,
            (*runs < o->min_runs || (double) (rci_clock_ns() - begin) < budget)) {
         RC_TRY(rci_check_cancel(c));
         for (uint32_t i = 0; i < n; i++)
-            RC_TRY(run_once(&s[i], &s[i].ms[*runs]));
+            RC_TRY(measure_run_once(&s[i], &s[i].ms[*runs]));
         ++*runs;
     }
     return RC_OK;
@@ -126,7 +126,7 @@ rc_status rci_measure_latency(struct rc_context *c, struct rc_session *const *se
         s[i].session = sessions[i];
         RC_TRY_OUT(st, make_subject(c, &s[i], o->max_runs));
     }
-    RC_TRY_OUT(st, measure(c, s, n, o, &runs));
+    RC_TRY_OUT(st, measure_session(c, s, n, o, &runs));
     for (uint32_t i = 0; i < n; i++)
         summarize(&s[i], runs, &results[i]);
 out:

@@ -34,7 +34,7 @@ static uint64_t sample(const void *data, size_t bytes)
     return hash;
 }
 
-static const struct entry *find(const struct rci_packed *t, const struct entry *wanted)
+static const struct entry *packed_find(const struct rci_packed *t, const struct entry *wanted)
 {
     for (uint32_t i = 0; i < t->n; i++) {
         const struct entry *e = &t->entry[i];
@@ -51,7 +51,7 @@ static rc_status share_locked(struct rc_context *c, void **data, size_t bytes)
     if (!c->packed && !(c->packed = RC_NEW(c, struct rci_packed)))
         return RC_ERR_MEMORY;
     struct rci_packed *t = c->packed;
-    const struct entry *same = find(t, &mine);
+    const struct entry *same = packed_find(t, &mine);
     if (same) {
         *data = rci_share(same->data);
         rci_release(mine.data);

@@ -74,7 +74,7 @@ static bool is_packed(const struct rci_plan *p, uint32_t i)
 }
 
 /* Cannot fail: plain constants in their places, packed ones exchanged. Others may share those. */
-static void take(struct rci_plan *p, const struct rc_graph *g, void **fresh)
+static void renew_take(struct rci_plan *p, const struct rc_graph *g, void **fresh)
 {
     for (uint32_t i = 0; i < p->n_slots; i++) {
         struct rci_slot *s = &p->slots[i];
@@ -96,7 +96,7 @@ rc_status rci_plan_renew(struct rci_plan *p, const struct rc_graph *g)
         if (is_packed(p, i))
             st = rci_slot_pack(p, i, g->values[p->slots[i].value].tensor.data, &fresh[i]);
     if (st == RC_OK)
-        take(p, g, fresh);
+        renew_take(p, g, fresh);
     for (uint32_t i = 0; fresh && st != RC_OK && i < p->n_slots; i++)
         rci_release(fresh[i]);
     rci_packed_trim(p->ctx);

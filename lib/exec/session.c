@@ -36,7 +36,7 @@ static const struct rci_pass *const session_passes[] = {
     &rci_pass_lower_int8, &rci_pass_shortcut_conv, &rci_pass_fuse_post,
 };
 
-static rc_status run_passes(struct rc_graph *g, bool reference)
+static rc_status session_run_passes(struct rc_graph *g, bool reference)
 {
     uint32_t n = (uint32_t) (sizeof(session_passes) / sizeof(*session_passes));
     if (reference)
@@ -158,17 +158,17 @@ static bool is_reference(const struct rc_session *s, const struct rc_graph *g)
 }
 
 /* From what callers have to what is planned. */
-static rc_status lower(struct rc_session *s, struct rc_graph *g)
+static rc_status session_lower(struct rc_session *s, struct rc_graph *g)
 {
     RC_TRY(add_observed(s, g));
-    return s->flags & RC_SESSION_NO_PASSES ? RC_OK : run_passes(g, is_reference(s, g));
+    return s->flags & RC_SESSION_NO_PASSES ? RC_OK : session_run_passes(g, is_reference(s, g));
 }
 
-static rc_status compile(struct rc_session *s)
+static rc_status session_compile(struct rc_session *s)
 {
     struct rc_graph *g = s->plan.g;
     uint32_t *slots;
-    RC_TRY(lower(s, g));
+    RC_TRY(session_lower(s, g));
     s->plan.bf16 = s->flags & RC_SESSION_BF16;
     s->plan.mixed = s->flags & RC_SESSION_MIXED;
     const struct rci_part_wish wish = {.batch = s->batch,
@@ -236,7 +236,7 @@ rc_status rci_session_create_taking(struct rc_session **out, struct rc_graph *g,
             memcpy(s->observe, o->observe, o->n_observe * sizeof(*s->observe));
         /* primitives are made for the number of threads they will run with */
         const struct rci_compute saved = rci_compute_enter(g->ctx, s->threads);
-        st = compile(s);
+        st = session_compile(s);
         rci_compute_leave(saved);
     }
     if (st != RC_OK) {
@@ -263,7 +263,7 @@ static rc_status renew(struct rc_session *s, const struct rc_graph *from, bool *
     struct rc_graph *g;
     RC_TRY(rci_graph_clone_shared(&g, from));
     const struct rci_compute saved = rci_compute_enter(g->ctx, s->threads);
-    rc_status st = lower(s, g);
+    rc_status st = session_lower(s, g);
     *done = st == RC_OK && rci_plan_fits(&s->plan, g);
     if (*done)
         st = rci_plan_renew(&s->plan, g);

@@ -17,7 +17,7 @@ bool rci_md_same(const struct rci_md *a, const struct rci_md *b)
     return a == b || rci_md_equal(a, b);
 }
 
-static const struct rci_tensor *shape_of(const struct rci_plan *p, rci_id value)
+static const struct rci_tensor *slot_shape(const struct rci_plan *p, rci_id value)
 {
     const struct rci_tensor *t = &p->g->values[value].tensor;
     return t->data ? t : &p->shape[value];
@@ -40,7 +40,7 @@ rc_status rci_slot_add(struct rci_plan *p, uint32_t *out, rci_id value, const st
 {
     md = rci_md_normal(md);
     RC_TRY(
-        rci_slot_add_bytes(p, out, md ? rci_md_bytes(md) : rci_tensor_bytes(shape_of(p, value))));
+        rci_slot_add_bytes(p, out, md ? rci_md_bytes(md) : rci_tensor_bytes(slot_shape(p, value))));
     p->slots[*out].md = md;
     p->slots[*out].value = value;
     return RC_OK;
@@ -50,7 +50,7 @@ rc_status rci_slot_add_gradient(struct rci_plan *p, uint32_t *out, rci_id value,
                                 const struct rci_md *md)
 {
     md = rci_md_normal(md);
-    const size_t count = (size_t) rci_shape_count(&shape_of(p, value)->shape);
+    const size_t count = (size_t) rci_shape_count(&slot_shape(p, value)->shape);
     RC_TRY(rci_slot_add_bytes(p, out, md ? rci_md_bytes(md) : count * sizeof(float)));
     p->slots[*out].md = md;
     p->slots[*out].value = value;
@@ -127,7 +127,7 @@ static rc_status move_add(struct rci_plan *p, struct rci_step **out, enum rci_st
 static rc_status reorder_make(struct rci_plan *p, struct rci_reorder **out, uint32_t from,
                               uint32_t to, rci_id value)
 {
-    const struct rci_tensor *t = shape_of(p, value);
+    const struct rci_tensor *t = slot_shape(p, value);
     const struct rci_md *plain, *a = p->slots[from].md, *b = p->slots[to].md;
     RC_TRY(rci_md_plain(p->engine, t->dtype, &t->shape, &plain));
     return rci_reorder_create(out, p->engine, a ? a : plain, b ? b : plain);

@@ -14,7 +14,7 @@ static const struct rci_pass *const tape_passes[] = {
     &rci_pass_fuse_post_training,
 };
 
-static rc_status run_passes(struct rc_graph *g, bool reference)
+static rc_status tape_run_passes(struct rc_graph *g, bool reference)
 {
     const uint32_t n = reference ? 1 : sizeof(tape_passes) / sizeof(*tape_passes);
     for (uint32_t i = 0; i < n; i++)
@@ -22,7 +22,7 @@ static rc_status run_passes(struct rc_graph *g, bool reference)
     return RC_OK;
 }
 
-static rc_status add_taps(struct rc_graph *g, const struct rci_tape_config *o)
+static rc_status tape_add_taps(struct rc_graph *g, const struct rci_tape_config *o)
 {
     const uint32_t n = g->n_outputs + o->n_taps;
     if (o->n_taps == 0)
@@ -69,7 +69,7 @@ static rc_status expose_outputs(struct rci_tape *t)
     return RC_OK;
 }
 
-static rc_status compile(struct rci_tape *t)
+static rc_status tape_compile(struct rci_tape *t)
 {
     struct rc_graph *g;
     const bool reference =
@@ -77,12 +77,12 @@ static rc_status compile(struct rci_tape *t)
     RC_TRY(rci_graph_clone(&g, t->graph));
     t->plan.g = g;
     t->n_original = g->n_values;
-    RC_TRY(add_taps(g, &t->o));
+    RC_TRY(tape_add_taps(g, &t->o));
     const bool plain = reference || rci_engine_trust(g->ctx) != RC_OK;
     if (plain && t->o.sync.all_reduce)
         return rci_fail(RC_ERR_UNSUPPORTED, "plain-C operators cannot train on several ranks");
     /* plain gradients know nothing of fused work */
-    RC_TRY(run_passes(g, plain));
+    RC_TRY(tape_run_passes(g, plain));
     borrow_constants(t);
     t->plan.training = true;
     t->plan.frozen_bn = t->o.frozen_bn;
@@ -118,7 +118,7 @@ rc_status rci_tape_create(struct rci_tape **out, struct rc_graph *g,
     t->o = *o;
     t->pid = getpid();
     const struct rci_compute saved = rci_compute_enter(g->ctx, o->threads);
-    const rc_status st = compile(t);
+    const rc_status st = tape_compile(t);
     rci_compute_leave(saved);
     t->o.taps = NULL; /* the caller's, for this call only */
     if (st != RC_OK) {

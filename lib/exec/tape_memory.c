@@ -285,7 +285,7 @@ static rc_status recompute(struct rci_tape *t, uint32_t from, uint32_t to)
     return st;
 }
 
-static rc_status shrink(struct rci_tape *t, const bool *cut)
+static rc_status shrink_batch(struct rci_tape *t, const bool *cut)
 {
     struct rci_plan *p = &t->plan;
     uint32_t from = 0;
@@ -312,7 +312,7 @@ rc_status rci_tape_limit_memory(struct rci_tape *t)
     bool *cut = rci_alloc_array(t->plan.ctx, t->n_forward + 1u, sizeof(*cut));
     rc_status st = cut ? find_cuts(t, cut) : RC_ERR_MEMORY;
     if (st == RC_OK)
-        st = shrink(t, cut);
+        st = shrink_batch(t, cut);
     rci_release(cut);
     return st;
 }

@@ -142,8 +142,8 @@ static rc_status mask_relu(struct rci_tape *t, uint32_t *d_out, rci_id v, uint32
 }
 
 /* Slots of a backward step: in, out, d_out, d_in. */
-static rc_status gather(struct rci_tape *t, const struct rci_node *n, const struct rci_planned *k,
-                        uint32_t *ref)
+static rc_status gather_needs(struct rci_tape *t, const struct rci_node *n,
+                              const struct rci_planned *k, uint32_t *ref)
 {
     struct rci_plan *p = &t->plan;
     uint32_t *out = ref + n->n_in, *d_out = out + n->n_out, *d_in = d_out + n->n_out;
@@ -201,7 +201,7 @@ static rc_status back_step(struct rci_tape *t, const struct rci_node *n,
 {
     const uint32_t half = n->n_in + n->n_out;
     uint32_t *ref = rci_alloc_array(t->plan.ctx, 2u * half + 1u, sizeof(*ref));
-    rc_status st = ref ? gather(t, n, k, ref) : RC_ERR_MEMORY;
+    rc_status st = ref ? gather_needs(t, n, k, ref) : RC_ERR_MEMORY;
     if (st == RC_OK)
         st = add_step(t, n, k, ref);
     for (uint32_t i = 0; st == RC_OK && i < n->n_in; i++)

@@ -2,8 +2,8 @@
  * divided to batch 1. */
 #include "graph/graph.h"
 
-static void gather(const struct rc_graph *g, const rci_id *id, uint32_t n,
-                   const struct rci_tensor *tensors, struct rci_tensor *out)
+static void cost_gather(const struct rc_graph *g, const rci_id *id, uint32_t n,
+                        const struct rci_tensor *tensors, struct rci_tensor *out)
 {
     for (uint32_t k = 0; k < n; k++) {
         if (id[k] == RC_NONE)
@@ -16,7 +16,7 @@ static void gather(const struct rc_graph *g, const rci_id *id, uint32_t n,
 void rci_node_operands(const struct rc_graph *g, const struct rci_node *n,
                        const struct rci_tensor *tensors, struct rci_tensor *in)
 {
-    gather(g, n->in, n->n_in, tensors, in);
+    cost_gather(g, n->in, n->n_in, tensors, in);
 }
 
 bool rci_node_around(const struct rc_graph *g, const struct rci_node *n,
@@ -24,8 +24,8 @@ bool rci_node_around(const struct rc_graph *g, const struct rci_node *n,
 {
     if (n->n_in > RC_AROUND_MOST || n->n_out > RC_AROUND_MOST)
         return false;
-    gather(g, n->in, n->n_in, tensors, out->in);
-    gather(g, n->out, n->n_out, tensors, out->out);
+    cost_gather(g, n->in, n->n_in, tensors, out->in);
+    cost_gather(g, n->out, n->n_out, tensors, out->out);
     return true;
 }
 
@@ -38,7 +38,7 @@ struct rci_cost rci_node_work(const struct rc_graph *g, const struct rci_node *n
     return n->op->cost(n, a.in, a.out);
 }
 
-static struct rci_cost cost_of(const struct rc_graph *g, const struct rci_node *n)
+static struct rci_cost node_cost(const struct rc_graph *g, const struct rci_node *n)
 {
     struct rci_cost c = rci_node_work(g, n, NULL);
     c.macs /= (uint64_t) g->batch;
@@ -59,7 +59,7 @@ rc_status rci_node_cost(const struct rc_graph *g, rci_id node, struct rci_cost *
 {
     const struct rci_node *n = &g->nodes[node];
     if (cost)
-        *cost = cost_of(g, n);
+        *cost = node_cost(g, n);
     uint64_t p = 0;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (n->in[k] != RC_NONE && is_weight(&g->values[n->in[k]]))
@@ -74,7 +74,7 @@ rc_status rci_graph_cost(const struct rc_graph *g, struct rci_graph_cost *out)
     struct rci_graph_cost t = {0, 0, 0};
     for (rci_id i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op)
-            t.macs += cost_of(g, &g->nodes[i]).macs;
+            t.macs += node_cost(g, &g->nodes[i]).macs;
     for (rci_id v = 0; v < g->n_values; v++) /* shared weights count once */
         if (is_weight(&g->values[v])) {
             t.parameters += (uint64_t) rci_shape_count(&g->values[v].tensor.shape);

@@ -40,7 +40,7 @@ static int64_t row_length(const struct rci_links *l, uint32_t row)
     return l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
 }
 
-static uint32_t find(uint32_t *parent, uint32_t i)
+static uint32_t link_root(uint32_t *parent, uint32_t i)
 {
     while (parent[i] != i) {
         parent[i] = parent[parent[i]];
@@ -52,8 +52,8 @@ static uint32_t find(uint32_t *parent, uint32_t i)
 /* The smaller root stays, so that the result does not depend on the order of links. */
 static void unite(uint32_t *parent, uint32_t a, uint32_t b)
 {
-    a = find(parent, a);
-    b = find(parent, b);
+    a = link_root(parent, a);
+    b = link_root(parent, b);
     if (a < b)
         parent[b] = a;
     else
@@ -62,7 +62,7 @@ static void unite(uint32_t *parent, uint32_t a, uint32_t b)
 
 uint32_t rci_links_find(struct rci_links *l, uint32_t id)
 {
-    return find(l->parent, id);
+    return link_root(l->parent, id);
 }
 
 static uint32_t slot_of(const struct rci_links *l, struct rci_axis a)
@@ -242,7 +242,7 @@ static void finish_node(struct rci_links *l, uint32_t slots)
             continue;
         }
         for (uint32_t j = 0; j < slots; j++)
-            if (s->named[j] && find(s->parent, i) == find(s->parent, j))
+            if (s->named[j] && link_root(s->parent, i) == link_root(s->parent, j))
                 l->side[row] |= slot_side(l, j);
     }
 }
@@ -319,7 +319,7 @@ static void fix_interface(struct rci_links *l, const rci_id *values, uint32_t n)
             fix_row(l, values[i] * RC_MAX_DIMS + a, RC_LINK_INTERFACE);
 }
 
-static rc_status collect(struct rci_links *l)
+static rc_status link_collect(struct rci_links *l)
 {
     const struct rc_graph *g = l->g;
     RC_TRY(allocate_rows(l));
@@ -341,7 +341,7 @@ rc_status rci_links_create(struct rci_links **out, const struct rc_graph *g)
         return RC_ERR_MEMORY;
     l->g = g;
     l->ctx = g->ctx;
-    const rc_status st = collect(l);
+    const rc_status st = link_collect(l);
     if (st != RC_OK) {
         rci_links_destroy(l);
         return st;

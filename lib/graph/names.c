@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint32_t hash(const char *s)
+static uint32_t names_hash(const char *s)
 {
     uint32_t h = 2166136261u;
     for (; *s; s++)
@@ -24,9 +24,9 @@ static const char *node_name(const struct rc_graph *g, rci_id id)
 
 typedef const char *(*name_fn)(const struct rc_graph *g, rci_id id);
 
-static void put(struct rci_name_index *x, const char *name, rci_id id)
+static void names_put(struct rci_name_index *x, const char *name, rci_id id)
 {
-    uint32_t i = hash(name) & (x->capacity - 1);
+    uint32_t i = names_hash(name) & (x->capacity - 1);
     while (x->slot[i])
         i = (i + 1) & (x->capacity - 1);
     x->slot[i] = id + 1;
@@ -45,7 +45,7 @@ static rc_status grow(struct rc_graph *g, struct rci_name_index *x, name_fn name
     *x = (struct rci_name_index){slot, wanted, 0};
     for (rci_id id = 0; id < n; id++)
         if (name_of(g, id))
-            put(x, name_of(g, id), id);
+            names_put(x, name_of(g, id), id);
     return RC_OK;
 }
 
@@ -54,7 +54,7 @@ static rc_status add(struct rc_graph *g, struct rci_name_index *x, name_fn name_
 {
     if (x->used * 2 >= x->capacity)
         return grow(g, x, name_of, n); /* picks up `id` as well */
-    put(x, name_of(g, id), id);
+    names_put(x, name_of(g, id), id);
     return RC_OK;
 }
 
@@ -68,12 +68,13 @@ rc_status rci_names_add_node(struct rc_graph *g, rci_id id)
     return add(g, &g->node_names, node_name, id, g->n_nodes);
 }
 
-static rci_id find(const struct rc_graph *g, const struct rci_name_index *x, name_fn name_of,
-                   const char *name)
+static rci_id names_find(const struct rc_graph *g, const struct rci_name_index *x, name_fn name_of,
+                         const char *name)
 {
     if (!x->capacity)
         return RC_NONE;
-    for (uint32_t i = hash(name) & (x->capacity - 1); x->slot[i]; i = (i + 1) & (x->capacity - 1)) {
+    for (uint32_t i = names_hash(name) & (x->capacity - 1); x->slot[i];
+         i = (i + 1) & (x->capacity - 1)) {
         const char *have = name_of(g, x->slot[i] - 1);
         if (have && !strcmp(have, name))
             return x->slot[i] - 1;
@@ -83,12 +84,12 @@ static rci_id find(const struct rc_graph *g, const struct rci_name_index *x, nam
 
 rci_id rci_graph_find_value(const struct rc_graph *g, const char *name)
 {
-    return find(g, &g->value_names, value_name, name);
+    return names_find(g, &g->value_names, value_name, name);
 }
 
 rci_id rci_graph_find_node(const struct rc_graph *g, const char *name)
 {
-    return find(g, &g->node_names, node_name, name);
+    return names_find(g, &g->node_names, node_name, name);
 }
 
 char *rci_graph_fresh_name(struct rc_graph *g, const char *hint)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static rc_status check_range(const struct rci_node *n, const char *what, uint32_t have,
-                             uint32_t min, uint32_t max)
+static rc_status verify_range(const struct rci_node *n, const char *what, uint32_t have,
+                              uint32_t min, uint32_t max)
 {
     if (have >= min && (max == RC_VARIADIC || have <= max))
         return RC_OK;
@@ -47,8 +47,8 @@ static rc_status check_node(const struct rc_graph *g, rci_id id)
     if (!n->op->infer)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": %s has no shape rule", n->name,
                         n->op->name);
-    RC_TRY(check_range(n, "operands", base, n->op->min_in, n->op->max_in));
-    RC_TRY(check_range(n, "results", n->n_out, n->op->min_out, n->op->max_out));
+    RC_TRY(verify_range(n, "operands", base, n->op->min_in, n->op->max_in));
+    RC_TRY(verify_range(n, "results", n->n_out, n->op->min_out, n->op->max_out));
     for (uint32_t k = 0; k < n->n_in; k++)
         RC_TRY(check_in(g, n, k));
     for (uint32_t k = 0; k < n->n_out; k++) {

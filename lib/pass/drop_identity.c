@@ -61,17 +61,18 @@ out:
     return st;
 }
 
-static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+static rc_status drop_identity_run(struct rc_graph *g, uint32_t *n_changed)
 {
     return drop_all(g, n_changed, true);
 }
 
-static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
+static rc_status drop_identity_run_training(struct rc_graph *g, uint32_t *n_changed)
 {
     return drop_all(g, n_changed, false);
 }
 
 const struct rci_pass rci_pass_drop_identity = {
-    "drop_identity", "remove operators without effect at inference", run};
+    "drop_identity", "remove operators without effect at inference", drop_identity_run};
 const struct rci_pass rci_pass_drop_identity_training = {
-    "drop_identity_training", "remove operators without effect, keep Dropout", run_training};
+    "drop_identity_training", "remove operators without effect, keep Dropout",
+    drop_identity_run_training};

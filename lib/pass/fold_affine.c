@@ -55,7 +55,7 @@ static rc_status own_constants(struct rc_graph *g, rci_id node)
     return RC_OK;
 }
 
-static rc_status fold(struct rc_graph *g, rci_id id, rci_id producer)
+static rc_status fold_affine_pair(struct rc_graph *g, rci_id id, rci_id producer)
 {
     struct rci_affine a = {0};
     RC_TRY(own_constants(g, producer));
@@ -71,7 +71,7 @@ static rc_status fold(struct rc_graph *g, rci_id id, rci_id producer)
     return RC_OK;
 }
 
-static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+static rc_status fold_affine_run(struct rc_graph *g, uint32_t *n_changed)
 {
     rci_id *order;
     uint32_t n;
@@ -81,7 +81,7 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
         rci_id producer;
         if (!foldable(g, &g->nodes[order[i]], &producer))
             continue;
-        st = fold(g, order[i], producer);
+        st = fold_affine_pair(g, order[i], producer);
         ++*n_changed;
     }
     rci_release(order);
@@ -89,4 +89,4 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
 }
 
 const struct rci_pass rci_pass_fold_affine = {
-    "fold_affine", "fold BatchNormalization into the weights before it", run};
+    "fold_affine", "fold BatchNormalization into the weights before it", fold_affine_run};

@@ -80,7 +80,7 @@ static rc_status fuse_add(struct rc_graph *g, rci_id id, uint32_t *place, uint32
     return replace_by(g, id, host[k]);
 }
 
-static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+static rc_status fuse_post_run(struct rc_graph *g, uint32_t *n_changed)
 {
     rci_id *order;
     uint32_t n;
@@ -117,7 +117,7 @@ static rci_id training_host(const struct rc_graph *g, rci_id v)
     return p;
 }
 
-static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
+static rc_status fuse_post_run_training(struct rc_graph *g, uint32_t *n_changed)
 {
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
@@ -134,7 +134,8 @@ static rc_status run_training(struct rc_graph *g, uint32_t *n_changed)
 }
 
 const struct rci_pass rci_pass_fuse_post = {
-    "fuse_post", "put activations and residual additions behind the node before them", run};
+    "fuse_post", "put activations and residual additions behind the node before them",
+    fuse_post_run};
 const struct rci_pass rci_pass_fuse_post_training = {
     "fuse_post_training", "Relu as one with BatchNormalization or a residual addition",
-    run_training};
+    fuse_post_run_training};

@@ -42,7 +42,7 @@ static rc_status replace_node(struct lower *l, rci_id old, const char *op, const
 }
 
 /* From value `v` on: an optional Relu, then QuantizeLinear; or the reals, when nothing follows. */
-static struct tail follow(const struct lower *l, rci_id v)
+static struct tail follow_operand(const struct lower *l, rci_id v)
 {
     struct tail t = {.value = v, .type = RC_F32, .scale = 1};
     const struct rci_node *next = rci_qdq_next(&l->q, v);
@@ -75,7 +75,7 @@ static bool match_sum(const struct lower *l, rci_id v, struct residual *r)
     if (!rci_qdq_dequantized(&l->q, other, &r->other) ||
         !rci_shape_equal(&l->g->values[other].tensor.shape, &l->g->values[v].tensor.shape))
         return false;
-    r->tail = follow(l, add->out[0]);
+    r->tail = follow_operand(l, add->out[0]);
     return r->tail.type != RC_F32;
 }
 
@@ -197,7 +197,7 @@ static rc_status lower_weighted(struct lower *l, rci_id id)
         a.res_scale = r.other.scale;
         a.mid_scale = r.mid;
     } else {
-        t = follow(l, n->out[0]);
+        t = follow_operand(l, n->out[0]);
     }
     a.x_scale = x.scale;
     a.y_scale = t.scale;
@@ -213,7 +213,7 @@ static rc_status lower_add(struct lower *l, rci_id id)
     if (!rci_qdq_dequantized(&l->q, n->in[0], &x) || !rci_qdq_dequantized(&l->q, n->in[1], &b) ||
         !rci_shape_equal(&l->g->values[x.value].tensor.shape, &l->g->values[b.value].tensor.shape))
         return RC_OK;
-    const struct tail t = follow(l, n->out[0]);
+    const struct tail t = follow_operand(l, n->out[0]);
     if (t.type == RC_F32)
         return RC_OK;
     const struct rci_qadd_attrs a = {x.scale, b.scale, t.scale, t.type, t.relu};
@@ -337,7 +337,7 @@ static rc_status fold_constant(struct lower *l, rci_id id)
     return rci_graph_redirect(l->g, l->g->nodes[id].out[0], value);
 }
 
-static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+static rc_status lower_int8_run(struct rc_graph *g, uint32_t *n_changed)
 {
     struct lower l = {.g = g, .changed = n_changed};
     rci_id *order;
@@ -358,5 +358,5 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
 const struct rci_pass rci_pass_lower_int8 = {
     .name = "lower-int8",
     .summary = "run quantized layers on integers",
-    .run = run,
+    .run = lower_int8_run,
 };

@@ -4,7 +4,7 @@
 #include "op/quant/qlayers.h"
 #include "pass/pass.h"
 
-static const struct rci_shape *shape_of(const struct rc_graph *g, rci_id v)
+static const struct rci_shape *placement_shape(const struct rc_graph *g, rci_id v)
 {
     return &g->values[v].tensor.shape;
 }
@@ -20,7 +20,7 @@ static bool match(const struct rc_graph *g, rci_id id, struct rci_placement *s)
     const struct rci_node *n = id == RC_NONE ? NULL : &g->nodes[id];
     struct rci_placement more;
     if (!n || !n->op || !n->op->as_placement || n->n_in == 0 || n->n_post ||
-        shape_of(g, n->in[0])->rank != 4 || rci_value_is_const(&g->values[n->in[0]]))
+        placement_shape(g, n->in[0])->rank != 4 || rci_value_is_const(&g->values[n->in[0]]))
         return false;
     const enum rci_dtype type = g->values[n->in[0]].tensor.dtype;
     if (type != RC_F32 && type != RC_U8 && type != RC_S8)
@@ -40,8 +40,8 @@ static bool comes_from_integers(const struct rc_graph *g, rci_id v)
     return rci_graph_quant_producer(g, v, RC_QUANT_TO_REAL) != NULL;
 }
 
-static rc_status add_weights(struct rc_graph *g, rci_id *out, const struct rci_placement *s,
-                             int64_t channels, const char *hint, enum rci_dtype type)
+static rc_status add_copy_weights(struct rc_graph *g, rci_id *out, const struct rci_placement *s,
+                                  int64_t channels, const char *hint, enum rci_dtype type)
 {
     const int64_t rows = s->begin + channels + s->end;
     struct rci_tensor w;
@@ -63,14 +63,15 @@ static rc_status add_weights(struct rc_graph *g, rci_id *out, const struct rci_p
     return RC_OK;
 }
 
-static rc_status add_conv(struct rc_graph *g, rci_id *conv, rci_id x, const char *name,
-                          const struct rci_placement *s)
+static rc_status add_copy_conv(struct rc_graph *g, rci_id *conv, rci_id x, const char *name,
+                               const struct rci_placement *s)
 {
     const struct rci_conv_attrs attrs = {
         .window = {.kernel = {1, 1}, .stride = {s->stride[0], s->stride[1]}}, .group = 1};
     rci_id in[4] = {x, RC_NONE, RC_NONE, RC_NONE};
     const enum rci_dtype type = g->values[x].tensor.dtype;
-    RC_TRY(add_weights(g, &in[1], s, shape_of(g, x)->dim[1], name, type == RC_F32 ? type : RC_S8));
+    RC_TRY(add_copy_weights(g, &in[1], s, placement_shape(g, x)->dim[1], name,
+                            type == RC_F32 ? type : RC_S8));
     if (type == RC_F32)
         return rci_graph_add_node(g, conv, rci_op_find(NULL, "Conv"), name, &attrs, in, 2, NULL, 1);
     float one = 1;
@@ -86,12 +87,13 @@ static rc_status add_conv(struct rc_graph *g, rci_id *conv, rci_id x, const char
 }
 
 /* Nodes first..last become one convolution named after the last one. */
-static rc_status replace(struct rc_graph *g, rci_id first, rci_id last,
-                         const struct rci_placement *s)
+static rc_status replace_placement(struct rc_graph *g, rci_id first, rci_id last,
+                                   const struct rci_placement *s)
 {
     rci_id conv;
     char *name = rci_graph_fresh_name(g, g->nodes[last].name);
-    const rc_status st = name ? add_conv(g, &conv, g->nodes[first].in[0], name, s) : RC_ERR_MEMORY;
+    const rc_status st =
+        name ? add_copy_conv(g, &conv, g->nodes[first].in[0], name, s) : RC_ERR_MEMORY;
     rci_release(name);
     RC_TRY(st);
     const rci_id to = g->nodes[conv].out[0];
@@ -104,7 +106,7 @@ static rc_status replace(struct rc_graph *g, rci_id first, rci_id last,
     return RC_OK;
 }
 
-static rc_status run(struct rc_graph *g, uint32_t *n_changed)
+static rc_status shortcut_conv_run(struct rc_graph *g, uint32_t *n_changed)
 {
     rci_id *order;
     uint32_t n;
@@ -122,7 +124,7 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
         }
         if (does_nothing(&s))
             continue;
-        st = replace(g, order[i], last, &s);
+        st = replace_placement(g, order[i], last, &s);
         ++*n_changed;
     }
     rci_release(order);
@@ -130,4 +132,4 @@ static rc_status run(struct rc_graph *g, uint32_t *n_changed)
 }
 
 const struct rci_pass rci_pass_shortcut_conv = {
-    "shortcut_conv", "strided Slice and channel Pad as one 1x1 convolution", run};
+    "shortcut_conv", "strided Slice and channel Pad as one 1x1 convolution", shortcut_conv_run};

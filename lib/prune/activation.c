@@ -60,7 +60,7 @@ static rc_status open_observer(struct observer *o, const rc_dataset *d, uint64_t
     return rci_probe_watch(&o->probe, g, o->value, o->n);
 }
 
-static void add_batch(struct observer *o, uint32_t tap, uint32_t n)
+static void activation_add_batch(struct observer *o, uint32_t tap, uint32_t n)
 {
     const struct tap *t = &o->tap[tap];
     const struct rci_shape *s = &o->c->links->shape[t->value];
@@ -87,13 +87,13 @@ static void add_batch(struct observer *o, uint32_t tap, uint32_t n)
         }
 }
 
-static rc_status observe(struct observer *o)
+static rc_status activation_observe(struct observer *o)
 {
     uint32_t n;
     do {
         RC_TRY(rci_probe_next(&o->probe, &n));
         for (uint32_t t = 0; n && t < o->n; t++)
-            add_batch(o, t, n);
+            activation_add_batch(o, t, n);
     } while (n);
     return RC_OK;
 }
@@ -143,7 +143,7 @@ rc_status rci_activity_observe(struct rci_activity **activity, const struct rci_
     rc_status st;
     *activity = NULL;
     RC_TRY_OUT(st, open_observer(&o, d, images, batch));
-    RC_TRY_OUT(st, observe(&o));
+    RC_TRY_OUT(st, activation_observe(&o));
     RC_TRY_OUT(st, write_activity(&o, activity));
 out:
     close_observer(&o);

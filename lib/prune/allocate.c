@@ -110,9 +110,9 @@ static rc_status step_until_met(struct walk *w)
     return RC_OK;
 }
 
-static uint32_t divisor(uint32_t a, uint32_t b)
+static uint32_t width_divisor(uint32_t a, uint32_t b)
 {
-    return b ? divisor(b, a % b) : a;
+    return b ? width_divisor(b, a % b) : a;
 }
 
 static void limit_group(const struct walk *w, uint32_t i)
@@ -122,7 +122,7 @@ static void limit_group(const struct walk *w, uint32_t i)
     const struct rci_allocate_config *o = w->o;
     const uint32_t width = p->width ? p->width : 1;
     g->n_units = g->kept = p->n_units;
-    g->step = o->round_to / divisor(o->round_to, width);
+    g->step = o->round_to / width_divisor(o->round_to, width);
     g->min = (uint32_t) ceil(p->n_units * (1 - o->max_cut) - 1e-9);
     const uint32_t least = (o->min_channels + width - 1) / width;
     if (g->min < least)
@@ -155,7 +155,7 @@ static bool in_trunk(const struct walk *w, uint32_t i)
     return w->b->c->group[i].producers > 1;
 }
 
-static rc_status run(struct walk *w)
+static rc_status allocate_run(struct walk *w)
 {
     for (uint32_t i = 0; i < w->n; i++) {
         limit_group(w, i);
@@ -187,7 +187,7 @@ rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
     w.price = rci_alloc_array(ctx, w.n, sizeof(*w.price));
     w.unit = rci_alloc_array(ctx, most, sizeof(*w.unit));
     if (w.price && w.unit)
-        st = run(&w);
+        st = allocate_run(&w);
     rci_release(w.price);
     rci_release(w.unit);
     return st;

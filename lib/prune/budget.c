@@ -76,7 +76,7 @@ void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, i
     }
 }
 
-static rc_status fill(struct rci_budget *b)
+static rc_status budget_fill(struct rci_budget *b)
 {
     const struct rci_links *l = b->c->links;
     const struct rc_graph *g = l->g;
@@ -103,7 +103,7 @@ rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *
     if (!b)
         return RC_ERR_MEMORY;
     b->c = c;
-    const rc_status st = fill(b);
+    const rc_status st = budget_fill(b);
     if (st != RC_OK) {
         rci_budget_destroy(b);
         return st;

@@ -17,7 +17,7 @@ static uint32_t primary_operand(const struct rc_graph *g, const struct rci_node 
     return RC_NONE;
 }
 
-static enum rci_member_kind kind_of(const struct rci_links *l, uint32_t row, bool primary)
+static enum rci_member_kind coupling_kind(const struct rci_links *l, uint32_t row, bool primary)
 {
     const uint8_t side = l->side[row];
     if (!primary)
@@ -41,7 +41,7 @@ static void classify_node(struct rci_coupling *c, rci_id node)
             const uint32_t row = n->in[i] * RC_MAX_DIMS + a;
             if (c->kind[row] || !l->side[row])
                 continue;
-            c->kind[row] = (uint8_t) kind_of(l, row, i == primary);
+            c->kind[row] = (uint8_t) coupling_kind(l, row, i == primary);
             c->reader[row] = node;
         }
     }

@@ -81,7 +81,7 @@ void rci_linear_rows(const struct rci_linear *l, const float *image, const uint3
 }
 
 /* Where w[d][o] lies in the constant. */
-static size_t place(const struct rci_linear *l, size_t d, size_t o)
+static size_t linear_place(const struct rci_linear *l, size_t d, size_t o)
 {
     return l->axis ? d * l->o + o : o * l->d + d;
 }
@@ -91,7 +91,7 @@ void rci_linear_get(const struct rci_linear *l, const struct rc_graph *g, double
     const float *from = g->values[l->weight].tensor.data;
     for (size_t d = 0; d < l->d; d++)
         for (size_t o = 0; o < l->o; o++)
-            w[d * l->o + o] = (double) from[place(l, d, o)];
+            w[d * l->o + o] = (double) from[linear_place(l, d, o)];
 }
 
 void rci_linear_set(const struct rci_linear *l, struct rc_graph *g, const double *w)
@@ -99,5 +99,5 @@ void rci_linear_set(const struct rci_linear *l, struct rc_graph *g, const double
     float *to = g->values[l->weight].tensor.data;
     for (size_t d = 0; d < l->d; d++)
         for (size_t o = 0; o < l->o; o++)
-            to[place(l, d, o)] = (float) w[d * l->o + o];
+            to[linear_place(l, d, o)] = (float) w[d * l->o + o];
 }

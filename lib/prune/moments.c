@@ -45,7 +45,7 @@ static void add_sums(double *sum, double *square, const float *x, size_t rows, s
         }
 }
 
-static void add_product(double *to, const float *from, size_t n)
+static void add_outer_product(double *to, const float *from, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         to[i] += (double) from[i];
@@ -56,11 +56,11 @@ rc_status rci_moments_add(struct rci_moments *m, const float *x, const float *t,
     const struct rci_compute saved = rci_compute_enter(m->ctx, 0);
     rc_status st = rci_gram(m->ctx, x, m->d, x, m->d, rows, m->product);
     if (st == RC_OK)
-        add_product(m->xx, m->product, m->d * m->d);
+        add_outer_product(m->xx, m->product, m->d * m->d);
     if (st == RC_OK && m->o)
         st = rci_gram(m->ctx, x, m->d, t, m->o, rows, m->product);
     if (st == RC_OK && m->o)
-        add_product(m->xt, m->product, m->d * m->o);
+        add_outer_product(m->xt, m->product, m->d * m->o);
     rci_compute_leave(saved);
     RC_TRY(st);
     add_sums(m->x, NULL, x, rows, m->d);

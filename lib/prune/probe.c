@@ -22,8 +22,8 @@ static uint32_t list_outputs(const struct rc_graph *g, const rci_id *value, uint
     return n_out;
 }
 
-static rc_status compile(struct rci_probe *p, struct rci_probe_view *v, const struct rc_graph *g,
-                         const rci_id *out, uint32_t n_out)
+static rc_status probe_compile(struct rci_probe *p, struct rci_probe_view *v,
+                               const struct rc_graph *g, const rci_id *out, uint32_t n_out)
 {
     struct rc_graph *part;
     const struct rci_session_config o = {.batch = p->feed.batch, .repeatable = true};
@@ -46,7 +46,7 @@ static rc_status open_view(struct rci_probe *p, struct rci_probe_view *v, const 
     if (!v->value || !v->out)
         return RC_ERR_MEMORY;
     if (n_out)
-        RC_TRY(compile(p, v, g, out, n_out));
+        RC_TRY(probe_compile(p, v, g, out, n_out));
     for (uint32_t k = 0; k < n_out; k++) {
         v->out[k] = rci_alloc(p->ctx, rci_tensor_bytes(rci_session_output(v->session, k)));
         if (!v->out[k])

@@ -118,7 +118,7 @@ static rc_status protect(struct rc_pruner *p, const char *pattern)
 
 /* --- life --- */
 
-static rc_status fill(struct rc_pruner *p, const struct rc_graph *g)
+static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
 {
     RC_TRY(rci_graph_clone(&p->graph, g));
     RC_TRY(rci_graph_cost(p->graph, &p->before));
@@ -149,7 +149,7 @@ rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
     p->magic = MAGIC;
     p->ctx = g->ctx;
     p->o = *o;
-    const rc_status st = fill(p, g);
+    const rc_status st = pruner_fill(p, g);
     if (st != RC_OK) {
         rci_pruner_destroy(p);
         return st;

@@ -6,7 +6,7 @@
 
 enum { POSITIONS = 32 }; /* per image */
 
-static uint32_t find(const struct rci_readings *r, rci_id node)
+static uint32_t readings_find(const struct rci_readings *r, rci_id node)
 {
     uint32_t i = 0;
     while (i < r->n && r->node[i] != node)
@@ -23,7 +23,7 @@ static rc_status list_readers(struct rci_readings *r)
         const struct rci_prune_group *p = &r->c->group[i];
         for (uint32_t m = 0; p->fixed_by == RC_NONE && m < p->n_members; m++) {
             const rci_id node = p->member[m].node;
-            if (p->member[m].kind != RC_MEMBER_IN || find(r, node) < r->n ||
+            if (p->member[m].kind != RC_MEMBER_IN || readings_find(r, node) < r->n ||
                 !rci_linear_of(&l, g, node))
                 continue;
             RC_TRY(rci_grow(g->ctx, &r->node, r->n, &capacity, sizeof(*r->node)));
@@ -39,8 +39,7 @@ static uint32_t count_readers(const struct rci_coupling *c, const struct rci_pru
     struct rci_linear l;
     uint32_t n = 0;
     for (uint32_t m = 0; m < p->n_members; m++) {
-        if (p->member[m].kind != RC_MEMBER_IN ||
-            !rci_linear_of(&l, c->links->g, p->member[m].node))
+        if (p->member[m].kind != RC_MEMBER_IN || !rci_linear_of(&l, c->links->g, p->member[m].node))
             continue;
         if (l.d > RC_MOMENTS_MAX)
             return 0;
@@ -106,8 +105,8 @@ void rci_readings_destroy(struct rci_readings *r)
     rci_release(r);
 }
 
-static rc_status observe(const struct rci_readings *r, const struct rci_linear *l,
-                         struct rci_probe *p, struct rci_moments *m, float **rows)
+static rc_status readings_observe(const struct rci_readings *r, const struct rci_linear *l,
+                                  struct rci_probe *p, struct rci_moments *m, float **rows)
 {
     const size_t image = l->conv ? l->channels * (size_t) (l->g.in[0] * l->g.in[1]) : l->d;
     uint32_t position[POSITIONS], n;
@@ -140,7 +139,7 @@ rc_status rci_readings_score(const struct rci_readings *r, const struct rci_crit
     struct rci_probe p = {0};
     struct rci_moments moments = {0};
     float *rows = NULL;
-    const uint32_t i = find(r, m->node);
+    const uint32_t i = readings_find(r, m->node);
     *scored = i < r->n && m->kind == RC_MEMBER_IN;
     if (!*scored)
         return RC_OK;
@@ -148,7 +147,7 @@ rc_status rci_readings_score(const struct rci_readings *r, const struct rci_crit
     double *w = rci_alloc_array(r->c->links->ctx, l.d * l.o, sizeof(double));
     rc_status st = w ? rci_moments_create(&moments, r->c->links->ctx, l.d, 0) : RC_ERR_MEMORY;
     if (st == RC_OK)
-        st = observe(r, &l, &p, &moments, &rows);
+        st = readings_observe(r, &l, &p, &moments, &rows);
     if (st == RC_OK) {
         rci_linear_get(&l, r->c->links->g, w);
         const struct rci_readout o = {.ctx = r->c->links->ctx,

@@ -36,7 +36,7 @@ static bool norm_is_constant(const struct rc_graph *g, rci_id norm, size_t chann
     return true;
 }
 
-static void follow(struct rci_refit *r, const struct rc_graph *g)
+static void refit_follow(struct rci_refit *r, const struct rc_graph *g)
 {
     r->norm = r->other = RC_NONE;
     r->target = g->nodes[r->layer.node].out[0];
@@ -65,7 +65,7 @@ rc_status rci_refit_of(struct rci_refit *r, const struct rc_graph *g, rci_id nod
     if (!rci_linear_of(&l, g, node) || l.d > RC_MOMENTS_MAX)
         return RC_OK;
     r->layer = l;
-    follow(r, g);
+    refit_follow(r, g);
     r->scale = rci_alloc_array(g->ctx, l.o, sizeof(double));
     if (!r->scale)
         return RC_ERR_MEMORY;

@@ -103,7 +103,7 @@ static void add_squares(const struct pass *p, uint32_t i, double *weight)
         }
 }
 
-static rc_status run_pass(struct pass *p, uint64_t seed, double **weight)
+static rc_status sensitivity_run_pass(struct pass *p, uint64_t seed, double **weight)
 {
     const int64_t answers =
         rci_shape_count(&rci_tape_output(p->tape, 0)->shape) / p->batch * p->batch;
@@ -135,7 +135,7 @@ rc_status rci_sensitivity_measure(const struct rc_graph *g, const rci_id *nodes,
     struct pass p = {0};
     rc_status st = open_pass(&p, g, nodes, n, d, images);
     if (st == RC_OK)
-        st = run_pass(&p, seed, weight);
+        st = sensitivity_run_pass(&p, seed, weight);
     close_pass(&p);
     return st;
 }

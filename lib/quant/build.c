@@ -97,7 +97,7 @@ static rc_status add_weight(struct build *b, rci_id value, const struct weight_r
     return RC_OK;
 }
 
-static rc_status add_weights(struct build *b, const struct weight_rule *rule)
+static rc_status add_weights_qdq(struct build *b, const struct weight_rule *rule)
 {
     for (rci_id i = 0; i < b->g->n_nodes; i++) {
         const struct rci_node *n = &b->g->nodes[i];
@@ -156,7 +156,7 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
 
 static rc_status build_insert(struct build *b, const struct weight_rule *rule, bool float_bias)
 {
-    RC_TRY(add_weights(b, rule));
+    RC_TRY(add_weights_qdq(b, rule));
     const struct rci_qdq_table table = {.activation = b->activation,
                                         .n_activations = b->n_activations,
                                         .weight = b->weight,

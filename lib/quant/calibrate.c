@@ -86,7 +86,7 @@ static rc_status choose_thresholds(struct rc_quantizer *q, struct rci_observatio
     return RC_OK;
 }
 
-static rc_status run(struct rc_quantizer *q, const struct rc_dataset *d)
+static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *d)
 {
     q->ready = false;
     rci_quantizer_forget_biases(q);
@@ -114,7 +114,7 @@ rc_status rci_quantizer_calibrate(struct rc_quantizer *q, const struct rc_datase
 {
     RC_TRY(rci_compute_check_fork());
     const struct rci_compute saved = rci_compute_enter(q->ctx, 0);
-    const rc_status st = run(q, d);
+    const rc_status st = calibrate_run(q, d);
     rci_compute_leave(saved);
     return st;
 }

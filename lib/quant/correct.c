@@ -36,7 +36,7 @@ static struct rci_shape one_image(const struct rci_shape *s)
     return one;
 }
 
-static rc_status layers_find(struct correct *c)
+static rc_status correct_find_layers(struct correct *c)
 {
     const struct rc_graph *g = c->q->g;
     c->layer = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*c->layer));
@@ -123,7 +123,7 @@ static rc_status take_means(struct correct *c)
 }
 
 /* Squared distance of the quantized graph's outputs to the float ones. */
-static rc_status measure(struct correct *c, const struct rc_graph *quantized, double *error)
+static rc_status measure_shift(struct correct *c, const struct rc_graph *quantized, double *error)
 {
     struct rci_quant_walk w;
     uint64_t done = 0;
@@ -183,8 +183,9 @@ static rc_status add_conv(double *out, double sign, const struct rc_graph *g, co
     return RC_OK;
 }
 
-static rc_status add_product(double *out, double sign, const struct rc_graph *g,
-                             const struct layer *l, const struct rci_tensor *w, const double *mean)
+static rc_status add_row_product(double *out, double sign, const struct rc_graph *g,
+                                 const struct layer *l, const struct rci_tensor *w,
+                                 const double *mean)
 {
     if (w->shape.rank == 4)
         return add_conv(out, sign, g, l, w, mean);
@@ -226,9 +227,9 @@ static rc_status correct_layer(struct correct *c, const struct rc_graph *quantiz
     if (st == RC_OK)
         st = real_weight(&integer, quantized, l->node);
     if (st == RC_OK)
-        st = add_product(bias, 1, g, l, w, l->mean[0]);
+        st = add_row_product(bias, 1, g, l, w, l->mean[0]);
     if (st == RC_OK)
-        st = add_product(bias, -1, g, l, &integer, l->mean[1]);
+        st = add_row_product(bias, -1, g, l, &integer, l->mean[1]);
     if (st == RC_OK) {
         for (int64_t o = 0; o < channels; o++)
             to[o] = (float) bias[o];
@@ -257,19 +258,19 @@ static rc_status correct_run(struct correct *c)
 {
     struct rc_graph *g;
     double before, after = INFINITY;
-    RC_TRY(layers_find(c));
+    RC_TRY(correct_find_layers(c));
     if (c->n == 0)
         return RC_OK;
     RC_TRY(outputs_alloc(c));
     RC_TRY(take_means(c));
     RC_TRY(rci_quantizer_apply(&g, c->q));
-    rc_status st = measure(c, g, &before);
+    rc_status st = measure_shift(c, g, &before);
     for (uint32_t i = 0; i < c->n && st == RC_OK; i++)
         st = correct_layer(c, g, &c->layer[i]);
     rci_graph_destroy(g);
     RC_TRY(st);
     RC_TRY(rci_quantizer_apply(&g, c->q));
-    st = measure(c, g, &after);
+    st = measure_shift(c, g, &after);
     rci_graph_destroy(g);
     RC_TRY(st);
     c->q->corrected = after < before;

@@ -74,7 +74,7 @@ static bool layer_init(struct layer *l, const struct rc_quantizer *q, rci_id nod
     return true;
 }
 
-static rc_status layers_find(struct moments *t)
+static rc_status moments_find_layers(struct moments *t)
 {
     struct rc_context *c = t->q->ctx;
     const struct rc_graph *g = t->q->g;
@@ -226,7 +226,7 @@ static rc_status take_sums(struct moments *t, const struct rc_dataset *d)
 
 /* --- moments --- */
 
-static void finish(struct layer *l, bool centred)
+static void moments_finish(struct layer *l, bool centred)
 {
     const int64_t size = rci_quant_block_size(&l->blocks);
     const float n = (float) (l->rows ? l->rows : 1);
@@ -249,12 +249,12 @@ rc_status rci_quantizer_take_moments(struct rc_quantizer *q, const struct rc_dat
 {
     struct moments t = {.q = q};
     rci_quantizer_forget_moments(q);
-    rc_status st = layers_find(&t);
+    rc_status st = moments_find_layers(&t);
     if (st == RC_OK && t.n)
         st = take_sums(&t, d);
     for (uint32_t i = 0; i < t.n; i++) {
         if (st == RC_OK) {
-            finish(&t.layer[i], !(q->flags & RC_QUANTIZE_NO_BIAS_CORRECTION));
+            moments_finish(&t.layer[i], !(q->flags & RC_QUANTIZE_NO_BIAS_CORRECTION));
             q->moments[t.layer[i].node] = t.layer[i].m;
         } else {
             rci_release(t.layer[i].m);

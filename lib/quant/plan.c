@@ -194,7 +194,7 @@ static void spread_through_pass(struct rci_quant_plan *p, const struct rc_graph 
     }
 }
 
-static void find_observed(struct rci_quant_plan *p, const struct rc_graph *g)
+static void plan_find_observed(struct rci_quant_plan *p, const struct rc_graph *g)
 {
     for (uint32_t v = 0; v < p->n; v++) {
         const rci_id producer = g->values[v].producer;
@@ -225,7 +225,7 @@ rc_status rci_quant_plan_create(struct rci_quant_plan *p, const struct rc_graph 
         want_sum_output(p, g, n->out[0]);
     }
     spread_through_pass(p, g, order, n_order);
-    find_observed(p, g);
+    plan_find_observed(p, g);
     rci_release(order);
     return RC_OK;
 }

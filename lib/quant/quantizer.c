@@ -5,7 +5,7 @@
 
 #define MAGIC UINT64_C(0x72635f7175616e74)
 
-static rc_status fold(struct rc_graph *g)
+static rc_status quantizer_fold(struct rc_graph *g)
 {
     static const struct rci_pass *const passes[] = {&rci_pass_fold_const, &rci_pass_drop_identity,
                                                     &rci_pass_fold_affine};
@@ -62,7 +62,7 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
 {
     RC_TRY(choose_observer(q, o->observer));
     RC_TRY(rci_graph_clone(&q->g, g));
-    RC_TRY(fold(q->g));
+    RC_TRY(quantizer_fold(q->g));
     const uint32_t single = o->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0;
     RC_TRY(rci_quant_plan_create(&q->plan, q->g, single));
     RC_TRY(list_entries(q));

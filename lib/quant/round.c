@@ -23,7 +23,7 @@ struct work {
     int8_t *q, *best; /* [in * taps] */
 };
 
-static int lower(int a, int b)
+static int smaller_of(int a, int b)
 {
     return a < b ? a : b;
 }
@@ -53,27 +53,27 @@ static void limits(const struct rci_round *r, const int8_t *q, int64_t c, int64_
     range[0] = range[1] = r->top;
     for (int k = 0; k < n; k++) {
         const int v = q[other[k]];
-        range[0] = lower(range[0], RC_PAIR_MOST - (v < 0 ? -v : 0));
-        range[1] = lower(range[1], RC_PAIR_MOST - (v > 0 ? v : 0));
+        range[0] = smaller_of(range[0], RC_PAIR_MOST - (v < 0 ? -v : 0));
+        range[1] = smaller_of(range[1], RC_PAIR_MOST - (v > 0 ? v : 0));
     }
 }
 
 /* The safe pair of one sign that is nearest to `a` and `b`, the real weights in steps. Neither
  * integer grows, so that other pairs stay safe. */
-static bool shrink(float a, float b, int8_t *qa, int8_t *qb)
+static bool round_shrink(float a, float b, int8_t *qa, int8_t *qb)
 {
     const int sign = *qa < 0 ? -1 : 1, pa = sign * *qa, pb = sign * *qb;
     if (rci_pair_fits(*qa, *qb))
         return false;
     int na = (int) rintf(((float) sign * (a - b) + RC_PAIR_MOST) / 2);
-    na = na < RC_PAIR_MOST - pb ? RC_PAIR_MOST - pb : lower(na, pa);
+    na = na < RC_PAIR_MOST - pb ? RC_PAIR_MOST - pb : smaller_of(na, pa);
     *qa = (int8_t) (sign * na);
     *qb = (int8_t) (sign * (RC_PAIR_MOST - na));
     return true;
 }
 
 /* Nearest integers, then safe ones. True: they differ. */
-static bool start(const struct rci_round *r, const float *u, float scale, int8_t *q)
+static bool round_start(const struct rci_round *r, const float *u, float scale, int8_t *q)
 {
     const struct rci_quant_blocks *b = r->blocks;
     const float top = (float) r->top;
@@ -84,7 +84,8 @@ static bool start(const struct rci_round *r, const float *u, float scale, int8_t
         int64_t other[PARTNERS];
         const int n = partners(b, i / b->taps, i % b->taps, other);
         for (int k = 0; k < n; k++)
-            if (other[k] > i && shrink(u[i] / scale, u[other[k]] / scale, &q[i], &q[other[k]]))
+            if (other[k] > i &&
+                round_shrink(u[i] / scale, u[other[k]] / scale, &q[i], &q[other[k]]))
                 changed = true;
     }
     return changed;
@@ -215,7 +216,7 @@ static void round_channel(const struct rci_round *r, int64_t o, float *scale, in
     for (int64_t i = 0; i < l->in * l->taps; i++)
         w->u[i] = r->w[o * l->stride_out + i / l->taps * l->stride_in + i % l->taps];
     for (size_t k = 0; k < sizeof(growth) / sizeof(*growth); k++) {
-        const bool changed = start(r, w->u, given * growth[k], w->q);
+        const bool changed = round_start(r, w->u, given * growth[k], w->q);
         const double error = settle_all(r, group, given * growth[k], w);
         if (error < least) {
             least = error;

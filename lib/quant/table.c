@@ -50,7 +50,7 @@ rc_status rci_quantizer_save_table(const struct rc_quantizer *q, const char *pat
     return st;
 }
 
-static uint32_t find_entry(const struct rc_quantizer *q, const char *name)
+static uint32_t table_find_entry(const struct rc_quantizer *q, const char *name)
 {
     const rci_id v = rci_graph_find_value(q->g, name);
     for (uint32_t i = 0; v != RC_NONE && i < q->n_entries; i++)
@@ -63,13 +63,13 @@ struct ranges { /* what a table says, by entry */
     double *amax, *low, *high;
 };
 
-static rc_status read_entry(const struct rc_quantizer *q, const struct rci_json_value *v,
-                            struct ranges *r)
+static rc_status table_read_entry(const struct rc_quantizer *q, const struct rci_json_value *v,
+                                  struct ranges *r)
 {
     static const char *const keys[] = {"type", "amax", "scale", "low", "high", NULL};
     RC_TRY(rci_json_expect(v, RC_JSON_OBJECT, v->key));
     RC_TRY(rci_json_only_keys(v, keys, v->key));
-    const uint32_t i = find_entry(q, v->key);
+    const uint32_t i = table_find_entry(q, v->key);
     if (i == RC_NONE)
         return rci_fail(RC_ERR_MODEL, "table: \"%s\" is not a value that this graph quantizes",
                         v->key);
@@ -114,7 +114,7 @@ static rc_status json_read(const struct rc_quantizer *q, const struct rci_bytes 
         st = rci_json_expect(tensors, RC_JSON_OBJECT, "tensors");
     for (const struct rci_json_value *v = tensors ? tensors->first : NULL; v && st == RC_OK;
          v = v->next)
-        st = read_entry(q, v, r);
+        st = table_read_entry(q, v, r);
     rci_json_free(&j);
     return st;
 }

@@ -43,7 +43,7 @@ static rc_status check_handles(const rc_compress_options *o)
     return RC_OK;
 }
 
-static rc_status resolve(rc_compress_options *o, const rc_compress_options *caller)
+static rc_status compress_options_read(rc_compress_options *o, const rc_compress_options *caller)
 {
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_compress_options"));
     RC_TRY(check_handles(o));
@@ -68,7 +68,8 @@ static rc_status run_on_copy(struct rci_run *run, rc_graph **out)
     return st;
 }
 
-static rc_status write_result(rc_compress_result *result, const struct rci_run *run, double seconds)
+static rc_status compress_write_result(rc_compress_result *result, const struct rci_run *run,
+                                       double seconds)
 {
     const struct rci_figures *b = &run->before, *a = &run->now;
     const rc_compress_result r = {
@@ -101,7 +102,7 @@ rc_status rc_compress(rc_graph **out, const rc_graph *graph, const rc_compress_o
     rc_compress_options o;
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
-    RC_TRY(resolve(&o, options));
+    RC_TRY(compress_options_read(&o, options));
     if (result)
         RC_TRY(rci_abi_clear(result, "rc_compress_result"));
     struct rci_run run = {.ctx = graph->ctx, .original = graph, .o = &o, .stage_name = ""};
@@ -110,6 +111,6 @@ rc_status rc_compress(rc_graph **out, const rc_graph *graph, const rc_compress_o
     const rc_status st = run_on_copy(&run, out);
     rci_recipe_clear(&run.recipe);
     if (result && *out)
-        RC_TRY(write_result(result, &run, (double) (rci_clock_ns() - began) * 1e-9));
+        RC_TRY(compress_write_result(result, &run, (double) (rci_clock_ns() - began) * 1e-9));
     return st;
 }

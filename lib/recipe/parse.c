@@ -41,10 +41,10 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
 
 static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_value *v)
 {
-    static const char *const keys[] = {"step",      "epochs",       "batch",   "images", "replays",
-                                       "lr",        "temperature",  "alpha",   "ema",    "rate",
-                                       "optimizer", "augmentation", "distill", "distill_loss",
-                                       "loss",      NULL};
+    static const char *const keys[] = {"step",    "epochs",       "batch",       "images",
+                                       "replays", "lr",           "temperature", "alpha",
+                                       "ema",     "rate",         "optimizer",   "augmentation",
+                                       "distill", "distill_loss", "loss",        NULL};
     t->epochs = 5;
     t->lr = 0.01;
     t->augmentation = "crop+flip";
@@ -92,7 +92,7 @@ static rc_status read_fuse(const struct rci_json_value *v)
     return rci_json_only_keys(v, keys, "fuse step");
 }
 
-static rc_status read_step(struct rci_recipe_step *s, const struct rci_json_value *v)
+static rc_status parse_step(struct rci_recipe_step *s, const struct rci_json_value *v)
 {
     const char *name = NULL;
     RC_TRY(rci_json_expect(v, RC_JSON_OBJECT, "a step"));
@@ -133,14 +133,14 @@ static rc_status read_steps(struct rci_recipe *r, const struct rci_json_value *r
         return rci_fail(RC_ERR_FORMAT, "recipe: %u steps, allowed are 1 to %d", steps->count,
                         RC_RECIPE_MAX_STEPS);
     for (const struct rci_json_value *v = steps->first; v; v = v->next)
-        RC_TRY(read_step(&r->step[r->n++], v));
+        RC_TRY(parse_step(&r->step[r->n++], v));
     for (uint32_t i = 0; i + 1 < r->n; i++)
         if (r->step[i].kind == RC_RECIPE_QUANTIZE)
             return rci_fail(RC_ERR_FORMAT, "recipe: \"quantize\" must be the last step");
     return RC_OK;
 }
 
-static uint64_t hash(const char *s)
+static uint64_t hash_text(const char *s)
 {
     uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
     for (; *s; s++)
@@ -151,7 +151,7 @@ static uint64_t hash(const char *s)
 rc_status rci_recipe_parse(struct rci_recipe *r, struct rc_context *c, const char *text)
 {
     memset(r, 0, sizeof(*r));
-    r->hash = hash(text);
+    r->hash = hash_text(text);
     RC_TRY(rci_json_parse(&r->json, c, text, strlen(text), "recipe"));
     const rc_status st = read_steps(r, rci_json_root(r->json));
     if (st != RC_OK)

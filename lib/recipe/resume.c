@@ -65,8 +65,8 @@ rc_status rci_run_save_stage(struct rci_run *run, uint32_t stage)
     return st == RC_OK ? write_state(run, stage + 1) : st;
 }
 
-static rc_status read_state(struct rci_run *run, const struct rci_json_value *root, uint32_t stages,
-                            uint32_t *done)
+static rc_status resume_read_state(struct rci_run *run, const struct rci_json_value *root,
+                                   uint32_t stages, uint32_t *done)
 {
     const char *hash = "";
     char wanted[32];
@@ -120,7 +120,7 @@ rc_status rci_run_load_stages(struct rci_run *run, uint32_t stages, uint32_t *do
     if (stat(path, &s) == 0) {
         st = rci_json_load(&json, run->ctx, path);
         if (st == RC_OK)
-            st = read_state(run, rci_json_root(json), stages, done);
+            st = resume_read_state(run, rci_json_root(json), stages, done);
         rci_json_free(&json);
     }
     rci_release(path);

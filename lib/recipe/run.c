@@ -78,7 +78,7 @@ static rc_status run_stage(struct rci_run *run, const struct rci_stage *stage)
 }
 
 /* Final figures: test accuracy of both, and latencies from one interleaved run. */
-static rc_status finish(struct rci_run *run)
+static rc_status recipe_finish(struct rci_run *run)
 {
     double ms[2];
     run->stage_name = "final measurement";
@@ -149,7 +149,7 @@ rc_status rci_run_all(struct rci_run *run)
         RC_TRY(run_stage(run, &stage[i]));
         RC_TRY(rci_run_save_stage(run, i));
     }
-    RC_TRY(finish(run));
+    RC_TRY(recipe_finish(run));
     if (run->o->report) {
         RC_TRY(profile(run, run->original, RC_REPORT_BEFORE));
         RC_TRY(profile(run, run->best, RC_REPORT_AFTER));

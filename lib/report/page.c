@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void put(struct rci_page *p, const void *bytes, size_t n)
+static void page_put(struct rci_page *p, const void *bytes, size_t n)
 {
     if (p->failed == RC_OK)
         p->failed = rci_buffer_append(p->to, bytes, n);
@@ -14,7 +14,7 @@ static void put(struct rci_page *p, const void *bytes, size_t n)
 
 void rci_page_raw(struct rci_page *p, const char *markup)
 {
-    put(p, markup, strlen(markup));
+    page_put(p, markup, strlen(markup));
 }
 
 void rci_page_format(struct rci_page *p, const char *fmt, ...)
@@ -51,7 +51,7 @@ void rci_page_short_text(struct rci_page *p, const char *text, uint32_t most)
                             : *s == '>' ? "&gt;"
                                         : "&quot;");
         else
-            put(p, s, n);
+            page_put(p, s, n);
         s += n ? n : 1;
     }
 }

@@ -26,7 +26,7 @@ static struct axis axis_make(double low, double high, double from, double to)
     return (struct axis){floor(low / step) * step, ceil(high / step) * step, step, from, to};
 }
 
-static double place(const struct axis *a, double v)
+static double plot_place(const struct axis *a, double v)
 {
     return a->from + (v - a->low) / (a->high - a->low) * (a->to - a->from);
 }
@@ -36,7 +36,7 @@ static int digits_of(double step)
     return step >= 1 ? 0 : (int) fmin(6, ceil(-log10(step) - 1e-9));
 }
 
-static void attribute(struct rci_page *p, const char *name, double v)
+static void plot_attribute(struct rci_page *p, const char *name, double v)
 {
     rci_page_format(p, " %s=\"", name);
     rci_page_real(p, v, 1);
@@ -48,15 +48,15 @@ static void line(struct rci_page *p, const char *style, const double at[4])
     static const char *const names[] = {"x1", "y1", "x2", "y2"};
     rci_page_format(p, "<line class=\"%s\"", style);
     for (int i = 0; i < 4; i++)
-        attribute(p, names[i], at[i]);
+        plot_attribute(p, names[i], at[i]);
     rci_page_raw(p, "/>\n");
 }
 
 static void open_text(struct rci_page *p, const char *style, double x, double y)
 {
     rci_page_format(p, "<text class=\"%s\"", style);
-    attribute(p, "x", x);
-    attribute(p, "y", y);
+    plot_attribute(p, "x", x);
+    plot_attribute(p, "y", y);
     rci_page_raw(p, ">");
 }
 
@@ -66,21 +66,21 @@ static void open_svg(struct rci_page *p, double height, const char *label)
                     WIDE);
     rci_page_real(p, height, 0);
     rci_page_format(p, "\" width=\"%d\"", WIDE);
-    attribute(p, "height", height);
+    plot_attribute(p, "height", height);
     rci_page_format(p, " aria-label=\"%s\">\n", label);
 }
 
 static void draw_axes(struct rci_page *p, const struct axis *x, const struct axis *y)
 {
     for (int i = 0; y->low + i * y->step <= y->high + y->step / 2; i++) {
-        const double v = y->low + i * y->step, at = place(y, v);
+        const double v = y->low + i * y->step, at = plot_place(y, v);
         line(p, "grid", (double[]){x->from, at, x->to, at});
         open_text(p, "end", LEFT - 8, at + 4);
         rci_page_real(p, v, digits_of(y->step));
         rci_page_raw(p, "</text>\n");
     }
     for (int i = 0; x->low + i * x->step <= x->high + x->step / 2; i++) {
-        const double v = x->low + i * x->step, at = place(x, v);
+        const double v = x->low + i * x->step, at = plot_place(x, v);
         line(p, "grid", (double[]){at, y->to, at, y->from});
         open_text(p, "middle", at, HIGH - BOTTOM + 18);
         rci_page_real(p, v, digits_of(x->step));
@@ -108,9 +108,9 @@ static void draw_path(struct rci_page *p, const struct rc_report *r, const struc
         const rc_report_step *s = &r->steps[i];
         if (!plottable(s) || !(s->kept || i == 0))
             continue;
-        rci_page_real(p, place(x, (double) s->macs / 1e6), 1);
+        rci_page_real(p, plot_place(x, (double) s->macs / 1e6), 1);
         rci_page_raw(p, ",");
-        rci_page_real(p, place(y, s->top1), 1);
+        rci_page_real(p, plot_place(y, s->top1), 1);
         rci_page_raw(p, " ");
     }
     rci_page_raw(p, "\"/>\n");
@@ -122,8 +122,8 @@ static void draw_point(struct rci_page *p, const struct rc_report *r, uint32_t i
     const rc_report_step *s = &r->steps[i];
     const bool kept = s->kept || i == 0;
     rci_page_format(p, "<circle class=\"%s\" r=\"5\"", kept ? "kept" : "dropped");
-    attribute(p, "cx", at[0]);
-    attribute(p, "cy", at[1]);
+    plot_attribute(p, "cx", at[0]);
+    plot_attribute(p, "cy", at[1]);
     rci_page_raw(p, "><title>");
     rci_page_text(p, s->name);
     rci_page_raw(p, ": ");
@@ -158,7 +158,8 @@ void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r)
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
         if (plottable(s))
-            draw_point(p, r, i, (double[]){place(&x, (double) s->macs / 1e6), place(&y, s->top1)});
+            draw_point(p, r, i,
+                       (double[]){plot_place(&x, (double) s->macs / 1e6), plot_place(&y, s->top1)});
     }
     rci_page_raw(p, "</svg></figure></section>\n");
 }
@@ -166,8 +167,8 @@ void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r)
 static void draw_bar(struct rci_page *p, const char *style, double y, double wide)
 {
     rci_page_format(p, "<rect class=\"%s\" rx=\"2\" height=\"%d\" x=\"%d\"", style, BAR, NAME_WIDE);
-    attribute(p, "y", y);
-    attribute(p, "width", fmax(wide, 0));
+    plot_attribute(p, "y", y);
+    plot_attribute(p, "width", fmax(wide, 0));
     rci_page_raw(p, "/>\n");
 }
 

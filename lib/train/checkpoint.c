@@ -122,7 +122,7 @@ static size_t state_bytes(const struct rci_train_state *s)
     return sizeof(s->count) + floats * sizeof(float);
 }
 
-static void read_state(struct reader *r, struct rci_train_state *s)
+static void checkpoint_read_state(struct reader *r, struct rci_train_state *s)
 {
     const size_t n = s->offset[s->n_params] * sizeof(float);
     read_bytes(r, &s->count, sizeof(s->count));
@@ -153,7 +153,7 @@ rc_status rci_checkpoint_read(struct rci_train_state *s, const char *path, const
         st = rci_fail(RC_ERR_FORMAT, "%s: %zu bytes of state, this run has %zu", path, r.left,
                       state_bytes(s));
     else
-        read_state(&r, s);
+        checkpoint_read_state(&r, s);
 out:
     rci_release(file.data);
     return st;

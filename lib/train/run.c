@@ -140,7 +140,7 @@ static rc_status run_epochs(struct rc_trainer *t)
     return RC_OK;
 }
 
-static rc_status start(struct rc_trainer *t)
+static rc_status training_start(struct rc_trainer *t)
 {
     bool found = false;
     if (t->ran)
@@ -156,7 +156,7 @@ static rc_status start(struct rc_trainer *t)
     return found ? RC_OK : write_checkpoint(t); /* a path that cannot be written fails now */
 }
 
-static rc_status finish(struct rc_trainer *t, rc_train_result *r)
+static rc_status training_finish(struct rc_trainer *t, rc_train_result *r)
 {
     const struct rci_train_count *c = &t->state.count;
     if (t->state.best && c->best_epoch)
@@ -186,11 +186,11 @@ static rc_status leave_cancelled(const struct rc_trainer *t)
 
 rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *r)
 {
-    RC_TRY(start(t));
+    RC_TRY(training_start(t));
     const struct rci_compute saved = rci_compute_enter(t->ctx, (uint32_t) t->o.threads);
     rc_status st = run_epochs(t);
     if (st == RC_OK)
-        st = finish(t, r);
+        st = training_finish(t, r);
     else if (st == RC_ERR_CANCELLED)
         st = leave_cancelled(t);
     rci_compute_leave(saved);

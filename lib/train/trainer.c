@@ -13,7 +13,7 @@ bool rci_trainer_valid(const struct rc_trainer *t)
     return t && t->magic == TRAINER_MAGIC;
 }
 
-static rc_status check_options(const rc_train_options *o)
+static rc_status trainer_check_options(const rc_train_options *o)
 {
     if (o->epochs > MAX_EPOCHS)
         return rci_fail(RC_ERR_ARG, "epochs is %llu, allowed is 1..%d",
@@ -191,7 +191,7 @@ static rc_status write_identity(struct rc_trainer *t)
 
 static rc_status trainer_build(struct rc_trainer *t)
 {
-    RC_TRY(check_options(&t->o));
+    RC_TRY(trainer_check_options(&t->o));
     fill_defaults(&t->o, t->ctx);
     t->augmented = t->o.augmentation && strcmp(t->o.augmentation, "none") != 0;
     RC_TRY(find_methods(t));

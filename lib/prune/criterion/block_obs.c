@@ -58,7 +58,7 @@ static rc_status solve_block(struct elimination *e, uint32_t c, const double *ro
     return RC_OK;
 }
 
-static rc_status cost_of(struct elimination *e, uint32_t c, double *cost)
+static rc_status removal_cost(struct elimination *e, uint32_t c, double *cost)
 {
     const size_t m = e->r->taps, o = e->r->outputs;
     RC_TRY(solve_block(e, c, e->w, o));
@@ -107,7 +107,7 @@ static rc_status eliminate(struct elimination *e)
             double cost;
             if (e->gone[c])
                 continue;
-            RC_TRY(cost_of(e, c, &cost));
+            RC_TRY(removal_cost(e, c, &cost));
             if (best < n && cost >= e->cost[step])
                 continue;
             best = c;

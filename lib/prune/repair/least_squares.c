@@ -43,7 +43,7 @@ static bool reads_fewer(const struct rci_repair_job *j, const struct rci_node *n
 }
 
 /* changed[v]: what is left of value v differs from what the uncut network has there. */
-static bool spread(const struct rci_repair_job *j, const struct rci_node *n, bool *changed)
+static bool spread_weights(const struct rci_repair_job *j, const struct rci_node *n, bool *changed)
 {
     bool c = reads_fewer(j, n);
     for (uint32_t i = 0; i < n->n_in; i++)
@@ -68,7 +68,8 @@ static void wanted_rows(const struct work *w, const float *target, const float *
         }
 }
 
-static rc_status add_batch(struct work *w, const struct rci_probe *p, uint32_t n, uint64_t first)
+static rc_status moments_add_batch(struct work *w, const struct rci_probe *p, uint32_t n,
+                                   uint64_t first)
 {
     const struct rci_linear *l = &w->r->layer;
     const size_t read = l->conv ? l->channels * (size_t) (l->g.in[0] * l->g.in[1]) : l->d;
@@ -88,7 +89,7 @@ static rc_status add_batch(struct work *w, const struct rci_probe *p, uint32_t n
     return rci_moments_add(&w->m, rows, wanted, (size_t) n * w->n);
 }
 
-static rc_status collect(struct work *w, struct rci_probe *p)
+static rc_status collect_layers(struct work *w, struct rci_probe *p)
 {
     uint32_t n;
     const struct rci_linear *l = &w->r->layer;
@@ -106,7 +107,7 @@ static rc_status collect(struct work *w, struct rci_probe *p)
         const uint64_t first = p->feed.seen;
         RC_TRY(rci_probe_next(p, &n));
         if (n)
-            RC_TRY(add_batch(w, p, n, first));
+            RC_TRY(moments_add_batch(w, p, n, first));
     } while (n);
     rci_moments_finish(&w->m);
     return RC_OK;
@@ -124,7 +125,7 @@ static rc_status fit_layer(const struct params *o, const struct rci_repair_job *
                      .target_channels = (size_t) j->cut->shape[r->target].dim[1]};
     w.n = (uint32_t) (r->layer.positions < (size_t) o->positions ? r->layer.positions
                                                                  : (size_t) o->positions);
-    rc_status st = collect(&w, &p);
+    rc_status st = collect_layers(&w, &p);
     /* fewer observations than unknowns say nothing about new images */
     if (st == RC_OK && w.m.n > r->layer.d)
         st = rci_refit_apply(r, j->after, &w.m, o->ridge);
@@ -141,7 +142,7 @@ static rc_status visit(const struct params *o, const struct rci_repair_job *j, r
                        bool *changed)
 {
     struct rci_refit r;
-    if (!spread(j, &j->after->nodes[node], changed))
+    if (!spread_weights(j, &j->after->nodes[node], changed))
         return RC_OK;
     RC_TRY(rci_refit_of(&r, j->after, node));
     rc_status st = RC_OK;
