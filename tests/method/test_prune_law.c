@@ -1,96 +1,21 @@
 /* The law of cutting: a network with some channels masked (all their weights zero) computes the
  * same as the network with these channels removed, and costs what was foretold. */
 #include "handnets.h"
+#include "masked.h"
 #include "shared.h"
 
-#include "base/rng.h"
-#include "prune/budget.h"
 #include <rescomp/graph.h>
-
-struct fixture {
-    struct rc_graph *masked, *cut;
-    uint32_t removed;
-};
-
-static void zero_index(struct rci_tensor *t, uint32_t axis, int64_t index)
-{
-    int64_t inner = 1, outer = 1;
-    for (uint32_t a = 0; a < t->shape.rank; a++)
-        *(a < axis ? &outer : &inner) *= a == axis ? 1 : t->shape.dim[a];
-    for (int64_t o = 0; o < outer; o++)
-        memset((float *) t->data + (o * t->shape.dim[axis] + index) * inner, 0,
-               (size_t) inner * sizeof(float));
-}
-
-/* Zero all weights of the unit, or only those that make the channel. */
-static void mask_unit(const struct rci_coupling *c, uint32_t unit, struct rc_graph *g, bool readers)
-{
-    uint32_t n;
-    const uint32_t *id = rci_unit_ids(c, unit, &n);
-    for (uint32_t i = 0; i < n; i++) {
-        const uint32_t row = c->links->row_of[id[i]];
-        if (c->kind[row] && (readers || c->kind[row] != RC_MEMBER_IN))
-            zero_index(&g->values[row / RC_MAX_DIMS].tensor, row % RC_MAX_DIMS,
-                       id[i] - c->links->base[row]);
-    }
-}
-
-/* Every unit of every group that may be cut goes with probability `share`; one stays. */
-static void cut_some(const struct rc_graph *g, uint64_t seed, double share, bool readers,
-                     struct fixture *f)
-{
-    struct rci_coupling *c;
-    struct rci_budget *b;
-    struct rci_graph_cost cost;
-    struct rci_rng r = rci_rng_make(seed, 0, 0);
-    OK(rci_coupling_create(&c, g));
-    OK(rci_budget_create(&b, c));
-    OK(rci_graph_clone(&f->masked, g));
-    OK(rci_graph_clone(&f->cut, g));
-    uint8_t *keep = rci_alloc(g->ctx, c->links->n_ids);
-    memset(keep, 1, c->links->n_ids);
-    f->removed = 0;
-    for (uint32_t i = 0; i < c->n_groups; i++) {
-        const struct rci_prune_group *p = &c->group[i];
-        const uint32_t stays = rci_rng_below(&r, p->n_units);
-        for (uint32_t u = 0; u < p->n_units; u++) {
-            const bool goes = rci_rng_uniform(&r) < share;
-            if (p->fixed_by != RC_NONE || u == stays || !goes)
-                continue;
-            uint32_t n;
-            const uint32_t *id = rci_unit_ids(c, p->unit[u], &n);
-            for (uint32_t k = 0; k < n; k++)
-                keep[id[k]] = 0;
-            mask_unit(c, p->unit[u], f->masked, readers);
-            rci_budget_change(b, &p->unit[u], 1, -1);
-            f->removed++;
-        }
-    }
-    OK(rci_graph_cut(f->cut, c->links, keep));
-    OK(rci_graph_cost(f->cut, &cost));
-    assert_int_equal(cost.macs, b->macs);
-    assert_int_equal(cost.parameters, b->parameters);
-    rci_release(keep);
-    rci_budget_destroy(b);
-    rci_coupling_destroy(c);
-}
-
-static void fixture_done(struct fixture *f)
-{
-    rci_graph_destroy(f->masked);
-    rci_graph_destroy(f->cut);
-}
 
 static void check_law(const struct rc_graph *g, uint32_t seeds, double tolerance, int64_t batch)
 {
     for (uint64_t seed = 0; seed < seeds; seed++) {
-        struct fixture f;
-        cut_some(g, seed, seed % 2 ? 0.7 : 0.3, seed % 3 == 0, &f);
+        struct masked f;
+        masked_cut(g, seed, seed % 2 ? 0.7 : 0.3, seed % 3 == 0, &f);
         assert_true(f.removed > 0);
         const double d = net_difference(f.masked, f.cut, batch);
         if (d > tolerance)
             fail_msg("seed %u: masked and removed differ by %g", (unsigned) seed, d);
-        fixture_done(&f);
+        masked_done(&f);
     }
 }
 
