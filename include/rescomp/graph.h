@@ -13,7 +13,7 @@ RC_BEGIN
 typedef struct rc_graph rc_graph;
 
 /**
- * Load an ONNX file (opset 7 to 21).
+ * Load an ONNX file (opset 1 to 25).
  *
  * @param[out] out     New graph; NULL on failure. Release with rc_graph_free().
  * @param[in]  context Must outlive the graph.

@@ -7,11 +7,13 @@
 
 #include <string.h>
 
+enum { OPSETS_MOST = 8 };
+
 static rc_status export_check(const struct rc_graph *g)
 {
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
-        if (n->op && (n->op->flags & RC_OP_INTERNAL || n->n_post || n->op->domain))
+        if (n->op && (n->op->flags & RC_OP_INTERNAL || n->n_post))
             return rci_fail(RC_ERR_STATE, "node \"%s\" (%s) has no ONNX form", n->name,
                             n->op->name);
     }
@@ -75,12 +77,44 @@ static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
     return rci_export_outputs(e, to);
 }
 
+static rc_status export_opset(Onnx__ModelProto *m, Onnx__OperatorSetIdProto *list,
+                              const char *domain, int64_t version)
+{
+    size_t k = 0;
+    while (k < m->n_opset_import && strcmp(list[k].domain, domain) != 0)
+        k++;
+    if (k < m->n_opset_import)
+        return RC_OK;
+    if (k == OPSETS_MOST)
+        return rci_fail(RC_ERR_LIMIT, "nodes of more than %d domains", OPSETS_MOST);
+    onnx__operator_set_id_proto__init(&list[k]);
+    list[k].domain = (char *) domain;
+    list[k].has_version = 1;
+    list[k].version = version;
+    m->opset_import[m->n_opset_import++] = &list[k];
+    return RC_OK;
+}
+
+/* The ONNX domain, and those that nodes are in, each as version 1. */
+static rc_status export_opsets(struct export *e, Onnx__ModelProto *m)
+{
+    const struct rc_graph *g = e->g;
+    Onnx__OperatorSetIdProto *list = rci_arena_array(e->arena, OPSETS_MOST, sizeof(*list));
+    m->opset_import = rci_arena_array(e->arena, OPSETS_MOST, sizeof(*m->opset_import));
+    if (!list || !m->opset_import)
+        return e->arena->status;
+    RC_TRY(export_opset(m, list, "", g->opset));
+    for (rci_id i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op && g->nodes[i].op->domain)
+            RC_TRY(export_opset(m, list, g->nodes[i].op->domain, 1));
+    return RC_OK;
+}
+
 rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g)
 {
     struct rci_arena arena = {.ctx = g->ctx};
     struct export e = {.g = g, .arena = &arena};
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
-    Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
     Onnx__GraphProto graph;
     *out = (struct rci_bytes){0};
     RC_TRY(export_check(g));
@@ -89,12 +123,9 @@ rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g)
     m.producer_name = (char *) "resnetcompress";
     m.producer_version = (char *) RC_VERSION;
     m.graph = &graph;
-    opset.domain = (char *) "";
-    opset.has_version = 1;
-    opset.version = g->opset;
-    m.n_opset_import = 1;
-    m.opset_import = opsets;
     rc_status st = export_graph(&e, &graph);
+    if (st == RC_OK)
+        st = export_opsets(&e, &m);
     if (st == RC_OK)
         st = export_meta(&e, &m);
     if (st == RC_OK)

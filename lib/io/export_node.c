@@ -74,6 +74,7 @@ static rc_status node_write(struct export *e, const struct rci_node *n, Onnx__No
     onnx__node_proto__init(to);
     to->name = n->name;
     to->op_type = (char *) n->op->name;
+    to->domain = n->op->domain ? (char *) n->op->domain : to->domain;
     if (n->op->write_attrs)
         RC_TRY(n->op->write_attrs(n, &w));
     to->n_attribute = w.n_attr;

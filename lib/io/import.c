@@ -9,38 +9,18 @@
 
 #include <string.h>
 
-enum { IR_FIRST = 3, IR_LAST = 13, OPSET_FIRST = 7, OPSET_LAST = 21 };
+enum { IR_FIRST = 3, IR_KNOWN = 13, IR_LAST = 31 };
+enum { OPSET_FIRST = 1, OPSET_LAST = 25, OPSET_WRITTEN_FIRST = 7 };
 
-/* Exporters list these whether or not a node uses them; a node that does is refused by name. */
-static bool domain_is_harmless(const char *d)
-{
-    static const char *const known[] = {"ai.onnx.ml",
-                                        "ai.onnx.training",
-                                        "ai.onnx.preview.training",
-                                        "com.microsoft",
-                                        "com.microsoft.nchwc",
-                                        "com.ms.internal.nhwc",
-                                        "com.microsoft.experimental",
-                                        "com.microsoft.dml"};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (!strcmp(d, known[i]))
-            return true;
-    return false;
-}
-
+/* Other domains matter where a node uses one, which is refused by its name: exporters list many
+ * that no node uses. */
 static rc_status model_opset(const Onnx__ModelProto *m, int64_t *out)
 {
     bool found = false;
     for (size_t i = 0; i < m->n_opset_import; i++) {
-        const char *d = rci_onnx_text(m->opset_import[i]->domain);
         const int64_t v = m->opset_import[i]->version;
-        if (*d && strcmp(d, "ai.onnx")) {
-            if (!domain_is_harmless(d))
-                return rci_fail(RC_ERR_UNSUPPORTED,
-                                "opset_import: domain \"%s\" version %lld is not supported", d,
-                                (long long) v);
+        if (!rci_import_is_onnx(m->opset_import[i]->domain))
             continue;
-        }
         if (found)
             return rci_fail(RC_ERR_UNSUPPORTED,
                             "opset_import: opset %lld and opset %lld both given", (long long) *out,
@@ -67,6 +47,9 @@ static rc_status model_check(struct rc_context *c, const Onnx__ModelProto *m, in
     if (m->ir_version < IR_FIRST || m->ir_version > IR_LAST)
         return rci_fail(RC_ERR_UNSUPPORTED, "ir_version is %lld, supported are %d..%d",
                         (long long) m->ir_version, IR_FIRST, IR_LAST);
+    if (m->ir_version > IR_KNOWN)
+        rci_log(c, RC_LOG_WARNING, "ir_version %lld is newer than %d: read as far as it is known",
+                (long long) m->ir_version, IR_KNOWN);
     RC_TRY(model_opset(m, opset));
     if (m->n_functions)
         return rci_fail(RC_ERR_UNSUPPORTED, "model with %zu functions: functions are not supported",
@@ -94,18 +77,28 @@ static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
     return RC_OK;
 }
 
+static rc_status model_parts(struct import *im, const Onnx__ModelProto *m)
+{
+    struct rc_graph *g = im->g;
+    RC_TRY(model_check(g->ctx, m, &im->opset));
+    g->opset = im->opset < OPSET_WRITTEN_FIRST ? OPSET_WRITTEN_FIRST : im->opset;
+    g->ir_version = m->ir_version;
+    RC_TRY(rci_import_check_operators(im));
+    RC_TRY(model_names(g, m));
+    RC_TRY(rci_import_initializers(im));
+    RC_TRY(rci_import_inputs(im));
+    RC_TRY(rci_import_nodes(im));
+    RC_TRY(rci_import_outputs(im));
+    RC_TRY(rci_graph_verify(g));
+    return rci_import_align(im);
+}
+
 static rc_status model_build(struct rc_graph *g, struct rci_arena *arena, const Onnx__ModelProto *m)
 {
-    struct import im = {g, arena, m->graph};
-    RC_TRY(model_check(g->ctx, m, &g->opset));
-    g->ir_version = m->ir_version;
-    RC_TRY(rci_import_check_operators(&im));
-    RC_TRY(model_names(g, m));
-    RC_TRY(rci_import_initializers(&im));
-    RC_TRY(rci_import_inputs(&im));
-    RC_TRY(rci_import_nodes(&im));
-    RC_TRY(rci_import_outputs(&im));
-    return rci_graph_verify(g);
+    struct import im = {.g = g, .arena = arena, .from = m->graph};
+    const rc_status st = model_parts(&im, m);
+    rci_release(im.aligned);
+    return st;
 }
 
 /* The rest of loading; the arena goes. */

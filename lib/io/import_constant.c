@@ -7,8 +7,7 @@
 
 bool rci_import_is_constant(const Onnx__NodeProto *n)
 {
-    const char *d = rci_onnx_text(n->domain);
-    return !strcmp(rci_onnx_text(n->op_type), "Constant") && (!*d || !strcmp(d, "ai.onnx"));
+    return !strcmp(rci_onnx_text(n->op_type), "Constant") && rci_import_is_onnx(n->domain);
 }
 
 static rc_status constant_make(struct rci_tensor *out, struct rc_context *c, enum rci_dtype d,

@@ -7,6 +7,11 @@
 
 enum { LISTED_BYTES = 760 };
 
+bool rci_import_is_onnx(const char *domain)
+{
+    return !*rci_onnx_text(domain) || !strcmp(domain, "ai.onnx");
+}
+
 const char *rci_import_node_name(const Onnx__NodeProto *n)
 {
     if (*rci_onnx_text(n->name))
@@ -16,9 +21,8 @@ const char *rci_import_node_name(const Onnx__NodeProto *n)
 
 static const struct rci_op *node_op(const Onnx__NodeProto *n)
 {
-    const char *d = rci_onnx_text(n->domain);
-    const struct rci_op *op =
-        rci_op_find(strcmp(d, "ai.onnx") ? d : NULL, rci_onnx_text(n->op_type));
+    const char *d = rci_import_is_onnx(n->domain) ? NULL : n->domain;
+    const struct rci_op *op = rci_op_find(d, rci_onnx_text(n->op_type));
     return op && op->flags & RC_OP_INTERNAL ? NULL : op;
 }
 
@@ -109,14 +113,15 @@ static rc_status node_read_attrs(struct import *m, const Onnx__NodeProto *n, rci
     bool *used = rci_arena_array(m->arena, n->n_attribute, sizeof(*used));
     if (!used)
         return m->arena->status;
+    RC_TRY(rci_import_legacy(m, n, id, used));
     struct rci_node *node = &m->g->nodes[id];
-    const struct rci_attrs a = {n, node->name, m->g->opset, used, m->arena};
+    const struct rci_attrs a = {n, node->name, m->opset, used, m->arena};
     if (node->op->read_attrs)
         RC_TRY(node->op->read_attrs(node, &a));
     for (size_t i = 0; i < n->n_attribute; i++)
         if (!used[i])
             return rci_fail(RC_ERR_MODEL, "node \"%s\": %s of opset %lld has no attribute \"%s\"",
-                            node->name, node->op->name, (long long) m->g->opset,
+                            node->name, node->op->name, (long long) m->opset,
                             rci_onnx_text(n->attribute[i]->name));
     return RC_OK;
 }

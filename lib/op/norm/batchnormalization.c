@@ -214,13 +214,8 @@ static rc_status norm_read(struct rci_node *n, const struct rci_attrs *a)
     int64_t spatial, training;
     RC_TRY(rci_attr_float(a, "epsilon", 1e-5f, &t->epsilon));
     RC_TRY(rci_attr_float(a, "momentum", 0.9f, &t->momentum));
-    RC_TRY(rci_attr_int(a, "spatial", 1, &spatial));
+    RC_TRY(rci_attr_int(a, "spatial", 1, &spatial)); /* MXNet writes 0 and means 1 */
     RC_TRY(rci_attr_int(a, "training_mode", 0, &training));
-    if (rci_attrs_opset(a) >= 9 && rci_attrs_has(a, "spatial"))
-        return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute spatial ended with opset 8", n->name);
-    if (spatial != 1)
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": spatial is %lld, only 1 is supported",
-                        n->name, (long long) spatial);
     if (training)
         return rci_fail(RC_ERR_UNSUPPORTED,
                         "node \"%s\": training_mode is %lld, export for inference (0)", n->name,

@@ -188,9 +188,9 @@ static void concat_couple(const struct rci_node *n, struct rci_links *l)
 static rc_status concat_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_concat_attrs *t = n->attrs;
-    if (!rci_attrs_has(a, "axis"))
+    if (rci_attrs_opset(a) >= 4 && !rci_attrs_has(a, "axis"))
         return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute axis is missing", n->name);
-    return rci_attr_int(a, "axis", 0, &t->axis);
+    return rci_attr_int(a, "axis", 1, &t->axis);
 }
 
 static rc_status concat_write(const struct rci_node *n, struct rci_attr_write *w)

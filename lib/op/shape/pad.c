@@ -253,7 +253,8 @@ static rc_status pad_read(struct rci_node *n, const struct rci_attrs *a)
                         n->name, mode);
     if (rci_attrs_opset(a) >= 11)
         return RC_OK;
-    RC_TRY(rci_attr_ints(a, "pads", pads, 2 * RC_MAX_DIMS, &count));
+    RC_TRY(rci_attr_ints(a, rci_attrs_opset(a) < 2 ? "paddings" : "pads", pads, 2 * RC_MAX_DIMS,
+                         &count));
     RC_TRY(rci_attr_float(a, "value", 0, &value));
     if (count < 0 || count % 2)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": pads has %d entries, must be even", n->name,

@@ -121,10 +121,15 @@ static rc_status reshape_resized(struct rc_graph *g, struct rci_node *n, const s
 
 static rc_status reshape_read(struct rci_node *n, const struct rci_attrs *a)
 {
+    struct rci_reshape_attrs *t = n->attrs;
     int64_t zero = 0;
+    if (rci_attrs_opset(a) < 5 && rci_attrs_has(a, "shape")) {
+        RC_TRY(rci_attr_ints(a, "shape", t->dims, RC_MAX_DIMS, &t->rank));
+        t->bound = 1;
+    }
     if (rci_attrs_opset(a) >= 14)
         RC_TRY(rci_attr_int(a, "allowzero", 0, &zero));
-    ((struct rci_reshape_attrs *) n->attrs)->allowzero = zero != 0;
+    t->allowzero = zero != 0;
     return RC_OK;
 }
 
