@@ -20,6 +20,24 @@ static rc_status io_error(const char *path, const char *doing)
                     strerror(e));
 }
 
+static int file_open_fd(const char *path, int flags)
+{
+    int fd;
+    do {
+        fd = open(path, flags);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int file_sync(int fd)
+{
+    int result;
+    do {
+        result = fsync(fd);
+    } while (result && errno == EINTR);
+    return result;
+}
+
 static ssize_t read_some(int fd, void *at, size_t n)
 {
     ssize_t got;
@@ -68,7 +86,8 @@ rc_status rci_file_open(struct rci_file *out, struct rc_context *c, const char *
                         uint64_t limit)
 {
     /* O_NONBLOCK: opening a FIFO without a writer must not hang */
-    *out = (struct rci_file){open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), 0, path};
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    *out = (struct rci_file){file_open_fd(path, flags), 0, path};
     if (out->fd < 0)
         return io_error(path, "open");
     const rc_status st = check_open(out, limit ? limit : c->o.max_file_bytes);
@@ -129,7 +148,7 @@ static rc_status write_all(int fd, const char *path, const uint8_t *data, size_t
         data += n;
         size -= (size_t) n;
     }
-    return fsync(fd) ? io_error(path, "flush") : RC_OK;
+    return file_sync(fd) ? io_error(path, "flush") : RC_OK;
 }
 
 /* Descriptor of the folder of `path`; negative with errno set. */
@@ -144,7 +163,7 @@ static int open_folder(const char *path)
     }
     memcpy(folder, path, n);
     folder[n] = '\0';
-    return open(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return file_open_fd(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 rc_status rci_file_check_folder(const char *path)
@@ -182,7 +201,7 @@ static void sync_folder(const char *path)
     const int fd = open_folder(path);
     if (fd < 0)
         return;
-    (void) !fsync(fd);
+    (void) !file_sync(fd);
     close(fd);
 }
 

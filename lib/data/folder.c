@@ -41,11 +41,15 @@ static bool is_image(const char *name)
            (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
 }
 
-/* `name` below the open folder `at`, or by itself with AT_FDCWD. */
-static bool is_folder(int at, const char *name)
+/* `name` below the open folder `at`, or by itself with AT_FDCWD. A link to nothing is none. */
+static rc_status is_folder(bool *out, int at, const char *name)
 {
     struct stat s;
-    return fstatat(at, name, &s, 0) == 0 && S_ISDIR(s.st_mode);
+    const bool known = fstatat(at, name, &s, 0) == 0;
+    *out = known && S_ISDIR(s.st_mode);
+    if (!known && errno != ENOENT && errno != ENOTDIR)
+        return rci_fail(RC_ERR_IO, "%s: cannot stat: %s", name, strerror(errno));
+    return RC_OK;
 }
 
 static rc_status add_name(struct names *to, char *name)
@@ -61,17 +65,30 @@ static rc_status add_name(struct names *to, char *name)
     return RC_OK;
 }
 
+/* NULL with errno 0 at the end. */
+static struct dirent *next_entry(DIR *dir)
+{
+    errno = 0;
+    return readdir(dir);
+}
+
 static rc_status read_entries(struct names *to, DIR *dir, const char *path, bool folders)
 {
     struct dirent *e;
-    while ((e = readdir(dir))) {
-        const bool wanted = folders ? is_folder(dirfd(dir), e->d_name) : is_image(e->d_name);
-        if (e->d_name[0] == '.' || !wanted)
+    while ((e = next_entry(dir))) {
+        bool wanted = is_image(e->d_name);
+        if (e->d_name[0] == '.')
+            continue;
+        if (folders && is_folder(&wanted, dirfd(dir), e->d_name) != RC_OK)
+            return rci_fail_prefix(RC_ERR_IO, "%s", path);
+        if (!wanted)
             continue;
         if (to->n == RC_DATA_IMAGES_MAX)
             return rci_fail(RC_ERR_LIMIT, "%s: more than %d entries", path, RC_DATA_IMAGES_MAX);
         RC_TRY(add_name(to, rci_strdup(to->ctx, e->d_name)));
     }
+    if (errno) /* images that are not seen must not be left out unnoticed */
+        return rci_fail(RC_ERR_IO, "%s: cannot read the folder: %s", path, strerror(errno));
     return RC_OK;
 }
 
@@ -144,8 +161,10 @@ static rc_status choose_root(char **root, struct rc_dataset *d, const char *path
     for (const char *const *name = d->split == RC_SPLIT_TEST ? test : train; *name; name++) {
         if (!(*root = rci_format(d->ctx, "%s/%s", path, *name)))
             return RC_ERR_MEMORY;
-        if (is_folder(AT_FDCWD, *root))
-            return RC_OK;
+        bool there;
+        const rc_status st = is_folder(&there, AT_FDCWD, *root);
+        if (st != RC_OK || there)
+            return st;
         rci_release(*root);
     }
     *root = rci_strdup(d->ctx, path);

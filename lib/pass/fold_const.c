@@ -6,8 +6,22 @@
 #include <string.h>
 
 enum { FOLD_MAX_OPERANDS = 1024 };
-/* A few bytes in a file may ask for an arbitrarily large constant; past this the node stays. */
-static const uint64_t fold_value_bytes = UINT64_C(64) << 20, fold_work = UINT64_C(1) << 30;
+/* A few bytes in a file may ask for arbitrarily large constants; past these limits a node stays.
+ * What shapes are computed from is small: it is evaluated first, so that a graph whose shapes do
+ * not fit is refused before anything large is made. */
+struct fold_limits {
+    uint64_t value;                            /* bytes of one result */
+    uint64_t total, work;                      /* bytes, elements: of all results */
+    uint64_t total_per_byte, work_per_element; /* so much more by the graph's own constants */
+};
+static const struct fold_limits fold_shapes = {.value = UINT64_C(64) << 10,
+                                               .total = UINT64_C(4) << 20,
+                                               .work = UINT64_C(1) << 22},
+                                fold_all = {.value = UINT64_C(64) << 20,
+                                            .total = UINT64_C(64) << 20,
+                                            .work = UINT64_C(1) << 25,
+                                            .total_per_byte = 8,
+                                            .work_per_element = 64};
 
 struct fold {
     struct rc_graph *g;
@@ -16,7 +30,7 @@ struct fold {
                                 the same pointer in both where it does not follow the batch */
     bool *mine;               /* at[0][v].data was evaluated here */
     struct rci_tensor *in[2], *out[2];
-    uint64_t work; /* elements still allowed */
+    struct fold_limits left; /* still allowed */
     uint32_t changed, n_values;
 };
 
@@ -52,24 +66,30 @@ static rc_status fold_infer(struct fold *f, const struct rci_node *n)
     return RC_OK;
 }
 
-static uint64_t fold_cost(const struct rci_node *n, const struct rci_tensor *in,
-                          const struct rci_tensor *out)
+/* Takes what evaluating the node costs from what is left; false: too much. */
+static bool fold_afford(struct fold_limits *left, const struct rci_node *n,
+                        const struct rci_tensor *in, const struct rci_tensor *out)
 {
-    uint64_t work = 0;
+    uint64_t work = 0, total = 0;
     for (uint32_t k = 0; k < n->n_out; k++) {
         int64_t count;
         if (!out[k].dtype || !rci_shape_count_checked(&out[k].shape, &count) ||
-            (uint64_t) count * rci_dtype_size(out[k].dtype) > fold_value_bytes)
-            return UINT64_MAX;
+            (uint64_t) count > left->value / rci_dtype_size(out[k].dtype))
+            return false;
         work += (uint64_t) count;
+        total += (uint64_t) count * rci_dtype_size(out[k].dtype);
     }
     if (n->op->cost) {
         const struct rci_cost c = n->op->cost(n, in, out);
-        if (c.macs > fold_work || c.elementwise > fold_work)
-            return UINT64_MAX;
+        if (c.macs > left->work || c.elementwise > left->work)
+            return false;
         work += c.macs + c.elementwise;
     }
-    return work;
+    if (work > left->work || total > left->total)
+        return false;
+    left->work -= work;
+    left->total -= total;
+    return true;
 }
 
 static bool fold_can(const struct fold *f, const struct rci_node *n)
@@ -121,12 +141,13 @@ static void fold_drop_scratch(struct fold *f, const struct rci_node *n)
 
 static rc_status fold_evaluate(struct fold *f, const struct rci_node *n)
 {
-    const uint64_t work = fold_cost(n, f->in[0], f->out[0]);
-    if (work > f->work || fold_cost(n, f->in[1], f->out[1]) > f->work)
-        return RC_OK;
-    f->work -= work;
-    RC_TRY(fold_forward(f, n, 0));
     const bool follows = fold_follows(f, n);
+    struct fold_limits left = f->left;
+    if (!fold_afford(&left, n, f->in[0], f->out[0]) ||
+        (follows && !fold_afford(&left, n, f->in[1], f->out[1])))
+        return RC_OK;
+    f->left = left;
+    RC_TRY(fold_forward(f, n, 0));
     if (follows)
         RC_TRY(fold_forward(f, n, 1));
     for (uint32_t k = 0; k < n->n_out; k++) {
@@ -197,9 +218,22 @@ static void fold_replace(struct fold *f, rci_id id)
     f->changed++;
 }
 
+static void fold_allow_more(struct fold *f)
+{
+    const struct rc_graph *g = f->g;
+    for (rci_id v = 0; v < g->n_values; v++) {
+        const struct rci_tensor *t = &g->values[v].tensor;
+        if (!rci_value_is_const(&g->values[v]))
+            continue;
+        f->left.total += rci_tensor_bytes(t) * f->left.total_per_byte;
+        f->left.work += (uint64_t) rci_shape_count(&t->shape) * f->left.work_per_element;
+    }
+}
+
 static rc_status fold_start(struct fold *f)
 {
     struct rc_graph *g = f->g;
+    fold_allow_more(f);
     f->n_values = g->n_values;
     f->mine = rci_alloc_array(g->ctx, g->n_values, sizeof(*f->mine));
     for (int b = 0; b < 2; b++) {
@@ -235,9 +269,10 @@ static void fold_end(struct fold *f)
     rci_release(f->mine);
 }
 
-static rc_status fold_run(struct rc_graph *g, uint32_t *n_changed)
+static rc_status fold_within(struct rc_graph *g, const struct fold_limits *limits,
+                             uint32_t *n_changed)
 {
-    struct fold f = {.g = g, .work = fold_work};
+    struct fold f = {.g = g, .left = *limits};
     rci_id *order = NULL;
     uint32_t n = 0;
     rc_status st = fold_start(&f);
@@ -251,8 +286,16 @@ static rc_status fold_run(struct rc_graph *g, uint32_t *n_changed)
     fold_end(&f);
     rci_release(order);
     RC_TRY(st);
-    *n_changed = f.changed;
+    *n_changed += f.changed;
     return rci_graph_sweep(g, NULL);
+}
+
+static rc_status fold_run(struct rc_graph *g, uint32_t *n_changed)
+{
+    *n_changed = 0;
+    RC_TRY(fold_within(g, &fold_shapes, n_changed));
+    RC_TRY(rci_graph_infer(g)); /* all shapes fit */
+    return fold_within(g, &fold_all, n_changed);
 }
 
 const struct rci_pass rci_pass_fold_const = {

@@ -3,7 +3,7 @@
  * spaces, colons and parentheses: the last ':' separates. Fewer than 8 digits are accepted. */
 #include "quant/quantizer.h"
 
-#include <math.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +42,10 @@ rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b)
     for (uint32_t i = 0; i < q->n_entries; i++) {
         const char *name = q->g->values[q->entry[i]].name;
         const double amax = q->plan.value[q->entry[i]].amax;
-        const float scale = amax > 0 ? (float) (amax / 127) : 1; /* only zeros were seen */
+        float scale = (float) (amax / 127);
         uint32_t bits;
+        if (!(scale >= FLT_MIN))
+            scale = 1; /* only zeros were seen */
         memcpy(&bits, &scale, sizeof(bits));
         if (strchr(name, '\n'))
             return rci_fail(RC_ERR_UNSUPPORTED, "value name \"%s\" has a line break", name);
@@ -99,11 +101,12 @@ static rc_status read_line(struct rc_quantizer *q, const char *line, size_t n, u
     if (colon < 2 || !parse_bits(line + colon, n - colon, &scale))
         return rci_fail(RC_ERR_FORMAT, "line %u is not \"name: hex\"", number);
     const uint32_t i = entry_named(q, line, colon - 1);
-    if (!isfinite(scale) || scale < 0 || (i != RC_NONE && scale == 0))
+    const double most = 127.0 * (double) scale;
+    if (!(most >= 0 && most <= FLT_MAX) || (i != RC_NONE && most == 0))
         return rci_fail(RC_ERR_FORMAT, "line %u: the scale is %g, must be finite and above 0",
                         number, (double) scale);
     if (i != RC_NONE)
-        amax[i] = 127.0 * (double) scale;
+        amax[i] = most;
     return RC_OK;
 }
 

@@ -142,8 +142,8 @@ rc_status rci_checkpoint_read(struct rci_train_state *s, const char *path, const
 {
     struct rci_bytes file = {0};
     rc_status st;
-    *found = access(path, F_OK) == 0;
-    if (!*found && errno == ENOENT)
+    *found = access(path, F_OK) == 0 || errno != ENOENT; /* what else is wrong, reading tells */
+    if (!*found)
         return RC_OK;
     RC_TRY(rci_file_read(s->graph->ctx, path, 0, &file));
     struct reader r = {file.data, file.size};

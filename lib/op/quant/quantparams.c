@@ -101,7 +101,9 @@ rc_status rci_quant_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_quantize_attrs *t = n->attrs;
     int64_t block = 0, ignored;
-    RC_TRY(rci_attr_int(a, "axis", 1, &t->axis));
+    t->axis = 1;
+    if (rci_attrs_opset(a) >= 13) /* before, all of a tensor has one scale */
+        RC_TRY(rci_attr_int(a, "axis", 1, &t->axis));
     RC_TRY(rci_attr_int(a, "saturate", 1, &ignored)); /* float 8 only */
     RC_TRY(rci_attr_int(a, "block_size", 0, &block));
     if (block)

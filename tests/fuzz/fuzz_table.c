@@ -1,0 +1,66 @@
+/* Calibration tables, our JSON and TensorRT's cache, for a network of two convolutions. A table
+ * that is accepted is written in both forms and read again, and quantizes the network. */
+#include "fuzz.h"
+#include "quantnets.h"
+
+#include "quant/quantizer.h"
+
+#include <stdlib.h>
+
+/* One for all inputs: a table replaces all that the one before it set. */
+static rc_quantizer *quantizer;
+
+static void close_quantizer(void)
+{
+    struct rc_context *c = quantizer->ctx;
+    rci_quantizer_destroy(quantizer);
+    fuzz_context_done(c);
+}
+
+static rc_quantizer *shared_quantizer(void)
+{
+    if (!quantizer) {
+        struct rc_context *c = fuzz_context();
+        struct rc_graph *g = quant_two_convs(c, (float[]){1, 2}, (float[]){0, 1});
+        quantizer = quant_new(g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION);
+        rci_graph_destroy(g);
+        FUZZ_CHECK(atexit(close_quantizer) == 0);
+    }
+    return quantizer;
+}
+
+static void write_and_read(rc_quantizer *q)
+{
+    for (int32_t format = RC_TABLE_JSON; format <= RC_TABLE_TENSORRT; format++) {
+        const char *path = fuzz_file("again", (const uint8_t *) "", 0);
+        FUZZ_CHECK(rci_quantizer_save_table(q, path, format) == RC_OK);
+        FUZZ_CHECK(rci_quantizer_load_table(q, path, format) == RC_OK);
+    }
+}
+
+static void quantize(const rc_quantizer *q)
+{
+    struct rc_graph *g;
+    FUZZ_CHECK(rci_quantizer_apply(&g, q) == RC_OK);
+    FUZZ_CHECK(rci_graph_verify(g) == RC_OK);
+    rci_graph_destroy(g);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    rc_quantizer *q = shared_quantizer();
+    const char *path = fuzz_file("table", data, size);
+    uint64_t before, after;
+    rc_context_get_memory(q->ctx, &before, NULL);
+    for (int32_t format = RC_TABLE_JSON; format <= RC_TABLE_TENSORRT; format++) {
+        const rc_status st = rci_quantizer_load_table(q, path, format);
+        FUZZ_CHECK(st == RC_OK || st == RC_ERR_FORMAT || st == RC_ERR_MODEL);
+        if (st == RC_OK) {
+            quantize(q);
+            write_and_read(q);
+        }
+    }
+    rc_context_get_memory(q->ctx, &after, NULL);
+    FUZZ_CHECK(before == after);
+    return 0;
+}
