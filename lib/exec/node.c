@@ -347,31 +347,28 @@ static rc_status node_prepare(struct rci_plan *p, rci_id id)
     }
     for (uint32_t o = 0; o < n->n_out; o++)
         out[o] = *tensor_of(p, n->out[o]);
+    const struct rci_request asked = {.engine = p->engine,
+                                      .g = p->g,
+                                      .node = n,
+                                      .in = in,
+                                      .out = out,
+                                      .have = have,
+                                      .training = p->training,
+                                      .frozen_stats = p->frozen_bn,
+                                      .bf16 = p->bf16,
+                                      .repeatable = p->repeatable,
+                                      .mixed = p->mixed,
+                                      .threads = p->threads,
+                                      .cpu = p->ctx->cpu,
+                                      .winograd = getenv("RESCOMP_WINOGRAD"),
+                                      .int8_kernel = getenv("RESCOMP_INT8_KERNEL"),
+                                      .needs_grad = needs,
+                                      .sync = p->sync};
     struct rci_prep *q = RC_NEW(p->ctx, struct rci_prep);
     if (!q)
         return RC_ERR_MEMORY;
-    *q = (struct rci_prep){.engine = p->engine,
-                           .g = p->g,
-                           .node = n,
-                           .in = in,
-                           .out = out,
-                           .have = have,
-                           .training = p->training,
-                           .frozen_stats = p->frozen_bn,
-                           .bf16 = p->bf16,
-                           .repeatable = p->repeatable,
-                           .threads = p->threads,
-                           .cpu = p->ctx->cpu,
-                           .winograd = getenv("RESCOMP_WINOGRAD"),
-                           .int8_kernel = getenv("RESCOMP_INT8_KERNEL"),
-                           .mixed = p->mixed,
-                           .sync = p->sync,
-                           .needs_grad = needs,
-                           .in_place = -1};
-    const rc_status st = n->op->prepare(q);
-    q->in = q->out = NULL; /* they were good for the call only */
-    q->have = NULL;
-    q->needs_grad = NULL;
+    q->in_place = -1;
+    const rc_status st = n->op->prepare(&asked, q);
     if (st == RC_OK)
         p->planned[id].prep = q;
     else

@@ -12,7 +12,8 @@ struct rci_node;
 struct rci_links;      /* sink for channel couplings, graph/link.h */
 struct rci_attrs;      /* ONNX attributes being read, wire/attr.h */
 struct rci_attr_write; /* ONNX attributes being written, wire/attr.h */
-struct rci_prep;       /* what prepare sees, kernel/prep.h */
+struct rci_request;    /* what prepare is asked, and answers: kernel/prep.h */
+struct rci_prep;
 struct rci_post;       /* work fused behind a node, graph/graph.h */
 struct rci_conv_attrs; /* op/layers.h */
 struct rci_pool_attrs;
@@ -33,17 +34,20 @@ struct rci_infer {
 struct rci_call {
     const struct rci_node *node;
     struct rc_context *ctx;
-    const struct rci_tensor *in;  /* training BN also writes its running statistics in[3], in[4] */
+    const struct rci_tensor *in; /* training BN also writes its running statistics in[3], in[4] */
     const struct rci_tensor *out;
     const struct rci_tensor *d_out;
     const struct rci_tensor *d_in;
-    void *saved;      /* saved_bytes() bytes kept from forward to backward, or NULL */
-    bool training;    /* false in a tape with frozen BatchNormalization, also in backward */
+    void *saved;         /* saved_bytes() bytes kept from forward to backward, or NULL */
+    bool training;       /* false in a tape with frozen BatchNormalization, also in backward */
     uint64_t seed, step; /* for Dropout: stream of this run */
 };
 
 /* y[c] = scale[c] * x[c] + shift[c] over axis 1; arrays from rci_alloc, owned by the caller. */
-struct rci_affine { float *scale, *shift; uint32_t channels; };
+struct rci_affine {
+    float *scale, *shift;
+    uint32_t channels;
+};
 
 /* How an operator takes part in quantization. */
 enum rci_quant_role {
@@ -92,7 +96,9 @@ struct rci_placement {
 };
 
 /* Multiply-adds and other work of one node at the inferred shapes. */
-struct rci_cost { uint64_t macs, elementwise; };
+struct rci_cost {
+    uint64_t macs, elementwise;
+};
 
 enum { /* rci_op.flags */
        RC_OP_LAYOUT_FREE =
@@ -125,8 +131,8 @@ enum { RC_VARIADIC = 255 };
     .min_in = (least_in), .max_in = (most_in), .min_out = (least_out), .max_out = (most_out)
 
 struct rci_op {
-    const char *name;   /* ONNX op_type */
-    const char *domain; /* NULL: the ONNX domain */
+    const char *name;                         /* ONNX op_type */
+    const char *domain;                       /* NULL: the ONNX domain */
     uint8_t min_in, max_in, min_out, max_out; /* RC_VARIADIC: no upper bound */
     uint16_t attr_size; /* bytes of the attribute struct; copied with memcpy, so plain data only */
     uint32_t flags;
@@ -142,7 +148,7 @@ struct rci_op {
     rc_status (*backward)(const struct rci_call *c);
     size_t (*saved_bytes)(const struct rci_node *n, const struct rci_tensor *in);
     /* Fast path; see kernel/prep.h. NULL: the session runs forward/backward above. */
-    rc_status (*prepare)(struct rci_prep *p);
+    rc_status (*prepare)(const struct rci_request *req, struct rci_prep *p);
 
     void (*couple)(const struct rci_node *n, struct rci_links *l);
     /* After channels were cut: fix attributes (group, pads, sizes). in/out shapes before and after
@@ -189,7 +195,7 @@ struct rci_op {
     rc_status (*write_attrs)(const struct rci_node *n, struct rci_attr_write *w);
 
     struct rci_cost (*cost)(const struct rci_node *n, const struct rci_tensor *in,
-                           const struct rci_tensor *out);
+                            const struct rci_tensor *out);
 };
 
 /* lib/op/table.c; declared here because graph and io look operators up by name.

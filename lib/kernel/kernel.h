@@ -1,7 +1,7 @@
 #ifndef RC_LIB_KERNEL_KERNEL_H
 #define RC_LIB_KERNEL_KERNEL_H
-/* The contract of a convolution kernel of our own: one constant per kernel, in the table of
- * op/conv/own.c (docs/adding-a-kernel.md). Callers know kernels by this alone. */
+/* The contract of a convolution kernel of our own: one constant per kernel, listed in
+ * kernel/kernels.c (docs/adding-a-kernel.md). Callers know kernels by this alone. */
 #include "kernel/onednn/conv.h"
 
 struct rci_conv_kernel {
@@ -35,5 +35,7 @@ struct rci_conv_kernel {
     void (*share)(const void *state, const struct rci_conv_args *a);
 };
 
+/* All, NULL behind the last; of several that fit the first is expected to be the fastest. */
+extern const struct rci_conv_kernel *const rci_conv_kernels[];
 extern const struct rci_conv_kernel rci_winograd_kernel, rci_direct_kernel, rci_gemm_kernel;
 #endif

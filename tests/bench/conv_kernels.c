@@ -6,10 +6,8 @@
  *
  * Threads by OMP_NUM_THREADS, instruction set by ONEDNN_MAX_CPU_ISA. */
 #include "base/file.h"
-#include "kernel/direct/direct.h"
-#include "kernel/gemm/gemm.h"
+#include "kernel/kernel.h"
 #include "kernel/onednn/onednn.h"
-#include "kernel/winograd/winograd.h"
 #include "nets.h"
 #include "test.h"
 
@@ -18,8 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_RUNS = 1000 };
-enum kernel { ONEDNN, WINOGRAD, DIRECT, GEMM, KERNELS };
+enum { MOST_RUNS = 1000, ONEDNN = 0, KERNELS = 8 }; /* of ours, from 1 on, as the table has them */
 
 struct bench {
     struct rc_context *ctx;
@@ -27,13 +24,11 @@ struct bench {
     struct rci_conv_geometry g;
     struct rci_prim prim;
     struct rci_conv_spec spec;
-    struct rci_winograd *winograd;
-    struct rci_direct *direct;
-    struct rci_gemm *gemm;
+    const struct rci_conv_kernel *own[KERNELS]; /* NULL: does not fit */
+    void *state[KERNELS];
     float *src, *dst[KERNELS], *weights[KERNELS], *bias;
     void *scratch[KERNELS];
     size_t dst_bytes;
-    bool can[KERNELS];
     const char *name[KERNELS];
 };
 
@@ -87,46 +82,33 @@ static void open_onednn(struct bench *b, const float *plain)
     b->dst_bytes = rci_md_bytes(b->spec.dst);
     b->scratch[ONEDNN] = buffer(b, b->prim.scratch + 4);
     b->name[ONEDNN] = rci_prim_name(&b->prim);
-    b->can[ONEDNN] = true;
 }
 
 static void open_own(struct bench *b, const float *plain)
 {
-    if ((b->can[WINOGRAD] = rci_winograd_fits(&b->spec))) {
-        OK(rci_winograd_create(&b->winograd, b->ctx, &b->spec));
-        b->weights[WINOGRAD] = buffer(b, rci_winograd_weights_bytes(b->winograd));
-        rci_winograd_pack_weights(b->winograd, plain, b->weights[WINOGRAD]);
-        b->scratch[WINOGRAD] = buffer(b, rci_winograd_scratch(b->winograd));
-        b->name[WINOGRAD] = rci_winograd_name(b->winograd);
-    }
-    if ((b->can[DIRECT] = rci_direct_fits(&b->spec))) {
-        OK(rci_direct_create(&b->direct, b->ctx, &b->spec));
-        b->weights[DIRECT] = buffer(b, rci_direct_weights_bytes(b->direct));
-        rci_direct_pack_weights(b->direct, plain, b->weights[DIRECT]);
-        b->scratch[DIRECT] = buffer(b, rci_direct_scratch(b->direct) + 4);
-        b->name[DIRECT] = rci_direct_name(b->direct);
-    }
-    if ((b->can[GEMM] = rci_gemm_fits(&b->spec))) {
-        OK(rci_gemm_create(&b->gemm, b->ctx, &b->spec));
-        b->weights[GEMM] = buffer(b, rci_gemm_weights_bytes(b->gemm));
-        rci_gemm_pack_weights(b->gemm, plain, b->weights[GEMM]);
-        b->scratch[GEMM] = buffer(b, rci_gemm_scratch(b->gemm));
-        b->name[GEMM] = rci_gemm_name(b->gemm);
+    for (int i = 0; rci_conv_kernels[i]; i++) {
+        const struct rci_conv_kernel *k = rci_conv_kernels[i];
+        const int at = i + 1;
+        assert_true(at < KERNELS);
+        if (!k->fits(&b->spec))
+            continue;
+        OK(k->create(&b->state[at], b->ctx, &b->spec));
+        b->own[at] = k;
+        b->weights[at] = buffer(b, k->weights_bytes(b->state[at]));
+        k->pack_weights(b->state[at], plain, b->weights[at]);
+        b->scratch[at] = buffer(b, k->scratch(b->state[at]) + 4);
+        b->name[at] = k->text(b->state[at]);
     }
 }
 
-static void run(struct bench *b, enum kernel k)
+static void run(struct bench *b, int k)
 {
     const struct rci_conv_args a = {b->src, b->weights[k], b->bias, b->dst[k], b->scratch[k]};
     void *const handle[4] = {b->src, b->weights[k], b->dst[k], b->bias};
     if (k == ONEDNN)
         OK(rci_prim_run(&b->prim, handle, b->scratch[k]));
-    else if (k == WINOGRAD)
-        rci_winograd_run(b->winograd, &a);
-    else if (k == DIRECT)
-        rci_direct_run(b->direct, &a);
     else
-        rci_gemm_run(b->gemm, &a);
+        b->own[k]->run(b->state[k], &a);
 }
 
 static int by_time(const void *a, const void *b)
@@ -135,7 +117,7 @@ static int by_time(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double difference(const struct bench *b, enum kernel k)
+static double difference(const struct bench *b, int k)
 {
     double most = 0, largest = 0;
     for (size_t i = 0; i < b->dst_bytes / sizeof(float); i++) {
@@ -153,16 +135,16 @@ static void compare(struct bench *b, int runs)
     const double macs = (double) (g->batch * g->in_channels * g->out_channels * g->kernel[0] *
                                   g->kernel[1] * g->out[0] * g->out[1]);
     for (int i = -2; i < runs; i++)
-        for (enum kernel k = 0; k < KERNELS; k++) {
-            if (!b->can[k])
+        for (int k = 0; k < KERNELS; k++) {
+            if (!b->name[k])
                 continue;
             const uint64_t begin = rci_clock_ns();
             run(b, k);
             if (i >= 0)
                 ns[k][i] = rci_clock_ns() - begin;
         }
-    for (enum kernel k = 0; k < KERNELS; k++) {
-        if (!b->can[k])
+    for (int k = 0; k < KERNELS; k++) {
+        if (!b->name[k])
             continue;
         qsort(ns[k], (size_t) runs, sizeof(ns[k][0]), by_time);
         const double t = (double) ns[k][runs / 2];
@@ -174,10 +156,9 @@ static void compare(struct bench *b, int runs)
 static void close_bench(struct bench *b)
 {
     rci_prim_clear(&b->prim);
-    rci_winograd_destroy(b->winograd);
-    rci_direct_destroy(b->direct);
-    rci_gemm_destroy(b->gemm);
-    for (enum kernel k = 0; k < KERNELS; k++) {
+    for (int k = 0; k < KERNELS; k++) {
+        if (b->own[k])
+            b->own[k]->destroy(b->state[k]);
         rci_release(b->dst[k]);
         rci_release(b->weights[k]);
         rci_release(b->scratch[k]);
@@ -217,7 +198,7 @@ int main(int argc, char **argv)
     b.bias = buffer(&b, (size_t) (v[3] + 64) * sizeof(float));
     open_onednn(&b, plain);
     open_own(&b, plain);
-    for (enum kernel k = 0; k < KERNELS; k++)
+    for (int k = 0; k < KERNELS; k++)
         b.dst[k] = buffer(&b, b.dst_bytes);
     compare(&b, (int) runs);
     rci_release(plain);

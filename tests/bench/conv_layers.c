@@ -22,7 +22,7 @@ struct layer {
     struct rc_context *ctx;
     struct rci_conv_geometry g;
     const struct rci_md *src, *dst;
-    struct rci_winograd *forward, *data;
+    void *forward, *data; /* states of rci_winograd_kernel */
     struct rci_winograd_grad *weights;
     struct rci_prim direct[PASSES];
     void *handle[PASSES][3];
@@ -85,16 +85,17 @@ static void open_winograd(struct layer *l)
                                     .dst = l->dst,
                                     .threads = (uint32_t) omp_get_max_threads(),
                                     .cpu = l->ctx->cpu};
-    OK(rci_winograd_create(&l->forward, l->ctx, &s));
+    OK(rci_winograd_kernel.create(&l->forward, l->ctx, &s));
     OK(rci_winograd_create_data(&l->data, l->ctx, &s));
     OK(rci_winograd_grad_create(&l->weights, l->ctx, &s));
-    size_t most = rci_winograd_scratch(l->forward);
-    const size_t other[] = {rci_winograd_scratch(l->data), rci_winograd_grad_scratch(l->weights),
-                            l->direct[0].scratch, l->direct[1].scratch, l->direct[2].scratch};
+    size_t most = rci_winograd_kernel.scratch(l->forward);
+    const size_t other[] = {rci_winograd_kernel.scratch(l->data),
+                            rci_winograd_grad_scratch(l->weights), l->direct[0].scratch,
+                            l->direct[1].scratch, l->direct[2].scratch};
     for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
         most = other[i] > most ? other[i] : most;
     l->plain = buffer(l, (size_t) (9 * l->g.in_channels * l->g.out_channels) * sizeof(float));
-    l->packed = buffer(l, rci_winograd_weights_bytes(l->forward));
+    l->packed = buffer(l, rci_winograd_kernel.weights_bytes(l->forward));
     l->scratch = buffer(l, most + sizeof(float));
 }
 
@@ -108,12 +109,12 @@ static void run_winograd(struct layer *l, int pass)
                                                                            .scratch = l->scratch});
         return;
     }
-    const struct rci_winograd *w = pass ? l->data : l->forward;
-    rci_winograd_pack_weights(w, l->plain, l->packed);
-    rci_winograd_run(w, &(struct rci_conv_args){.src = l->handle[pass][0],
-                                                .weights = l->packed,
-                                                .dst = l->handle[pass][2],
-                                                .scratch = l->scratch});
+    const void *w = pass ? l->data : l->forward;
+    rci_winograd_kernel.pack_weights(w, l->plain, l->packed);
+    rci_winograd_kernel.run(w, &(struct rci_conv_args){.src = l->handle[pass][0],
+                                                       .weights = l->packed,
+                                                       .dst = l->handle[pass][2],
+                                                       .scratch = l->scratch});
 }
 
 static int by_time(const void *a, const void *b)
@@ -139,7 +140,7 @@ static void compare(struct layer *l, int pass, int runs)
         qsort(ns[k], (size_t) runs, sizeof(ns[k][0]), by_time);
     const double a = (double) ns[0][runs / 2] / 1e6, b = (double) ns[1][runs / 2] / 1e6;
     printf("%-17s %-16s %8.3f   %-28s %8.3f   %.2f\n", pass_name[pass],
-           rci_winograd_name(l->forward), a, rci_prim_name(&l->direct[pass]), b, a / b);
+           rci_winograd_kernel.text(l->forward), a, rci_prim_name(&l->direct[pass]), b, a / b);
 }
 
 static void close_layer(struct layer *l)
@@ -149,8 +150,8 @@ static void close_layer(struct layer *l)
         for (int i = 0; i < 3; i++)
             rci_release(l->handle[p][i]);
     }
-    rci_winograd_destroy(l->forward);
-    rci_winograd_destroy(l->data);
+    rci_winograd_kernel.destroy(l->forward);
+    rci_winograd_kernel.destroy(l->data);
     rci_winograd_grad_destroy(l->weights);
     rci_release(l->plain);
     rci_release(l->packed);

@@ -96,6 +96,30 @@ void scene_compare(const struct scene *s, const float *got)
                  (int) s->g.stride[0], error, largest);
 }
 
+void scene_run(const struct scene_run *r)
+{
+    const struct rci_conv_kernel *k = r->kernel;
+    float *weights = malloc(k->weights_bytes(r->state));
+    float *bias = r->bias ? malloc(k->bias_bytes(r->state)) : NULL;
+    void *scratch = malloc(k->scratch(r->state));
+    k->pack_weights(r->state, r->weights, weights);
+    if (bias)
+        k->pack_bias(r->state, r->bias, bias);
+    k->run(r->state, &(struct rci_conv_args){r->src, weights, bias, r->dst, scratch});
+    free(weights);
+    free(bias);
+    free(scratch);
+}
+
+void scene_run_kernel(const struct scene *s, const struct rci_conv_kernel *k, const void *src,
+                      void *dst)
+{
+    void *state;
+    OK(k->create(&state, s->ctx, &s->spec));
+    scene_run(&(struct scene_run){k, state, s->weights, s->spec.bias ? s->bias : NULL, src, dst});
+    k->destroy(state);
+}
+
 int scene_lanes(void)
 {
     const int n = test_cpu()->lanes;

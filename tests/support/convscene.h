@@ -1,7 +1,7 @@
 #ifndef RC_TESTS_SUPPORT_CONVSCENE_H
 #define RC_TESTS_SUPPORT_CONVSCENE_H
 /* One convolution with random operands, for tests of kernels, and its result as sums in double. */
-#include "kernel/onednn/conv.h"
+#include "kernel/kernel.h"
 #include "test.h"
 
 struct scene {
@@ -24,6 +24,20 @@ void scene_close(struct scene *s);
 double scene_want(const struct scene *s, int64_t i);
 /* `got`, channels last, is within 3e-6 of the largest output. */
 void scene_compare(const struct scene *s, const float *got);
+/* Runs the state of a kernel: packs constants (`bias` NULL: none), adds to what `dst` holds where
+ * the state does. Exactly as much memory as the kernel asks for: a sanitizer sees what lies behind
+ * it. */
+struct scene_run {
+    const struct rci_conv_kernel *kernel;
+    const void *state;
+    const float *weights, *bias; /* plain */
+    const void *src;
+    void *dst;
+};
+void scene_run(const struct scene_run *r);
+/* The same for a new state of the scene's spec. */
+void scene_run_kernel(const struct scene *s, const struct rci_conv_kernel *k, const void *src,
+                      void *dst);
 /* Floats per vector of the kernels here; skips the test where there are none. */
 int scene_lanes(void);
 #endif

@@ -13,6 +13,7 @@ struct run {
     struct rci_engine *engine;
     struct rc_graph *g;
     struct rci_node *node;
+    struct rci_request asked;
     struct rci_prep p;
     const struct rci_md *have[MAX];
     bool needs[MAX];
@@ -321,20 +322,20 @@ static void close_all(struct run *r)
 
 static void open_prep(struct run *r)
 {
-    r->p = (struct rci_prep){.engine = r->engine,
-                             .g = r->g,
-                             .threads = (uint32_t) omp_get_max_threads(),
-                             .cpu = r->ctx->cpu,
-                             .winograd = getenv("RESCOMP_WINOGRAD"),
-                             .int8_kernel = getenv("RESCOMP_INT8_KERNEL"),
-                             .node = r->node,
-                             .in = r->in,
-                             .out = r->out,
-                             .have = r->have,
-                             .training = r->c->training,
-                             .frozen_stats = r->c->frozen_stats,
-                             .needs_grad = r->needs,
-                             .in_place = -1};
+    r->p = (struct rci_prep){.in_place = -1};
+    r->asked = (struct rci_request){.engine = r->engine,
+                                    .g = r->g,
+                                    .threads = (uint32_t) omp_get_max_threads(),
+                                    .cpu = r->ctx->cpu,
+                                    .winograd = getenv("RESCOMP_WINOGRAD"),
+                                    .int8_kernel = getenv("RESCOMP_INT8_KERNEL"),
+                                    .node = r->node,
+                                    .in = r->in,
+                                    .out = r->out,
+                                    .have = r->have,
+                                    .training = r->c->training,
+                                    .frozen_stats = r->c->frozen_stats,
+                                    .needs_grad = r->needs};
 }
 
 rc_status prepcheck_run(const struct prepcheck *c, char *impl)
@@ -346,7 +347,7 @@ rc_status prepcheck_run(const struct prepcheck *c, char *impl)
     OK(rci_engine_create(&r.engine, r.ctx));
     open_graph(&r);
     open_prep(&r);
-    const rc_status st = r.node->op->prepare(&r.p);
+    const rc_status st = r.node->op->prepare(&r.asked, &r.p);
     if (st != RC_OK && st != RC_ERR_UNSUPPORTED)
         OK(st);
     if (st == RC_OK) {
@@ -401,7 +402,7 @@ void prepcheck_starved(const struct prepcheck *c)
         open_graph(&r);
         open_prep(&r);
         until_failure = n;
-        st = r.node->op->prepare(&r.p);
+        st = r.node->op->prepare(&r.asked, &r.p);
         assert_true(st == RC_ERR_MEMORY ? !r.p.state : st == RC_OK && until_failure >= 0);
         until_failure = INT64_MAX;
         close_all(&r);

@@ -1,33 +1,17 @@
 /* The direct f32 kernel against sums in double: channels, windows, strides, paddings, what is
  * fused. */
 #include "convscene.h"
-#include "kernel/direct/direct.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Exactly as much memory as the kernel asks for: a sanitizer sees what lies behind it. */
 static float *run(const struct scene *s)
 {
-    struct rci_direct *d;
-    OK(rci_direct_create(&d, s->ctx, &s->spec));
-    float *weights = malloc(rci_direct_weights_bytes(d)), *bias = malloc(rci_direct_bias_bytes(d));
-    void *scratch = malloc(rci_direct_scratch(d));
     const size_t bytes = (size_t) scene_size(&s->g, true) * sizeof(float);
     float *got = malloc(bytes);
     memcpy(got, s->residual, bytes);
-    rci_direct_pack_weights(d, s->weights, weights);
-    rci_direct_pack_bias(d, s->bias, bias);
-    rci_direct_run(d, &(struct rci_conv_args){.src = s->x,
-                                              .weights = weights,
-                                              .bias = s->spec.bias ? bias : NULL,
-                                              .dst = got,
-                                              .scratch = scratch});
-    free(weights);
-    free(bias);
-    free(scratch);
-    rci_direct_destroy(d);
+    scene_run_kernel(s, &rci_direct_kernel, s->x, got);
     return got;
 }
 
@@ -45,7 +29,7 @@ static void check(const struct rci_conv_geometry *g, int fused)
     s.spec.bias = fused & 1;
     s.spec.sum = fused & 2;
     s.spec.relu = fused & 4;
-    assert_true(rci_direct_fits(&s.spec));
+    assert_true(rci_direct_kernel.fits(&s.spec));
     compare(&s);
     scene_close(&s);
 }
@@ -92,7 +76,7 @@ static void images_in_planes(void **state)
         for (int64_t i = 0; i < g.batch * pixels * c; i++)
             plain[i / pixels / c * pixels * c + i % c * pixels + i / c % pixels] = x[i];
         OK(rci_md_plain(s.engine, RC_F32, &in, &s.spec.src));
-        assert_int_equal(rci_direct_fits(&s.spec), c < 5);
+        assert_int_equal(rci_direct_kernel.fits(&s.spec), c < 5);
         if (c < 5) {
             float *got = run(&s);
             s.x = x;
@@ -134,19 +118,19 @@ static void other_convolutions_are_refused(void **state)
     struct scene s;
     const struct rci_conv_geometry good = scene_geometry(16, 16, 8, 8, 3, 2, 1, 1);
     scene_open(&s, &good);
-    assert_true(rci_direct_fits(&s.spec));
+    assert_true(rci_direct_kernel.fits(&s.spec));
     s.g.groups = 2;
-    assert_false(rci_direct_fits(&s.spec));
+    assert_false(rci_direct_kernel.fits(&s.spec));
     s.g = good;
     s.g.dilation[0] = 2;
-    assert_false(rci_direct_fits(&s.spec));
+    assert_false(rci_direct_kernel.fits(&s.spec));
     s.g = good;
     s.g.out_channels = 16 * 64;
-    assert_false(rci_direct_fits(&s.spec)); /* weights beyond the cache */
+    assert_false(rci_direct_kernel.fits(&s.spec)); /* weights beyond the cache */
     s.g = good;
     s.spec.src = NULL;
-    struct rci_direct *d;
-    assert_int_equal(rci_direct_create(&d, s.ctx, &s.spec), RC_ERR_UNSUPPORTED);
+    void *d;
+    assert_int_equal(rci_direct_kernel.create(&d, s.ctx, &s.spec), RC_ERR_UNSUPPORTED);
     assert_null(d);
     scene_close(&s);
 }

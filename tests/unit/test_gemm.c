@@ -1,7 +1,6 @@
 /* The matrix kernel against sums in double: channels, windows, strides, dilations, paddings,
  * layouts, what is fused. */
 #include "convscene.h"
-#include "kernel/gemm/gemm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,30 +31,15 @@ static float *moved(const float *from, const struct rci_md *md, const struct rci
     return to;
 }
 
-/* The output, channels last. Exactly as much memory as the kernel asks for: a sanitizer sees what
- * lies behind it. */
+/* The output, channels last. */
 static float *run(const struct scene *s)
 {
-    struct rci_gemm *k;
-    OK(rci_gemm_create(&k, s->ctx, &s->spec));
-    float *weights = malloc(rci_gemm_weights_bytes(k)), *bias = malloc(rci_gemm_bias_bytes(k));
-    void *scratch = malloc(rci_gemm_scratch(k));
     float *src = moved(s->x, s->spec.src, &s->g, false, false);
     float *dst = moved(s->residual, s->spec.dst, &s->g, true, false);
-    rci_gemm_pack_weights(k, s->weights, weights);
-    rci_gemm_pack_bias(k, s->bias, bias);
-    rci_gemm_run(k, &(struct rci_conv_args){.src = src,
-                                            .weights = weights,
-                                            .bias = s->spec.bias ? bias : NULL,
-                                            .dst = dst,
-                                            .scratch = scratch});
+    scene_run_kernel(s, &rci_gemm_kernel, src, dst);
     float *got = moved(dst, s->spec.dst, &s->g, true, true);
     free(src);
     free(dst);
-    free(weights);
-    free(bias);
-    free(scratch);
-    rci_gemm_destroy(k);
     return got;
 }
 
@@ -78,7 +62,7 @@ static void check(const struct rci_conv_geometry *g, int fused)
     for (int blocks = 0; blocks < 2; blocks++) {
         if (blocks)
             in_blocks(&s);
-        assert_true(rci_gemm_fits(&s.spec));
+        assert_true(rci_gemm_kernel.fits(&s.spec));
         float *got = run(&s);
         scene_compare(&s, got);
         free(got);
@@ -170,18 +154,18 @@ static void other_convolutions_are_refused(void **state)
     (void) state;
     scene_lanes();
     struct scene s;
-    struct rci_gemm *k;
+    void *k;
     const struct rci_conv_geometry good = scene_geometry(16, 16, 8, 8, 3, 2, 1, 1);
     scene_open(&s, &good);
-    assert_true(rci_gemm_fits(&s.spec));
+    assert_true(rci_gemm_kernel.fits(&s.spec));
     s.g.groups = 2;
-    assert_false(rci_gemm_fits(&s.spec));
+    assert_false(rci_gemm_kernel.fits(&s.spec));
     s.g = good;
     s.g.in_channels = 3;
-    assert_false(rci_gemm_fits(&s.spec));
+    assert_false(rci_gemm_kernel.fits(&s.spec));
     s.g = good;
     s.spec.src = NULL;
-    assert_int_equal(rci_gemm_create(&k, s.ctx, &s.spec), RC_ERR_UNSUPPORTED);
+    assert_int_equal(rci_gemm_kernel.create(&k, s.ctx, &s.spec), RC_ERR_UNSUPPORTED);
     assert_null(k);
     scene_close(&s);
 }

@@ -1,15 +1,15 @@
 /* Winograd's kernels against direct sums in double, forward and backward: channels 1 to 33 in
  * blocks and whole, odd sizes, what is fused. */
+#include "convscene.h"
 #include "kernel/onednn/onednn.h"
 #include "kernel/winograd/winograd.h"
 #include "nets.h"
-#include "test.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct scene {
+struct blocks {
     struct rci_engine *engine;
     struct rc_context *ctx;
     struct rci_conv_geometry g;
@@ -32,7 +32,7 @@ static float *random_array(int64_t n, uint64_t seed)
     return x;
 }
 
-static void move(struct scene *s, const struct rci_md *from, const struct rci_md *to,
+static void move(struct blocks *s, const struct rci_md *from, const struct rci_md *to,
                  const float *x, float *y)
 {
     struct rci_reorder *r;
@@ -43,7 +43,7 @@ static void move(struct scene *s, const struct rci_md *from, const struct rci_md
     rci_reorder_destroy(r);
 }
 
-static void open_typed(struct scene *s, enum rci_dtype type, int64_t c, int64_t k, int64_t h,
+static void open_typed(struct blocks *s, enum rci_dtype type, int64_t c, int64_t k, int64_t h,
                        int64_t w, dnnl_format_tag_t tag)
 {
     enum { BATCH = 2 };
@@ -68,13 +68,13 @@ static void open_typed(struct scene *s, enum rci_dtype type, int64_t c, int64_t 
     move(s, s->plain_src, s->src, s->x, s->in);
 }
 
-static void open_scene(struct scene *s, int64_t c, int64_t k, int64_t h, int64_t w,
+static void open_scene(struct blocks *s, int64_t c, int64_t k, int64_t h, int64_t w,
                        dnnl_format_tag_t tag)
 {
     open_typed(s, RC_F32, c, k, h, w, tag);
 }
 
-static void close_scene(struct scene *s)
+static void close_scene(struct blocks *s)
 {
     free(s->x);
     free(s->weights);
@@ -88,7 +88,7 @@ static void close_scene(struct scene *s)
     test_context_done(s->ctx);
 }
 
-static double pixel(const struct scene *s, int64_t n, int64_t o, int64_t y, int64_t x)
+static double pixel(const struct blocks *s, int64_t n, int64_t o, int64_t y, int64_t x)
 {
     const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
     double sum = 0;
@@ -102,7 +102,7 @@ static double pixel(const struct scene *s, int64_t n, int64_t o, int64_t y, int6
     return sum;
 }
 
-static void expect(struct scene *s, bool bias, bool sum, bool relu)
+static void expect(struct blocks *s, bool bias, bool sum, bool relu)
 {
     const int64_t k = s->g.out_channels, h = s->g.in[0], w = s->g.in[1];
     for (int64_t i = 0; i < s->g.batch * k * h * w; i++) {
@@ -113,8 +113,7 @@ static void expect(struct scene *s, bool bias, bool sum, bool relu)
     }
 }
 
-static struct rci_winograd *kernel(const struct scene *s, bool bias, bool sum, bool relu,
-                                   uint32_t threads)
+static void *kernel(const struct blocks *s, bool bias, bool sum, bool relu, uint32_t threads)
 {
     const struct rci_conv_spec spec = {.geometry = &s->g,
                                        .src = s->src,
@@ -124,26 +123,18 @@ static struct rci_winograd *kernel(const struct scene *s, bool bias, bool sum, b
                                        .relu = relu,
                                        .threads = threads,
                                        .cpu = test_cpu()};
-    struct rci_winograd *w;
-    if (!rci_winograd_fits(&spec))
+    void *w;
+    if (!rci_winograd_kernel.fits(&spec))
         return NULL;
-    OK(rci_winograd_create(&w, s->ctx, &spec));
+    OK(rci_winograd_kernel.create(&w, s->ctx, &spec));
     return w;
 }
 
-static void run(struct scene *s, const struct rci_winograd *w, bool bias)
+static void run(struct blocks *s, const void *w, bool bias)
 {
-    void *scratch = malloc(rci_winograd_scratch(w));
-    float *weights = malloc(rci_winograd_weights_bytes(w));
-    float *b = bias ? malloc(rci_winograd_bias_bytes(w)) : NULL;
-    rci_winograd_pack_weights(w, s->weights, weights);
-    if (b)
-        rci_winograd_pack_bias(w, s->bias, b);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rci_winograd_run(w, &(struct rci_conv_args){s->in, weights, b, s->out, scratch});
-    free(b);
-    free(weights);
-    free(scratch);
+    scene_run(&(struct scene_run){&rci_winograd_kernel, w, s->weights, bias ? s->bias : NULL, s->in,
+                                  s->out});
     move(s, s->dst, s->plain_dst, s->out, s->got);
 }
 
@@ -162,7 +153,7 @@ static void note(struct worst *w, float got, double want)
 
 /* In f32 by the largest error, of numbers of which the largest is at least 1; what is rounded to
  * bf16 by the root of the mean square. */
-static void close_enough(const struct worst *w, const struct scene *s, const char *what)
+static void close_enough(const struct worst *w, const struct blocks *s, const char *what)
 {
     const bool close = s->src->dtype == RC_F32 ? w->error <= 3e-5 * fmax(w->largest, 1)
                                                : w->squares <= 0.02 * 0.02 * w->of_squares;
@@ -172,11 +163,11 @@ static void close_enough(const struct worst *w, const struct scene *s, const cha
                  (int) s->g.in[1], w->error, w->largest, sqrt(w->squares / w->of_squares));
 }
 
-static void check(struct scene *s, int fused)
+static void check(struct blocks *s, int fused)
 {
     const bool bias = fused & 1, sum = fused & 2, relu = fused & 4;
     const int64_t n = s->g.batch * s->g.out_channels * s->g.in[0] * s->g.in[1];
-    struct rci_winograd *w = kernel(s, bias, sum, relu, 2);
+    void *w = kernel(s, bias, sum, relu, 2);
     assert_non_null(w);
     run(s, w, bias);
     expect(s, bias, sum, relu);
@@ -184,7 +175,7 @@ static void check(struct scene *s, int fused)
     for (int64_t i = 0; i < n; i++)
         note(&worst, s->got[i], s->want[i]);
     close_enough(&worst, s, "output");
-    rci_winograd_destroy(w);
+    rci_winograd_kernel.destroy(w);
 }
 
 /* Skips where there is no kernel at all; otherwise the blocked layout of this processor. */
@@ -199,7 +190,7 @@ static dnnl_format_tag_t blocked(void)
 /* Half and whole vectors, empty parts of either. */
 static void check_channels(int64_t c, dnnl_format_tag_t tag)
 {
-    struct scene s;
+    struct blocks s;
     open_scene(&s, c, 34 - c, 5 + c % 4, 4 + c % 7, tag);
     check(&s, (int) (c % 8));
     close_scene(&s);
@@ -221,7 +212,7 @@ static void everything_that_can_be_fused(void **state)
     (void) state;
     const dnnl_format_tag_t tag = blocked();
     for (int fused = 0; fused < 8; fused++) {
-        struct scene s;
+        struct blocks s;
         open_scene(&s, 16, 48, 9, 13, fused % 2 ? dnnl_nhwc : tag);
         check(&s, fused);
         close_scene(&s);
@@ -233,7 +224,7 @@ static void sizes_from_one_pixel(void **state)
     (void) state;
     const dnnl_format_tag_t tag = blocked();
     for (int64_t side = 1; side <= 17; side++) {
-        struct scene s;
+        struct blocks s;
         open_scene(&s, 8, 8, side, 18 - side, tag);
         check(&s, 7);
         close_scene(&s);
@@ -247,7 +238,7 @@ static void few_tiles_and_many_weights(void **state)
     const dnnl_format_tag_t tags[2] = {blocked(), dnnl_nhwc};
     const int64_t size[4][2] = {{7, 7}, {1, 9}, {14, 3}, {4, 6}};
     for (int i = 0; i < 8; i++) {
-        struct scene s;
+        struct blocks s;
         open_scene(&s, 90 + i, 96 - i, size[i % 4][0], size[i % 4][1], tags[i / 4]);
         const struct rci_conv_spec spec = {
             .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 2, .cpu = test_cpu()};
@@ -262,18 +253,18 @@ static void few_tiles_and_many_weights(void **state)
 
 static void compare_threads(int64_t c, int64_t k, int64_t side, dnnl_format_tag_t tag)
 {
-    struct scene s;
+    struct blocks s;
     open_scene(&s, c, k, side, side, tag);
     const size_t bytes = rci_md_bytes(s.dst);
     float *first = malloc(bytes);
     for (uint32_t threads = 1; threads <= 5; threads++) {
-        struct rci_winograd *w = kernel(&s, true, true, true, threads);
+        void *w = kernel(&s, true, true, true, threads);
         assert_non_null(w);
         run(&s, w, true);
         if (threads == 1)
             memcpy(first, s.out, bytes);
         assert_memory_equal(first, s.out, bytes);
-        rci_winograd_destroy(w);
+        rci_winograd_kernel.destroy(w);
     }
     free(first);
     close_scene(&s);
@@ -293,7 +284,7 @@ static void threads_do_not_change_a_bit(void **state)
 
 /* --- backward: s->x is the source, s->residual the gradient of the destination --- */
 
-static double source_gradient(const struct scene *s, int64_t n, int64_t i, int64_t y, int64_t x)
+static double source_gradient(const struct blocks *s, int64_t n, int64_t i, int64_t y, int64_t x)
 {
     const int64_t c = s->g.in_channels, k = s->g.out_channels, h = s->g.in[0], w = s->g.in[1];
     double sum = 0;
@@ -307,7 +298,7 @@ static double source_gradient(const struct scene *s, int64_t n, int64_t i, int64
     return sum;
 }
 
-static double weights_gradient(const struct scene *s, int64_t o, int64_t i, int64_t t)
+static double weights_gradient(const struct blocks *s, int64_t o, int64_t i, int64_t t)
 {
     const int64_t c = s->g.in_channels, k = s->g.out_channels, h = s->g.in[0], w = s->g.in[1];
     double sum = 0;
@@ -321,34 +312,30 @@ static double weights_gradient(const struct scene *s, int64_t o, int64_t i, int6
     return sum;
 }
 
-static void check_source_gradient(struct scene *s, const struct rci_conv_spec *spec)
+static void check_source_gradient(struct blocks *s, const struct rci_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, h = s->g.in[0], w = s->g.in[1];
     const int64_t n = s->g.batch * c * h * w;
-    struct rci_winograd *kernel;
+    void *kernel;
     OK(rci_winograd_create_data(&kernel, s->ctx, spec));
-    float *weights = malloc(rci_winograd_weights_bytes(kernel));
-    void *scratch = malloc(rci_winograd_scratch(kernel));
     float *blocked_gradient = random_array(elements(s->src), 8), *got = random_array(n, 9);
-    rci_winograd_pack_weights(kernel, s->weights, weights);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
-    rci_winograd_run(kernel, &(struct rci_conv_args){.src = s->out,
-                                                     .weights = weights,
-                                                     .dst = blocked_gradient,
-                                                     .scratch = scratch});
+    scene_run(&(struct scene_run){.kernel = &rci_winograd_kernel,
+                                  .state = kernel,
+                                  .weights = s->weights,
+                                  .src = s->out,
+                                  .dst = blocked_gradient});
     move(s, s->src, s->plain_src, blocked_gradient, got);
     struct worst worst = {0};
     for (int64_t i = 0; i < n; i++)
         note(&worst, got[i], source_gradient(s, i / w / h / c, i / w / h % c, i / w % h, i % w));
     close_enough(&worst, s, "source gradient");
-    free(weights);
-    free(scratch);
     free(blocked_gradient);
     free(got);
-    rci_winograd_destroy(kernel);
+    rci_winograd_kernel.destroy(kernel);
 }
 
-static void check_weights_gradient(struct scene *s, const struct rci_conv_spec *spec)
+static void check_weights_gradient(struct blocks *s, const struct rci_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, k = s->g.out_channels, pixels = s->g.in[0] * s->g.in[1];
     struct rci_winograd_grad *kernel;
@@ -383,7 +370,7 @@ static void gradients(void **state)
     const dnnl_format_tag_t tags[2] = {blocked(), dnnl_nhwc};
     for (int64_t c = 1; c <= 33; c++)
         for (int i = 0; i < (c > 1 && c < 33 ? 2 : 1); i++) {
-            struct scene s;
+            struct blocks s;
             open_scene(&s, c, 34 - c, 3 + c % 7, 3 + c % 5, tags[i]);
             struct rci_conv_spec spec = {.geometry = &s.g,
                                          .src = s.src,
@@ -406,7 +393,7 @@ static void in_bf16(void **state)
     const dnnl_format_tag_t tags[2] = {dnnl_nChw16c, dnnl_nhwc};
     for (int64_t c = 2; c <= 33; c++)
         for (int i = 0; i < 2; i++) {
-            struct scene s;
+            struct blocks s;
             open_typed(&s, RC_BF16, c, 35 - c, 5 + c % 7, 4 + c % 5, tags[i]);
             struct rci_conv_spec spec = {.geometry = &s.g,
                                          .src = s.src,
@@ -426,9 +413,9 @@ static void in_bf16(void **state)
 static void channels_behind_the_last_stay_zero(void **state)
 {
     (void) state;
-    struct scene s;
+    struct blocks s;
     open_scene(&s, 5, 25, 8, 8, blocked());
-    struct rci_winograd *w = kernel(&s, true, false, true, 1);
+    void *w = kernel(&s, true, false, true, 1);
     assert_non_null(w);
     run(&s, w, true);
     struct rci_dmd_layout l;
@@ -439,14 +426,14 @@ static void channels_behind_the_last_stay_zero(void **state)
         if (channel >= 25)
             assert_true(s.out[i] == 0.0f);
     }
-    rci_winograd_destroy(w);
+    rci_winograd_kernel.destroy(w);
     close_scene(&s);
 }
 
 static void other_convolutions_are_refused(void **state)
 {
     (void) state;
-    struct scene s;
+    struct blocks s;
     open_scene(&s, 16, 16, 8, 8, blocked());
     const struct rci_conv_geometry good = s.g;
     for (int i = 0; i < 5; i++) {
@@ -465,10 +452,10 @@ static void other_convolutions_are_refused(void **state)
     }
     s.g = good;
     s.src = s.plain_src;
-    struct rci_winograd *w;
+    void *w;
     const struct rci_conv_spec spec = {
         .geometry = &s.g, .src = s.src, .dst = s.dst, .threads = 1, .cpu = test_cpu()};
-    assert_int_equal(rci_winograd_create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
+    assert_int_equal(rci_winograd_kernel.create(&w, s.ctx, &spec), RC_ERR_UNSUPPORTED);
     assert_null(w);
     close_scene(&s);
 }

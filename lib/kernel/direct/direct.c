@@ -1,13 +1,13 @@
-/* Which convolutions the direct kernel does, its weights, its rows with their padding. */
-#include "kernel/direct/direct.h"
-#include "kernel/kernel.h"
+/* Direct convolution of one group with few channels, channels last: for the layers of small and of
+ * pruned networks, in which the vectors of oneDNN's kernels stay partly empty. Which layers it
+ * does, its weights, its rows with their padding. */
 #include "kernel/direct/code.h"
+#include "kernel/kernel.h"
 #include "kernel/onednn/onednn.h"
-#include "kernel/winograd/winograd.h"
 
 #include <string.h>
 
-struct rci_direct {
+struct direct {
     struct rci_direct_job job;
     struct rci_conv_geometry g;
     const struct rci_vector_code *code;
@@ -20,7 +20,7 @@ struct rci_direct {
 };
 
 /* Channels last without gaps. */
-static bool dense(const struct rci_md *md, int64_t h, int64_t w, int64_t c)
+static bool is_dense(const struct rci_md *md, int64_t h, int64_t w, int64_t c)
 {
     struct rci_dmd_layout d;
     if (!md || md->dtype != RC_F32)
@@ -32,7 +32,7 @@ static bool dense(const struct rci_md *md, int64_t h, int64_t w, int64_t c)
 }
 
 /* Plain: every channel a plane. Few of them are put together while rows are copied. */
-static bool planes(const struct rci_conv_spec *s)
+static bool reads_planes(const struct rci_conv_spec *s)
 {
     enum { FEW = 4 };
     return (!s->src || rci_md_is_plain(s->src)) && s->geometry->in_channels <= FEW;
@@ -44,16 +44,18 @@ static int64_t macs(const struct rci_conv_geometry *g)
     return g->in_channels * g->out_channels * g->kernel[0] * g->kernel[1] * g->out[0] * g->out[1];
 }
 
-bool rci_direct_fits(const struct rci_conv_spec *s)
+/* Geometry, layouts, processor; weights that fit the cache; not Winograd's layers. The source of up
+ * to 4 channels may be plain, as images come. */
+static bool direct_fits(const struct rci_conv_spec *s)
 {
     enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
     const struct rci_conv_geometry *g = s->geometry;
     if (!rci_vector_code_here(s->cpu, RC_F32) || g->groups != 1 || g->dilation[0] != 1 ||
         g->dilation[1] != 1 || g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
-        rci_winograd_fits(s))
+        rci_winograd_kernel.fits(s))
         return false;
-    return (planes(s) || dense(s->src, g->in[0], g->in[1], g->in_channels)) &&
-           dense(s->dst, g->out[0], g->out[1], g->out_channels);
+    return (reads_planes(s) || is_dense(s->src, g->in[0], g->in[1], g->in_channels)) &&
+           is_dense(s->dst, g->out[0], g->out[1], g->out_channels);
 }
 
 /* Pixels of a row of inputs that its windows cover, with padding. */
@@ -68,7 +70,7 @@ static int64_t input_rows(const struct rci_conv_geometry *g, int64_t rows)
     return (rows - 1) * g->stride[0] + g->kernel[0];
 }
 
-static void plan(struct rci_direct *d)
+static void direct_plan(struct direct *d)
 {
     enum { STRIP_BYTES = 32 << 10 };
     const struct rci_conv_geometry *g = &d->g;
@@ -88,13 +90,12 @@ static void plan(struct rci_direct *d)
     d->per_thread = (size_t) (input_rows(g, d->strip) * j->line);
 }
 
-rc_status rci_direct_create(struct rci_direct **out, struct rc_context *c,
-                            const struct rci_conv_spec *s)
+static rc_status direct_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
 {
     *out = NULL;
-    if (!rci_direct_fits(s))
+    if (!direct_fits(s))
         return rci_fail(RC_ERR_UNSUPPORTED, "no direct kernel for this convolution");
-    struct rci_direct *d = RC_NEW(c, struct rci_direct);
+    struct direct *d = RC_NEW(c, struct direct);
     if (!d)
         return RC_ERR_MEMORY;
     d->g = *s->geometry;
@@ -103,40 +104,38 @@ rc_status rci_direct_create(struct rci_direct **out, struct rc_context *c,
     d->threads = s->threads ? s->threads : 1;
     d->job.sum = s->sum;
     d->job.relu = s->relu;
-    d->planes = planes(s);
-    plan(d);
+    d->planes = reads_planes(s);
+    direct_plan(d);
     *out = d;
     return RC_OK;
 }
 
-void rci_direct_destroy(struct rci_direct *d)
+static size_t direct_scratch(const void *state)
 {
-    rci_release(d);
-}
-
-size_t rci_direct_scratch(const struct rci_direct *d)
-{
+    const struct direct *d = state;
     return d->threads * d->per_thread * sizeof(float);
 }
 
-const char *rci_direct_name(const struct rci_direct *d)
+static const char *direct_text(const void *state)
 {
-    return d->code->direct;
+    return ((const struct direct *) state)->code->direct;
 }
 
-bool rci_direct_planes(const struct rci_direct *d)
+static bool direct_planes(const void *state)
 {
-    return d->planes;
+    return ((const struct direct *) state)->planes;
 }
 
-size_t rci_direct_bias_bytes(const struct rci_direct *d)
+static size_t direct_bias_bytes(const void *state)
 {
+    const struct direct *d = state;
     return (size_t) rci_vector_runs_end(&d->out) * sizeof(float);
 }
 
-size_t rci_direct_weights_bytes(const struct rci_direct *d)
+static size_t direct_weights_bytes(const void *state)
 {
-    return rci_direct_bias_bytes(d) * (size_t) (d->job.windows * d->job.window);
+    const struct direct *d = state;
+    return direct_bias_bytes(d) * (size_t) (d->job.windows * d->job.window);
 }
 
 /* A vector of output channels from `first` on. */
@@ -151,8 +150,9 @@ static void pack_vector(const struct rci_conv_geometry *g, int64_t first, int64_
                     o < g->out_channels ? plain[(o * in + i) * taps + t] : 0.0f;
 }
 
-void rci_direct_pack_weights(const struct rci_direct *d, const float *plain, float *packed)
+static void direct_pack_weights(const void *state, const float *plain, float *packed)
 {
+    const struct direct *d = state;
     const int64_t each = d->job.windows * d->job.window;
     for (int x = 0; x < d->out.count; x++) {
         const struct rci_vector_run *r = &d->out.run[x];
@@ -161,9 +161,10 @@ void rci_direct_pack_weights(const struct rci_direct *d, const float *plain, flo
     }
 }
 
-void rci_direct_pack_bias(const struct rci_direct *d, const float *plain, float *packed)
+static void direct_pack_bias(const void *state, const float *plain, float *packed)
 {
-    rci_vector_pack_bias(plain, d->g.out_channels, packed, rci_direct_bias_bytes(d));
+    const struct direct *d = state;
+    rci_vector_pack_bias(plain, d->g.out_channels, packed, direct_bias_bytes(d));
 }
 
 /* A row of c planes, `plane` floats apart, channels together; c may be a constant. */
@@ -177,7 +178,7 @@ static inline __attribute__((always_inline)) void gather(const float *restrict r
 }
 
 /* The first pixels of row y of one image, channels together. */
-static void copy_row(const struct rci_direct *d, const float *image, int64_t y, int64_t pixels,
+static void copy_row(const struct direct *d, const float *image, int64_t y, int64_t pixels,
                      float *to)
 {
     const struct rci_conv_geometry *g = &d->g;
@@ -195,7 +196,7 @@ static void copy_row(const struct rci_direct *d, const float *image, int64_t y, 
 }
 
 /* Rows from y on of one image, `rows` of them, zeros where the image has none. */
-static void copy_rows(const struct rci_direct *d, const float *image, int64_t y, int64_t rows,
+static void copy_rows(const struct direct *d, const float *image, int64_t y, int64_t rows,
                       float *to)
 {
     const struct rci_conv_geometry *g = &d->g;
@@ -214,7 +215,7 @@ static void copy_rows(const struct rci_direct *d, const float *image, int64_t y,
 }
 
 /* Rows [y, end) of outputs of one image. */
-static void run_rows(const struct rci_direct *d, const struct rci_direct_job *j,
+static void run_rows(const struct direct *d, const struct rci_direct_job *j,
                      const struct rci_conv_args *a, int64_t n, int64_t y, int64_t end,
                      float *scratch)
 {
@@ -237,8 +238,9 @@ static void run_rows(const struct rci_direct *d, const struct rci_direct_job *j,
 }
 
 /* Each thread has as many rows of all images. */
-void rci_direct_share(const struct rci_direct *d, const struct rci_conv_args *a)
+static void direct_share(const void *state, const struct rci_conv_args *a)
 {
+    const struct direct *d = state;
     const int64_t out_h = d->g.out[0], all = d->g.batch * out_h, threads = d->threads;
     struct rci_direct_job j = d->job;
     j.weights = a->weights;
@@ -256,92 +258,32 @@ void rci_direct_share(const struct rci_direct *d, const struct rci_conv_args *a)
     }
 }
 
-void rci_direct_run(const struct rci_direct *d, const struct rci_conv_args *a)
+static void direct_run(const void *state, const struct rci_conv_args *a)
 {
-#pragma omp parallel num_threads(d->threads)
-    rci_direct_share(d, a);
+#pragma omp parallel num_threads(((const struct direct *) state)->threads)
+    direct_share(state, a);
 }
 
-/* --- as a kernel among others --- */
-
 /* Ahead of oneDNN's by little where it is: only a measurement tells. */
-static bool kernel_likely(const struct rci_conv_spec *s)
+static bool direct_likely(const struct rci_conv_spec *s)
 {
     (void) s;
     return false;
 }
 
-static bool kernel_planes(const void *state)
-{
-    return rci_direct_planes(state);
-}
-
-static rc_status kernel_create(void **state, struct rc_context *c, const struct rci_conv_spec *s)
-{
-    struct rci_direct *d;
-    const rc_status st = rci_direct_create(&d, c, s);
-    *state = d;
-    return st;
-}
-
-static void kernel_destroy(void *state)
-{
-    rci_direct_destroy(state);
-}
-
-static const char *kernel_text(const void *state)
-{
-    return rci_direct_name(state);
-}
-
-static size_t kernel_weights_bytes(const void *state)
-{
-    return rci_direct_weights_bytes(state);
-}
-
-static size_t kernel_bias_bytes(const void *state)
-{
-    return rci_direct_bias_bytes(state);
-}
-
-static size_t kernel_scratch(const void *state)
-{
-    return rci_direct_scratch(state);
-}
-
-static void kernel_pack_weights(const void *state, const float *plain, float *packed)
-{
-    rci_direct_pack_weights(state, plain, packed);
-}
-
-static void kernel_pack_bias(const void *state, const float *plain, float *packed)
-{
-    rci_direct_pack_bias(state, plain, packed);
-}
-
-static void kernel_run(const void *state, const struct rci_conv_args *a)
-{
-    rci_direct_run(state, a);
-}
-
-static void kernel_share(const void *state, const struct rci_conv_args *a)
-{
-    rci_direct_share(state, a);
-}
-
 const struct rci_conv_kernel rci_direct_kernel = {
     .name = "direct",
-    .fits = rci_direct_fits,
-    .likely = kernel_likely,
-    .planes = kernel_planes,
-    .create = kernel_create,
-    .destroy = kernel_destroy,
-    .text = kernel_text,
-    .weights_bytes = kernel_weights_bytes,
-    .bias_bytes = kernel_bias_bytes,
-    .pack_weights = kernel_pack_weights,
-    .pack_bias = kernel_pack_bias,
-    .scratch = kernel_scratch,
-    .run = kernel_run,
-    .share = kernel_share,
+    .fits = direct_fits,
+    .likely = direct_likely,
+    .planes = direct_planes,
+    .create = direct_create,
+    .destroy = rci_release,
+    .text = direct_text,
+    .weights_bytes = direct_weights_bytes,
+    .bias_bytes = direct_bias_bytes,
+    .pack_weights = direct_pack_weights,
+    .pack_bias = direct_pack_bias,
+    .scratch = direct_scratch,
+    .run = direct_run,
+    .share = direct_share,
 };

@@ -1,14 +1,18 @@
-/* How a product is cut: tiles of pixels, chunks of taps and input channels, panels of two vectors
- * of output channels. The weights of a chunk and panel stay in L1 while all pixels of the tile use
- * them; a tile's packed pixels of one chunk stay in L2 while all panels use them. */
-#include "kernel/gemm/gemm.h"
+/* Convolution of any window, stride and dilation as a product of matrices: pixels of the output by
+ * its channels, summed over taps and input channels. Pixels are packed one tile at a time (im2col
+ * of a tile, which stays in L2), weights once. Needs layouts in which a vector of channels lies
+ * together: channels last, or in blocks of one vector.
+ *
+ * A product is cut into tiles of pixels, chunks of taps and input channels, and panels of two
+ * vectors of output channels. The weights of a chunk and panel stay in L1 while all pixels of the
+ * tile use them; a tile's packed pixels of one chunk stay in L2 while all panels use them. */
 #include "kernel/gemm/code.h"
 #include "kernel/kernel.h"
 
 #include <omp.h>
 #include <string.h>
 
-struct rci_gemm {
+struct gemm {
     struct rci_conv_geometry g;
     struct rci_conv_layout src, dst;
     const struct rci_vector_code *code;
@@ -42,7 +46,7 @@ static bool gemm_layout(const struct rci_md *md, int64_t lanes, struct rci_conv_
            (!l->block_stride || (int64_t) 1 << l->shift == lanes);
 }
 
-bool rci_gemm_fits(const struct rci_conv_spec *s)
+static bool gemm_fits(const struct rci_conv_spec *s)
 {
     const struct rci_vector_code *code = rci_vector_code_here(s->cpu, RC_F32);
     const struct rci_conv_geometry *g = s->geometry;
@@ -63,7 +67,7 @@ static int64_t divide_up(int64_t a, int64_t b)
 }
 
 /* Few pixels, or fewer tiles than keep all threads busy: these divide the output channels. */
-static void gemm_cut(struct rci_gemm *k)
+static void gemm_cut(struct gemm *k)
 {
     enum { CHUNK = 256, SMALL = 384, TILE = 96 };
     const int64_t lanes = k->code->lanes, steps = k->taps * k->groups * lanes;
@@ -86,13 +90,12 @@ static void gemm_cut(struct rci_gemm *k)
                     aligned(sums, sizeof(float));
 }
 
-rc_status rci_gemm_create(struct rci_gemm **out, struct rc_context *c,
-                          const struct rci_conv_spec *s)
+static rc_status gemm_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
 {
     *out = NULL;
-    if (!rci_gemm_fits(s))
+    if (!gemm_fits(s))
         return rci_fail(RC_ERR_UNSUPPORTED, "no matrix kernel for this convolution");
-    struct rci_gemm *k = RC_NEW(c, struct rci_gemm);
+    struct gemm *k = RC_NEW(c, struct gemm);
     if (!k)
         return RC_ERR_MEMORY;
     const struct rci_conv_geometry *g = s->geometry;
@@ -113,37 +116,36 @@ rc_status rci_gemm_create(struct rci_gemm **out, struct rc_context *c,
     return RC_OK;
 }
 
-void rci_gemm_destroy(struct rci_gemm *k)
+static size_t gemm_scratch(const void *state)
 {
-    rci_release(k);
-}
-
-size_t rci_gemm_scratch(const struct rci_gemm *k)
-{
+    const struct gemm *k = state;
     return k->threads * k->per_thread;
 }
 
-const char *rci_gemm_name(const struct rci_gemm *k)
+static const char *gemm_text(const void *state)
 {
-    return k->code->gemm_name;
+    return ((const struct gemm *) state)->code->gemm_name;
 }
 
-size_t rci_gemm_bias_bytes(const struct rci_gemm *k)
+static size_t gemm_bias_bytes(const void *state)
 {
+    const struct gemm *k = state;
     return (size_t) (k->vectors * k->code->lanes) * sizeof(float);
 }
 
-size_t rci_gemm_weights_bytes(const struct rci_gemm *k)
+static size_t gemm_weights_bytes(const void *state)
 {
-    return rci_gemm_bias_bytes(k) * (size_t) (k->taps * k->groups * k->code->lanes);
+    const struct gemm *k = state;
+    return gemm_bias_bytes(k) * (size_t) (k->taps * k->groups * k->code->lanes);
 }
 
-void rci_gemm_pack_bias(const struct rci_gemm *k, const float *plain, float *packed)
+static void gemm_pack_bias(const void *state, const float *plain, float *packed)
 {
-    rci_vector_pack_bias(plain, k->g.out_channels, packed, rci_gemm_bias_bytes(k));
+    const struct gemm *k = state;
+    rci_vector_pack_bias(plain, k->g.out_channels, packed, gemm_bias_bytes(k));
 }
 
-static struct chunk gemm_chunk(const struct rci_gemm *k, int64_t i)
+static struct chunk gemm_chunk(const struct gemm *k, int64_t i)
 {
     const int64_t pieces = divide_up(k->groups, k->chunk_groups);
     struct chunk c = {.tap = i / pieces * k->chunk_taps, .group = i % pieces * k->chunk_groups};
@@ -154,13 +156,13 @@ static struct chunk gemm_chunk(const struct rci_gemm *k, int64_t i)
 }
 
 /* Vectors of output channels of a panel. */
-static int64_t gemm_width(const struct rci_gemm *k, int64_t panel)
+static int64_t gemm_width(const struct gemm *k, int64_t panel)
 {
     return 2 * panel + 1 < k->vectors ? 2 : 1;
 }
 
 /* Packed weights are [chunks][panels][taps][channels][output channels of a panel]. */
-static void gemm_pack_panel(const struct rci_gemm *k, const struct chunk *c, int64_t panel,
+static void gemm_pack_panel(const struct gemm *k, const struct chunk *c, int64_t panel,
                             const float *plain, float *to)
 {
     const int64_t lanes = k->code->lanes, in = k->g.in_channels, out = k->g.out_channels;
@@ -171,8 +173,9 @@ static void gemm_pack_panel(const struct rci_gemm *k, const struct chunk *c, int
                 *to++ = o < out && i < in ? plain[(o * in + i) * k->taps + t] : 0.0f;
 }
 
-void rci_gemm_pack_weights(const struct rci_gemm *k, const float *plain, float *packed)
+static void gemm_pack_weights(const void *state, const float *plain, float *packed)
 {
+    const struct gemm *k = state;
     const int64_t lanes = k->code->lanes;
 #pragma omp parallel num_threads(k->threads)
     {
@@ -188,7 +191,7 @@ void rci_gemm_pack_weights(const struct rci_gemm *k, const float *plain, float *
     }
 }
 
-static struct space gemm_space(const struct rci_gemm *k, void *scratch, int thread)
+static struct space gemm_space(const struct gemm *k, void *scratch, int thread)
 {
     char *at = (char *) scratch + (size_t) thread * k->per_thread;
     struct space s = {.from = (const float **) (void *) at};
@@ -205,13 +208,13 @@ struct pixel {
     int64_t image, y, x;
 };
 
-static struct pixel gemm_pixel(const struct rci_gemm *k, int64_t i)
+static struct pixel gemm_pixel(const struct gemm *k, int64_t i)
 {
     const int64_t w = k->g.out[1], plane = k->g.out[0] * w;
     return (struct pixel){i / plane, i % plane / w, i % w};
 }
 
-static void gemm_next(const struct rci_gemm *k, struct pixel *p)
+static void gemm_next(const struct gemm *k, struct pixel *p)
 {
     if (++p->x < k->g.out[1])
         return;
@@ -222,8 +225,7 @@ static void gemm_next(const struct rci_gemm *k, struct pixel *p)
     p->image++;
 }
 
-static void gemm_outputs(const struct rci_gemm *k, float *dst, int64_t first, int64_t count,
-                         float **to)
+static void gemm_outputs(const struct gemm *k, float *dst, int64_t first, int64_t count, float **to)
 {
     struct pixel p = gemm_pixel(k, first);
     for (int64_t i = 0; i < count; i++, gemm_next(k, &p))
@@ -231,7 +233,7 @@ static void gemm_outputs(const struct rci_gemm *k, float *dst, int64_t first, in
 }
 
 /* Where pixels of the output read at a tap; NULL: in the padding. */
-static void gemm_inputs(const struct rci_gemm *k, const float *src, int64_t first, int64_t count,
+static void gemm_inputs(const struct gemm *k, const float *src, int64_t first, int64_t count,
                         int64_t tap, const float **from)
 {
     const struct rci_conv_geometry *g = &k->g;
@@ -246,12 +248,12 @@ static void gemm_inputs(const struct rci_gemm *k, const float *src, int64_t firs
 }
 
 /* Blocks of nearly equal numbers of pixels, as many as registers hold sums of a whole panel. */
-static int64_t gemm_blocks(const struct rci_gemm *k, int64_t count)
+static int64_t gemm_blocks(const struct gemm *k, int64_t count)
 {
     return divide_up(count, k->code->rows);
 }
 
-static void gemm_pack_pixels(const struct rci_gemm *k, const struct rci_conv_args *a,
+static void gemm_pack_pixels(const struct gemm *k, const struct rci_conv_args *a,
                              const struct chunk *c, int64_t first, int64_t count,
                              const struct space *s)
 {
@@ -283,7 +285,7 @@ static void gemm_prefetch(const float *weights, int64_t floats, int64_t part, in
 }
 
 /* One chunk and panel of `count` pixels. */
-static void gemm_panel(const struct rci_gemm *k, const struct rci_conv_args *a, int64_t panel,
+static void gemm_panel(const struct gemm *k, const struct rci_conv_args *a, int64_t panel,
                        int64_t count, int64_t depth, struct rci_gemm_block *b,
                        const struct space *s)
 {
@@ -306,7 +308,7 @@ static void gemm_panel(const struct rci_gemm *k, const struct rci_conv_args *a, 
 }
 
 /* Panels of one part for one tile of pixels. */
-static void gemm_piece(const struct rci_gemm *k, const struct rci_conv_args *a, int64_t tile,
+static void gemm_piece(const struct gemm *k, const struct rci_conv_args *a, int64_t tile,
                        int64_t part)
 {
     const struct space s = gemm_space(k, a->scratch, omp_get_thread_num());
@@ -333,8 +335,9 @@ static void gemm_piece(const struct rci_gemm *k, const struct rci_conv_args *a, 
 }
 
 /* Where threads divide output channels, each reads only its own weights. */
-void rci_gemm_share(const struct rci_gemm *k, const struct rci_conv_args *a)
+static void gemm_share(const void *state, const struct rci_conv_args *a)
 {
+    const struct gemm *k = state;
     if (k->parts > 1) {
 #pragma omp for schedule(static) nowait
         for (int64_t p = 0; p < k->parts; p++)
@@ -347,86 +350,31 @@ void rci_gemm_share(const struct rci_gemm *k, const struct rci_conv_args *a)
         gemm_piece(k, a, t, 0);
 }
 
-void rci_gemm_run(const struct rci_gemm *k, const struct rci_conv_args *a)
+static void gemm_run(const void *state, const struct rci_conv_args *a)
 {
-#pragma omp parallel num_threads(k->threads)
-    rci_gemm_share(k, a);
+#pragma omp parallel num_threads(((const struct gemm *) state)->threads)
+    gemm_share(state, a);
 }
 
-/* --- as a kernel among others --- */
-
 /* Which one is ahead depends on the processor: only a measurement tells. */
-static bool kernel_likely(const struct rci_conv_spec *s)
+static bool gemm_likely(const struct rci_conv_spec *s)
 {
     (void) s;
     return false;
 }
 
-static rc_status kernel_create(void **state, struct rc_context *c, const struct rci_conv_spec *s)
-{
-    struct rci_gemm *k;
-    const rc_status st = rci_gemm_create(&k, c, s);
-    *state = k;
-    return st;
-}
-
-static void kernel_destroy(void *state)
-{
-    rci_gemm_destroy(state);
-}
-
-static const char *kernel_text(const void *state)
-{
-    return rci_gemm_name(state);
-}
-
-static size_t kernel_weights_bytes(const void *state)
-{
-    return rci_gemm_weights_bytes(state);
-}
-
-static size_t kernel_bias_bytes(const void *state)
-{
-    return rci_gemm_bias_bytes(state);
-}
-
-static size_t kernel_scratch(const void *state)
-{
-    return rci_gemm_scratch(state);
-}
-
-static void kernel_pack_weights(const void *state, const float *plain, float *packed)
-{
-    rci_gemm_pack_weights(state, plain, packed);
-}
-
-static void kernel_pack_bias(const void *state, const float *plain, float *packed)
-{
-    rci_gemm_pack_bias(state, plain, packed);
-}
-
-static void kernel_run(const void *state, const struct rci_conv_args *a)
-{
-    rci_gemm_run(state, a);
-}
-
-static void kernel_share(const void *state, const struct rci_conv_args *a)
-{
-    rci_gemm_share(state, a);
-}
-
 const struct rci_conv_kernel rci_gemm_kernel = {
     .name = "gemm",
-    .fits = rci_gemm_fits,
-    .likely = kernel_likely,
-    .create = kernel_create,
-    .destroy = kernel_destroy,
-    .text = kernel_text,
-    .weights_bytes = kernel_weights_bytes,
-    .bias_bytes = kernel_bias_bytes,
-    .pack_weights = kernel_pack_weights,
-    .pack_bias = kernel_pack_bias,
-    .scratch = kernel_scratch,
-    .run = kernel_run,
-    .share = kernel_share,
+    .fits = gemm_fits,
+    .likely = gemm_likely,
+    .create = gemm_create,
+    .destroy = rci_release,
+    .text = gemm_text,
+    .weights_bytes = gemm_weights_bytes,
+    .bias_bytes = gemm_bias_bytes,
+    .pack_weights = gemm_pack_weights,
+    .pack_bias = gemm_pack_bias,
+    .scratch = gemm_scratch,
+    .run = gemm_run,
+    .share = gemm_share,
 };

@@ -47,28 +47,31 @@ static dnnl_status_t append_post(dnnl_post_ops_t po, const struct rci_post *post
     }
 }
 
-static rc_status append_add(dnnl_post_ops_t po, const struct rci_prep *p, uint32_t operand,
-                            int32_t *in_place)
+static rc_status append_add(dnnl_post_ops_t po, const struct rci_request *req, uint32_t operand,
+                            enum rci_dtype sum, int32_t *in_place)
 {
-    if (*in_place >= 0 || operand >= p->node->n_in || operand >= RC_PREP_MAX ||
-        !rci_shape_equal(&p->in[operand].shape, &p->out[0].shape) || p->in[operand].dtype != RC_F32)
+    if (*in_place >= 0 || operand >= req->node->n_in || operand >= RC_PREP_MAX ||
+        !rci_shape_equal(&req->in[operand].shape, &req->out[0].shape) ||
+        req->in[operand].dtype != RC_F32)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": operand %u cannot be added in place",
-                        p->node->name, operand);
+                        req->node->name, operand);
     *in_place = (int32_t) operand;
-    return rci_dnnl_check(rci_dnnl_append_sum(po, 1.0f, p->bf16 ? dnnl_bf16 : dnnl_f32), "sum");
+    return rci_dnnl_check(rci_dnnl_append_sum(po, 1.0f, sum == RC_BF16 ? dnnl_bf16 : dnnl_f32),
+                          "sum");
 }
 
-rc_status rci_attr_posts(dnnl_primitive_attr_t attr, const struct rci_prep *p, int32_t *in_place)
+rc_status rci_attr_posts(dnnl_primitive_attr_t attr, const struct rci_request *req,
+                         enum rci_dtype sum, int32_t *in_place)
 {
     *in_place = -1;
-    if (!p->node->n_post)
+    if (!req->node->n_post)
         return RC_OK;
     dnnl_post_ops_t po = NULL;
     RC_TRY(rci_dnnl_check(dnnl_post_ops_create(&po), "post-ops"));
     rc_status st = RC_OK;
-    for (uint32_t i = 0; i < p->node->n_post && st == RC_OK; i++) {
-        const struct rci_post *post = &p->node->post[i];
-        st = post->kind == RC_POST_ADD ? append_add(po, p, post->operand, in_place)
+    for (uint32_t i = 0; i < req->node->n_post && st == RC_OK; i++) {
+        const struct rci_post *post = &req->node->post[i];
+        st = post->kind == RC_POST_ADD ? append_add(po, req, post->operand, sum, in_place)
                                        : rci_dnnl_check(append_post(po, post), "post-op");
     }
     if (st == RC_OK)

@@ -69,6 +69,21 @@ rc_status rci_conv_describe(dnnl_primitive_desc_t *pd, struct rci_engine *e,
     return rci_dnnl_conv(pd, rci_engine_handle(e), &d, r->hint, r->attr);
 }
 
+rc_status rci_conv_describe_fast(dnnl_primitive_desc_t *pd, struct rci_engine *e,
+                                 const struct rci_conv_request *r)
+{
+    const rc_status st = rci_conv_describe(pd, e, r);
+    if (st != RC_OK) {
+        *pd = NULL;
+        return st == RC_ERR_MEMORY ? st : RC_OK;
+    }
+    if (rci_pd_is_reference(*pd)) {
+        dnnl_primitive_desc_destroy(*pd);
+        *pd = NULL;
+    }
+    return RC_OK;
+}
+
 static rc_status int8_settle(struct rci_int8_conv *c, struct rci_engine *e,
                              const struct rci_int8_conv_spec *s, const struct rci_md *bias_md)
 {

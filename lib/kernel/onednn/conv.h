@@ -46,6 +46,9 @@ struct rci_conv_request {
 };
 rc_status rci_conv_describe(dnnl_primitive_desc_t *pd, struct rci_engine *e,
                             const struct rci_conv_request *r);
+/* The same with *pd NULL where oneDNN has no kernel but its reference loop. */
+rc_status rci_conv_describe_fast(dnnl_primitive_desc_t *pd, struct rci_engine *e,
+                                 const struct rci_conv_request *r);
 
 /* What a kernel of our own is asked for. */
 struct rci_conv_spec {

@@ -84,9 +84,11 @@ bool rci_pd_is_reference(const_dnnl_primitive_desc_t pd);
 /* User scratchpad mode, deterministic where the version knows it. Destroy with
  * dnnl_primitive_attr_destroy(). */
 rc_status rci_attr_create(dnnl_primitive_attr_t *out);
-/* node->post as post-ops. ADD becomes `sum` into the destination and its operand is put in
- * *in_place (at most one; -1 when there is none). RC_ERR_UNSUPPORTED for what cannot be fused. */
-rc_status rci_attr_posts(dnnl_primitive_attr_t attr, const struct rci_prep *p, int32_t *in_place);
+/* node->post as post-ops. ADD becomes `sum` into the destination, which is of type `sum`, and its
+ * operand is put in *in_place (at most one; -1 when there is none). RC_ERR_UNSUPPORTED for what
+ * cannot be fused. */
+rc_status rci_attr_posts(dnnl_primitive_attr_t attr, const struct rci_request *req,
+                         enum rci_dtype sum, int32_t *in_place);
 
 /* Integer convolution and inner product, symmetric (zero points 0):
  *     real = relu( src*wei[o] * acc + bias[o] + sum*res ),   stored = round(real / dst)

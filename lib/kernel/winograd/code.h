@@ -64,7 +64,7 @@ struct rci_winograd_plan {
     uint32_t threads;
     size_t per_thread; /* [floats] */
 };
-/* False where rci_winograd_fits() says no. `split`: output channels may be divided among threads.
+/* False where the kernel does not fit. `split`: output channels may be divided among threads.
  */
 bool rci_winograd_plan_init(struct rci_winograd_plan *p, const struct rci_conv_spec *s, bool split);
 

@@ -1,11 +1,10 @@
 /* Which convolutions Winograd's kernel can do, its weights, and its loop over blocks of tiles. */
-#include "kernel/kernel.h"
 #include "kernel/onednn/onednn.h"
 #include "kernel/winograd/code.h"
 
 #include <omp.h>
 
-struct rci_winograd {
+struct winograd {
     struct rci_winograd_plan plan;
     bool turned; /* backward by data: channels swapped, taps reversed */
 };
@@ -18,7 +17,7 @@ static void cut_tiles(struct rci_winograd_job *j, int64_t side)
     j->tiles_x = (j->width + side - 1) / side;
 }
 
-static int64_t weights_bytes(const struct rci_winograd_job *j)
+static int64_t job_weights_bytes(const struct rci_winograd_job *j)
 {
     return j->positions * j->in_words * j->out_channels * (int64_t) sizeof(float);
 }
@@ -29,10 +28,10 @@ static bool choose_side(struct rci_winograd_job *j)
 {
     enum { FEW_TILES = 24, CACHED_BYTES = 1 << 20, SMALL_BYTES = 6 << 20 };
     cut_tiles(j, 4);
-    if (j->batch * j->tiles_y * j->tiles_x >= FEW_TILES || weights_bytes(j) <= CACHED_BYTES)
+    if (j->batch * j->tiles_y * j->tiles_x >= FEW_TILES || job_weights_bytes(j) <= CACHED_BYTES)
         return true;
     cut_tiles(j, 2);
-    return weights_bytes(j) <= SMALL_BYTES;
+    return job_weights_bytes(j) <= SMALL_BYTES;
 }
 
 /* False where channels do not lie together, or not in blocks of whole vectors. */
@@ -82,7 +81,7 @@ static bool job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
     return choose_side(j) && (j->side == 4 || p->code->transform_in[1]);
 }
 
-bool rci_winograd_fits(const struct rci_conv_spec *s)
+static bool winograd_fits(const struct rci_conv_spec *s)
 {
     struct rci_winograd_plan p;
     return job_of(s, &p);
@@ -124,7 +123,7 @@ static void cut_blocks(struct rci_winograd_plan *p, bool split)
     struct rci_winograd_job *j = &p->job;
     const int64_t size = sizeof(float), rows = p->code->rows;
     const int64_t bytes = j->positions * (j->in_step + j->out_channels) * size;
-    const bool large = weights_bytes(j) > CACHED_BYTES;
+    const bool large = job_weights_bytes(j) > CACHED_BYTES;
     int64_t most = BLOCK_BYTES / bytes / rows * rows;
     if (most < rows)
         most = rows;
@@ -150,14 +149,14 @@ bool rci_winograd_plan_init(struct rci_winograd_plan *p, const struct rci_conv_s
     return true;
 }
 
-static rc_status create(struct rci_winograd **out, struct rc_context *c,
-                        const struct rci_conv_spec *s, bool turned)
+static rc_status create_turned(void **out, struct rc_context *c, const struct rci_conv_spec *s,
+                               bool turned)
 {
     struct rci_winograd_plan plan;
     *out = NULL;
     if (!rci_winograd_plan_init(&plan, s, true))
         return rci_fail(RC_ERR_UNSUPPORTED, "no Winograd kernel for this convolution");
-    struct rci_winograd *w = RC_NEW(c, struct rci_winograd);
+    struct winograd *w = RC_NEW(c, struct winograd);
     if (!w)
         return RC_ERR_MEMORY;
     w->plan = plan;
@@ -166,35 +165,30 @@ static rc_status create(struct rci_winograd **out, struct rc_context *c,
     return RC_OK;
 }
 
-rc_status rci_winograd_create(struct rci_winograd **out, struct rc_context *c,
-                              const struct rci_conv_spec *s)
+static rc_status winograd_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
 {
-    return create(out, c, s, false);
+    return create_turned(out, c, s, false);
 }
 
-rc_status rci_winograd_create_data(struct rci_winograd **out, struct rc_context *c,
-                                   const struct rci_conv_spec *s)
+rc_status rci_winograd_create_data(void **out, struct rc_context *c, const struct rci_conv_spec *s)
 {
     struct rci_conv_geometry g = *s->geometry;
     g.in_channels = s->geometry->out_channels;
     g.out_channels = s->geometry->in_channels;
     const struct rci_conv_spec turned = {
         .geometry = &g, .src = s->dst, .dst = s->src, .threads = s->threads, .cpu = s->cpu};
-    return create(out, c, &turned, true);
+    return create_turned(out, c, &turned, true);
 }
 
-void rci_winograd_destroy(struct rci_winograd *w)
+static size_t winograd_weights_bytes(const void *state)
 {
-    rci_release(w);
+    const struct winograd *w = state;
+    return (size_t) job_weights_bytes(&w->plan.job);
 }
 
-size_t rci_winograd_weights_bytes(const struct rci_winograd *w)
+static size_t winograd_bias_bytes(const void *state)
 {
-    return (size_t) weights_bytes(&w->plan.job);
-}
-
-size_t rci_winograd_bias_bytes(const struct rci_winograd *w)
-{
+    const struct winograd *w = state;
     return (size_t) w->plan.job.out_channels * sizeof(float);
 }
 
@@ -214,8 +208,9 @@ static void pack_part(const struct rci_winograd_plan *p, const struct rci_winogr
     }
 }
 
-void rci_winograd_pack_weights(const struct rci_winograd *w, const float *plain, float *packed)
+static void winograd_pack_weights(const void *state, const float *plain, float *packed)
 {
+    const struct winograd *w = state;
     const struct rci_winograd_plan *p = &w->plan;
     const int64_t c = p->in_channels, k = p->out_channels;
     struct rci_winograd_plain g = {
@@ -231,18 +226,21 @@ void rci_winograd_pack_weights(const struct rci_winograd *w, const float *plain,
         pack_part(p, &g, i, packed);
 }
 
-void rci_winograd_pack_bias(const struct rci_winograd *w, const float *plain, float *packed)
+static void winograd_pack_bias(const void *state, const float *plain, float *packed)
 {
-    rci_vector_pack_bias(plain, w->plan.out_channels, packed, rci_winograd_bias_bytes(w));
+    const struct winograd *w = state;
+    rci_vector_pack_bias(plain, w->plan.out_channels, packed, winograd_bias_bytes(w));
 }
 
-size_t rci_winograd_scratch(const struct rci_winograd *w)
+static size_t winograd_scratch(const void *state)
 {
+    const struct winograd *w = state;
     return w->plan.threads * w->plan.per_thread * sizeof(float);
 }
 
-const char *rci_winograd_name(const struct rci_winograd *w)
+static const char *winograd_text(const void *state)
 {
+    const struct winograd *w = state;
     return w->plan.code->winograd[w->plan.job.side == 2];
 }
 
@@ -270,25 +268,23 @@ static void run_piece(const struct rci_winograd_plan *p, const struct rci_conv_a
     }
 }
 
-void rci_winograd_share(const struct rci_winograd *w, const struct rci_conv_args *a)
+static void winograd_share(const void *state, const struct rci_conv_args *a)
 {
-    const struct rci_winograd_plan *p = &w->plan;
+    const struct rci_winograd_plan *p = &((const struct winograd *) state)->plan;
 #pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < p->blocks * p->parts; i++)
         run_piece(p, a, i, (float *) a->scratch + (size_t) omp_get_thread_num() * p->per_thread);
 }
 
-void rci_winograd_run(const struct rci_winograd *w, const struct rci_conv_args *a)
+static void winograd_run(const void *state, const struct rci_conv_args *a)
 {
-#pragma omp parallel num_threads(w->plan.threads)
-    rci_winograd_share(w, a);
+#pragma omp parallel num_threads(((const struct winograd *) state)->plan.threads)
+    winograd_share(state, a);
 }
-
-/* --- as a kernel among others --- */
 
 /* Transforms cost per channel, products per pair of them; oneDNN's AVX-512 kernels are ahead below
  * 32 where they have whole vectors. */
-static bool kernel_likely(const struct rci_conv_spec *s)
+static bool winograd_likely(const struct rci_conv_spec *s)
 {
     const struct rci_conv_geometry *g = s->geometry;
     const bool whole = g->in_channels % 16 == 0 && g->out_channels % 16 == 0;
@@ -296,72 +292,19 @@ static bool kernel_likely(const struct rci_conv_spec *s)
     return g->in_channels >= least && g->out_channels >= least;
 }
 
-static rc_status kernel_create(void **state, struct rc_context *c, const struct rci_conv_spec *s)
-{
-    struct rci_winograd *w;
-    const rc_status st = rci_winograd_create(&w, c, s);
-    *state = w;
-    return st;
-}
-
-static void kernel_destroy(void *state)
-{
-    rci_winograd_destroy(state);
-}
-
-static const char *kernel_text(const void *state)
-{
-    return rci_winograd_name(state);
-}
-
-static size_t kernel_weights_bytes(const void *state)
-{
-    return rci_winograd_weights_bytes(state);
-}
-
-static size_t kernel_bias_bytes(const void *state)
-{
-    return rci_winograd_bias_bytes(state);
-}
-
-static size_t kernel_scratch(const void *state)
-{
-    return rci_winograd_scratch(state);
-}
-
-static void kernel_pack_weights(const void *state, const float *plain, float *packed)
-{
-    rci_winograd_pack_weights(state, plain, packed);
-}
-
-static void kernel_pack_bias(const void *state, const float *plain, float *packed)
-{
-    rci_winograd_pack_bias(state, plain, packed);
-}
-
-static void kernel_run(const void *state, const struct rci_conv_args *a)
-{
-    rci_winograd_run(state, a);
-}
-
-static void kernel_share(const void *state, const struct rci_conv_args *a)
-{
-    rci_winograd_share(state, a);
-}
-
 const struct rci_conv_kernel rci_winograd_kernel = {
     .name = "winograd",
-    .fits = rci_winograd_fits,
-    .likely = kernel_likely,
+    .fits = winograd_fits,
+    .likely = winograd_likely,
     .certain = rci_winograd_small,
-    .create = kernel_create,
-    .destroy = kernel_destroy,
-    .text = kernel_text,
-    .weights_bytes = kernel_weights_bytes,
-    .bias_bytes = kernel_bias_bytes,
-    .pack_weights = kernel_pack_weights,
-    .pack_bias = kernel_pack_bias,
-    .scratch = kernel_scratch,
-    .run = kernel_run,
-    .share = kernel_share,
+    .create = winograd_create,
+    .destroy = rci_release,
+    .text = winograd_text,
+    .weights_bytes = winograd_weights_bytes,
+    .bias_bytes = winograd_bias_bytes,
+    .pack_weights = winograd_pack_weights,
+    .pack_bias = winograd_pack_bias,
+    .scratch = winograd_scratch,
+    .run = winograd_run,
+    .share = winograd_share,
 };

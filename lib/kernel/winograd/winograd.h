@@ -5,47 +5,25 @@
  * per 2x2 outputs instead of 36. In f32 its result differs from a direct sum by about 1e-5
  * of the largest output. Works on layouts in which channels lie together, any number of them whole
  * or in blocks. */
-#include "kernel/onednn/conv.h"
+#include "kernel/kernel.h"
 
-/* Can it, and may it pay: geometry, layouts, processor; not few tiles with weights beyond the
- * caches. */
-bool rci_winograd_fits(const struct rci_conv_spec *s);
+/* The forward pass is rci_winograd_kernel (kernel/kernel.h). It fits where geometry, layouts and
+ * processor do, and not where tiles are few and weights beyond the caches. */
+
 /* It would be tiles of 2x2: on layers for which those are meant they are ahead by far. */
 bool rci_winograd_small(const struct rci_conv_spec *s);
 
-/* --- forward, and backward by data --- */
-
-struct rci_winograd;
-/* RC_ERR_UNSUPPORTED where rci_winograd_fits() says no; RC_ERR_MEMORY. */
-rc_status rci_winograd_create(struct rci_winograd **out, struct rc_context *c,
-                              const struct rci_conv_spec *s);
-/* The gradient of the source: reads a gradient in `dst`'s layout, writes one in `src`'s. Weights
- * are packed from the same plain ones. bias, sum and relu must be unset. */
-rc_status rci_winograd_create_data(struct rci_winograd **out, struct rc_context *c,
-                                   const struct rci_conv_spec *s);
-void rci_winograd_destroy(struct rci_winograd *w);
-size_t rci_winograd_scratch(const struct rci_winograd *w); /* [bytes] */
-const char *rci_winograd_name(const struct rci_winograd *w);
-
-/* Packed constants belong to the caller, who may share and renew them. From plain [out][in][3][3]
- * and [out]; every byte of `packed` is written. */
-size_t rci_winograd_weights_bytes(const struct rci_winograd *w);
-size_t rci_winograd_bias_bytes(const struct rci_winograd *w);
-void rci_winograd_pack_weights(const struct rci_winograd *w, const float *plain, float *packed);
-void rci_winograd_pack_bias(const struct rci_winograd *w, const float *plain, float *packed);
-
-/* The same bits for the same number of threads, and for any. */
-void rci_winograd_run(const struct rci_winograd *w, const struct rci_conv_args *a);
-/* The same for all threads of a parallel region to call; returns when this one has done its
- * part. */
-void rci_winograd_share(const struct rci_winograd *w, const struct rci_conv_args *a);
+/* The gradient of the source: a state of rci_winograd_kernel that reads a gradient in `dst`'s
+ * layout and writes one in `src`'s. Weights are packed from the same plain ones. bias, sum and relu
+ * must be unset. */
+rc_status rci_winograd_create_data(void **out, struct rc_context *c, const struct rci_conv_spec *s);
 
 /* --- backward by weights --- */
 
 struct rci_winograd_grad;
 /* Tiles of 4x4 only, in bf16 without a bias; then all three passes can. */
 bool rci_winograd_grad_fits(const struct rci_conv_spec *s);
-/* As rci_winograd_create(); `bias` asks for the bias' gradient too. */
+/* RC_ERR_UNSUPPORTED, RC_ERR_MEMORY; `bias` asks for the bias' gradient too. */
 rc_status rci_winograd_grad_create(struct rci_winograd_grad **out, struct rc_context *c,
                                    const struct rci_conv_spec *s);
 void rci_winograd_grad_destroy(struct rci_winograd_grad *w);

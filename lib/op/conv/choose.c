@@ -112,32 +112,30 @@ static rc_status compare(struct trial *t, enum kind *fastest)
 }
 
 /* Zeros everywhere: times do not depend on values. */
-static rc_status measure_with(struct rci_reorder *move, const struct rci_prep *p,
-                              const struct rci_conv_own *own, const struct rci_conv_onednn *onednn,
+static rc_status measure_with(struct rci_reorder *move, struct rci_conv_own *own,
+                              const struct rci_conv_layouts *l, struct rci_prim *onednn,
                               enum kind *fastest)
 {
-    struct trial t = {
-        .own = own, .onednn = onednn->prim, .move = move, .region = rci_trial_region()};
-    t.weights[ONEDNN] = rci_md_bytes(p->want[1]);
+    struct trial t = {.own = own, .onednn = onednn, .move = move, .region = rci_trial_region()};
+    t.weights[ONEDNN] = rci_md_bytes(l->weights);
     t.weights[OWN] = own->kernel->weights_bytes(own->state);
     t.ring_bytes = CACHE_BYTES + rci_align_line(rci_larger(t.weights[ONEDNN], t.weights[OWN]));
-    const size_t bias = rci_align_line(rci_larger((size_t) p->out[0].shape.dim[1] * sizeof(float),
+    const size_t bias = rci_align_line(rci_larger((size_t) l->dst->shape.dim[1] * sizeof(float),
                                                   own->kernel->bias_bytes(own->state)));
-    const size_t scratch =
-        rci_larger(rci_larger(onednn->prim->scratch, own->kernel->scratch(own->state)),
-                   move ? rci_reorder_scratch(move) : 0);
-    const size_t part[4] = {rci_align_line(rci_md_bytes(p->want[0])),
-                            rci_align_line(rci_md_bytes(p->out_md[0])), onednn->has_bias ? bias : 0,
+    const size_t scratch = rci_larger(rci_larger(onednn->scratch, own->kernel->scratch(own->state)),
+                                      move ? rci_reorder_scratch(move) : 0);
+    const size_t part[4] = {rci_align_line(rci_md_bytes(l->src)),
+                            rci_align_line(rci_md_bytes(l->dst)), l->bias ? bias : 0,
                             rci_align_line(scratch)};
     /* plain images are no larger than those that oneDNN wants */
-    char *at = rci_engine_trial(p->engine, (move ? 2 : 1) * part[0] + part[1] + part[2] + part[3] +
-                                               t.ring_bytes);
+    char *at = rci_engine_trial(onednn->engine, (move ? 2 : 1) * part[0] + part[1] + part[2] +
+                                                    part[3] + t.ring_bytes);
     if (!at)
         return RC_ERR_MEMORY;
     t.arriving = at;
     t.src = move ? at + part[0] : at;
     t.dst = t.src + part[0];
-    t.bias = onednn->has_bias ? t.dst + part[1] : NULL;
+    t.bias = l->bias ? t.dst + part[1] : NULL;
     t.scratch = t.dst + part[1] + part[2];
     t.ring = t.scratch + part[3];
     if (t.weights[OWN] <= CACHE_BYTES / 2) /* between two runs they get no farther than L3 */
@@ -145,15 +143,15 @@ static rc_status measure_with(struct rci_reorder *move, const struct rci_prep *p
     return compare(&t, fastest);
 }
 
-static rc_status measure(const struct rci_prep *p, const struct rci_conv_own *own,
-                         const struct rci_conv_spec *s, const struct rci_conv_onednn *onednn,
+static rc_status measure(struct rci_conv_own *own, const struct rci_conv_spec *s,
+                         const struct rci_conv_layouts *l, struct rci_prim *onednn,
                          enum kind *fastest)
 {
     struct rci_reorder *move = NULL;
-    RC_TRY(rci_prim_create(onednn->prim));
-    if (!rci_md_equal(s->src, p->want[0]))
-        RC_TRY(rci_reorder_create(&move, p->engine, s->src, p->want[0]));
-    const rc_status st = measure_with(move, p, own, onednn, fastest);
+    RC_TRY(rci_prim_create(onednn));
+    if (!rci_md_equal(s->src, l->src))
+        RC_TRY(rci_reorder_create(&move, onednn->engine, s->src, l->src));
+    const rc_status st = measure_with(move, own, l, onednn, fastest);
     rci_reorder_destroy(move);
     return st;
 }
@@ -175,16 +173,16 @@ bool rci_conv_posts_fit(const struct rci_node *n, struct rci_conv_spec *s)
 }
 
 /* Nothing to measure; KINDS: there is. */
-static enum kind settled(const struct rci_prep *p, const struct rci_conv_kernel *k,
+static enum kind settled(const struct rci_request *req, const struct rci_conv_kernel *k,
                          const struct rci_conv_spec *s, const char *key)
 {
-    struct rc_context *c = rci_engine_context(p->engine);
-    const char *told = k == &rci_winograd_kernel ? p->winograd : NULL;
+    struct rc_context *c = rci_engine_context(req->engine);
+    const char *told = k == &rci_winograd_kernel ? req->winograd : NULL;
     if (told && !strcmp(told, "off"))
         return ONEDNN;
     if (told && !strcmp(told, "on"))
         return OWN;
-    if (p->repeatable || rci_choice_fixed(c))
+    if (req->repeatable || rci_choice_fixed(c))
         return k->likely(s) ? OWN : ONEDNN;
     if (k->certain && k->certain(s))
         return OWN;
@@ -192,42 +190,38 @@ static enum kind settled(const struct rci_prep *p, const struct rci_conv_kernel 
 }
 
 /* Images that arrive plain need no reorder in front of a kernel that reads them so. */
-static rc_status read_planes(const struct rci_prep *p, struct rci_conv_spec *s)
+static rc_status read_planes(const struct rci_request *req, struct rci_conv_spec *s)
 {
     struct rci_conv_spec plain = *s;
-    if (p->have[0])
+    if (req->have[0])
         return RC_OK;
-    RC_TRY(rci_md_plain(p->engine, RC_F32, &p->in[0].shape, &plain.src));
+    RC_TRY(rci_md_plain(req->engine, RC_F32, &req->in[0].shape, &plain.src));
     if (rci_direct_kernel.fits(&plain))
         *s = plain;
     return RC_OK;
 }
 
-rc_status rci_conv_choose(struct rci_conv_own *out, const struct rci_prep *p,
-                          const struct rci_conv_geometry *g, const struct rci_conv_onednn *onednn)
+rc_status rci_conv_choose(struct rci_conv_own *out, const struct rci_request *req,
+                          const struct rci_conv_spec *spec, const struct rci_conv_layouts *l,
+                          struct rci_prim *onednn)
 {
-    struct rci_conv_spec s = {.geometry = g,
-                              .src = p->want[0],
-                              .dst = p->out_md[0],
-                              .bias = onednn->has_bias,
-                              .threads = p->threads,
-                              .cpu = p->cpu};
+    struct rci_conv_spec s = *spec;
     *out = (struct rci_conv_own){NULL, NULL};
-    RC_TRY(read_planes(p, &s));
-    if (!p->in[1].data || (onednn->has_bias && !p->in[2].data) || !rci_conv_posts_fit(p->node, &s))
+    RC_TRY(read_planes(req, &s));
+    if (!req->in[1].data || (l->bias && !req->in[2].data) || !rci_conv_posts_fit(req->node, &s))
         return RC_OK;
     const struct rci_conv_kernel *k = rci_conv_own_find(&s);
     if (!k)
         return RC_OK;
-    struct rc_context *c = rci_engine_context(p->engine);
+    struct rc_context *c = rci_engine_context(req->engine);
     char key[RC_CHOICE_KEY];
     key_of(key, &s);
-    enum kind best = settled(p, k, &s, key);
+    enum kind best = settled(req, k, &s, key);
     if (best == ONEDNN)
         return RC_OK;
     rc_status st = rci_conv_own_create(out, c, &s);
     if (st == RC_OK && best == KINDS) {
-        st = measure(p, out, &s, onednn, &best);
+        st = measure(out, &s, l, onednn, &best);
         if (st == RC_OK)
             st = rci_choice_remember(c, key, words[best]);
     }

@@ -41,26 +41,28 @@ static bool geometry_fits(const struct rci_conv_geometry *g)
 }
 
 /* False where the convolution does more than move, or lies in another layout. */
-static bool describe(struct move *m, const struct rci_prep *p, const struct rci_conv_geometry *g)
+static bool move_describe(struct move *m, const struct rci_request *req,
+                          const struct rci_conv_spec *s)
 {
+    const struct rci_conv_geometry *g = s->geometry;
     struct rci_conv_spec fused = {.sum = false};
     *m = (struct move){.g = *g};
-    if (p->training || p->bf16 || rci_op_has(p->node, 2) || !p->in[1].data ||
-        !rci_conv_posts_fit(p->node, &fused) || !geometry_fits(g) ||
-        !rci_conv_layout_of(p->want[0], &m->src) || !rci_conv_layout_of(p->out_md[0], &m->dst))
+    if (req->training || req->bf16 || s->bias || !req->in[1].data ||
+        !rci_conv_posts_fit(req->node, &fused) || !geometry_fits(g) ||
+        !rci_conv_layout_of(s->src, &m->src) || !rci_conv_layout_of(s->dst, &m->dst))
         return false;
     m->sum = fused.sum;
     m->relu = fused.relu;
-    m->first = first_of(g, p->in[1].data);
+    m->first = first_of(g, req->in[1].data);
     m->whole = (m->first | g->in_channels | m->dst.channels) % UNIT == 0 &&
                rci_conv_layout_in(&m->src, UNIT) && rci_conv_layout_in(&m->dst, UNIT);
     return m->first >= 0;
 }
 
-bool rci_conv_moves(const struct rci_prep *p, const struct rci_conv_geometry *g)
+bool rci_conv_moves(const struct rci_request *req, const struct rci_conv_spec *s)
 {
     struct move m;
-    return describe(&m, p, g);
+    return move_describe(&m, req, s);
 }
 
 typedef float vec __attribute__((vector_size(16), aligned(4)));
@@ -118,7 +120,7 @@ INLINE void move_row_fused(const struct move *m, const float *from, float *to, c
         move_row(m, from, to, unit, false, false);
 }
 
-static rc_status share(const struct rci_step_io *io)
+static rc_status move_share(const struct rci_step_io *io)
 {
     const struct move *m = io->state;
     const struct rci_conv_geometry *g = &m->g;
@@ -137,25 +139,25 @@ static rc_status share(const struct rci_step_io *io)
     return RC_OK;
 }
 
-static bool suits(const void *state, const void *weights)
+static bool move_suits(const void *state, const void *weights)
 {
     const struct move *m = state;
     return first_of(&m->g, weights) == m->first;
 }
 
-rc_status rci_conv_move(struct rci_prep *p, const struct rci_conv_geometry *g)
+rc_status rci_conv_move(const struct rci_request *req, struct rci_prep *p,
+                        const struct rci_conv_spec *s)
 {
-    struct move *m = RC_NEW(rci_engine_context(p->engine), struct move);
+    struct move *m = RC_NEW(rci_engine_context(req->engine), struct move);
     if (!m)
         return RC_ERR_MEMORY;
-    describe(m, p, g);
+    move_describe(m, req, s);
     p->want[1] = NULL;
     p->state = m;
     p->destroy = rci_release;
-    p->run = share;
+    p->run = move_share;
     p->team = true;
-    p->suits = suits;
-    p->scratch = 0;
+    p->suits = move_suits;
     p->impl = "move";
     return RC_OK;
 }

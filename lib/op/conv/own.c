@@ -1,14 +1,11 @@
-/* The table of convolution kernels of our own: where several fit, the first runs. */
+/* Of the convolution kernels of our own, the first that fits. */
 #include "op/conv/own.h"
-
-static const struct rci_conv_kernel *const kernels[] = {&rci_winograd_kernel, &rci_direct_kernel,
-                                                        &rci_gemm_kernel};
 
 const struct rci_conv_kernel *rci_conv_own_find(const struct rci_conv_spec *s)
 {
-    for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
-        if (kernels[i]->fits(s))
-            return kernels[i];
+    for (size_t i = 0; rci_conv_kernels[i]; i++)
+        if (rci_conv_kernels[i]->fits(s))
+            return rci_conv_kernels[i];
     return NULL;
 }
 

@@ -5,17 +5,17 @@
 #include <string.h>
 
 struct trained {
-    struct rci_winograd *forward, *data;
+    void *forward, *data; /* states of rci_winograd_kernel */
     struct rci_winograd_grad *weights;
     bool bias;
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
 };
 
-static void destroy(void *state)
+static void trained_destroy(void *state)
 {
     struct trained *t = state;
-    rci_winograd_destroy(t->forward);
-    rci_winograd_destroy(t->data);
+    rci_winograd_kernel.destroy(t->forward);
+    rci_winograd_kernel.destroy(t->data);
     rci_winograd_grad_destroy(t->weights);
     rci_release(t->unwanted[0]);
     rci_release(t->unwanted[1]);
@@ -23,35 +23,37 @@ static void destroy(void *state)
 }
 
 /* Scratch of a pass: [packed weights][packed bias][the kernel's own]. */
-static size_t pass_scratch(const struct rci_winograd *w)
+static size_t pass_scratch(const void *w)
 {
-    return rci_winograd_weights_bytes(w) + rci_winograd_bias_bytes(w) + rci_winograd_scratch(w);
+    const struct rci_conv_kernel *k = &rci_winograd_kernel;
+    return k->weights_bytes(w) + k->bias_bytes(w) + k->scratch(w);
 }
 
-static void run_pass(const struct rci_winograd *w, void *const *in, const void *src, void *dst,
-                     void *scratch, bool has_bias)
+static void run_pass(const void *w, void *const *in, const void *src, void *dst, void *scratch,
+                     bool has_bias)
 {
+    const struct rci_conv_kernel *k = &rci_winograd_kernel;
     float *weights = scratch;
-    float *bias = (float *) ((char *) scratch + rci_winograd_weights_bytes(w));
-    rci_winograd_pack_weights(w, in[1], weights);
+    float *bias = (float *) ((char *) scratch + k->weights_bytes(w));
+    k->pack_weights(w, in[1], weights);
     if (has_bias)
-        rci_winograd_pack_bias(w, in[2], bias);
+        k->pack_bias(w, in[2], bias);
     const struct rci_conv_args a = {.src = src,
                                     .weights = weights,
                                     .bias = has_bias ? bias : NULL,
                                     .dst = dst,
-                                    .scratch = (char *) bias + rci_winograd_bias_bytes(w)};
-    rci_winograd_run(w, &a);
+                                    .scratch = (char *) bias + k->bias_bytes(w)};
+    k->run(w, &a);
 }
 
-static rc_status run(const struct rci_step_io *io)
+static rc_status trained_run(const struct rci_step_io *io)
 {
     const struct trained *t = io->state;
     run_pass(t->forward, io->in, io->in[0], io->out[0], io->scratch, t->bias);
     return RC_OK;
 }
 
-static rc_status run_backward(const struct rci_step_io *io)
+static rc_status trained_run_backward(const struct rci_step_io *io)
 {
     const struct trained *t = io->state;
     if (t->data && io->d_in[0])
@@ -70,67 +72,57 @@ static rc_status run_backward(const struct rci_step_io *io)
     return RC_OK;
 }
 
-static rc_status create(struct trained *t, struct rci_prep *p, const struct rci_conv_spec *s)
+static rc_status trained_create(struct trained *t, const struct rci_request *req,
+                                struct rci_prep *p, const struct rci_conv_spec *s)
 {
-    struct rc_context *c = rci_engine_context(p->engine);
+    struct rc_context *c = rci_engine_context(req->engine);
     struct rci_conv_spec data = *s;
     data.bias = false;
     t->bias = s->bias;
-    RC_TRY(rci_winograd_create(&t->forward, c, s));
+    RC_TRY(rci_winograd_kernel.create(&t->forward, c, s));
     p->scratch = pass_scratch(t->forward);
-    if (p->needs_grad[0]) {
+    if (req->needs_grad[0]) {
         RC_TRY(rci_winograd_create_data(&t->data, c, &data));
         p->backward_scratch = pass_scratch(t->data);
         p->backward_reads |= 1u << 1;
     }
-    if (!p->needs_grad[1] && !(s->bias && p->needs_grad[2]))
+    if (!req->needs_grad[1] && !(s->bias && req->needs_grad[2]))
         return RC_OK;
     RC_TRY(rci_winograd_grad_create(&t->weights, c, s));
     p->backward_reads |= 1u << 0;
     p->backward_scratch = rci_larger(p->backward_scratch, rci_winograd_grad_scratch(t->weights));
     const struct rci_conv_geometry *g = s->geometry;
-    if (!p->needs_grad[1] && !(t->unwanted[0] = rci_alloc_array(c, (size_t) (g->out_channels * 9),
-                                                                (size_t) g->in_channels * 4)))
+    if (!req->needs_grad[1] && !(t->unwanted[0] = rci_alloc_array(c, (size_t) (g->out_channels * 9),
+                                                                  (size_t) g->in_channels * 4)))
         return RC_ERR_MEMORY;
-    if (s->bias && !p->needs_grad[2] &&
+    if (s->bias && !req->needs_grad[2] &&
         !(t->unwanted[1] = rci_alloc_array(c, (size_t) g->out_channels, 4)))
         return RC_ERR_MEMORY;
     return RC_OK;
 }
 
-static struct rci_conv_spec spec_of(const struct rci_prep *p, const struct rci_conv_geometry *g)
+bool rci_conv_winograd_trains(const struct rci_request *req, const struct rci_conv_spec *s)
 {
-    return (struct rci_conv_spec){.geometry = g,
-                                  .src = p->want[0],
-                                  .dst = p->out_md[0],
-                                  .bias = p->node->n_in > 2 && p->in[2].dtype,
-                                  .threads = p->threads,
-                                  .cpu = p->cpu};
+    return req->training && !(req->winograd && !strcmp(req->winograd, "off")) &&
+           rci_winograd_grad_fits(s);
 }
 
-bool rci_conv_winograd_trains(const struct rci_prep *p, const struct rci_conv_geometry *g)
+rc_status rci_conv_winograd_train(const struct rci_request *req, struct rci_prep *p,
+                                  const struct rci_conv_spec *s)
 {
-    const struct rci_conv_spec s = spec_of(p, g);
-    return p->training && !(p->winograd && !strcmp(p->winograd, "off")) &&
-           rci_winograd_grad_fits(&s);
-}
-
-rc_status rci_conv_winograd_train(struct rci_prep *p, const struct rci_conv_geometry *g)
-{
-    const struct rci_conv_spec s = spec_of(p, g);
-    struct trained *t = RC_NEW(rci_engine_context(p->engine), struct trained);
+    struct trained *t = RC_NEW(rci_engine_context(req->engine), struct trained);
     if (!t)
         return RC_ERR_MEMORY;
-    const rc_status st = create(t, p, &s);
+    const rc_status st = trained_create(t, req, p, s);
     if (st != RC_OK) {
-        destroy(t);
+        trained_destroy(t);
         return st;
     }
     p->state = t;
-    p->destroy = destroy;
-    p->run = run;
-    p->run_backward = run_backward;
+    p->destroy = trained_destroy;
+    p->run = trained_run;
+    p->run_backward = trained_run_backward;
     p->want[1] = NULL;
-    p->impl = rci_winograd_name(t->forward);
+    p->impl = rci_winograd_kernel.text(t->forward);
     return RC_OK;
 }

@@ -170,16 +170,16 @@ static bool is_linear(const struct rci_node *n, const struct rci_tensor *c, int6
            c->shape.dim[r - 1] == columns;
 }
 
-static rc_status gemm_prepare(struct rci_prep *p)
+static rc_status gemm_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const struct rci_gemm_attrs *t = p->node->attrs;
-    const struct sizes s = sizes_of(p->node, p->in);
-    const bool has_c = p->node->n_in > 2 && p->in[2].dtype;
-    if (!is_linear(p->node, has_c ? &p->in[2] : NULL, s.n))
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not a linear layer", p->node->name);
+    const struct rci_gemm_attrs *t = req->node->attrs;
+    const struct sizes s = sizes_of(req->node, req->in);
+    const bool has_c = req->node->n_in > 2 && req->in[2].dtype;
+    if (!is_linear(req->node, has_c ? &req->in[2] : NULL, s.n))
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not a linear layer", req->node->name);
     const struct rci_product q = {
         .m = s.m, .n = s.n, .k = s.k, .transposed = t->trans_b, .bias = has_c};
-    return rci_product_prepare(p, &q);
+    return rci_product_prepare(req, p, &q);
 }
 
 static void gemm_couple(const struct rci_node *n, struct rci_links *l)

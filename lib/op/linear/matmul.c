@@ -136,15 +136,15 @@ static rc_status matmul_backward(const struct rci_call *c)
     return RC_OK;
 }
 
-static rc_status matmul_prepare(struct rci_prep *p)
+static rc_status matmul_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const struct rci_shape *a = &p->in[0].shape, *b = &p->in[1].shape;
+    const struct rci_shape *a = &req->in[0].shape, *b = &req->in[1].shape;
     if (b->rank != 2 || a->rank < 2)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not a matrix on the right",
-                        p->node->name);
+                        req->node->name);
     const struct rci_product q = {
         .m = rci_shape_count(a) / b->dim[0], .n = b->dim[1], .k = b->dim[0]};
-    return rci_product_prepare(p, &q);
+    return rci_product_prepare(req, p, &q);
 }
 
 static void matmul_couple(const struct rci_node *n, struct rci_links *l)

@@ -72,26 +72,27 @@ static const struct rci_md *announced(const struct rci_product *q, const struct 
     return q->transposed ? md : NULL;
 }
 
-static rc_status prepare_forward(struct rci_prep *p, struct product_state *s,
-                                 const struct rci_product *q, struct layouts *l)
+static rc_status prepare_forward(const struct rci_request *req, struct rci_prep *p,
+                                 struct product_state *s, const struct rci_product *q,
+                                 struct layouts *l)
 {
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd = NULL;
     int32_t in_place;
     RC_TRY(rci_attr_create(&attr));
-    const struct rci_dnnl_product d = {.prop = p->training ? dnnl_forward_training
-                                                           : dnnl_forward_inference,
+    const struct rci_dnnl_product d = {.prop = req->training ? dnnl_forward_training
+                                                             : dnnl_forward_inference,
                                        .src = rci_md_dnnl(l->a),
                                        .weights = rci_md_dnnl(l->w_any),
                                        .bias = rci_md_dnnl(l->bias),
                                        .dst = rci_md_dnnl(l->y)};
-    rc_status st = rci_attr_posts(attr, p, &in_place);
+    rc_status st = rci_attr_posts(attr, req, RC_F32, &in_place);
     if (st == RC_OK)
-        st = rci_dnnl_product(&pd, rci_engine_handle(p->engine), &d, NULL, attr);
+        st = rci_dnnl_product(&pd, rci_engine_handle(req->engine), &d, NULL, attr);
     dnnl_primitive_attr_destroy(attr);
     RC_TRY(st);
-    RC_TRY(rci_prim_init(&s->forward, p->engine, pd));
-    RC_TRY(rci_md_query(p->engine, pd, dnnl_query_weights_md, 0, &l->w));
+    RC_TRY(rci_prim_init(&s->forward, req->engine, pd));
+    RC_TRY(rci_md_query(req->engine, pd, dnnl_query_weights_md, 0, &l->w));
     p->want[0] = l->a;
     p->want[1] = announced(q, l->w);
     RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_SRC, l->a));
@@ -105,9 +106,9 @@ static rc_status prepare_forward(struct rci_prep *p, struct product_state *s,
     return RC_OK;
 }
 
-static rc_status prepare_data(struct rci_prep *p, struct product_state *s,
-                              const struct rci_product *q, const struct layouts *l,
-                              const_dnnl_primitive_attr_t attr)
+static rc_status prepare_data(const struct rci_request *req, struct rci_prep *p,
+                              struct product_state *s, const struct rci_product *q,
+                              const struct layouts *l, const_dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t pd;
     const struct rci_md *w;
@@ -115,9 +116,9 @@ static rc_status prepare_data(struct rci_prep *p, struct product_state *s,
                                        .src = rci_md_dnnl(l->a),
                                        .weights = rci_md_dnnl(l->w_any),
                                        .dst = rci_md_dnnl(l->y)};
-    RC_TRY(rci_dnnl_product(&pd, rci_engine_handle(p->engine), &d, s->forward.pd, attr));
-    RC_TRY(rci_prim_init(&s->data, p->engine, pd));
-    RC_TRY(rci_md_query(p->engine, pd, dnnl_query_weights_md, 0, &w));
+    RC_TRY(rci_dnnl_product(&pd, rci_engine_handle(req->engine), &d, s->forward.pd, attr));
+    RC_TRY(rci_prim_init(&s->data, req->engine, pd));
+    RC_TRY(rci_md_query(req->engine, pd, dnnl_query_weights_md, 0, &w));
     p->want_backward[1] = announced(q, w);
     RC_TRY(rci_prim_bind(&s->data, DNNL_ARG_DIFF_DST, l->y));
     RC_TRY(rci_prim_bind(&s->data, DNNL_ARG_WEIGHTS, w));
@@ -127,9 +128,9 @@ static rc_status prepare_data(struct rci_prep *p, struct product_state *s,
     return RC_OK;
 }
 
-static rc_status prepare_weights(struct rci_prep *p, struct product_state *s,
-                                 const struct rci_product *q, const struct layouts *l,
-                                 const_dnnl_primitive_attr_t attr)
+static rc_status prepare_weights(const struct rci_request *req, struct rci_prep *p,
+                                 struct product_state *s, const struct rci_product *q,
+                                 const struct layouts *l, const_dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t pd;
     const struct rci_md *w;
@@ -138,9 +139,9 @@ static rc_status prepare_weights(struct rci_prep *p, struct product_state *s,
                                        .weights = rci_md_dnnl(l->w_any),
                                        .bias = rci_md_dnnl(l->bias),
                                        .dst = rci_md_dnnl(l->y)};
-    RC_TRY(rci_dnnl_product(&pd, rci_engine_handle(p->engine), &d, s->forward.pd, attr));
-    RC_TRY(rci_prim_init(&s->weights, p->engine, pd));
-    RC_TRY(rci_md_query(p->engine, pd, dnnl_query_diff_weights_md, 0, &w));
+    RC_TRY(rci_dnnl_product(&pd, rci_engine_handle(req->engine), &d, s->forward.pd, attr));
+    RC_TRY(rci_prim_init(&s->weights, req->engine, pd));
+    RC_TRY(rci_md_query(req->engine, pd, dnnl_query_diff_weights_md, 0, &w));
     p->d_in_md[1] = announced(q, w);
     RC_TRY(rci_prim_bind(&s->weights, DNNL_ARG_SRC, l->a));
     RC_TRY(rci_prim_bind(&s->weights, DNNL_ARG_DIFF_DST, l->y));
@@ -149,22 +150,23 @@ static rc_status prepare_weights(struct rci_prep *p, struct product_state *s,
         RC_TRY(rci_prim_bind(&s->weights, DNNL_ARG_DIFF_BIAS, l->bias));
     s->wants_weights = true;
     p->backward_reads |= 1u << 0;
-    struct rc_context *ctx = rci_engine_context(p->engine);
-    if (!p->needs_grad[1] && !(s->unwanted[0] = rci_alloc(ctx, rci_md_bytes(w))))
+    struct rc_context *ctx = rci_engine_context(req->engine);
+    if (!req->needs_grad[1] && !(s->unwanted[0] = rci_alloc(ctx, rci_md_bytes(w))))
         return RC_ERR_MEMORY;
-    if (l->bias && !p->needs_grad[2] && !(s->unwanted[1] = rci_alloc(ctx, rci_md_bytes(l->bias))))
+    if (l->bias && !req->needs_grad[2] && !(s->unwanted[1] = rci_alloc(ctx, rci_md_bytes(l->bias))))
         return RC_ERR_MEMORY;
     return RC_OK;
 }
 
-static rc_status prepare_backward(struct rci_prep *p, struct product_state *s,
-                                  const struct rci_product *q, const struct layouts *l)
+static rc_status prepare_backward(const struct rci_request *req, struct rci_prep *p,
+                                  struct product_state *s, const struct rci_product *q,
+                                  const struct layouts *l)
 {
     dnnl_primitive_attr_t attr;
     RC_TRY(rci_attr_create(&attr));
-    rc_status st = p->needs_grad[0] ? prepare_data(p, s, q, l, attr) : RC_OK;
-    if (st == RC_OK && (p->needs_grad[1] || (q->bias && p->needs_grad[2])))
-        st = prepare_weights(p, s, q, l, attr);
+    rc_status st = req->needs_grad[0] ? prepare_data(req, p, s, q, l, attr) : RC_OK;
+    if (st == RC_OK && (req->needs_grad[1] || (q->bias && req->needs_grad[2])))
+        st = prepare_weights(req, p, s, q, l, attr);
     dnnl_primitive_attr_destroy(attr);
     p->backward_scratch =
         s->data.scratch > s->weights.scratch ? s->data.scratch : s->weights.scratch;
@@ -172,14 +174,15 @@ static rc_status prepare_backward(struct rci_prep *p, struct product_state *s,
     return st;
 }
 
-rc_status rci_product_prepare(struct rci_prep *p, const struct rci_product *q)
+rc_status rci_product_prepare(const struct rci_request *req, struct rci_prep *p,
+                              const struct rci_product *q)
 {
-    if (p->training && p->node->n_post)
+    if (req->training && req->node->n_post)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": fused work cannot be trained",
-                        p->node->name);
-    if (rci_product_is_small(p, q))
-        return rci_product_small(p, q);
-    struct product_state *s = RC_NEW(rci_engine_context(p->engine), struct product_state);
+                        req->node->name);
+    if (rci_product_is_small(req, q))
+        return rci_product_small(req, p, q);
+    struct product_state *s = RC_NEW(rci_engine_context(req->engine), struct product_state);
     if (!s)
         return RC_ERR_MEMORY;
     struct layouts l;
@@ -189,13 +192,12 @@ rc_status rci_product_prepare(struct rci_prep *p, const struct rci_product *q)
     p->values_at_run = true;
     p->run = run_forward;
     /* a linear layer trains in f32: it is small, and the loss reads what it gives */
-    const bool bf16 = p->bf16 && !p->training && q->transposed;
-    p->bf16 = false; /* what is added to the result is f32 */
-    rc_status st = layouts_make(&l, p->engine, q, bf16 ? RC_BF16 : RC_F32);
+    const bool bf16 = req->bf16 && !req->training && q->transposed;
+    rc_status st = layouts_make(&l, req->engine, q, bf16 ? RC_BF16 : RC_F32);
     if (st == RC_OK)
-        st = prepare_forward(p, s, q, &l);
-    if (st == RC_OK && p->training)
-        st = prepare_backward(p, s, q, &l);
+        st = prepare_forward(req, p, s, q, &l);
+    if (st == RC_OK && req->training)
+        st = prepare_backward(req, p, s, q, &l);
     if (st != RC_OK) {
         state_destroy(s);
         p->state = NULL;

@@ -9,9 +9,11 @@ struct rci_product {
     bool transposed; /* w is [n, k], else [k, n] */
     bool bias;       /* operand 2: n values */
 };
-rc_status rci_product_prepare(struct rci_prep *p, const struct rci_product *q);
+rc_status rci_product_prepare(const struct rci_request *req, struct rci_prep *p,
+                              const struct rci_product *q);
 
 /* By a loop of ours, where it is small and nothing is trained or fused. */
-bool rci_product_is_small(const struct rci_prep *p, const struct rci_product *q);
-rc_status rci_product_small(struct rci_prep *p, const struct rci_product *q);
+bool rci_product_is_small(const struct rci_request *req, const struct rci_product *q);
+rc_status rci_product_small(const struct rci_request *req, struct rci_prep *p,
+                            const struct rci_product *q);
 #endif

@@ -11,11 +11,11 @@ struct small {
     struct rci_product q;
 };
 
-bool rci_product_is_small(const struct rci_prep *p, const struct rci_product *q)
+bool rci_product_is_small(const struct rci_request *req, const struct rci_product *q)
 {
     enum { FEW = 1 << 14 };
-    return !p->training && !p->bf16 && q->transposed && !p->node->n_post && p->in[1].data &&
-           (!q->bias || p->in[2].data) && q->m * q->n * q->k <= FEW;
+    return !req->training && !req->bf16 && q->transposed && !req->node->n_post && req->in[1].data &&
+           (!q->bias || req->in[2].data) && q->m * q->n * q->k <= FEW;
 }
 
 static int64_t groups(const struct rci_product *q)
@@ -54,9 +54,10 @@ static rc_status share(const struct rci_step_io *io)
     return RC_OK;
 }
 
-rc_status rci_product_small(struct rci_prep *p, const struct rci_product *q)
+rc_status rci_product_small(const struct rci_request *req, struct rci_prep *p,
+                            const struct rci_product *q)
 {
-    struct small *s = RC_NEW(rci_engine_context(p->engine), struct small);
+    struct small *s = RC_NEW(rci_engine_context(req->engine), struct small);
     if (!s)
         return RC_ERR_MEMORY;
     s->q = *q;

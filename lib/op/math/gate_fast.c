@@ -100,10 +100,10 @@ static int64_t block_of(const struct rci_md *md)
 }
 
 /* One number per channel, padded like the image. */
-static rc_status gate_layout(struct rci_prep *p, uint32_t operand, int64_t block,
+static rc_status gate_layout(const struct rci_request *req, uint32_t operand, int64_t block,
                              const struct rci_md **out)
 {
-    const struct rci_shape *s = &p->in[operand].shape;
+    const struct rci_shape *s = &req->in[operand].shape;
     *out = NULL;
     if (block == s->dim[1])
         return RC_OK; /* row-major is just that */
@@ -111,34 +111,35 @@ static rc_status gate_layout(struct rci_prep *p, uint32_t operand, int64_t block
     const dnnl_format_tag_t tag = block == 4   ? dnnl_aBcd4b
                                   : block == 8 ? dnnl_aBcd8b
                                                : dnnl_aBcd16b;
-    return rci_md_tagged(p->engine, RC_F32, &gate, tag, out);
+    return rci_md_tagged(req->engine, RC_F32, &gate, tag, out);
 }
 
-static rc_status gate_answer(struct rci_prep *p, const struct gate *s, const struct rci_md *x)
+static rc_status gate_answer(const struct rci_request *req, struct rci_prep *p,
+                             const struct gate *s, const struct rci_md *x)
 {
     p->want[s->x] = p->out_md[0] = x;
-    RC_TRY(gate_layout(p, s->g, s->block, &p->want[s->g]));
+    RC_TRY(gate_layout(req, s->g, s->block, &p->want[s->g]));
     p->run = gate_run;
     p->run_backward = gate_run_backward;
     p->d_in_md[s->x] = p->d_out_md[0] = x;
     p->d_in_md[s->g] = p->want[s->g];
     p->backward_reads =
-        (p->needs_grad[s->g] ? 1u << s->x : 0) | (p->needs_grad[s->x] ? 1u << s->g : 0);
+        (req->needs_grad[s->g] ? 1u << s->x : 0) | (req->needs_grad[s->x] ? 1u << s->g : 0);
     p->impl = "gate";
     return RC_OK;
 }
 
-rc_status rci_gate_prepare(struct rci_prep *p)
+rc_status rci_gate_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const bool swapped = is_gate(&p->in[1].shape, &p->in[0].shape);
-    const struct rci_md *x = p->have[swapped ? 1 : 0];
-    const struct rci_shape *shape = &p->in[swapped ? 1 : 0].shape;
-    const int64_t b = x && p->out[0].dtype == RC_F32 ? block_of(x) : 0;
-    if (p->node->n_post || (!swapped && !is_gate(&p->in[0].shape, &p->in[1].shape)) ||
+    const bool swapped = is_gate(&req->in[1].shape, &req->in[0].shape);
+    const struct rci_md *x = req->have[swapped ? 1 : 0];
+    const struct rci_shape *shape = &req->in[swapped ? 1 : 0].shape;
+    const int64_t b = x && req->out[0].dtype == RC_F32 ? block_of(x) : 0;
+    if (req->node->n_post || (!swapped && !is_gate(&req->in[0].shape, &req->in[1].shape)) ||
         (b != shape->dim[1] && b != 4 && b != 8 && b != 16))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not a gate in channel layout",
-                        p->node->name);
-    struct gate *s = RC_NEW(rci_engine_context(p->engine), struct gate);
+                        req->node->name);
+    struct gate *s = RC_NEW(rci_engine_context(req->engine), struct gate);
     if (!s)
         return RC_ERR_MEMORY;
     s->x = swapped ? 1 : 0;
@@ -147,8 +148,8 @@ rc_status rci_gate_prepare(struct rci_prep *p)
     s->block = b;
     s->blocks = (shape->dim[1] + b - 1) / b;
     s->pixels = shape->dim[2] * shape->dim[3];
-    s->g_step = p->in[s->g].shape.dim[0] == s->batch && s->batch > 1 ? s->blocks * b : 0;
-    const rc_status st = gate_answer(p, s, x);
+    s->g_step = req->in[s->g].shape.dim[0] == s->batch && s->batch > 1 ? s->blocks * b : 0;
+    const rc_status st = gate_answer(req, p, s, x);
     if (st != RC_OK) {
         rci_release(s);
         return st;

@@ -4,5 +4,5 @@
 /* Mul of an image [N, C, H, W] by one number per channel ([N or 1, C, 1, 1], a
  * squeeze-and-excitation gate) in the layout in which the image arrives; RC_ERR_UNSUPPORTED for
  * everything else. */
-rc_status rci_gate_prepare(struct rci_prep *p);
+rc_status rci_gate_prepare(const struct rci_request *req, struct rci_prep *p);
 #endif

@@ -103,21 +103,22 @@ static void bf16_gradient(const struct rci_norm_driver *d, const struct rci_norm
 }
 
 /* The layout in which the data arrives when it is blocked by 16, else channels last. */
-rc_status rci_norm_bf16_format(struct rci_prep *p, struct rci_norm_driver *d)
+rc_status rci_norm_bf16_format(const struct rci_request *req, struct rci_prep *p,
+                               struct rci_norm_driver *d)
 {
     static const struct rci_norm_format format = {bf16_statistics, bf16_apply, bf16_sums,
                                                   bf16_gradient};
     static const dnnl_format_tag_t tag[2] = {dnnl_nChw16c, dnnl_nhwc};
-    const struct rci_bf16_norm *kernels = rci_bf16_norm(p->cpu);
+    const struct rci_bf16_norm *kernels = rci_bf16_norm(req->cpu);
     d->format = &format;
     d->kernels = kernels;
     d->lanes = LANES;
     d->blocks = (d->channels + LANES - 1) / LANES;
     for (int i = 0; i < 2; i++) {
-        RC_TRY(rci_md_tagged(p->engine, RC_BF16, &p->in[0].shape, tag[i], &p->want[0]));
+        RC_TRY(rci_md_tagged(req->engine, RC_BF16, &req->in[0].shape, tag[i], &p->want[0]));
         d->stride = (size_t) (i ? d->channels : LANES);
         d->block = i ? LANES : (size_t) (LANES * d->area);
-        if (rci_md_equal(p->have[0], p->want[0]))
+        if (rci_md_equal(req->have[0], p->want[0]))
             break;
     }
     const int64_t width = d->stride == LANES ? rci_norm_padded(d) : d->channels;

@@ -204,14 +204,14 @@ static rc_status driver_backward(const struct rci_step_io *io)
     return RC_OK;
 }
 
-static void driver_init(const struct rci_prep *p, struct rci_norm_driver *d)
+static void driver_init(const struct rci_request *req, struct rci_norm_driver *d)
 {
-    const struct rci_norm_attrs *a = p->node->attrs;
-    const struct rci_shape *shape = &p->in[0].shape;
-    d->training = p->training;
-    d->batch_statistics = p->training && !p->frozen_stats;
-    d->sync = d->batch_statistics ? p->sync : NULL;
-    d->relu = p->node->n_post == 1;
+    const struct rci_norm_attrs *a = req->node->attrs;
+    const struct rci_shape *shape = &req->in[0].shape;
+    d->training = req->training;
+    d->batch_statistics = req->training && !req->frozen_stats;
+    d->sync = d->batch_statistics ? req->sync : NULL;
+    d->relu = req->node->n_post == 1;
     d->momentum = (double) a->momentum;
     d->epsilon = (double) a->epsilon;
     d->images = shape->dim[0];
@@ -219,17 +219,17 @@ static void driver_init(const struct rci_prep *p, struct rci_norm_driver *d)
     d->area = rci_shape_count(shape) / (d->images * d->channels);
 }
 
-rc_status rci_norm_prepare(struct rci_prep *p)
+rc_status rci_norm_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const struct rci_node *n = p->node;
+    const struct rci_node *n = req->node;
     if (n->n_post > 1 || (n->n_post == 1 && n->post[0].kind != RC_POST_RELU))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": only one ReLU can be fused", n->name);
-    struct rci_norm_driver *d = RC_NEW(rci_engine_context(p->engine), struct rci_norm_driver);
+    struct rci_norm_driver *d = RC_NEW(rci_engine_context(req->engine), struct rci_norm_driver);
     if (!d)
         return RC_ERR_MEMORY;
-    driver_init(p, d);
-    const bool bf16 = rci_md_is_bf16(p->have[0]) && p->in[0].shape.rank == 4;
-    const rc_status st = bf16 ? rci_norm_bf16_format(p, d) : rci_norm_f32_format(p, d);
+    driver_init(req, d);
+    const bool bf16 = rci_md_is_bf16(req->have[0]) && req->in[0].shape.rank == 4;
+    const rc_status st = bf16 ? rci_norm_bf16_format(req, p, d) : rci_norm_f32_format(req, p, d);
     if (st != RC_OK) {
         rci_release(d);
         return st;
@@ -238,10 +238,10 @@ rc_status rci_norm_prepare(struct rci_prep *p)
     p->destroy = rci_release;
     p->run = driver_forward;
     p->out_md[0] = p->d_out_md[0] = p->d_in_md[0] = p->want[0];
-    p->saved = p->training ? coefficients_bytes(d) : 0;
+    p->saved = req->training ? coefficients_bytes(d) : 0;
     p->scratch =
         d->batch_statistics ? driver_parts_bytes(d) + driver_sync_bytes(d) : coefficients_bytes(d);
-    if (p->training) {
+    if (req->training) {
         p->backward_reads = 1u << 0;
         p->backward_scratch = driver_parts_bytes(d) + coefficients_bytes(d) + driver_sync_bytes(d);
         p->run_backward = driver_backward;

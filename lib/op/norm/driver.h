@@ -46,11 +46,13 @@ static inline int64_t rci_norm_padded(const struct rci_norm_driver *d)
 }
 
 /* The formats settle kernels, lanes, blocks and the layout p->want[0]. */
-rc_status rci_norm_f32_format(struct rci_prep *p, struct rci_norm_driver *d);
-rc_status rci_norm_bf16_format(struct rci_prep *p, struct rci_norm_driver *d);
+rc_status rci_norm_f32_format(const struct rci_request *req, struct rci_prep *p,
+                              struct rci_norm_driver *d);
+rc_status rci_norm_bf16_format(const struct rci_request *req, struct rci_prep *p,
+                               struct rci_norm_driver *d);
 
 /* The slot `prepare`: plain and channel-blocked layouts, f32 or bf16; a ReLU behind it is fused.
  * Ours, because oneDNN computes in float throughout, which makes gradients wrong in the fourth
  * digit. */
-rc_status rci_norm_prepare(struct rci_prep *p);
+rc_status rci_norm_prepare(const struct rci_request *req, struct rci_prep *p);
 #endif

@@ -98,32 +98,34 @@ static void f32_gradient(const struct rci_norm_driver *d, const struct rci_norm_
 }
 
 /* The layout in which the data arrives when its runs hold 1, 8 or 16 channels, else plain. */
-static rc_status f32_layout(struct rci_prep *p, struct rci_norm_driver *d)
+static rc_status f32_layout(const struct rci_request *req, struct rci_prep *p,
+                            struct rci_norm_driver *d)
 {
     static const struct {
         dnnl_format_tag_t tag;
         int64_t lanes;
     } blocked[] = {{dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}};
-    const struct rci_shape *shape = &p->in[0].shape;
+    const struct rci_shape *shape = &req->in[0].shape;
     const struct rci_md *md;
     d->lanes = 1;
-    for (int i = 0; i < 2 && p->have[0] && shape->rank == 4; i++) {
-        RC_TRY(rci_md_tagged(p->engine, RC_F32, shape, blocked[i].tag, &md));
-        if (!rci_md_equal(md, p->have[0]))
+    for (int i = 0; i < 2 && req->have[0] && shape->rank == 4; i++) {
+        RC_TRY(rci_md_tagged(req->engine, RC_F32, shape, blocked[i].tag, &md));
+        if (!rci_md_equal(md, req->have[0]))
             continue;
         d->lanes = blocked[i].lanes;
-        p->want[0] = p->have[0];
+        p->want[0] = req->have[0];
         return RC_OK;
     }
-    return rci_md_plain(p->engine, RC_F32, shape, &p->want[0]);
+    return rci_md_plain(req->engine, RC_F32, shape, &p->want[0]);
 }
 
-rc_status rci_norm_f32_format(struct rci_prep *p, struct rci_norm_driver *d)
+rc_status rci_norm_f32_format(const struct rci_request *req, struct rci_prep *p,
+                              struct rci_norm_driver *d)
 {
     static const struct rci_norm_format format = {f32_statistics, f32_apply, f32_sums,
                                                   f32_gradient};
-    const struct rci_norm_kernels *kernels = rci_norm_kernels(p->cpu);
-    RC_TRY(f32_layout(p, d));
+    const struct rci_norm_kernels *kernels = rci_norm_kernels(req->cpu);
+    RC_TRY(f32_layout(req, p, d));
     d->format = &format;
     d->kernels = kernels;
     d->blocks = (d->channels + d->lanes - 1) / d->lanes;

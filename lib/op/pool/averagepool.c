@@ -88,16 +88,17 @@ static rc_status averagepool_backward(const struct rci_call *c)
 
 /* oneDNN divides by the whole window when it counts padding, also where ceil_mode lets the last
  * window reach beyond the padding. */
-static rc_status averagepool_prepare(struct rci_prep *p)
+static rc_status averagepool_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const struct rci_pool_attrs *a = p->node->attrs;
+    const struct rci_pool_attrs *a = req->node->attrs;
     struct rci_window w;
-    rci_pool_window(&w, p->node, p->in);
+    rci_pool_window(&w, req->node, req->in);
     for (int i = 0; i < 2 && a->count_include_pad; i++)
         if (padded_taps(&w, i, w.out[i] - 1) < w.kernel[i])
             return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": a window reaches beyond the padding",
-                            p->node->name);
-    return rci_pool_prepare(p, &w, a->count_include_pad ? RC_POOL_AVERAGE_PADDED : RC_POOL_AVERAGE);
+                            req->node->name);
+    return rci_pool_prepare(req, p, &w,
+                            a->count_include_pad ? RC_POOL_AVERAGE_PADDED : RC_POOL_AVERAGE);
 }
 
 static void averagepool_as_pooling(const struct rci_node *n, struct rci_pooling *out)

@@ -42,25 +42,26 @@ static void describe(struct rci_dnnl_pool *d, const struct rci_window *w, enum r
     }
 }
 
-static rc_status prepare_forward(struct rci_prep *p, struct pool_state *s, struct rci_dnnl_pool *d,
+static rc_status prepare_forward(const struct rci_request *req, struct rci_prep *p,
+                                 struct pool_state *s, struct rci_dnnl_pool *d,
                                  const_dnnl_primitive_attr_t attr, const struct rci_md **mask)
 {
-    const struct rci_md *x = p->have[0], *any;
+    const struct rci_md *x = req->have[0], *any;
     if (!x)
-        RC_TRY(rci_md_plain(p->engine, RC_F32, &p->in[0].shape, &x));
-    RC_TRY(rci_md_any(p->engine, x->dtype, &p->out[0].shape, &any));
-    d->prop = p->training ? dnnl_forward_training : dnnl_forward_inference;
+        RC_TRY(rci_md_plain(req->engine, RC_F32, &req->in[0].shape, &x));
+    RC_TRY(rci_md_any(req->engine, x->dtype, &req->out[0].shape, &any));
+    d->prop = req->training ? dnnl_forward_training : dnnl_forward_inference;
     d->src = rci_md_dnnl(x);
     d->dst = rci_md_dnnl(any);
     dnnl_primitive_desc_t pd;
-    RC_TRY(rci_dnnl_pool(&pd, rci_engine_handle(p->engine), d, NULL, attr));
-    RC_TRY(rci_prim_init(&s->forward, p->engine, pd));
+    RC_TRY(rci_dnnl_pool(&pd, rci_engine_handle(req->engine), d, NULL, attr));
+    RC_TRY(rci_prim_init(&s->forward, req->engine, pd));
     p->want[0] = x;
-    RC_TRY(rci_md_query(p->engine, pd, dnnl_query_dst_md, 0, &p->out_md[0]));
+    RC_TRY(rci_md_query(req->engine, pd, dnnl_query_dst_md, 0, &p->out_md[0]));
     RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_SRC, x));
     RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_DST, p->out_md[0]));
-    if (p->training && d->alg == dnnl_pooling_max) {
-        RC_TRY(rci_md_query(p->engine, pd, dnnl_query_workspace_md, 0, mask));
+    if (req->training && d->alg == dnnl_pooling_max) {
+        RC_TRY(rci_md_query(req->engine, pd, dnnl_query_workspace_md, 0, mask));
         RC_TRY(rci_prim_bind(&s->forward, DNNL_ARG_WORKSPACE, *mask));
         p->saved = rci_md_bytes(*mask);
     }
@@ -69,15 +70,16 @@ static rc_status prepare_forward(struct rci_prep *p, struct pool_state *s, struc
     return RC_OK;
 }
 
-static rc_status prepare_backward(struct rci_prep *p, struct pool_state *s, struct rci_dnnl_pool *d,
+static rc_status prepare_backward(const struct rci_request *req, struct rci_prep *p,
+                                  struct pool_state *s, struct rci_dnnl_pool *d,
                                   const_dnnl_primitive_attr_t attr, const struct rci_md *mask)
 {
     dnnl_primitive_desc_t pd;
     d->prop = dnnl_backward;
     d->src = rci_md_dnnl(p->want[0]);
     d->dst = rci_md_dnnl(p->out_md[0]);
-    RC_TRY(rci_dnnl_pool(&pd, rci_engine_handle(p->engine), d, s->forward.pd, attr));
-    RC_TRY(rci_prim_init(&s->backward, p->engine, pd));
+    RC_TRY(rci_dnnl_pool(&pd, rci_engine_handle(req->engine), d, s->forward.pd, attr));
+    RC_TRY(rci_prim_init(&s->backward, req->engine, pd));
     RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_DIFF_DST, p->out_md[0]));
     RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_DIFF_SRC, p->want[0]));
     if (mask)
@@ -88,11 +90,12 @@ static rc_status prepare_backward(struct rci_prep *p, struct pool_state *s, stru
     return RC_OK;
 }
 
-rc_status rci_pool_prepare(struct rci_prep *p, const struct rci_window *w, enum rci_pool_kind kind)
+rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,
+                           const struct rci_window *w, enum rci_pool_kind kind)
 {
-    if (kind != RC_POOL_MAX && rci_pool_whole_fits(p, w))
-        return rci_pool_whole(p);
-    struct pool_state *s = RC_NEW(rci_engine_context(p->engine), struct pool_state);
+    if (kind != RC_POOL_MAX && rci_pool_whole_fits(req, w))
+        return rci_pool_whole(req, p);
+    struct pool_state *s = RC_NEW(rci_engine_context(req->engine), struct pool_state);
     if (!s)
         return RC_ERR_MEMORY;
     p->state = s;
@@ -104,9 +107,9 @@ rc_status rci_pool_prepare(struct rci_prep *p, const struct rci_window *w, enum 
     describe(&d, w, kind);
     rc_status st = rci_attr_create(&attr);
     if (st == RC_OK) {
-        st = prepare_forward(p, s, &d, attr, &mask);
-        if (st == RC_OK && p->training)
-            st = prepare_backward(p, s, &d, attr, mask);
+        st = prepare_forward(req, p, s, &d, attr, &mask);
+        if (st == RC_OK && req->training)
+            st = prepare_backward(req, p, s, &d, attr, mask);
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {

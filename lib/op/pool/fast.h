@@ -5,9 +5,10 @@
 
 enum rci_pool_kind { RC_POOL_MAX, RC_POOL_AVERAGE, RC_POOL_AVERAGE_PADDED };
 /* Pooling by oneDNN, in whatever layout the input has. */
-rc_status rci_pool_prepare(struct rci_prep *p, const struct rci_window *w, enum rci_pool_kind kind);
+rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,
+                           const struct rci_window *w, enum rci_pool_kind kind);
 
 /* The mean of whole planes by a loop of ours: where it can, and nothing is trained. */
-bool rci_pool_whole_fits(const struct rci_prep *p, const struct rci_window *w);
-rc_status rci_pool_whole(struct rci_prep *p);
+bool rci_pool_whole_fits(const struct rci_request *req, const struct rci_window *w);
+rc_status rci_pool_whole(const struct rci_request *req, struct rci_prep *p);
 #endif

@@ -51,17 +51,17 @@ static rc_status gap_backward(const struct rci_call *c)
     return RC_OK;
 }
 
-static rc_status gap_prepare(struct rci_prep *p)
+static rc_status gap_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const struct rci_shape *x = &p->in[0].shape;
+    const struct rci_shape *x = &req->in[0].shape;
     if (x->rank != 4)
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not an image", p->node->name);
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": not an image", req->node->name);
     const struct rci_window w = {.in = {x->dim[2], x->dim[3]},
                                  .out = {1, 1},
                                  .kernel = {x->dim[2], x->dim[3]},
                                  .stride = {1, 1},
                                  .dilation = {1, 1}};
-    return rci_pool_prepare(p, &w, RC_POOL_AVERAGE);
+    return rci_pool_prepare(req, p, &w, RC_POOL_AVERAGE);
 }
 
 static struct rci_cost gap_cost(const struct rci_node *n, const struct rci_tensor *in,

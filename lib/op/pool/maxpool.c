@@ -70,11 +70,11 @@ static rc_status maxpool_backward(const struct rci_call *c)
     return RC_OK;
 }
 
-static rc_status maxpool_prepare(struct rci_prep *p)
+static rc_status maxpool_prepare(const struct rci_request *req, struct rci_prep *p)
 {
     struct rci_window w;
-    rci_pool_window(&w, p->node, p->in);
-    return rci_pool_prepare(p, &w, RC_POOL_MAX);
+    rci_pool_window(&w, req->node, req->in);
+    return rci_pool_prepare(req, p, &w, RC_POOL_MAX);
 }
 
 static void maxpool_as_pooling(const struct rci_node *n, struct rci_pooling *out)

@@ -15,10 +15,10 @@ static bool layout_fits(const struct rci_md *md, struct rci_conv_layout *l)
     return md && md->dtype == RC_F32 && rci_conv_layout_of(md, l) && rci_conv_layout_in(l, UNIT);
 }
 
-bool rci_pool_whole_fits(const struct rci_prep *p, const struct rci_window *w)
+bool rci_pool_whole_fits(const struct rci_request *req, const struct rci_window *w)
 {
     struct rci_conv_layout l;
-    bool fits = !p->training && layout_fits(p->have[0], &l);
+    bool fits = !req->training && layout_fits(req->have[0], &l);
     for (int i = 0; i < 2; i++)
         fits = fits && w->out[i] == 1 && w->kernel[i] == w->in[i] && w->begin[i] == 0 &&
                (w->dilation[i] == 1 || w->in[i] == 1);
@@ -65,18 +65,18 @@ static rc_status share(const struct rci_step_io *io)
     return RC_OK;
 }
 
-rc_status rci_pool_whole(struct rci_prep *p)
+rc_status rci_pool_whole(const struct rci_request *req, struct rci_prep *p)
 {
-    struct whole *s = RC_NEW(rci_engine_context(p->engine), struct whole);
+    struct whole *s = RC_NEW(rci_engine_context(req->engine), struct whole);
     if (!s)
         return RC_ERR_MEMORY;
-    const struct rci_shape *x = &p->in[0].shape;
-    layout_fits(p->have[0], &s->x);
+    const struct rci_shape *x = &req->in[0].shape;
+    layout_fits(req->have[0], &s->x);
     s->batch = x->dim[0];
     s->channels = x->dim[1];
     s->high = x->dim[2];
     s->wide = x->dim[3];
-    p->want[0] = p->have[0];
+    p->want[0] = req->have[0];
     p->state = s;
     p->destroy = rci_release;
     p->run = share;

@@ -80,27 +80,27 @@ static rc_status run(const struct rci_step_io *io)
 }
 
 /* Both operands in the layout of the first that has one. */
-static rc_status qadd_prepare(struct rci_prep *p)
+static rc_status qadd_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const struct rci_md *have = p->have[0] ? p->have[0] : p->have[1];
+    const struct rci_md *have = req->have[0] ? req->have[0] : req->have[1];
     struct rci_dmd_layout l = {0};
     if (have)
         rci_dmd_layout(rci_md_dnnl(have), &l);
-    if (p->training || (have && (!l.blocked || l.inner_count)))
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": blocked layout", p->node->name);
+    if (req->training || (have && (!l.blocked || l.inner_count)))
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": blocked layout", req->node->name);
     if (have)
         for (uint32_t k = 0; k < 2; k++)
-            RC_TRY(
-                rci_md_strided(p->engine, p->in[k].dtype, &p->in[k].shape, l.strides, &p->want[k]));
+            RC_TRY(rci_md_strided(req->engine, req->in[k].dtype, &req->in[k].shape, l.strides,
+                                  &p->want[k]));
     if (have)
-        RC_TRY(
-            rci_md_strided(p->engine, p->out[0].dtype, &p->out[0].shape, l.strides, &p->out_md[0]));
-    struct qadd_state *s = RC_NEW(p->g->ctx, struct qadd_state);
+        RC_TRY(rci_md_strided(req->engine, req->out[0].dtype, &req->out[0].shape, l.strides,
+                              &p->out_md[0]));
+    struct qadd_state *s = RC_NEW(req->g->ctx, struct qadd_state);
     if (!s)
         return RC_ERR_MEMORY;
     *s = (struct qadd_state){
-        {*(const struct rci_qadd_attrs *) p->node->attrs, {p->in[0].dtype, p->in[1].dtype}},
-        rci_shape_count(&p->out[0].shape)};
+        {*(const struct rci_qadd_attrs *) req->node->attrs, {req->in[0].dtype, req->in[1].dtype}},
+        rci_shape_count(&req->out[0].shape)};
     p->state = s;
     p->destroy = rci_release;
     p->run = run;

@@ -65,15 +65,15 @@ static rc_status retype(struct rci_engine *e, const struct rci_md *md, enum rci_
     return rci_md_strided(e, type, &md->shape, strides, out);
 }
 
-static rc_status prepare_integer(struct rci_prep *p, struct qconv_state *s,
-                                 const struct rci_conv_geometry *g)
+static rc_status prepare_integer(const struct rci_request *req, struct rci_prep *p,
+                                 struct qconv_state *s, const struct rci_conv_geometry *g)
 {
     const struct rci_int8_conv_spec spec = {
         .geometry = g,
         .scales = {.src = s->a.x_scale,
                    .dst = s->a.out == RC_F32 ? 1 : s->a.y_scale,
-                   .wei = p->in[RC_QCONV_SCALE].data,
-                   .n_wei = rci_shape_count(&p->in[RC_QCONV_SCALE].shape),
+                   .wei = req->in[RC_QCONV_SCALE].data,
+                   .n_wei = rci_shape_count(&req->in[RC_QCONV_SCALE].shape),
                    .sum = s->has_residual,
                    .res = s->a.res_scale,
                    .res_type = s->res_type,
@@ -81,19 +81,20 @@ static rc_status prepare_integer(struct rci_prep *p, struct qconv_state *s,
                    .mid = s->a.mid_scale},
         .src = s->x_type,
         .dst = s->a.out,
-        .bias = rci_op_has(p->node, RC_QCONV_BIAS) ? p->in[RC_QCONV_BIAS].data : NULL};
-    RC_TRY(rci_int8_conv_create(&s->integer, p->engine, &spec));
+        .bias = rci_op_has(req->node, RC_QCONV_BIAS) ? req->in[RC_QCONV_BIAS].data : NULL};
+    RC_TRY(rci_int8_conv_create(&s->integer, req->engine, &spec));
     const char *name = rci_prim_name(&s->integer->prim);
     if (!strncmp(name, "ref", 3))
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": no integer kernel", p->node->name);
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": no integer kernel", req->node->name);
     p->want[RC_QCONV_X] = s->integer->src_md;
     p->want[RC_QCONV_W] = s->integer->weights_md;
-    if (p->out[0].shape.rank == 4)
+    if (req->out[0].shape.rank == 4)
         p->out_md[0] = s->integer->dst_md;
     if (s->has_residual) {
         p->in_place = RC_QCONV_RESIDUAL;
-        if (p->out[0].shape.rank == 4)
-            RC_TRY(retype(p->engine, s->integer->dst_md, s->res_type, &p->want[RC_QCONV_RESIDUAL]));
+        if (req->out[0].shape.rank == 4)
+            RC_TRY(
+                retype(req->engine, s->integer->dst_md, s->res_type, &p->want[RC_QCONV_RESIDUAL]));
     }
     p->scratch = s->integer->prim.scratch;
     p->run = run_integer;
@@ -104,10 +105,10 @@ static rc_status prepare_integer(struct rci_prep *p, struct qconv_state *s,
 /* --- other kernels --- */
 
 /* Steps per sum, and the bias in units of the sum. */
-static rc_status fill_scales(struct qconv_state *s, const struct rci_prep *p)
+static rc_status fill_scales(struct qconv_state *s, const struct rci_request *req)
 {
-    const struct rci_tensor *scale = &p->in[RC_QCONV_SCALE];
-    const float *bias = rci_op_has(p->node, RC_QCONV_BIAS) ? p->in[RC_QCONV_BIAS].data : NULL;
+    const struct rci_tensor *scale = &req->in[RC_QCONV_SCALE];
+    const float *bias = rci_op_has(req->node, RC_QCONV_BIAS) ? req->in[RC_QCONV_BIAS].data : NULL;
     const bool one = rci_shape_count(&scale->shape) == 1;
     s->scale = rci_alloc_array(s->ctx, (size_t) s->channels, sizeof(float));
     s->bias = rci_alloc_array(s->ctx, (size_t) s->channels, sizeof(float));
@@ -123,19 +124,19 @@ static rc_status fill_scales(struct qconv_state *s, const struct rci_prep *p)
 }
 
 /* A matrix has one pixel: plain is channels-last. */
-static rc_status want_channels_last(struct rci_prep *p, struct qconv_state *s,
-                                    const struct rci_conv_geometry *g)
+static rc_status want_channels_last(const struct rci_request *req, struct rci_prep *p,
+                                    struct qconv_state *s, const struct rci_conv_geometry *g)
 {
     const struct rci_shape x = rci_conv_src_shape(g), y = rci_conv_dst_shape(g);
     memset(p->want, 0, sizeof(p->want));
     p->out_md[0] = NULL;
     p->in_place = -1;
-    if (p->out[0].shape.rank != 4)
+    if (req->out[0].shape.rank != 4)
         return RC_OK;
-    RC_TRY(rci_md_channels_last(p->engine, s->x_type, &x, &p->want[RC_QCONV_X]));
-    RC_TRY(rci_md_channels_last(p->engine, s->a.out, &y, &p->out_md[0]));
+    RC_TRY(rci_md_channels_last(req->engine, s->x_type, &x, &p->want[RC_QCONV_X]));
+    RC_TRY(rci_md_channels_last(req->engine, s->a.out, &y, &p->out_md[0]));
     if (s->has_residual)
-        RC_TRY(rci_md_channels_last(p->engine, s->res_type, &y, &p->want[RC_QCONV_RESIDUAL]));
+        RC_TRY(rci_md_channels_last(req->engine, s->res_type, &y, &p->want[RC_QCONV_RESIDUAL]));
     return RC_OK;
 }
 
@@ -187,74 +188,74 @@ static void use_real(struct rci_prep *p, struct qconv_state *s)
 }
 
 /* Sets s->own where another kernel than oneDNN's is the one to take. */
-static rc_status choose_own(struct rci_prep *p, struct qconv_state *s,
-                            const struct rci_conv_geometry *g)
+static rc_status choose_own(const struct rci_request *req, struct rci_prep *p,
+                            struct qconv_state *s, const struct rci_conv_geometry *g)
 {
     const struct rci_qkernel_spec spec = {.geometry = g,
                                           .src = s->x_type,
                                           .dst = s->a.out,
                                           .res = s->has_residual ? s->res_type : (enum rci_dtype) 0,
                                           .relu = s->a.relu,
-                                          .weights = p->in[RC_QCONV_W].data,
+                                          .weights = req->in[RC_QCONV_W].data,
                                           .scale = s->scale,
                                           .bias = s->bias,
                                           .mid = s->a.mid_scale > 0 ? s->a.mid_scale / s->unit : 0,
                                           .res_scale =
                                               s->has_residual ? s->a.res_scale / s->unit : 0,
-                                          .threads = p->threads,
-                                          .cpu = p->cpu};
-    RC_TRY(rci_qconv_choose(&s->own, p->engine, &spec, s->integer,
-                            &(struct rci_qconv_wish){p->mixed, p->int8_kernel}));
+                                          .threads = req->threads,
+                                          .cpu = req->cpu};
+    RC_TRY(rci_qconv_choose(&s->own, req->engine, &spec, s->integer,
+                            &(struct rci_qconv_wish){req->mixed, req->int8_kernel}));
     if (!s->own.integer && !s->own.real)
         return rci_prim_create(&s->integer->prim);
     rci_int8_conv_destroy(s->integer);
     s->integer = NULL;
-    RC_TRY(want_channels_last(p, s, g));
+    RC_TRY(want_channels_last(req, p, s, g));
     if (s->has_residual && s->a.out != RC_F32)
         p->in_place = RC_QCONV_RESIDUAL;
     (s->own.integer ? use_integer : use_real)(p, s);
     return RC_OK;
 }
 
-static rc_status choose_kernel(struct rci_prep *p, struct qconv_state *s,
-                               const struct rci_conv_geometry *g)
+static rc_status choose_kernel(const struct rci_request *req, struct rci_prep *p,
+                               struct qconv_state *s, const struct rci_conv_geometry *g)
 {
     const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
-    RC_TRY(fill_scales(s, p));
+    RC_TRY(fill_scales(s, req));
     rc_status st = RC_ERR_UNSUPPORTED;
-    if (sum_fits && rci_qconv_exact(s->x_type, &p->in[RC_QCONV_W], rci_cpu_dot8(p->cpu)))
-        st = prepare_integer(p, s, g);
+    if (sum_fits && rci_qconv_exact(s->x_type, &req->in[RC_QCONV_W], rci_cpu_dot8(req->cpu)))
+        st = prepare_integer(req, p, s, g);
     if (st == RC_ERR_MEMORY)
         return st;
     if (st != RC_OK) {
         rci_int8_conv_destroy(s->integer);
         s->integer = NULL;
     }
-    return choose_own(p, s, g);
+    return choose_own(req, p, s, g);
 }
 
-rc_status rci_qconv_prepare(struct rci_prep *p)
+rc_status rci_qconv_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    if (p->training || !p->in[RC_QCONV_W].data || !p->in[RC_QCONV_SCALE].data)
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": constant weights only", p->node->name);
-    struct qconv_state *s = RC_NEW(p->g->ctx, struct qconv_state);
+    if (req->training || !req->in[RC_QCONV_W].data || !req->in[RC_QCONV_SCALE].data)
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": constant weights only", req->node->name);
+    struct qconv_state *s = RC_NEW(req->g->ctx, struct qconv_state);
     if (!s)
         return RC_ERR_MEMORY;
     p->state = s;
     p->destroy = state_destroy;
     p->impl = s->impl;
-    struct rci_shape x = p->in[RC_QCONV_X].shape;
+    struct rci_shape x = req->in[RC_QCONV_X].shape;
     if (x.rank == 2)
         x = RC_SHAPE(x.dim[0], x.dim[1], 1, 1);
     struct rci_conv_geometry g;
-    rci_conv_geometry_of(&g, p->node, &x, &p->in[RC_QCONV_W].shape);
-    s->ctx = p->g->ctx;
-    s->a = *(const struct rci_qconv_attrs *) p->node->attrs;
-    s->x_type = p->in[RC_QCONV_X].dtype;
-    s->has_residual = rci_op_has(p->node, RC_QCONV_RESIDUAL);
-    s->res_type = s->has_residual ? p->in[RC_QCONV_RESIDUAL].dtype : RC_U8;
+    rci_conv_geometry_of(&g, req->node, &x, &req->in[RC_QCONV_W].shape);
+    s->ctx = req->g->ctx;
+    s->a = *(const struct rci_qconv_attrs *) req->node->attrs;
+    s->x_type = req->in[RC_QCONV_X].dtype;
+    s->has_residual = rci_op_has(req->node, RC_QCONV_RESIDUAL);
+    s->res_type = s->has_residual ? req->in[RC_QCONV_RESIDUAL].dtype : RC_U8;
     s->channels = g.out_channels;
-    const rc_status st = choose_kernel(p, s, &g);
+    const rc_status st = choose_kernel(req, p, s, &g);
     if (st != RC_OK) {
         state_destroy(s);
         p->state = NULL;

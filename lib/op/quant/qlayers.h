@@ -39,5 +39,5 @@ struct rci_qpool_attrs {
  * gives exact sums. Without VNNI two neighbouring u8*s8 products are added in 16 bits, which
  * saturate; and s8 sources are shifted to u8 with halved weights. */
 bool rci_qconv_exact(enum rci_dtype x, const struct rci_tensor *w, bool vnni);
-rc_status rci_qconv_prepare(struct rci_prep *p);
+rc_status rci_qconv_prepare(const struct rci_request *req, struct rci_prep *p);
 #endif

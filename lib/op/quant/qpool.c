@@ -238,36 +238,36 @@ static rc_status run_max(const struct rci_step_io *io)
     return RC_OK;
 }
 
-static rc_status channels_last(struct rci_prep *p, const struct rci_tensor *t,
+static rc_status channels_last(const struct rci_request *req, const struct rci_tensor *t,
                                const struct rci_md **out)
 {
-    return rci_md_channels_last(p->engine, t->dtype, &t->shape, out);
+    return rci_md_channels_last(req->engine, t->dtype, &t->shape, out);
 }
 
-static rc_status qpool_prepare(struct rci_prep *p)
+static rc_status qpool_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    if (p->training)
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": inference only", p->node->name);
-    struct qpool_job *j = RC_NEW(p->g->ctx, struct qpool_job);
+    if (req->training)
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": inference only", req->node->name);
+    struct qpool_job *j = RC_NEW(req->g->ctx, struct qpool_job);
     if (!j)
         return RC_ERR_MEMORY;
     p->state = j;
     p->destroy = rci_release;
-    job_init(j, p->node, &p->in[0], &p->out[0], p->have[0] != NULL);
+    job_init(j, req->node, &req->in[0], &req->out[0], req->have[0] != NULL);
     p->run = run;
     p->impl = j->a.max ? "int8 max" : "int8 average";
-    if (!p->have[0])
+    if (!req->have[0])
         return RC_OK;
-    rc_status st = channels_last(p, &p->in[0], &p->want[0]);
+    rc_status st = channels_last(req, &req->in[0], &p->want[0]);
     if (st == RC_OK && j->y.dim[2] * j->y.dim[3] > 1) /* one pixel: plain is channels-last */
-        st = channels_last(p, &p->out[0], &p->out_md[0]);
+        st = channels_last(req, &req->out[0], &p->out_md[0]);
     if (st != RC_OK) {
         rci_release(j);
         p->state = NULL;
         return st;
     }
     if (j->a.max) {
-        j->threads = (int) p->threads;
+        j->threads = (int) req->threads;
         p->scratch = (size_t) (j->threads * j->x.dim[1] * j->x.dim[3]);
         p->run = run_max;
     }

@@ -106,22 +106,23 @@ static rc_status concat_run(const struct rci_step_io *io)
     return rci_prim_run(&s->prim, handle, io->scratch);
 }
 
-static rc_status prepare_with(struct rci_prep *p, struct concat_state *s,
-                              const struct rci_md *layout, const_dnnl_primitive_attr_t attr)
+static rc_status prepare_with(const struct rci_request *req, struct rci_prep *p,
+                              struct concat_state *s, const struct rci_md *layout,
+                              const_dnnl_primitive_attr_t attr)
 {
     rci_dmd src[RC_PREP_MAX];
     for (uint32_t k = 0; k < s->count; k++) {
-        p->want[k] = p->have[k];
+        p->want[k] = req->have[k];
         if (!p->want[k])
-            RC_TRY(rci_md_plain(p->engine, p->in[k].dtype, &p->in[k].shape, &p->want[k]));
+            RC_TRY(rci_md_plain(req->engine, req->in[k].dtype, &req->in[k].shape, &p->want[k]));
         src[k] = rci_md_dnnl(p->want[k]);
     }
-    const struct rci_dnnl_concat d = {s->count, (int) axis_of(p->node, p->out[0].shape.rank), src,
-                                      rci_md_dnnl(layout)};
+    const struct rci_dnnl_concat d = {s->count, (int) axis_of(req->node, req->out[0].shape.rank),
+                                      src, rci_md_dnnl(layout)};
     dnnl_primitive_desc_t pd;
-    RC_TRY(rci_dnnl_concat(&pd, rci_engine_handle(p->engine), &d, attr));
-    RC_TRY(rci_prim_init(&s->prim, p->engine, pd));
-    RC_TRY(rci_md_query(p->engine, pd, dnnl_query_dst_md, 0, &p->out_md[0]));
+    RC_TRY(rci_dnnl_concat(&pd, rci_engine_handle(req->engine), &d, attr));
+    RC_TRY(rci_prim_init(&s->prim, req->engine, pd));
+    RC_TRY(rci_md_query(req->engine, pd, dnnl_query_dst_md, 0, &p->out_md[0]));
     for (uint32_t k = 0; k < s->count; k++)
         RC_TRY(rci_prim_bind(&s->prim, DNNL_ARG_MULTIPLE_SRC + (int) k, p->want[k]));
     RC_TRY(rci_prim_bind(&s->prim, DNNL_ARG_DST, p->out_md[0]));
@@ -131,24 +132,25 @@ static rc_status prepare_with(struct rci_prep *p, struct concat_state *s,
 }
 
 /* Worth it where operands arrive blocked; plain ones are copied just as well by the loop above. */
-static bool any_blocked(const struct rci_prep *p)
+static bool any_blocked(const struct rci_request *req)
 {
-    for (uint32_t k = 0; k < p->node->n_in; k++)
-        if (p->have[k] && !rci_md_is_plain(p->have[k]))
+    for (uint32_t k = 0; k < req->node->n_in; k++)
+        if (req->have[k] && !rci_md_is_plain(req->have[k]))
             return true;
     return false;
 }
 
-static rc_status concat_prepare(struct rci_prep *p)
+static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *p)
 {
-    const enum rci_dtype type = p->out[0].dtype;
+    const enum rci_dtype type = req->out[0].dtype;
     const bool known = type == RC_F32 || type == RC_U8 || type == RC_S8;
-    if (p->training || !known || p->node->n_in > RC_DNNL_MAX_CONCAT || !any_blocked(p))
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": plain copies are as good", p->node->name);
-    struct concat_state *s = RC_NEW(rci_engine_context(p->engine), struct concat_state);
+    if (req->training || !known || req->node->n_in > RC_DNNL_MAX_CONCAT || !any_blocked(req))
+        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": plain copies are as good",
+                        req->node->name);
+    struct concat_state *s = RC_NEW(rci_engine_context(req->engine), struct concat_state);
     if (!s)
         return RC_ERR_MEMORY;
-    s->count = p->node->n_in;
+    s->count = req->node->n_in;
     p->state = s;
     p->destroy = state_destroy;
     p->run = concat_run;
@@ -156,9 +158,9 @@ static rc_status concat_prepare(struct rci_prep *p)
     const struct rci_md *layout;
     rc_status st = rci_attr_create(&attr);
     if (st == RC_OK) {
-        st = rci_md_any(p->engine, type, &p->out[0].shape, &layout);
+        st = rci_md_any(req->engine, type, &req->out[0].shape, &layout);
         if (st == RC_OK)
-            st = prepare_with(p, s, layout, attr);
+            st = prepare_with(req, p, s, layout, attr);
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {
