@@ -16,6 +16,16 @@ RC_BEGIN
 /** Opaque. Has its own copy of the graph. One thread at a time. */
 typedef struct rc_pruner rc_pruner;
 
+/**
+ * A criterion of the caller's own: write the scores of one group that may be cut.
+ *
+ * @param[out] scores **[count]** finite, higher = keep.
+ * @param[in]  pruner May be asked for groups and members, but for nothing that needs scores.
+ * @return 0, or anything else to fail with RC_ERR_DATA.
+ */
+typedef int32_t (*rc_prune_score_fn)(void *user, const rc_pruner *pruner, uint64_t group,
+                                     double *scores, uint64_t count);
+
 /** Zero means "default" for every member. Strings and lists are read during rc_pruner_new() only.
  *  Targets may be combined: all are met. Without any, macs is 0.5. */
 typedef struct rc_prune_options {
@@ -47,10 +57,14 @@ typedef struct rc_prune_options {
                                   dataset, else "none". */
     const rc_dataset *dataset; /**< For criteria and repairs that look at data. Borrowed until the
                                   pruner is freed; NULL: none. */
-    uint64_t images;         /**< How many of its images; 0: 1,024. */
-    uint64_t batch;          /**< Images at a time; 0: 128, or the graph's when that is fixed. */
-    uint64_t seed;           /**< Of random choices; 0: the context's. */
-    uint64_t flags;          /**< None yet; 0. */
+    uint64_t images;           /**< How many of its images; 0: 1,024. */
+    uint64_t batch;            /**< Images at a time; 0: 128, or the graph's when that is fixed. */
+    uint64_t seed;             /**< Of random choices; 0: the context's. */
+    uint64_t flags;            /**< None yet; 0. */
+    rc_prune_score_fn score;   /**< Called once for every group, in order, instead of a criterion,
+                                    which must be NULL then; allocation "global" and normalizer
+                                    "none" are the default. NULL: none. */
+    void *score_user;          /**< Its first argument. */
 } rc_prune_options;
 
 /** Cut trunks only when the rest cannot reach the target. */
@@ -60,8 +74,10 @@ typedef struct rc_prune_options {
 /** Trunks stay whole. */
 #define RC_PRUNE_TRUNK_KEEP UINT64_C(2)
 
-#define RC_PRUNE_OPTIONS_INIT \
-    { sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_PRUNE_OPTIONS_INIT                                                                   \
+    {                                                                                           \
+        sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /**
  * Find the groups of channels of @p graph that must be cut together.
@@ -100,7 +116,10 @@ typedef struct rc_prune_group_info {
     uint64_t parameters; /**< Saved by cutting one channel from the whole graph. */
 } rc_prune_group_info;
 
-#define RC_PRUNE_GROUP_INFO_INIT { sizeof(rc_prune_group_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_PRUNE_GROUP_INFO_INIT                                  \
+    {                                                             \
+        sizeof(rc_prune_group_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /** @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
 RC_API rc_status rc_pruner_get_group(const rc_pruner *pruner, uint64_t group,
@@ -120,7 +139,10 @@ typedef struct rc_prune_member_info {
 #define RC_PRUNE_READS UINT64_C(3)   /**< Input side of a convolution or matrix. */
 #define RC_PRUNE_FOLLOWS UINT64_C(4) /**< Bias, shift, statistics. */
 
-#define RC_PRUNE_MEMBER_INFO_INIT { sizeof(rc_prune_member_info), 0, 0, 0, 0 }
+#define RC_PRUNE_MEMBER_INFO_INIT                \
+    {                                            \
+        sizeof(rc_prune_member_info), 0, 0, 0, 0 \
+    }
 
 /** @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
 RC_API rc_status rc_pruner_get_member(const rc_pruner *pruner, uint64_t group, uint64_t member,
@@ -149,7 +171,10 @@ typedef struct rc_prune_result {
     uint64_t groups_cut;        /**< Groups that lose channels. */
 } rc_prune_result;
 
-#define RC_PRUNE_RESULT_INIT { sizeof(rc_prune_result), 0, 0, 0, 0, 0, 0, 0 }
+#define RC_PRUNE_RESULT_INIT                         \
+    {                                                \
+        sizeof(rc_prune_result), 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /**
  * Choose what every group keeps, without cutting.

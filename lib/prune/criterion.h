@@ -20,6 +20,19 @@ struct rci_slice {
     const float *mean, *variance; /* RC_SLICE_IN of a criterion that needs data: mean |x| and
                                      variance of x over data, of the channels that are read */
     uint64_t seed, stream;        /* of this group, for random choices */
+
+    /* Criteria with needs_gradient: called for every batch, scores are averaged. Gradients are of
+     * the mean loss over the batch; shift goes with RC_SLICE_SCALE. */
+    const float *gradient;
+    const float *shift, *shift_gradient; /* [channels], NULL: none */
+};
+
+/* What one image gives in the channels: data[(c * height + y) * width + x]. */
+struct rci_map {
+    const float *data;
+    uint32_t channels;
+    size_t height, width;
+    double *scratch; /* of the size that the criterion asked for */
 };
 
 /* A layer that reads the channels as one matrix per output position, and what it sees. */
@@ -39,8 +52,14 @@ struct rci_criterion {
     bool absolute; /* scores are one loss for all groups: added up over members, not normalised, and
                       allocated per cost, unless the user says otherwise */
     const char *without; /* what to say when a group has none of them */
+    bool needs_gradient; /* of the cross-entropy; score sees it */
+    bool per_image;      /* with gradients of single images, not of batches */
     /* Write score[channels]. */
     void (*score)(const void *params, const struct rci_slice *s, double *score);
+    /* Instead of score: of one image, as the layers that read the channels see it; averaged over
+     * images and over layers. `scratch`: numbers that it needs; NULL: none. */
+    void (*map)(const void *params, const struct rci_map *m, double *score);
+    size_t (*scratch)(const struct rci_map *m);
     /* Instead of score, for reading layers. */
     rc_status (*eliminate)(const void *params, const struct rci_readout *r, double *score);
 };

@@ -1,8 +1,10 @@
 #include "prune/pruner.h"
 #include "prune/activation.h"
+#include "prune/observe.h"
 #include "prune/repair.h"
 
 #include <fnmatch.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +36,7 @@ static rc_status pick(const void **out, void **params, struct rc_context *ctx,
 static void default_choice(struct rc_pruner *p)
 {
     rc_prune_options *o = &p->o;
-    if (!o->criterion) {
+    if (!o->criterion && !o->score) {
         const bool covered = o->dataset && rci_readings_cover(p->coupling, p->protect);
         o->criterion = covered ? "block-obs" : "l2";
         rci_log(p->ctx, RC_LOG_INFO, "channels are chosen by %s%s", o->criterion,
@@ -49,6 +51,9 @@ static void default_choice(struct rc_pruner *p)
     }
 }
 
+/* Scores by callback: already one number per channel, and the caller knows what they mean. */
+static const struct rci_criterion callers_own = {.m = {.name = "of the caller"}};
+
 /* Scores that are losses are added and compared as they are. */
 static void default_methods(rc_prune_options *o, const struct rci_criterion *c)
 {
@@ -57,15 +62,22 @@ static void default_methods(rc_prune_options *o, const struct rci_criterion *c)
     if (!o->reduction)
         o->reduction = c->absolute ? "sum" : "mean";
     if (!o->normalizer)
-        o->normalizer = c->absolute ? "none" : "max";
+        o->normalizer = c->absolute || o->score ? "none" : "max";
 }
 
 static rc_status pick_methods(struct rc_pruner *p)
 {
     rc_prune_options *o = &p->o;
     const void *m;
-    RC_TRY(pick(&m, &p->criterion_params, p->ctx, &rci_kind_criterion, o->criterion));
-    p->criterion = m;
+    if (o->score && o->criterion)
+        return rci_fail(RC_ERR_ARG, "criterion is \"%s\", but there is a score callback too",
+                        o->criterion);
+    if (o->score) {
+        p->criterion = &callers_own;
+    } else {
+        RC_TRY(pick(&m, &p->criterion_params, p->ctx, &rci_kind_criterion, o->criterion));
+        p->criterion = m;
+    }
     default_methods(o, p->criterion);
     RC_TRY(pick(&m, &p->allocation_params, p->ctx, &rci_kind_allocation, o->allocation));
     p->allocation = m;
@@ -239,6 +251,27 @@ static int compare_scores(const void *a, const void *b, void *score)
     return i < j ? 1 : i > j ? -1 : 0; /* of equals, the later one goes first */
 }
 
+static rc_status ask_caller(struct rc_pruner *p, uint32_t i)
+{
+    const struct rci_prune_group *g = &p->coupling->group[i];
+    double *scratch = rci_alloc_array(p->ctx, g->n_units, sizeof(double));
+    if (!scratch)
+        return RC_ERR_MEMORY;
+    rc_status st = RC_OK;
+    const int32_t r = p->o.score(p->o.score_user, p, i, p->score[i], g->n_units);
+    if (r)
+        st =
+            rci_fail(RC_ERR_DATA, "group \"%s\": the score callback returned %d", g->name, (int) r);
+    for (uint32_t k = 0; st == RC_OK && k < g->n_units; k++)
+        if (!isfinite(p->score[i][k]))
+            st = rci_fail(RC_ERR_DATA, "group \"%s\": score %u of the callback is not finite",
+                          g->name, k);
+    if (st == RC_OK)
+        p->normalizer->normalize(p->score[i], g->n_units, scratch);
+    rci_release(scratch);
+    return st;
+}
+
 static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, uint32_t i)
 {
     const uint32_t n = p->coupling->group[i].n_units;
@@ -248,7 +281,9 @@ static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, u
         p->by_score[i] = rci_alloc_array(p->ctx, n, sizeof(uint32_t));
     if (!p->score[i] || !p->by_score[i])
         return RC_ERR_MEMORY;
-    if (rci_pruner_may_cut(p, i))
+    if (rci_pruner_may_cut(p, i) && p->o.score)
+        RC_TRY(ask_caller(p, i));
+    else if (rci_pruner_may_cut(p, i))
         RC_TRY(rci_score_group(s, i, p->score[i]));
     for (uint32_t u = 0; u < n; u++)
         p->by_score[i][u] = u;
@@ -256,16 +291,25 @@ static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, u
     return RC_OK;
 }
 
-rc_status rci_pruner_score(struct rc_pruner *p)
+static rc_status score_all(struct rc_pruner *p)
 {
     rc_status st = RC_OK;
-    if (p->scored)
-        return RC_OK;
     struct rci_activity *activity = NULL;
     struct rci_readings *readings = NULL;
+    double **observed = NULL;
+    const struct rci_observation o = {.c = p->coupling,
+                                      .criterion = p->criterion,
+                                      .params = p->criterion_params,
+                                      .data = p->o.dataset,
+                                      .images = p->o.images,
+                                      .batch = p->o.batch};
     if (p->criterion->eliminate)
         RC_TRY(rci_readings_create(&readings, p->coupling, p->o.dataset, p->o.images, p->o.batch,
                                    p->o.seed));
+    else if (p->criterion->map)
+        RC_TRY(rci_observe_maps(&observed, &o));
+    else if (p->criterion->needs_gradient)
+        RC_TRY(rci_observe_gradients(&observed, &o));
     else if (p->criterion->needs_data)
         RC_TRY(rci_activity_observe(&activity, p->coupling, p->o.dataset, p->o.images, p->o.batch));
     const struct rci_scoring s = {.c = p->coupling,
@@ -275,13 +319,27 @@ rc_status rci_pruner_score(struct rc_pruner *p)
                                   .normalizer = p->normalizer,
                                   .seed = p->o.seed,
                                   .activity = activity,
-                                  .readings = readings};
+                                  .readings = readings,
+                                  .observed = observed};
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
         RC_TRY_OUT(st, score_group(p, &s, i));
-    p->scored = true;
 out:
     rci_readings_destroy(readings);
     rci_activity_free(activity, p->coupling);
+    rci_observed_free(observed, p->coupling);
+    return st;
+}
+
+rc_status rci_pruner_score(struct rc_pruner *p)
+{
+    if (p->scored)
+        return RC_OK;
+    if (p->scoring)
+        return rci_fail(RC_ERR_STATE, "scores are asked for while the score callback runs");
+    p->scoring = true;
+    const rc_status st = score_all(p);
+    p->scoring = false;
+    p->scored = st == RC_OK;
     return st;
 }
 

@@ -16,7 +16,7 @@ struct rc_pruner {
     double **score;      /* [n_groups][n_units]; all NULL before the first use */
     uint32_t **by_score; /* [n_groups][n_units] units, lowest score first */
     uint32_t *kept;      /* [n_groups] */
-    bool scored, planned;
+    bool scored, planned, scoring;
     rc_prune_options o; /* defaults filled in; strings belong to the caller of create */
     const struct rci_criterion *criterion;
     const struct rci_reduction *reduction;

@@ -1,4 +1,5 @@
 #include "prune/score.h"
+#include "prune/observe.h"
 
 static bool unit_has_row(const struct rci_coupling *c, uint32_t unit, uint32_t row)
 {
@@ -35,13 +36,12 @@ static uint32_t slice_kind(enum rci_member_kind k)
                                   : 0;
 }
 
-/* The slice of one member that the criterion wants, and the row it lies in; false: none. */
-static bool member_slice(const struct rci_scoring *s, const struct rci_member *m,
-                         struct rci_slice *out, uint32_t *row)
+bool rci_member_slice(const struct rci_coupling *c, const struct rci_criterion *criterion,
+                      const struct rci_member *m, struct rci_slice *out, uint32_t *row)
 {
-    const struct rci_links *l = s->c->links;
+    const struct rci_links *l = c->links;
     const uint32_t kind = slice_kind(m->kind);
-    if (!(s->criterion->reads & kind))
+    if (!(criterion->reads & kind))
         return false;
     *row = m->value * RC_MAX_DIMS + m->axis;
     *out = (struct rci_slice){.kind = (enum rci_slice_kind) kind,
@@ -96,7 +96,7 @@ static rc_status score_member(const struct rci_scoring *s, const struct rci_prun
     struct rc_context *ctx = s->c->links->ctx;
     struct rci_slice slice;
     uint32_t row;
-    *scored = member_slice(s, m, &slice, &row);
+    *scored = rci_member_slice(s->c, s->criterion, m, &slice, &row);
     if (!*scored)
         return RC_OK;
     const uint32_t n = slice.channels;
@@ -114,6 +114,27 @@ static rc_status score_member(const struct rci_scoring *s, const struct rci_prun
     rci_release(by_index);
     rci_release(activity);
     return st;
+}
+
+/* Weights count together; of positions where the channel is seen, the mean. */
+static void score_observed(const struct rci_scoring *s, const struct rci_prune_group *p,
+                           const struct rci_member *m, double *score, bool *scored)
+{
+    struct rci_slice slice;
+    uint32_t row, n, here = 0;
+    if (s->criterion->map)
+        row = rci_map_row(s->c, p, m);
+    else if (!rci_member_slice(s->c, s->criterion, m, &slice, &row))
+        row = RC_NONE;
+    *scored = row != RC_NONE && s->observed[row];
+    if (!*scored)
+        return;
+    gather_units(s->c, p, row, s->observed[row], score);
+    const uint32_t *id = rci_unit_ids(s->c, p->unit[0], &n);
+    for (uint32_t i = 0; i < n; i++)
+        here += s->c->links->row_of[id[i]] == row;
+    for (uint32_t u = 0; s->criterion->map && u < p->n_units; u++)
+        score[u] /= here;
 }
 
 static rc_status score_reader(const struct rci_scoring *s, const struct rci_prune_group *p,
@@ -137,10 +158,13 @@ static rc_status score_members(const struct rci_scoring *s, const struct rci_pru
 {
     uint32_t n = 0;
     for (uint32_t m = 0; m < p->n_members; m++) {
-        bool scored;
+        bool scored = false;
         double *to = score + (size_t) n * p->n_units;
-        RC_TRY(s->readings ? score_reader(s, p, &p->member[m], to, &scored)
-                           : score_member(s, p, &p->member[m], to, &scored));
+        if (s->observed)
+            score_observed(s, p, &p->member[m], to, &scored);
+        else
+            RC_TRY(s->readings ? score_reader(s, p, &p->member[m], to, &scored)
+                               : score_member(s, p, &p->member[m], to, &scored));
         n += scored;
     }
     if (!n)

@@ -19,10 +19,15 @@ struct rci_scoring {
     uint64_t seed;
     const struct rci_activity *activity; /* [n_rows]; NULL: the criterion needs no data */
     const struct rci_readings *readings; /* of criteria with eliminate */
+    double *const *observed;             /* [n_rows] of criteria with map or needs_gradient */
 };
 
 /* score[n_units of the group] */
 rc_status rci_score_group(const struct rci_scoring *s, uint32_t group, double *score);
+
+/* The slice of one member that the criterion wants, and the row it lies in; false: none. */
+bool rci_member_slice(const struct rci_coupling *c, const struct rci_criterion *criterion,
+                      const struct rci_member *m, struct rci_slice *out, uint32_t *row);
 
 /* The value whose row a reading member's layer sees the group in: row number, or RC_NONE. */
 uint32_t rci_activation_row(const struct rci_coupling *c, const struct rci_prune_group *p,

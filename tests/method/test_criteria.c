@@ -66,6 +66,36 @@ static void magnitudes_of_members_are_averaged(void **state)
     check_two(&o, 2, 1);
 }
 
+/* Filters 1, 2 and -4 of one weight each. */
+static void filters_are_compared_with_each_other(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    struct net n = net_new(c);
+    static const float filter[3] = {1, 2, -4};
+    const rci_id x = net_cbr(&n, "a", net_input(&n, 1, 4, 4), (struct net_conv){.out = 3, .k = 1});
+    net_done(&n, net_conv(&n, "b", x, (struct net_conv){.out = 1, .k = 1}));
+    memcpy(n.g->values[rci_graph_find_value(n.g, "a.weight")].tensor.data, filter, sizeof(filter));
+    static const struct {
+        const char *criterion;
+        double score[3];
+    } t[] = {{"fpgm", {1 + 5, 1 + 6, 5 + 6}}, {"greg", {1, 2, 4}}};
+    for (uint32_t i = 0; i < 2; i++) {
+        rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
+        rc_pruner *p;
+        const double *s;
+        o.criterion = t[i].criterion;
+        o.normalizer = "none";
+        OK(rc_pruner_new(&p, n.g, &o));
+        OK(rc_pruner_get_scores(p, group_with(p, "a.weight"), &s, NULL));
+        for (uint32_t k = 0; k < 3; k++)
+            assert_near(s[k], t[i].score[k], 1e-6);
+        rc_pruner_free(&p);
+    }
+    rci_graph_destroy(n.g);
+    test_context_done(c);
+}
+
 static void reductions_follow_their_names(void **state)
 {
     (void) state;
@@ -289,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(magnitudes_of_members_are_averaged),
+        cmocka_unit_test(filters_are_compared_with_each_other),
         cmocka_unit_test(reductions_follow_their_names),
         cmocka_unit_test(normalizers_follow_their_names),
         cmocka_unit_test(random_scores_depend_on_the_seed_alone),

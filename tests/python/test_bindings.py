@@ -549,6 +549,27 @@ class Compressing(Folder):
         self.assertEqual(g.info(), tiny().info())
         self.assertEqual(rescomp.Session(small).run(images(1)).shape, (1, CLASSES))
 
+    def test_scores_may_come_from_python(self):
+        g, asked = tiny(), []
+
+        def last_first(group):
+            asked.append((group['index'], group['members'][0]['role']))
+            return -np.arange(group['channels'])
+        with rescomp.Pruner(g, criterion=last_first, ratio=0.5) as p:
+            free = next(i for i, x in enumerate(p.groups()) if x['may_cut'])
+            np.testing.assert_array_equal(p.scores(free), -np.arange(p.groups()[free]['channels']))
+            self.assertIn((free, 'makes'), asked)
+            p.apply()
+            self.assertEqual(len(asked), sum(x['may_cut'] for x in p.groups()))
+            arrays = {x['name']: np.arange(x['channels']) for x in p.groups()}
+        with rescomp.Pruner(g, criterion=arrays, ratio=0.5) as p:
+            self.assertEqual(p.scores(free)[1], 1)
+        with rescomp.Pruner(g, criterion={}) as p:
+            self.assertStatus('RC_ERR_ARG', 'no scores for group', p.plan)
+        with rescomp.Pruner(g, criterion=lambda group: [1.0]) as p:
+            self.assertStatus('RC_ERR_SHAPE', 'must be', p.plan)
+        self.assertRaises(TypeError, rescomp.Pruner, g, criterion=5)
+
     def test_pruning_errors_are_named(self):
         g = tiny()
         self.assertStatus('RC_ERR_ARG', 'trunk', rescomp.Pruner, g, trunk='all')

@@ -2,6 +2,9 @@
 #include "base/rng.h"
 #include "check.h"
 #include "tensor/cholesky.h"
+#include "tensor/symmetric.h"
+
+#include <stdlib.h>
 
 /* A = R'R + I, positive definite, from random R. */
 static double *random_matrix(struct rc_context *c, size_t n)
@@ -54,10 +57,54 @@ static void other_matrices_are_refused(void **state)
     REFUSED(rci_cholesky(nan, 2), RC_ERR_STATE, "row 1 of 2");
 }
 
+/* H D H with a reflection H = I - 2 vv'/v'v has the eigenvalues D. */
+static void known_eigenvalues(double *a, size_t n, const double *d)
+{
+    double *v = a + n * n, norm = 0;
+    for (size_t i = 0; i < n; i++) {
+        v[i] = sin((double) (i + 1));
+        norm += v[i] * v[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            a[i * n + j] = 0;
+            for (size_t k = 0; k < n; k++)
+                a[i * n + j] += ((i == k) - 2 * v[i] * v[k] / norm) * d[k] *
+                                ((k == j) - 2 * v[k] * v[j] / norm);
+        }
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *) a, y = *(const double *) b;
+    return x < y ? -1 : x > y;
+}
+
+static void eigenvalues_are_those_it_was_made_of(void **state)
+{
+    const size_t sizes[] = {1, 2, 3, 8, 33, 64};
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+        const size_t n = sizes[s];
+        double *a = rci_alloc_array(*state, n * n + n, sizeof(double));
+        double *d = rci_alloc_array(*state, 3 * n, sizeof(double)), *got = d + n;
+        for (size_t i = 0; i < n; i++)
+            d[i] = i % 3 == 2 ? 0 : (double) i * (i % 2 ? 1 : -3) + 0.5; /* zeros, both signs */
+        known_eigenvalues(a, n, d);
+        rci_symmetric_eigenvalues(a, n, got, got + n);
+        qsort(d, n, sizeof(*d), ascending);
+        qsort(got, n, sizeof(*got), ascending);
+        for (size_t i = 0; i < n; i++)
+            assert_true(fabs(got[i] - d[i]) < 1e-13 * (double) (n * n + 10));
+        rci_release(a);
+        rci_release(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solutions_satisfy_their_equations),
+        cmocka_unit_test(eigenvalues_are_those_it_was_made_of),
         cmocka_unit_test(other_matrices_are_refused),
     };
     return cmocka_run_group_tests(tests, context_setup, context_teardown);

@@ -211,6 +211,7 @@ SIZE = ("size", C.c_size_t)
 LOG_FN = C.CFUNCTYPE(None, P, C.c_int32, S)
 CANCEL_FN = C.CFUNCTYPE(C.c_int32, P)
 IMAGE_FN = C.CFUNCTYPE(C.c_int32, P, U, P, _ref(C.c_int32))
+SCORE_FN = C.CFUNCTYPE(C.c_int32, P, P, U, _ref(D), U)
 
 
 class Struct(C.Structure):
@@ -349,7 +350,7 @@ class PruneOptions(Struct):
     _fields_ = [SIZE, ("criterion", S), ("allocation", S), ("reduction", S), ("normalizer", S), ("macs", D),
                 ("parameters", D), ("ratio", D), ("max_cut", D), ("round_to", U), ("min_channels", U),
                 ("keep", _ref(S)), ("keep_count", U), ("trunk", U), ("repair", S), ("dataset", P), ("images", U),
-                ("batch", U), ("seed", U), ("flags", U)]
+                ("batch", U), ("seed", U), ("flags", U), ("score", SCORE_FN), ("score_user", P)]
 
 
 class PruneGroupInfo(Struct):
@@ -643,3 +644,16 @@ def image_callback(get: Callable, label_of: Optional[Callable[[int], int]], shap
             C.memmove(image, source, size)
         return 0
     return IMAGE_FN(guard(deliver, 1))
+
+
+def score_callback(score: Callable[[int], Any]):
+    """score(group) -> one number per channel."""
+    def deliver(_user, _pruner, group, out, count):
+        if stopping():
+            return 1
+        values = np.asarray(score(group), np.float64)
+        if values.shape != (count,):
+            raise ArgumentError(SHAPE, f"scores of group {group} have shape {values.shape}, must be ({count},)")
+        np.ctypeslib.as_array(out, shape=(count,))[:] = values
+        return 0
+    return SCORE_FN(guard(deliver, 1))

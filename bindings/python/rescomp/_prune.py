@@ -1,7 +1,7 @@
 """Structured pruning: whole channels are removed."""
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -20,13 +20,17 @@ class Pruner(Handle):
 
     Options are those of rc_prune_options; 0 and None mean the default. Targets are fractions kept:
     `macs`, `parameters`, `ratio`; without any, macs is 0.5. `trunk` is "auto", "cut" or "keep".
+    `criterion` is a method's name, or scores of your own, higher = keep: a function that gets the dict of a
+    group (as in groups(members=True), with "index") and returns one number per channel, or a dict of such
+    arrays by group name.
     """
 
     _free = "rc_pruner_free"
 
     def __init__(self, graph: Graph, *, macs: float = 0.0, parameters: float = 0.0, ratio: float = 0.0,
-                 criterion: Optional[str] = None, allocation: Optional[str] = None, reduction: Optional[str] = None,
-                 normalizer: Optional[str] = None, max_cut: float = 0.0, round_to: int = 0, min_channels: int = 0,
+                 criterion: Union[None, str, Mapping[str, Any], Callable[[dict], Any]] = None,
+                 allocation: Optional[str] = None, reduction: Optional[str] = None, normalizer: Optional[str] = None,
+                 max_cut: float = 0.0, round_to: int = 0, min_channels: int = 0,
                  keep: Sequence[str] = (), trunk: str = "auto", repair: Optional[str] = None,
                  dataset: Optional[Dataset] = None, images: int = 0, batch: int = 0, seed: int = 0) -> None:
         if trunk not in _TRUNK:
@@ -36,8 +40,10 @@ class Pruner(Handle):
         self._context = graph._context
         super().__init__(self._context, *([] if dataset is None else [dataset]))
         names = _ffi.texts(keep)
+        own = None if criterion is None or isinstance(criterion, str) else criterion
+        self._score = _ffi.score_callback(self._own_scores(own)) if own is not None else None  # lives as long as this
         options = _ffi.PruneOptions(
-            criterion=criterion, allocation=allocation, reduction=reduction, normalizer=normalizer, macs=macs,
+            criterion=None if own is not None else criterion, score=self._score, allocation=allocation, reduction=reduction, normalizer=normalizer, macs=macs,
             parameters=parameters, ratio=ratio, max_cut=max_cut, round_to=round_to, min_channels=min_channels,
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
             dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed)
@@ -46,21 +52,33 @@ class Pruner(Handle):
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...
         self.result: Optional[dict[str, int]] = None
 
+    def _own_scores(self, own):
+        def score(index):
+            group = {**self._group(index, True), "index": index}
+            if callable(own):
+                return own(group)
+            if group["name"] not in own:
+                raise _ffi.ArgumentError(_ffi.ARG, f"criterion has no scores for group {group['name']!r}")
+            return own[group["name"]]
+        if not callable(own) and not isinstance(own, Mapping):
+            raise TypeError(f"criterion is a {type(own).__name__}, must be a name, a function or a dict of arrays")
+        return score
+
     def groups(self, members: bool = False) -> list[dict[str, Any]]:
         """One dict per group: name, channels, kept, may_cut, reason, macs, parameters, ...
 
         With `members`, "members" is the list of weights that are cut along instead of their number.
         """
-        out = []
-        for g in range(lib.rc_pruner_count_groups(self._h)):
-            info = _ffi.PruneGroupInfo()
-            lib.rc_pruner_get_group(self._h, g, info)
-            d = info.as_dict()
-            d["may_cut"] = bool(d["may_cut"])
-            if members:
-                d["members"] = [self._member(g, m) for m in range(d["members"])]
-            out.append(d)
-        return out
+        return [self._group(g, members) for g in range(lib.rc_pruner_count_groups(self._h))]
+
+    def _group(self, group, members):
+        info = _ffi.PruneGroupInfo()
+        lib.rc_pruner_get_group(self._h, group, info)
+        d = info.as_dict()
+        d["may_cut"] = bool(d["may_cut"])
+        if members:
+            d["members"] = [self._member(group, m) for m in range(d["members"])]
+        return d
 
     def _member(self, group, member):
         info = _ffi.PruneMemberInfo()
