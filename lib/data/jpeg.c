@@ -9,6 +9,18 @@
 
 enum { SCANS_MAX = 500 }; /* a small file may have thousands, each over the whole image */
 
+/* Each block of 8 x 8 takes a bit or more, and the component with the fewest has one for this many
+ * pixels; arithmetic coding can do with a small part of a bit. */
+static bool jpeg_possible(const struct jpeg_decompress_struct *j, size_t file_size)
+{
+    const uint64_t across = 8 * (uint64_t) j->max_h_samp_factor;
+    const uint64_t down = 8 * (uint64_t) j->max_v_samp_factor;
+    const uint64_t blocks = (j->image_width / across) * (j->image_height / down);
+    const bool allowed = (uint64_t) j->image_width * j->image_height <= RC_IMAGE_PIXELS_MAX;
+    return !allowed /* rci_image_new() says it */ ||
+           blocks / 8 / (j->arith_code ? 64 : 1) <= file_size;
+}
+
 /* Everything lives here: locals would be undefined after longjmp. */
 struct reader {
     struct jpeg_decompress_struct jpeg;
@@ -61,6 +73,11 @@ static void jpeg_read_pixels(struct reader *r, struct rc_context *c, const struc
     jpeg_read_header(j, TRUE);
     if (j->jpeg_color_space == JCS_CMYK || j->jpeg_color_space == JCS_YCCK) {
         r->st = rci_fail(RC_ERR_DATA, "JPEG: CMYK colours, must be grey or RGB");
+        return;
+    }
+    if (!jpeg_possible(j, file->size)) {
+        r->st = rci_fail(RC_ERR_TRUNCATED, "JPEG: %ux%u pixels cannot be in %zu bytes",
+                         j->image_width, j->image_height, file->size);
         return;
     }
     j->out_color_space = JCS_RGB;

@@ -1,5 +1,6 @@
 /* PNG -> 8-bit RGB with libpng. */
 #include "data/image.h"
+#include "data/inflate.h"
 #ifdef RC_HAVE_PNG
 #include <png.h>
 #include <string.h>
@@ -68,6 +69,12 @@ static void png_read_pixels(struct reader *r)
     png_read_info(r->png, r->info);
     const uint32_t w = png_get_image_width(r->png, r->info);
     const uint32_t h = png_get_image_height(r->png, r->info);
+    const uint64_t bytes = (uint64_t) png_get_rowbytes(r->png, r->info) * h;
+    if ((uint64_t) w * h <= RC_IMAGE_PIXELS_MAX && !rci_inflate_possible(r->file->size, bytes)) {
+        r->st = rci_fail(RC_ERR_TRUNCATED, "PNG: %ux%u pixels cannot be in %zu bytes", w, h,
+                         r->file->size);
+        return;
+    }
     r->st = rci_image_new(r->ctx, r->out, w, h);
     if (r->st != RC_OK)
         return;

@@ -1,15 +1,58 @@
-/* Name lookup by FNV-1a hash and linear probing; ids are stored plus one, 0 is an empty slot. */
+/* Name lookup by SipHash-1-3 (Aumasson and Bernstein, 2012) and linear probing; ids are stored plus
+ * one, 0 is an empty slot. The hash has a key that files cannot know: with a plain one, names made
+ * to collide turn loading into a walk over all names for each. */
 #include "graph/names.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+
+/* 16 random bytes that the kernel gives each process. */
+static void names_key(uint64_t key[2])
+{
+    const void *random = (const void *) getauxval(AT_RANDOM);
+    if (random)
+        memcpy(key, random, 16);
+}
+
+static uint64_t rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] = rotate(v[2], 32);
+}
 
 static uint32_t names_hash(const char *s)
 {
-    uint32_t h = 2166136261u;
-    for (; *s; s++)
-        h = (h ^ (unsigned char) *s) * 16777619u;
-    return h;
+    const size_t n = strlen(s);
+    uint64_t key[2] = {0};
+    names_key(key);
+    uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
+                     key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
+    for (size_t at = 0; at <= n; at += 8) {
+        const size_t left = n - at;
+        uint64_t word = left < 8 ? (uint64_t) n << 56 : 0;
+        memcpy(&word, s + at, left < 8 ? left : 8);
+        v[3] ^= word;
+        sip_round(v);
+        v[0] ^= word;
+    }
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return (uint32_t) (v[0] ^ v[1] ^ v[2] ^ v[3]);
 }
 
 static const char *value_name(const struct rc_graph *g, rci_id id)

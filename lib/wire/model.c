@@ -15,14 +15,13 @@ static void model_release(void *arena, void *p)
 }
 
 rc_status rci_onnx_read(Onnx__ModelProto **out, struct rci_arena *arena, const uint8_t *data,
-                       size_t size)
+                        size_t size)
 {
     *out = NULL;
     const struct rci_scan_limits limits = rci_scan_defaults(arena->ctx);
     RC_TRY(rci_scan_onnx(data, size, &limits));
-    /* one byte of a packed number becomes eight; two bytes of an empty message become about 200,
-     * but how many of those there may be is bounded by the scan */
-    arena->cap = UINT64_C(16) * size + (UINT64_C(64) << 20);
+    /* the scan has counted what this takes; in case it has not seen all */
+    arena->cap = (limits.memory_per_byte + 1) * size + 2 * limits.memory;
     ProtobufCAllocator allocator = {model_alloc, model_release, arena};
     *out = onnx__model_proto__unpack(&allocator, size, data);
     if (*out)
@@ -33,13 +32,13 @@ rc_status rci_onnx_read(Onnx__ModelProto **out, struct rci_arena *arena, const u
 }
 
 rc_status rci_onnx_write(uint8_t **bytes, size_t *size, struct rc_context *c,
-                        const Onnx__ModelProto *m)
+                         const Onnx__ModelProto *m)
 {
     *bytes = NULL;
     *size = onnx__model_proto__get_packed_size(m);
     if (*size > INT32_MAX)
         return rci_fail(RC_ERR_LIMIT, "model of %zu bytes; an ONNX file holds at most 2147483647",
-                       *size);
+                        *size);
     uint8_t *p = rci_alloc(c, *size);
     if (!p)
         return RC_ERR_MEMORY;

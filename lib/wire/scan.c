@@ -17,7 +17,7 @@ struct frame {
     const char *field; /* name in the parent */
     size_t end;
     uint64_t seen; /* bit per field of type: a singular one was met */
-    uint64_t attributes, ints;
+    uint64_t attributes, ints, fields;
 };
 
 struct scan {
@@ -27,6 +27,7 @@ struct scan {
     const ProtobufCFieldDescriptor *field; /* being read; NULL: unknown */
     uint32_t number, depth;
     uint64_t nodes, initializers, value_infos, metadata, unknown, messages;
+    uint64_t memory, memory_most; /* that what was seen takes, and may take */
     struct frame frame[SCAN_DEPTH];
 };
 
@@ -42,6 +43,8 @@ struct rci_scan_limits rci_scan_defaults(const struct rc_context *c)
         .messages = 4194304,
         .name_bytes = 1024,
         .ints_per_attribute = 1048576,
+        .memory = UINT64_C(12) << 20,
+        .memory_per_byte = 3,
     };
 }
 
@@ -74,7 +77,48 @@ static rc_status scan_over(const struct scan *s, const char *what, uint64_t limi
 {
     char path[320];
     return rci_fail(RC_ERR_LIMIT, "%s: more than %llu %s (at byte %zu)",
-                   scan_path(s, path, sizeof(path)), (unsigned long long) limit, what, s->tag_pos);
+                    scan_path(s, path, sizeof(path)), (unsigned long long) limit, what, s->tag_pos);
+}
+
+/* Two bytes can ask for hundreds. What protobuf-c takes is known exactly; what the graph takes for
+ * a node, a value or an initializer is measured (test_onnx_bounds). */
+enum {
+    SCAN_ENTRY = 8, /* of an array of pointers, numbers */
+    SCAN_SLAB = 64, /* protobuf-c's note on a field, from the 17th of a message on */
+    SCAN_SLAB_FREE = 16,
+    SCAN_UNKNOWN = 64,
+    SCAN_OF_NODE = 512,
+    SCAN_OF_VALUE = 352,
+    SCAN_OF_INITIALIZER = 480,
+};
+
+static rc_status scan_charge(struct scan *s, uint64_t bytes)
+{
+    s->memory += bytes;
+    if (s->memory <= s->memory_most)
+        return RC_OK;
+    char path[320];
+    return rci_fail(RC_ERR_LIMIT,
+                    "%s: decoding takes more than %llu bytes of memory, %llu and %llu times the "
+                    "size of the file (at byte %zu)",
+                    scan_path(s, path, sizeof(path)), (unsigned long long) s->memory_most,
+                    (unsigned long long) s->limits->memory,
+                    (unsigned long long) s->limits->memory_per_byte, s->tag_pos);
+}
+
+/* A string or bytes, and what the graph will have of the thing that it names. */
+static rc_status scan_charge_text(struct scan *s, uint64_t bytes)
+{
+    const ProtobufCMessageDescriptor *in = s->frame[s->depth].type;
+    const uint32_t n = s->number;
+    uint64_t more = 0;
+    if (!s->field)
+        more = SCAN_UNKNOWN;
+    else if (in == &onnx__node_proto__descriptor)
+        more = n == 4 ? SCAN_OF_NODE : n == 2 ? SCAN_OF_VALUE : 0; /* op_type, output */
+    else if (in == &onnx__tensor_proto__descriptor)
+        more = n == 8 ? SCAN_OF_INITIALIZER : 0; /* name */
+    return scan_charge(s, bytes + 32 + SCAN_ENTRY + more);
 }
 
 static rc_status scan_varint(struct scan *s, size_t end, uint64_t *out)
@@ -152,11 +196,13 @@ static rc_status scan_packed(struct scan *s, size_t end)
         if (bytes % width)
             return scan_fail(s, RC_ERR_FORMAT, "packed numbers of a broken length");
         s->pos = end;
+        RC_TRY(scan_charge(s, bytes));
         return scan_count_ints(s, bytes / width);
     }
     uint64_t n = 0, v;
     for (; s->pos < end; n++)
         RC_TRY(scan_varint(s, end, &v));
+    RC_TRY(scan_charge(s, n * (s->field->type == PROTOBUF_C_TYPE_INT32 ? 4 : SCAN_ENTRY)));
     return scan_count_ints(s, n);
 }
 
@@ -196,11 +242,12 @@ static rc_status scan_count(struct scan *s)
 static rc_status scan_enter(struct scan *s, size_t end)
 {
     RC_TRY(scan_count(s));
+    const ProtobufCMessageDescriptor *type = s->field->descriptor;
+    RC_TRY(scan_charge(s, type->sizeof_message + 16 + SCAN_ENTRY));
     if (s->depth + 1 >= SCAN_DEPTH)
         return scan_over(s, "levels of nesting", SCAN_DEPTH);
     s->depth++;
-    s->frame[s->depth] =
-        (struct frame){.type = s->field->descriptor, .field = s->field->name, .end = end};
+    s->frame[s->depth] = (struct frame){.type = type, .field = s->field->name, .end = end};
     return RC_OK;
 }
 
@@ -214,10 +261,12 @@ static rc_status scan_delimited(struct scan *s)
     const size_t end = s->pos + (size_t) n;
     if (s->field && s->field->type == PROTOBUF_C_TYPE_MESSAGE)
         return scan_enter(s, end);
+    if (s->field && s->field->type != PROTOBUF_C_TYPE_STRING &&
+        s->field->type != PROTOBUF_C_TYPE_BYTES)
+        return scan_packed(s, end);
+    RC_TRY(scan_charge_text(s, n));
     if (s->field && s->field->type == PROTOBUF_C_TYPE_STRING)
         return scan_string(s, end);
-    if (s->field && s->field->type != PROTOBUF_C_TYPE_BYTES)
-        return scan_packed(s, end);
     s->pos = end;
     return RC_OK;
 }
@@ -241,7 +290,10 @@ static rc_status scan_value(struct scan *s, uint32_t wire)
     default:
         return scan_fail(s, RC_ERR_FORMAT, "wire type that ONNX does not use");
     }
-    return s->field && s->field->label == PROTOBUF_C_LABEL_REPEATED ? scan_count_ints(s, 1) : RC_OK;
+    if (s->field && s->field->label != PROTOBUF_C_LABEL_REPEATED)
+        return RC_OK;
+    RC_TRY(scan_charge(s, s->field ? SCAN_ENTRY : SCAN_UNKNOWN));
+    return s->field ? scan_count_ints(s, 1) : RC_OK;
 }
 
 /* What the schema says of the field whose tag was just read. */
@@ -249,6 +301,8 @@ static rc_status scan_field(struct scan *s, uint32_t wire)
 {
     struct frame *f = &s->frame[s->depth];
     const ProtobufCFieldDescriptor *d = s->field;
+    if (++f->fields > SCAN_SLAB_FREE)
+        RC_TRY(scan_charge(s, SCAN_SLAB));
     if (!d) {
         if (++s->unknown > s->limits->unknown)
             return scan_over(s, "unknown fields", s->limits->unknown);
@@ -344,6 +398,7 @@ rc_status rci_scan_onnx(const uint8_t *data, size_t size, const struct rci_scan_
         return rci_fail(RC_ERR_LIMIT, "file of %zu bytes; ONNX allows 2147483647", size);
     RC_TRY(scan_first(data, size));
     struct scan s = {.data = data, .size = size, .limits = limits};
+    s.memory_most = limits->memory + limits->memory_per_byte * size;
     s.frame[0] = (struct frame){.type = &onnx__model_proto__descriptor, .field = "", .end = size};
     return scan_run(&s);
 }

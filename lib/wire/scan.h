@@ -8,6 +8,8 @@
 struct rci_scan_limits {
     uint64_t nodes, initializers, value_infos, attributes_per_node, metadata, unknown, messages;
     uint64_t name_bytes, ints_per_attribute;
+    uint64_t memory, memory_per_byte; /* of decoding, and of the graph made from it: bytes, and so
+                                         much more for each byte of the file */
 };
 struct rci_scan_limits rci_scan_defaults(const struct rc_context *c);
 

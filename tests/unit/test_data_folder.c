@@ -181,6 +181,18 @@ static void every_kind_of_png_becomes_rgb(void **state)
     }
 }
 
+/* Width and height in the header, with a good checksum. */
+static void set_png_size(struct bytes *b, uint32_t w, uint32_t h)
+{
+    for (int i = 0; i < 4; i++) {
+        b->data[16 + i] = (uint8_t) (w >> (24 - 8 * i));
+        b->data[20 + i] = (uint8_t) (h >> (24 - 8 * i));
+    }
+    const uint32_t crc = (uint32_t) crc32(0, b->data + 12, 17);
+    for (int i = 0; i < 4; i++)
+        b->data[29 + i] = (uint8_t) (crc >> (24 - 8 * i));
+}
+
 static void cut_and_flipped_png_do_no_harm(void **state)
 {
     (void) state;
@@ -203,14 +215,13 @@ static void cut_and_flipped_png_do_no_harm(void **state)
         b.data[n / 8] ^= (uint8_t) (1u << n % 8);
     }
     assert_true(refused > 7 * b.size); /* checksums catch nearly all */
-    b.data[16] = b.data[20] = 0;       /* 65535 x 65535 with a good checksum */
-    b.data[17] = b.data[21] = 0;
-    b.data[18] = b.data[19] = b.data[22] = b.data[23] = 255;
-    const uint32_t crc = (uint32_t) crc32(0, b.data + 12, 17);
-    for (int i = 0; i < 4; i++)
-        b.data[29 + i] = (uint8_t) (crc >> (24 - 8 * i));
+    set_png_size(&b, 65535, 65535);
     REFUSED(rci_image_decode(context, &(struct rci_bytes){b.data, b.size}, &image), RC_ERR_LIMIT,
             "65535x65535 pixels");
+    write_png(&b, 9, 6, PNG_COLOR_TYPE_RGB, 8, 0);
+    set_png_size(&b, 1000, 1000); /* 3 MB of pixels in some 100 bytes */
+    REFUSED(rci_image_decode(context, &(struct rci_bytes){b.data, b.size}, &image),
+            RC_ERR_TRUNCATED, "1000x1000 pixels cannot be in");
 }
 
 static void write_image(const char *name, uint32_t w, uint32_t h)
@@ -342,6 +353,12 @@ static void bad_jpeg_is_refused(void **state)
     struct rci_image image;
     struct rci_bytes b = write_jpeg(JCS_CMYK, 4, false);
     REFUSED(rci_image_decode(context, &b, &image), RC_ERR_DATA, "CMYK");
+    free(b.data);
+    b = write_jpeg(JCS_RGB, 3, false);
+    for (size_t i = 0; i + 9 < b.size; i++) /* frame header: length, depth, height, width */
+        if (b.data[i] == 0xff && b.data[i + 1] == 0xc0)
+            memcpy(b.data + i + 5, "\x13\x88\x13\x88", 4);
+    REFUSED(rci_image_decode(context, &b, &image), RC_ERR_TRUNCATED, "5000x5000 pixels cannot be");
     free(b.data);
     b = write_jpeg(JCS_RGB, 3, true);
     for (size_t n = 0; n + 2 < b.size; n++) { /* the last two bytes are the end marker */

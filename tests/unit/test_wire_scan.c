@@ -190,7 +190,7 @@ static void millions_of_empty_messages_are_a_limit(void **state)
     static const struct {
         uint32_t field;
         const char *word;
-    } t[] = {{1, "65536 nodes"}, {5, "65536 tensors"}, {13, "262144 value infos"}};
+    } t[] = {{1, "65536 nodes"}, {5, "65536 tensors"}, {13, "decoding takes more than"}};
     for (size_t i = 0; i < 3; i++) {
         struct pb graph = {0}, p = start();
         for (int k = 0; k < 2000000; k++)
@@ -204,6 +204,25 @@ static void millions_of_empty_messages_are_a_limit(void **state)
     for (int k = 0; k < 2000000; k++)
         pb_bytes(&p, 8, "", 0);
     REFUSED(scan_and_free(&p, *state), RC_ERR_LIMIT, "opset_import: more than 4096");
+}
+
+/* A file as large as this may take three times its size and 12 MiB. */
+static void memory_is_counted_before_it_is_taken(void **state)
+{
+    struct pb graph = {0}, p = start(), filled = start();
+    for (int k = 0; k < 150000; k++)
+        pb_bytes(&graph, 13, "", 0);
+    pb_string(&filled, 6, "doc"); /* honest bytes of some kind make room */
+    struct pb comment = {0};
+    for (int k = 0; k < 4 << 20; k++)
+        pb_raw(&comment, "x", 1);
+    struct pb twin = {0};
+    pb_raw(&twin, graph.data, graph.size);
+    pb_message(&twin, 10, &comment);
+    pb_message(&p, 7, &graph);
+    pb_message(&filled, 7, &twin);
+    REFUSED(scan_and_free(&p, *state), RC_ERR_LIMIT, "12582912 and 3 times the size of the file");
+    OK(scan_and_free(&filled, *state));
 }
 
 static void unknown_fields_are_ignored_until_they_are_many(void **state)
@@ -287,6 +306,7 @@ int main(void)
         cmocka_unit_test(deep_nesting_is_a_limit),
         cmocka_unit_test(repeated_singular_fields_are_refused),
         cmocka_unit_test(millions_of_empty_messages_are_a_limit),
+        cmocka_unit_test(memory_is_counted_before_it_is_taken),
         cmocka_unit_test(unknown_fields_are_ignored_until_they_are_many),
         cmocka_unit_test(names_must_be_clean_text),
         cmocka_unit_test(packed_and_plain_numbers_are_both_read),
