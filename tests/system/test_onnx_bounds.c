@@ -343,7 +343,7 @@ static const struct family families[] = {
     {"unknown fields", unknown_fields, 65536},
     {"metadata", metadata, 4096},
     {"chain", chain, 65536},
-    {"chain with comments", chain_with_comments, 32768},
+    {"chain with comments", chain_with_comments, 16384},
     {"chain without end", chain_without_end, 65536},
     {"chain on itself", chain_on_itself, 65536},
     {"chain of constants", chain_of_constants, 65536},
