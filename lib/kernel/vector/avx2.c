@@ -3,12 +3,13 @@
 #if RC_VECTOR_SETS
 #pragma GCC target("avx2,fma")
 #include <immintrin.h>
+#include <math.h>
 #define LANES 8
 #define ROWS 6
 #define ROWS_1 12
 #define BROADCAST(x) _mm256_set1_ps(x)
 /* of two operands one of which is NaN the second is taken */
-#define RELU(v) _mm256_max_ps(_mm256_setzero_ps(), (v))
+#define MAX(a, b) _mm256_max_ps((a), (b))
 #define FMA(a, b, c) _mm256_fmadd_ps((a), (b), (c))
 #define TAIL __m256i
 #define TAIL_OF(n) \

@@ -9,7 +9,7 @@
 #define ROWS_1 24
 #define BROADCAST(x) _mm256_set1_ps(x)
 /* of two operands one of which is NaN the second is taken */
-#define RELU(v) _mm256_max_ps(_mm256_setzero_ps(), (v))
+#define MAX(a, b) _mm256_max_ps((a), (b))
 #define FMA(a, b, c) _mm256_fmadd_ps((a), (b), (c))
 #define TAIL __mmask8
 #define TAIL_OF(n) ((__mmask8) ((1u << (n)) - 1))

@@ -2,8 +2,8 @@
  * include it. They define LANES (floats per vector), FMA(a, b, c) = a * b + c, BROADCAST(x), ROWS
  * (of a register block: ROWS x 2 accumulators, two weights and one broadcast must fit the
  * registers), ROWS_1 (more rows with one accumulator: more chains of sums), TAIL (a type: the first
- * lanes of a vector), RELU(v) = max(v, 0) that keeps NaN, TAIL_OF(n), LOAD_TAIL(p, tail) with zeros
- * behind, STORE_TAIL(p, tail, v), NAME(f) and SET_NAME. No include guard on purpose.
+ * lanes of a vector), MAX(a, b) that is b where one is NaN, TAIL_OF(n), LOAD_TAIL(p, tail) with
+ * zeros behind, STORE_TAIL(p, tail, v), NAME(f) and SET_NAME. No include guard on purpose.
  *
  * Activations are floats, and so is what is multiplied, unless a file says otherwise: then it
  * defines all of the following. Products multiply and add words of 32 bits, WORD numbers in each.
@@ -28,6 +28,7 @@
 typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #define VEC NAME(vec)
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
 
 INLINE VEC NAME(load)(const float *p)
 {
@@ -175,6 +176,6 @@ INLINE void NAME(put)(ELEM *p, VEC v, bool sum, bool relu, const bool part, TAIL
     if (sum)
         v += NAME(load_part)(p, part, tail);
     if (relu)
-        v = (VEC) RELU(v);
+        v = (VEC) MAX((VEC){0}, v);
     NAME(store_part)(p, v, part, tail);
 }

@@ -5,7 +5,7 @@
 #define ROWS_1 16
 #define BROADCAST(x) _mm512_set1_ps(x)
 /* of two operands one of which is NaN the second is taken */
-#define RELU(v) _mm512_max_ps(_mm512_setzero_ps(), (v))
+#define MAX(a, b) _mm512_max_ps((a), (b))
 #define FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
 #define TAIL __mmask16
 #define TAIL_OF(n) ((__mmask16) ((1u << (n)) - 1))

@@ -8,7 +8,11 @@
 static void NAME(transform_pairs)(const struct rci_winograd_job *j,
                                   const struct rci_winograd_piece *p, float *u)
 {
-    NAME(in_stage)(j, p, u, 4, WORD > 1);
+#if WORD == 1
+    NAME(transform_in)(j, p, u);
+#else
+    NAME(in_stage)(j, p, u, 4, true);
+#endif
 }
 
 /* A y along one axis: y[0], y[s] .. y[3s] to o[0], o[t] .. o[5t]. */

@@ -54,7 +54,6 @@ INLINE void NAME(small_out_vector)(const struct rci_winograd_job *j, struct NAME
     const struct rci_conv_layout *l = &j->dst_layout;
     ELEM *dst = (ELEM *) j->dst + at.image * l->image + rci_conv_channel(l, channel) +
                 at.y * l->row + at.x * l->pixel;
-    const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
     VEC d[4], t[8], o[2];
 #pragma GCC unroll 6
     for (int x = 0; x < 4; x++) {
@@ -70,7 +69,7 @@ INLINE void NAME(small_out_vector)(const struct rci_winograd_job *j, struct NAME
         for (int x = 0; x < 2; x++)
             if (at.y + y < j->height && at.x + x < j->width)
                 NAME(put)
-        (dst + y * l->row + x * l->pixel, o[x] + bias, j->sum, j->relu, part, tail);
+        (dst + y * l->row + x * l->pixel, o[x], j->sum, j->relu, part, tail);
     }
 }
 #endif

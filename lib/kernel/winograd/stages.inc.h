@@ -19,7 +19,10 @@ INLINE void NAME(tile_in)(const struct rci_winograd_job *j, struct NAME(place) a
     }
 #endif
     (void) side;
+    (void) half;
+#if ROWS != 6 /* which has an input stage of its own */
     NAME(transform_in_vector)(j, at, from, u, u_step, half, part, tail);
+#endif
 }
 
 /* Tiles to u[positions][tiles][channels] or, with `pairs`, to u[positions][tiles / WORD][channels]
@@ -59,7 +62,14 @@ INLINE void NAME(in_stage)(const struct rci_winograd_job *j, const struct rci_wi
 static void NAME(transform_in)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
                                float *u)
 {
+#if ROWS == 6
+    const TAIL tail = NAME(tail_before)(&j->src_layout, p->end);
+    for (int64_t i = 0, n; i < p->tiles; i += n)
+        n = NAME(input_some)(j, NAME(place_of)(j, p->tile + i), p, p->tiles - i, u + i * j->in_step,
+                             tail);
+#else
     NAME(in_stage)(j, p, u, 4, false);
+#endif
 }
 
 /* Two functions, so that each has its own registers. */
@@ -73,10 +83,11 @@ static void NAME(multiply_2)(const struct NAME(block) * b, int64_t rows)
     NAME(block_rows)(*b, rows, 2);
 }
 
-/* One position: m[tiles][channels] = u[tiles][in] * w[channels / LANES][in][LANES], in blocks of
- * nearly equal numbers of tiles; `after` is the next one's w. */
+/* One position: m[tiles][channels] = bias + u[tiles][in] * w[channels / LANES][in][LANES], in
+ * blocks of nearly equal numbers of tiles; `after` is the next one's w. */
 INLINE void NAME(product)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
-                          const float *u, const float *w, const float *after, float *m)
+                          const float *u, const float *w, const float *after, const float *bias,
+                          float *m)
 {
     const int64_t c = j->in_words, groups = (p->end - p->first) / LANES;
     struct NAME(block) one = {
@@ -86,6 +97,7 @@ INLINE void NAME(product)(const struct rci_winograd_job *j, const struct rci_win
         const int64_t most = two ? ROWS : ROWS_1, blocks = (p->tiles + most - 1) / most;
         one.w = w;
         one.next = g + 2 < groups ? w + 2 * c * LANES : after;
+        one.bias = bias ? bias + g * LANES : NULL;
         for (int64_t b = 0; b < blocks; b++) {
             const int64_t t = p->tiles * b / blocks, rows = p->tiles * (b + 1) / blocks - t;
             one.u = u + t * j->in_step;
@@ -99,7 +111,8 @@ INLINE void NAME(product)(const struct rci_winograd_job *j, const struct rci_win
     }
 }
 
-/* All positions of a block of tiles: u[positions][tiles][in] to m[positions][tiles][out]. */
+/* All positions of a block of tiles: u[positions][tiles][in] to m[positions][tiles][out]. What is
+ * added at the position (1, 1), of the point 1, is added to every pixel. */
 static void NAME(products)(const struct rci_winograd_job *j, const struct rci_winograd_piece *p,
                            const float *u, float *m)
 {
@@ -107,9 +120,12 @@ static void NAME(products)(const struct rci_winograd_job *j, const struct rci_wi
     const int64_t m_step = rci_winograd_step(j->block, j->out_count);
     const int64_t all = j->in_words * j->out_channels;
     const float *w = j->weights + p->first * j->in_words;
+    const int64_t one = P == 1.0f ? j->side + 3 : -1;
     m += p->first - j->out_first;
     for (int64_t i = 0; i < j->positions; i++, w += all, u += u_step, m += m_step)
-        NAME(product)(j, p, u, w, i + 1 < j->positions ? w + all : NULL, m);
+        NAME(product)
+        (j, p, u, w, i + 1 < j->positions ? w + all : NULL,
+         i == one && j->bias ? j->bias + p->first : NULL, m);
 }
 
 INLINE void NAME(tile_out)(const struct rci_winograd_job *j, struct NAME(place) at, int64_t channel,

@@ -5,38 +5,6 @@
  * Convolutional Neural Networks", 2016, with 1 and 2). */
 #include "kernel/winograd/code.h"
 
-/* B' d along one axis: d[0] .. d[5] to o[0], o[t], o[2t]; the first or the second three of six. In
- * two dimensions three rows at a time stay in registers, six would not. `second` is a constant. */
-INLINE void NAME(input_half)(const VEC *d, const bool second, VEC *o, int t)
-{
-    if (second) {
-        const VEC a = NAME(times)(-P * P, d[2], d[4]), b = NAME(times)(-P * P, d[1], d[3]);
-        o[0] = NAME(times)(Q, b, a);
-        o[t] = NAME(times)(-Q, b, a);
-        o[2 * t] = NAME(times)(P * P * Q * Q, d[1], NAME(times)(-(P * P + Q * Q), d[3], d[5]));
-    } else {
-        const VEC a = NAME(times)(-Q * Q, d[2], d[4]), b = NAME(times)(-Q * Q, d[1], d[3]);
-        o[0] = NAME(times)(-P * P, d[2], NAME(times)(P * P * Q * Q, d[0], a));
-        o[t] = NAME(times)(P, b, a);
-        o[2 * t] = NAME(times)(-P, b, a);
-    }
-}
-
-/* A' m along one axis: m[0] .. m[5] to o[0], o[t]; values 0 and 2 of four, or 1 and 3. `odd` is a
- * constant. */
-INLINE void NAME(output_half)(const VEC *m, const bool odd, VEC *o, int t)
-{
-    if (odd) {
-        const VEC diff = NAME(scaled)(P, m[1] - m[2]), diff2 = m[3] - m[4];
-        o[0] = NAME(times)(Q, diff2, diff);
-        o[t] = NAME(times)(Q * Q * Q, diff2, NAME(scaled)(P * P, diff)) + m[5];
-    } else {
-        const VEC sum = m[1] + m[2], sum2 = m[3] + m[4];
-        o[0] = m[0] + sum + sum2;
-        o[t] = NAME(times)(Q * Q, sum2, NAME(scaled)(P * P, sum));
-    }
-}
-
 /* Tiles between the one that is read or written and the one that is asked for. */
 enum { NAME(AHEAD) = 2 };
 
@@ -77,11 +45,47 @@ INLINE void NAME(foresee)(const struct rci_winograd_job *j, const struct rci_con
     const int64_t nx = j->width - at.x < j->side ? j->width - at.x : j->side;
     const int64_t line = l->shift < 4 ? LANES : 16;
     for (int64_t c = first; c < end; c += line) {
-        const ELEM *p = base + at.image * l->image + rci_conv_channel(l, c) + at.y * l->row +
-                        at.x * l->pixel;
+        const ELEM *p =
+            base + at.image * l->image + rci_conv_channel(l, c) + at.y * l->row + at.x * l->pixel;
         for (int64_t y = 0; y < ny; y++)
             for (int64_t x = 0; x < nx; x++)
                 __builtin_prefetch(p + y * l->row + x * l->pixel, write, 2);
+    }
+}
+
+#if ROWS == 6
+#include "kernel/winograd/pairs_tiles.inc.h"
+#else
+
+/* B' d along one axis: d[0] .. d[5] to o[0], o[t], o[2t]; the first or the second three of six. In
+ * two dimensions three rows at a time stay in registers, six would not. `second` is a constant. */
+INLINE void NAME(input_half)(const VEC *d, const bool second, VEC *o, int t)
+{
+    if (second) {
+        const VEC a = NAME(times)(-P * P, d[2], d[4]), b = NAME(times)(-P * P, d[1], d[3]);
+        o[0] = NAME(times)(Q, b, a);
+        o[t] = NAME(times)(-Q, b, a);
+        o[2 * t] = NAME(times)(P * P * Q * Q, d[1], NAME(times)(-(P * P + Q * Q), d[3], d[5]));
+    } else {
+        const VEC a = NAME(times)(-Q * Q, d[2], d[4]), b = NAME(times)(-Q * Q, d[1], d[3]);
+        o[0] = NAME(times)(-P * P, d[2], NAME(times)(P * P * Q * Q, d[0], a));
+        o[t] = NAME(times)(P, b, a);
+        o[2 * t] = NAME(times)(-P, b, a);
+    }
+}
+
+/* A' m along one axis: m[0] .. m[5] to o[0], o[t]; values 0 and 2 of four, or 1 and 3. `odd` is a
+ * constant. */
+INLINE void NAME(output_half)(const VEC *m, const bool odd, VEC *o, int t)
+{
+    if (odd) {
+        const VEC diff = NAME(scaled)(P, m[1] - m[2]), diff2 = m[3] - m[4];
+        o[0] = NAME(times)(Q, diff2, diff);
+        o[t] = NAME(times)(Q * Q * Q, diff2, NAME(scaled)(P * P, diff)) + m[5];
+    } else {
+        const VEC sum = m[1] + m[2], sum2 = m[3] + m[4];
+        o[0] = m[0] + sum + sum2;
+        o[t] = NAME(times)(Q * Q, sum2, NAME(scaled)(P * P, sum));
     }
 }
 
@@ -151,10 +155,13 @@ INLINE void NAME(transform_out_rows)(const struct rci_winograd_job *j, ELEM *dst
         NAME(output_half)(t + i * 6, false, o, 2);
         NAME(output_half)(t + i * 6, true, o + 1, 2);
 #pragma GCC unroll 6
-        for (int x = 0; x < 4; x++)
+        for (int x = 0; x < 4; x++) {
+            if (P != 1.0f)
+                o[x] += bias;
             if (y < ny && x < nx)
                 NAME(put)
-        (dst + y * l->row + x * l->pixel, o[x] + bias, j->sum, j->relu, part, tail);
+            (dst + y * l->row + x * l->pixel, o[x], j->sum, j->relu, part, tail);
+        }
     }
 }
 
@@ -168,7 +175,7 @@ INLINE void NAME(transform_out_vector)(const struct rci_winograd_job *j, struct 
     const int nx = j->width - at.x < 4 ? (int) (j->width - at.x) : 4;
     ELEM *dst = (ELEM *) j->dst + at.image * l->image + rci_conv_channel(l, channel) +
                 at.y * l->row + at.x * l->pixel;
-    const VEC bias = j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
+    const VEC bias = P != 1.0f && j->bias ? NAME(load)(j->bias + channel) : (VEC){0};
     if (ny == 4 && nx == 4) {
         NAME(transform_out_rows)(j, dst, bias, m, m_step, false, 4, 4, part, tail);
         NAME(transform_out_rows)(j, dst, bias, m, m_step, true, 4, 4, part, tail);
@@ -177,3 +184,4 @@ INLINE void NAME(transform_out_vector)(const struct rci_winograd_job *j, struct 
         NAME(transform_out_rows)(j, dst, bias, m, m_step, true, ny, nx, part, tail);
     }
 }
+#endif
