@@ -1,4 +1,5 @@
 #include "convscene.h"
+#include "kernel/onednn/onednn.h"
 #include "nets.h"
 
 #include <math.h>
@@ -118,6 +119,54 @@ void scene_run_kernel(const struct scene *s, const struct rci_conv_kernel *k, co
     OK(k->create(&state, s->ctx, &s->spec));
     scene_run(&(struct scene_run){k, state, s->weights, s->spec.bias ? s->bias : NULL, src, dst});
     k->destroy(state);
+}
+
+/* Where element i of an activation that is stored channels last lies in a layout. */
+static int64_t scene_place(const struct rci_conv_layout *l, int64_t i, int64_t channels, int64_t h,
+                           int64_t w)
+{
+    const int64_t c = i % channels, x = i / channels % w, y = i / channels / w % h;
+    return i / channels / w / h * l->image + rci_conv_channel(l, c) + y * l->row + x * l->pixel;
+}
+
+/* To the layout of `md`, from channels last, or back. Memory from malloc, zeros in the padding. */
+static float *scene_moved(const float *from, const struct rci_md *md,
+                          const struct rci_conv_geometry *g, bool out, bool back)
+{
+    const int64_t n = scene_size(g, out), channels = out ? g->out_channels : g->in_channels;
+    const int64_t h = out ? g->out[0] : g->in[0], w = out ? g->out[1] : g->in[1];
+    struct rci_conv_layout l;
+    float *to = calloc(1, back ? (size_t) n * sizeof(float) : rci_md_bytes(md));
+    assert_non_null(to);
+    if (rci_md_is_plain(md)) /* blocks of one channel */
+        l = (struct rci_conv_layout){
+            .image = channels * h * w, .block_stride = h * w, .row = w, .pixel = 1};
+    else
+        assert_true(rci_conv_layout_of(md, &l));
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = scene_place(&l, i, channels, h, w);
+        to[back ? i : at] = from[back ? at : i];
+    }
+    return to;
+}
+
+float *scene_output(const struct scene *s, const struct rci_conv_kernel *k)
+{
+    float *src = scene_moved(s->x, s->spec.src, &s->g, false, false);
+    float *dst = scene_moved(s->residual, s->spec.dst, &s->g, true, false);
+    scene_run_kernel(s, k, src, dst);
+    float *got = scene_moved(dst, s->spec.dst, &s->g, true, true);
+    free(src);
+    free(dst);
+    return got;
+}
+
+void scene_in_blocks(struct scene *s)
+{
+    const dnnl_format_tag_t tag = scene_lanes() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    const struct rci_shape in = rci_conv_src_shape(&s->g), out = rci_conv_dst_shape(&s->g);
+    OK(rci_md_tagged(s->engine, RC_F32, &in, tag, &s->spec.src));
+    OK(rci_md_tagged(s->engine, RC_F32, &out, tag, &s->spec.dst));
 }
 
 int scene_lanes(void)

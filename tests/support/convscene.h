@@ -38,6 +38,10 @@ void scene_run(const struct scene_run *r);
 /* The same for a new state of the scene's spec. */
 void scene_run_kernel(const struct scene *s, const struct rci_conv_kernel *k, const void *src,
                       void *dst);
+/* Activations in blocks of a vector of channels from now on. */
+void scene_in_blocks(struct scene *s);
+/* The output of a new state, channels last, run in the layouts of the spec; to be freed. */
+float *scene_output(const struct scene *s, const struct rci_conv_kernel *k);
 /* Floats per vector of the kernels here; skips the test where there are none. */
 int scene_lanes(void);
 #endif

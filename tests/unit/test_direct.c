@@ -15,13 +15,7 @@ static float *run(const struct scene *s)
     return got;
 }
 
-static void compare(const struct scene *s)
-{
-    float *got = run(s);
-    scene_compare(s, got);
-    free(got);
-}
-
+/* In channels last and in blocks. */
 static void check(const struct rci_conv_geometry *g, int fused)
 {
     struct scene s;
@@ -29,8 +23,14 @@ static void check(const struct rci_conv_geometry *g, int fused)
     s.spec.bias = fused & 1;
     s.spec.sum = fused & 2;
     s.spec.relu = fused & 4;
-    assert_true(rci_direct_kernel.fits(&s.spec));
-    compare(&s);
+    for (int blocks = 0; blocks < 2; blocks++) {
+        if (blocks)
+            scene_in_blocks(&s);
+        assert_true(rci_direct_kernel.fits(&s.spec));
+        float *got = scene_output(&s, &rci_direct_kernel);
+        scene_compare(&s, got);
+        free(got);
+    }
     scene_close(&s);
 }
 
@@ -93,6 +93,26 @@ static void images_in_planes(void **state)
     }
 }
 
+static void images_in_planes_to_blocks(void **state)
+{
+    (void) state;
+    scene_lanes();
+    for (int64_t c = 2; c <= 4; c++) {
+        struct scene s;
+        const struct rci_conv_geometry g = scene_geometry(c, 13 + c, 9 + c, 20, 3, 1 + c % 2, 1, 1);
+        const struct rci_shape in = rci_conv_src_shape(&g);
+        scene_open(&s, &g);
+        scene_in_blocks(&s);
+        s.spec.bias = s.spec.relu = true;
+        OK(rci_md_plain(s.engine, RC_F32, &in, &s.spec.src));
+        assert_true(rci_direct_kernel.fits(&s.spec));
+        float *got = scene_output(&s, &rci_direct_kernel);
+        scene_compare(&s, got);
+        free(got);
+        scene_close(&s);
+    }
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
     (void) state;
@@ -141,6 +161,7 @@ int main(void)
         cmocka_unit_test(any_number_of_channels),
         cmocka_unit_test(windows_strides_and_paddings),
         cmocka_unit_test(images_in_planes),
+        cmocka_unit_test(images_in_planes_to_blocks),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(other_convolutions_are_refused),
     };

@@ -6,51 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where element i of an activation that is stored channels last lies in a layout. */
-static int64_t place(const struct rci_conv_layout *l, int64_t i, int64_t channels, int64_t h,
-                     int64_t w)
-{
-    const int64_t c = i % channels, x = i / channels % w, y = i / channels / w % h;
-    return i / channels / w / h * l->image + rci_conv_channel(l, c) + y * l->row + x * l->pixel;
-}
-
-/* To the layout of `md`, from channels last, or back. Memory from malloc, zeros in the padding. */
-static float *moved(const float *from, const struct rci_md *md, const struct rci_conv_geometry *g,
-                    bool out, bool back)
-{
-    const int64_t n = scene_size(g, out), channels = out ? g->out_channels : g->in_channels;
-    const int64_t h = out ? g->out[0] : g->in[0], w = out ? g->out[1] : g->in[1];
-    struct rci_conv_layout l;
-    float *to = calloc(1, back ? (size_t) n * sizeof(float) : rci_md_bytes(md));
-    assert_non_null(to);
-    assert_true(rci_conv_layout_of(md, &l));
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t at = place(&l, i, channels, h, w);
-        to[back ? i : at] = from[back ? at : i];
-    }
-    return to;
-}
-
-/* The output, channels last. */
-static float *run(const struct scene *s)
-{
-    float *src = moved(s->x, s->spec.src, &s->g, false, false);
-    float *dst = moved(s->residual, s->spec.dst, &s->g, true, false);
-    scene_run_kernel(s, &rci_gemm_kernel, src, dst);
-    float *got = moved(dst, s->spec.dst, &s->g, true, true);
-    free(src);
-    free(dst);
-    return got;
-}
-
-static void in_blocks(struct scene *s)
-{
-    const dnnl_format_tag_t tag = scene_lanes() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
-    const struct rci_shape in = rci_conv_src_shape(&s->g), out = rci_conv_dst_shape(&s->g);
-    OK(rci_md_tagged(s->engine, RC_F32, &in, tag, &s->spec.src));
-    OK(rci_md_tagged(s->engine, RC_F32, &out, tag, &s->spec.dst));
-}
-
 /* In channels last and in blocks. */
 static void check(const struct rci_conv_geometry *g, int fused)
 {
@@ -61,9 +16,9 @@ static void check(const struct rci_conv_geometry *g, int fused)
     s.spec.relu = fused & 4;
     for (int blocks = 0; blocks < 2; blocks++) {
         if (blocks)
-            in_blocks(&s);
+            scene_in_blocks(&s);
         assert_true(rci_gemm_kernel.fits(&s.spec));
-        float *got = run(&s);
+        float *got = scene_output(&s, &rci_gemm_kernel);
         scene_compare(&s, got);
         free(got);
     }
@@ -121,7 +76,7 @@ static void not_a_number_stays(void **state)
     scene_open(&s, &g);
     s.spec.relu = true;
     s.x[5] = NAN; /* of pixel 0 */
-    float *got = run(&s);
+    float *got = scene_output(&s, &rci_gemm_kernel);
     for (int64_t i = 0; i < 64; i++)
         assert_int_equal(isnan(got[i]) != 0, i < 32);
     free(got);
@@ -137,10 +92,10 @@ static void threads_do_not_change_a_bit(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct scene s;
         scene_open(&s, &cases[i]);
-        float *first = run(&s);
+        float *first = scene_output(&s, &rci_gemm_kernel);
         for (uint32_t threads = 1; threads <= 7; threads += 2) {
             s.spec.threads = threads;
-            float *again = run(&s);
+            float *again = scene_output(&s, &rci_gemm_kernel);
             assert_memory_equal(first, again, (size_t) scene_size(&s.g, true) * sizeof(float));
             free(again);
         }

@@ -1,6 +1,6 @@
-/* Direct convolution of one group with few channels, channels last: for the layers of small and of
- * pruned networks, in which the vectors of oneDNN's kernels stay partly empty. Which layers it
- * does, its weights, its rows with their padding. */
+/* Direct convolution of one group with few channels, channels last or in blocks of one
+ * vector: for the layers of small and of pruned networks, where oneDNN's kernels do least well.
+ * Which layers it does, its weights, its rows with their padding. */
 #include "kernel/direct/code.h"
 #include "kernel/kernel.h"
 #include "kernel/onednn/onednn.h"
@@ -10,6 +10,8 @@
 struct direct {
     struct rci_direct_job job;
     struct rci_conv_geometry g;
+    struct rci_conv_layout src; /* unless `planes` */
+    int64_t unit, units;        /* channels of a pixel that lie together, blocks of them */
     const struct rci_vector_code *code;
     struct rci_vector_runs out;
     bool planes;       /* the source's channels lie one behind the other, not together */
@@ -19,16 +21,14 @@ struct direct {
     uint32_t threads;
 };
 
-/* Channels last without gaps. */
-static bool is_dense(const struct rci_md *md, int64_t h, int64_t w, int64_t c)
+/* Channels last, or in blocks of a vector, without gaps between pixels of a row. */
+static bool is_dense(const struct rci_md *md, int64_t w, int64_t c, int64_t lanes,
+                     struct rci_conv_layout *l)
 {
-    struct rci_dmd_layout d;
-    if (!md || md->dtype != RC_F32)
+    if (!md || md->dtype != RC_F32 || !rci_conv_layout_of(md, l))
         return false;
-    rci_dmd_layout(rci_md_dnnl(md), &d);
-    return d.blocked && !d.any && d.rank == 4 && d.inner_count == 0 && d.padded[1] == c &&
-           d.strides[1] == 1 && d.strides[3] == c && d.strides[2] == w * c &&
-           d.strides[0] == h * w * c;
+    const int64_t unit = l->block_stride ? (int64_t) 1 << l->shift : c;
+    return (!l->block_stride || unit == lanes) && l->pixel == unit && l->row == w * unit;
 }
 
 /* Plain: every channel a plane. Few of them are put together while rows are copied. */
@@ -50,12 +50,14 @@ static bool direct_fits(const struct rci_conv_spec *s)
 {
     enum { FEW_PAIRS = 64 * 32, FEW_MACS = 1 << 23 }; /* of channels; oneDNN does much work well */
     const struct rci_conv_geometry *g = s->geometry;
-    if (!rci_vector_code_here(s->cpu, RC_F32) || g->groups != 1 || g->dilation[0] != 1 ||
-        g->dilation[1] != 1 || g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
+    const struct rci_vector_code *code = rci_vector_code_here(s->cpu, RC_F32);
+    struct rci_conv_layout l;
+    if (!code || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
+        g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
         rci_winograd_kernel.fits(s))
         return false;
-    return (reads_planes(s) || is_dense(s->src, g->in[0], g->in[1], g->in_channels)) &&
-           is_dense(s->dst, g->out[0], g->out[1], g->out_channels);
+    return (reads_planes(s) || is_dense(s->src, g->in[1], g->in_channels, code->lanes, &l)) &&
+           is_dense(s->dst, g->out[1], g->out_channels, code->lanes, &l);
 }
 
 /* Pixels of a row of inputs that its windows cover, with padding. */
@@ -75,19 +77,18 @@ static void direct_plan(struct direct *d)
     enum { STRIP_BYTES = 32 << 10 };
     const struct rci_conv_geometry *g = &d->g;
     struct rci_direct_job *j = &d->job;
-    d->padded = d->planes || g->pad_begin[0] || g->pad_begin[1] || covered(g) > g->in[1] ||
-                input_rows(g, g->out[0]) > g->in[0];
-    j->window = g->kernel[1] * g->in_channels;
-    j->windows = g->kernel[0];
-    j->step = g->stride[1] * g->in_channels;
-    j->line = (d->padded ? covered(g) : g->in[1]) * g->in_channels;
+    d->padded = d->planes || d->units > 1 || g->pad_begin[0] || g->pad_begin[1] ||
+                covered(g) > g->in[1] || input_rows(g, g->out[0]) > g->in[0];
+    j->window = g->kernel[1] * d->unit;
+    j->windows = g->kernel[0] * d->units;
+    j->step = g->stride[1] * d->unit;
+    j->line = (d->padded ? covered(g) : g->in[1]) * d->unit;
     j->out_w = g->out[1];
-    j->channels = g->out_channels;
     if (!d->padded)
         return;
-    const int64_t lines = STRIP_BYTES / (j->line * (int64_t) sizeof(float));
+    const int64_t lines = STRIP_BYTES / (j->line * d->units * (int64_t) sizeof(float));
     d->strip = lines > g->kernel[0] ? (lines - g->kernel[0]) / g->stride[0] + 1 : 1;
-    d->per_thread = (size_t) (input_rows(g, d->strip) * j->line);
+    d->per_thread = (size_t) (input_rows(g, d->strip) * j->line * d->units);
 }
 
 static rc_status direct_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
@@ -100,11 +101,19 @@ static rc_status direct_create(void **out, struct rc_context *c, const struct rc
         return RC_ERR_MEMORY;
     d->g = *s->geometry;
     d->code = rci_vector_code_here(s->cpu, RC_F32);
-    d->out = rci_vector_runs(d->code, 0, d->g.out_channels);
+    is_dense(s->dst, d->g.out[1], d->g.out_channels, d->code->lanes, &d->job.dst);
+    d->out = rci_vector_runs(d->code, 0, d->job.dst.channels);
     d->threads = s->threads ? s->threads : 1;
     d->job.sum = s->sum;
     d->job.relu = s->relu;
     d->planes = reads_planes(s);
+    d->unit = d->g.in_channels;
+    d->units = 1;
+    if (!d->planes && is_dense(s->src, d->g.in[1], d->g.in_channels, d->code->lanes, &d->src) &&
+        d->src.block_stride) {
+        d->unit = d->src.pixel;
+        d->units = d->src.channels / d->unit;
+    }
     direct_plan(d);
     *out = d;
     return RC_OK;
@@ -138,16 +147,20 @@ static size_t direct_weights_bytes(const void *state)
     return direct_bias_bytes(d) * (size_t) (d->job.windows * d->job.window);
 }
 
-/* A vector of output channels from `first` on. */
-static void pack_vector(const struct rci_conv_geometry *g, int64_t first, int64_t lanes,
-                        const float *plain, float *packed)
+/* A vector of output channels from `first` on: [kh][units][kw][unit][lanes]. */
+static void pack_vector(const struct direct *d, int64_t first, int64_t lanes, const float *plain,
+                        float *packed)
 {
+    const struct rci_conv_geometry *g = &d->g;
     const int64_t taps = g->kernel[0] * g->kernel[1], in = g->in_channels;
-    for (int64_t o = first; o < first + lanes; o++)
-        for (int64_t t = 0; t < taps; t++)
-            for (int64_t i = 0; i < in; i++)
-                packed[(t * in + i) * lanes + o - first] =
-                    o < g->out_channels ? plain[(o * in + i) * taps + t] : 0.0f;
+    for (int64_t x = 0; x < d->job.windows * d->job.window; x++) {
+        const int64_t row = x / d->job.window, tap = x % d->job.window / d->unit;
+        const int64_t i = row % d->units * d->unit + x % d->unit;
+        const int64_t t = row / d->units * g->kernel[1] + tap;
+        for (int64_t o = first; o < first + lanes; o++)
+            packed[x * lanes + o - first] =
+                o < g->out_channels && i < in ? plain[(o * in + i) * taps + t] : 0.0f;
+    }
 }
 
 static void direct_pack_weights(const void *state, const float *plain, float *packed)
@@ -157,7 +170,7 @@ static void direct_pack_weights(const void *state, const float *plain, float *pa
     for (int x = 0; x < d->out.count; x++) {
         const struct rci_vector_run *r = &d->out.run[x];
         for (int64_t o = r->first; o < r->end; o += r->code->lanes)
-            pack_vector(&d->g, o, r->code->lanes, plain, packed + o * each);
+            pack_vector(d, o, r->code->lanes, plain, packed + o * each);
     }
 }
 
@@ -177,14 +190,15 @@ static inline __attribute__((always_inline)) void gather(const float *restrict r
             to[x * c + i] = row[i * plane + x];
 }
 
-/* The first pixels of row y of one image, channels together. */
-static void copy_row(const struct direct *d, const float *image, int64_t y, int64_t pixels,
-                     float *to)
+/* The first pixels of row y of one image, channels together, or of block `unit` of them. */
+static void copy_row(const struct direct *d, const float *image, int64_t y, int64_t unit,
+                     int64_t pixels, float *to)
 {
     const struct rci_conv_geometry *g = &d->g;
     const int64_t c = g->in_channels, w = g->in[1];
     if (!d->planes) {
-        memcpy(to, image + y * w * c, (size_t) (pixels * c) * sizeof(float));
+        memcpy(to, image + unit * d->src.block_stride + y * d->src.row,
+               (size_t) (pixels * d->unit) * sizeof(float));
         return;
     }
     const float *row = image + y * w;
@@ -195,22 +209,26 @@ static void copy_row(const struct direct *d, const float *image, int64_t y, int6
         gather(row, plane, pixels, to, c);
 }
 
-/* Rows from y on of one image, `rows` of them, zeros where the image has none. */
+/* Rows from y on of one image, `rows` of them, zeros where the image has none: [rows][units][line].
+ */
 static void copy_rows(const struct direct *d, const float *image, int64_t y, int64_t rows,
                       float *to)
 {
     const struct rci_conv_geometry *g = &d->g;
-    const int64_t c = g->in_channels, left = g->pad_begin[1] * c, line = d->job.line;
-    const int64_t room = (line - left) / c, pixels = g->in[1] < room ? g->in[1] : room;
-    const int64_t right = left + pixels * c;
-    for (int64_t end = y + rows; y < end; y++, to += line) {
+    const int64_t left = g->pad_begin[1] * d->unit, line = d->job.line;
+    const int64_t room = (line - left) / d->unit, pixels = g->in[1] < room ? g->in[1] : room;
+    const int64_t right = left + pixels * d->unit;
+    for (int64_t end = y + rows; y < end; y++) {
         if (y < 0 || y >= g->in[0]) {
-            memset(to, 0, (size_t) line * sizeof(float));
+            memset(to, 0, (size_t) (line * d->units) * sizeof(float));
+            to += line * d->units;
             continue;
         }
-        memset(to, 0, (size_t) left * sizeof(float));
-        copy_row(d, image, y, pixels, to + left);
-        memset(to + right, 0, (size_t) (line - right) * sizeof(float));
+        for (int64_t u = 0; u < d->units; u++, to += line) {
+            memset(to, 0, (size_t) left * sizeof(float));
+            copy_row(d, image, y, u, pixels, to + left);
+            memset(to + right, 0, (size_t) (line - right) * sizeof(float));
+        }
     }
 }
 
@@ -220,9 +238,10 @@ static void run_rows(const struct direct *d, const struct rci_direct_job *j,
                      float *scratch)
 {
     const struct rci_conv_geometry *g = &d->g;
-    const float *image = (const float *) a->src + n * g->in[0] * g->in[1] * g->in_channels;
-    const int64_t out_line = g->out[1] * g->out_channels, stride = g->stride[0] * j->line;
-    float *to = (float *) a->dst + (n * g->out[0] + y) * out_line;
+    const int64_t plane = g->in[0] * g->in[1], stride = g->stride[0] * j->line * d->units;
+    const float *image =
+        (const float *) a->src + n * (d->planes ? plane * g->in_channels : d->src.image);
+    float *to = (float *) a->dst + n * j->dst.image + y * j->dst.row;
     while (y < end) {
         const int64_t rows = d->padded && end - y > d->strip ? d->strip : end - y;
         const float *from = image + y * stride;
@@ -230,7 +249,7 @@ static void run_rows(const struct direct *d, const struct rci_direct_job *j,
             copy_rows(d, image, y * g->stride[0] - g->pad_begin[0], input_rows(g, rows), scratch);
             from = scratch;
         }
-        for (int64_t i = 0; i < rows; i++, from += stride, to += out_line)
+        for (int64_t i = 0; i < rows; i++, from += stride, to += j->dst.row)
             for (int x = 0; x < d->out.count; x++)
                 d->out.run[x].code->direct_row(j, d->out.run[x].first, d->out.run[x].end, from, to);
         y += rows;

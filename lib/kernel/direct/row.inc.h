@@ -5,13 +5,14 @@
 static void NAME(direct_put)(const struct rci_direct_job *j, const float *sums, float *to,
                              int64_t c, int64_t rows, int64_t q)
 {
-    const int64_t left = j->channels - (c + (q - 1) * LANES);
+    const int64_t left = j->dst.channels - (c + (q - 1) * LANES);
+    const int64_t second = rci_conv_channel(&j->dst, c + LANES) - rci_conv_channel(&j->dst, c);
     const TAIL tail = TAIL_OF(left < LANES ? left : LANES);
-    to += c;
-    for (int64_t r = 0; r < rows; r++, to += j->channels)
+    to += rci_conv_channel(&j->dst, c);
+    for (int64_t r = 0; r < rows; r++, to += j->dst.pixel)
         for (int64_t v = 0; v < q; v++, sums += LANES) {
-            const bool part = c + (v + 1) * LANES > j->channels;
-            NAME(put)(to + v * LANES, NAME(load)(sums), j->sum, j->relu, part, tail);
+            const bool part = c + (v + 1) * LANES > j->dst.channels;
+            NAME(put)(to + v * second, NAME(load)(sums), j->sum, j->relu, part, tail);
         }
 }
 
@@ -50,7 +51,7 @@ static void NAME(direct_row)(const struct rci_direct_job *j, int64_t first, int6
                 NAME(direct_rows_2)(&one, rows);
             else
                 NAME(direct_rows_1)(&one, rows);
-            NAME(direct_put)(j, sums, to + x * j->channels, c, rows, two ? 2 : 1);
+            NAME(direct_put)(j, sums, to + x * j->dst.pixel, c, rows, two ? 2 : 1);
         }
     }
 }
