@@ -119,7 +119,8 @@ struct rci_vector_runs rci_winograd_part(const struct rci_winograd_plan *p, int6
  * ones. Weights beyond that cache come from farther away for every block: those want more tiles. */
 static void cut_blocks(struct rci_winograd_plan *p, bool split)
 {
-    enum { BLOCK_BYTES = 128 << 10, CACHED_BYTES = 512 << 10, LARGE_BLOCK = 48 };
+    enum { BLOCK_BYTES = 128 << 10, WHOLE_BYTES = 160 << 10 }; /* the latter for all tiles */
+    enum { CACHED_BYTES = 512 << 10, LARGE_BLOCK = 48 };
     struct rci_winograd_job *j = &p->job;
     const int64_t size = sizeof(float), rows = p->code->rows;
     const int64_t bytes = j->positions * (j->in_step + j->out_channels) * size;
@@ -132,7 +133,9 @@ static void cut_blocks(struct rci_winograd_plan *p, bool split)
     p->tiles = j->batch * j->tiles_y * j->tiles_x;
     p->parts = split && split_pays(p) ? p->threads : 1;
     j->out_count = (j->out_channels / p->unit + p->parts - 1) / p->parts * p->unit;
-    const int64_t least = p->threads / p->parts;
+    const int64_t least = p->threads / p->parts, each = (p->tiles + least - 1) / least;
+    if (each > most && each * bytes <= WHOLE_BYTES)
+        most = each;
     int64_t blocks = (p->tiles + most - 1) / most;
     blocks = (blocks + least - 1) / least * least;
     j->block = (p->tiles + blocks - 1) / blocks;
