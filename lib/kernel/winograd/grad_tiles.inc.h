@@ -15,6 +15,7 @@ static void NAME(transform_pairs)(const struct rci_winograd_job *j,
 #endif
 }
 
+#if ROWS != 6 /* which has this in kernel/winograd/pairs_tiles.inc.h */
 /* A y along one axis: y[0], y[s] .. y[3s] to o[0], o[t] .. o[5t]. */
 INLINE void NAME(gradient_1d)(const VEC *y, int s, VEC *o, int t)
 {
@@ -56,6 +57,7 @@ INLINE void NAME(transform_gradient_vector)(const struct rci_winograd_job *j, st
             STORE_WORDS(v + (y * 6 + x) * v_step, o[x], half);
     }
 }
+#endif
 
 /* Tiles of the output's gradient to v[36 positions][tiles / WORD][channels]. */
 static void NAME(transform_gradient)(const struct rci_winograd_job *j,

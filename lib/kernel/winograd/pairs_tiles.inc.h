@@ -271,3 +271,80 @@ INLINE void NAME(transform_out_vector)(const struct rci_winograd_job *j, struct 
     else
         NAME(output_tile)(&g, m, m_step);
 }
+
+/* --- the output's gradient --- */
+
+/* A y along one axis: y[0] .. y[3] to six positions. */
+INLINE void NAME(gradient_store)(const VEC *y, float *v, int64_t v_step)
+{
+    float *v3 = v + 3 * v_step;
+    const VEC even = NAME(times)(P * P, y[2], y[0]), odd = NAME(times)(P * P, y[3], y[1]);
+    const VEC even2 = NAME(times)(Q * Q, y[2], y[0]), odd2 = NAME(times)(Q * Q, y[3], y[1]);
+    NAME(store)(v, y[0]);
+    NAME(store)(v + v_step, NAME(times)(P, odd, even));
+    NAME(store)(v + 2 * v_step, NAME(times)(-P, odd, even));
+    NAME(store)(v3, NAME(times)(Q, odd2, even2));
+    NAME(store)(v3 + v_step, NAME(times)(-Q, odd2, even2));
+    NAME(store)(v3 + 2 * v_step, y[3]);
+}
+
+/* Of six rows of positions 1 and 2, of the point p = P, or 3 and 4, of Q: to the first. */
+INLINE void NAME(gradient_pair)(const ELEM *from, int64_t row, int64_t pixel, float *v,
+                                int64_t v_step, const float p)
+{
+    VEC s[4], t[4];
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; x++, from += pixel) {
+        const VEC y0 = NAME(load)(from), y1 = NAME(load)(from + row);
+        const VEC even = NAME(times)(p * p, NAME(load)(from + 2 * row), y0);
+        const VEC odd = NAME(times)(p * p, NAME(load)(from + 3 * row), y1);
+        s[x] = NAME(times)(p, odd, even);
+        t[x] = NAME(times)(-p, odd, even);
+    }
+    NAME(gradient_store)(s, v, v_step);
+    NAME(gradient_store)(t, v + 6 * v_step, v_step);
+}
+
+/* Row 0 or 5 of positions, which is row 0 or 3 of the pixels. */
+INLINE void NAME(gradient_end)(const ELEM *from, int64_t pixel, float *v, int64_t v_step)
+{
+    VEC y[4];
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; x++)
+        y[x] = NAME(load)(from + x * pixel);
+    NAME(gradient_store)(y, v, v_step);
+}
+
+/* One vector of channels of 4x4 pixels. */
+static NOINLINE void NAME(gradient_tile)(const ELEM *from, int64_t row, int64_t pixel, float *v,
+                                         int64_t v_step)
+{
+    NAME(gradient_end)(from, pixel, v, v_step);
+    NAME(gradient_pair)(from, row, pixel, v + 6 * v_step, v_step, P);
+    NAME(gradient_pair)(from, row, pixel, v + 18 * v_step, v_step, Q);
+    NAME(gradient_end)(from + 3 * row, pixel, v + 30 * v_step, v_step);
+}
+
+/* The same, zeros outside the image and behind the last channel. */
+static NOINLINE void NAME(gradient_edge)(const struct rci_winograd_job *j, struct NAME(place) at,
+                                         const ELEM *from, float *v, int64_t v_step, TAIL tail)
+{
+    const struct rci_conv_layout *l = &j->dst_layout;
+    VEC y[16] = {{0}};
+    for (int64_t r = 0; r < 4 && at.y + r < j->height; r++)
+        for (int64_t x = 0; x < 4 && at.x + x < j->width; x++)
+            y[r * 4 + x] = (VEC) LOAD_TAIL(from + r * l->row + x * l->pixel, tail);
+    NAME(gradient_tile)((const float *) y, 4 * LANES, LANES, v, v_step);
+}
+
+INLINE void NAME(transform_gradient_vector)(const struct rci_winograd_job *j, struct NAME(place) at,
+                                            const ELEM *from, float *v, int64_t v_step,
+                                            const int half, const bool part, TAIL tail)
+{
+    const struct rci_conv_layout *l = &j->dst_layout;
+    (void) half;
+    if (part || at.y + 4 > j->height || at.x + 4 > j->width)
+        NAME(gradient_edge)(j, at, from, v, v_step, part ? tail : TAIL_OF(LANES));
+    else
+        NAME(gradient_tile)(from, l->row, l->pixel, v, v_step);
+}

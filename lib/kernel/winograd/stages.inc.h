@@ -124,8 +124,8 @@ static void NAME(products)(const struct rci_winograd_job *j, const struct rci_wi
     m += p->first - j->out_first;
     for (int64_t i = 0; i < j->positions; i++, w += all, u += u_step, m += m_step)
         NAME(product)
-        (j, p, u, w, i + 1 < j->positions ? w + all : NULL,
-         i == one && j->bias ? j->bias + p->first : NULL, m);
+    (j, p, u, w, i + 1 < j->positions ? w + all : NULL,
+     i == one && j->bias ? j->bias + p->first : NULL, m);
 }
 
 INLINE void NAME(tile_out)(const struct rci_winograd_job *j, struct NAME(place) at, int64_t channel,
