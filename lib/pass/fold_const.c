@@ -230,17 +230,29 @@ static void fold_allow_more(struct fold *f)
     }
 }
 
+/* Operands or results of the largest node. */
+static uint32_t fold_widest(const struct rc_graph *g)
+{
+    uint32_t n = 1;
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        n = g->nodes[i].n_in > n ? g->nodes[i].n_in : n;
+        n = g->nodes[i].n_out > n ? g->nodes[i].n_out : n;
+    }
+    return n;
+}
+
 static rc_status fold_start(struct fold *f)
 {
     struct rc_graph *g = f->g;
+    const uint32_t widest = fold_widest(g);
     fold_allow_more(f);
     f->n_values = g->n_values;
     f->mine = rci_alloc_array(g->ctx, g->n_values, sizeof(*f->mine));
     for (int b = 0; b < 2; b++) {
         f->batch[b] = g->dynamic_batch ? 2 + b : g->batch;
         f->at[b] = rci_alloc_array(g->ctx, g->n_values, sizeof(*f->at[b]));
-        f->in[b] = rci_alloc_array(g->ctx, FOLD_MAX_OPERANDS, sizeof(*f->in[b]));
-        f->out[b] = rci_alloc_array(g->ctx, FOLD_MAX_OPERANDS, sizeof(*f->out[b]));
+        f->in[b] = rci_alloc_array(g->ctx, widest, sizeof(*f->in[b]));
+        f->out[b] = rci_alloc_array(g->ctx, widest, sizeof(*f->out[b]));
         if (!f->mine || !f->at[b] || !f->in[b] || !f->out[b])
             return RC_ERR_MEMORY;
         for (rci_id v = 0; v < g->n_values; v++)

@@ -159,6 +159,32 @@ static void every_observer_calibrates(void **state)
     test_context_done(c);
 }
 
+/* As many images as there are, even one. */
+static void one_image_is_enough_to_calibrate(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    struct rc_graph *g = net_random(c, 3, NET_RESIDUAL), *q;
+    struct source s = {0};
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
+    rc_dataset *d = quant_dataset(c, &s, H, W);
+    rc_quantizer *z;
+    o.images = 1;
+    OK(rc_quantizer_new(&z, g, &o));
+    OK(rc_quantizer_calibrate(z, d));
+    OK(rc_quantizer_apply(&q, z));
+    OK(rci_graph_verify(q));
+    rc_graph_free(&q);
+    rc_quantizer_free(&z);
+    o.images = 100 * IMAGES;
+    OK(rc_quantizer_new(&z, g, &o));
+    OK(rc_quantizer_calibrate(z, d));
+    rc_quantizer_free(&z);
+    rc_dataset_free(&d);
+    rc_graph_free(&g);
+    test_context_done(c);
+}
+
 static void images_without_negative_values_are_unsigned(void **state)
 {
     (void) state;
@@ -339,6 +365,7 @@ int main(void)
         cmocka_unit_test(other_forms_keep_their_values_too),
         cmocka_unit_test(exported_file_computes_the_same_bits),
         cmocka_unit_test(every_observer_calibrates),
+        cmocka_unit_test(one_image_is_enough_to_calibrate),
         cmocka_unit_test(images_without_negative_values_are_unsigned),
         cmocka_unit_test(zero_and_tiny_channels_stay_finite),
         cmocka_unit_test(trainable_form_freezes_into_the_exported_one),

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-const char *const io_fault_names[IO_FAULT_KINDS] = {"EIO", "ENOSPC", "EINTR", "a short count",
-                                                    "an early end"};
+const char *const io_fault_names[IO_FAULT_KINDS] = {
+    "EACCES", "growth", "EIO", "ENOSPC", "EINTR", "a short count", "an early end"};
 
 static struct {
     bool armed, met;
@@ -43,7 +43,14 @@ int io_fault_open_count(void)
     return now.open;
 }
 
-enum { READS = 1, WRITES = 2, MAKES = 4, RESTARTS = 8 }; /* what a call does */
+enum {
+    READS = 1,
+    WRITES = 2,
+    MAKES = 4,
+    RESTARTS = 8,
+    OPENS = 16,
+    SIZES = 32
+}; /* what a call does */
 
 static bool applies(unsigned does)
 {
@@ -56,6 +63,10 @@ static bool applies(unsigned does)
         return (does & (READS | WRITES)) != 0;
     case IO_FAULT_ENDED:
         return does & READS;
+    case IO_FAULT_EACCES:
+        return does & OPENS;
+    case IO_FAULT_GREW:
+        return does & SIZES;
     default:
         return true;
     }
@@ -68,7 +79,10 @@ static bool meets(const char *call, unsigned does)
         return false;
     now.met = true;
     now.call = call;
-    errno = now.kind == IO_FAULT_ENOSPC ? ENOSPC : now.kind == IO_FAULT_EINTR ? EINTR : EIO;
+    errno = now.kind == IO_FAULT_ENOSPC   ? ENOSPC
+            : now.kind == IO_FAULT_EINTR  ? EINTR
+            : now.kind == IO_FAULT_EACCES ? EACCES
+                                          : EIO;
     return true;
 }
 
@@ -110,12 +124,12 @@ WRAP64(int, open, const char *path, int flags, ...)
     va_start(ap, flags);
     const int mode = flags & O_CREAT ? va_arg(ap, int) : 0;
     va_end(ap);
-    return meets("open", RESTARTS) ? -1 : opened(REAL64(open)(path, flags, mode));
+    return meets("open", RESTARTS | OPENS) ? -1 : opened(REAL64(open)(path, flags, mode));
 }
 
 WRAP64(int, mkostemp, char *path, int flags)
 {
-    return meets("mkostemp", MAKES) ? -1 : opened(REAL64(mkostemp)(path, flags));
+    return meets("mkostemp", MAKES | OPENS) ? -1 : opened(REAL64(mkostemp)(path, flags));
 }
 
 /* As Linux does, a close that fails has closed. */
@@ -172,7 +186,11 @@ WRAP64(int, stat, const char *path, struct stat *s)
 
 WRAP64(int, fstat, int fd, struct stat *s)
 {
-    return meets("fstat", 0) ? -1 : REAL64(fstat)(fd, s);
+    const int result = REAL64(fstat)(fd, s);
+    if (!meets("fstat", SIZES))
+        return result;
+    s->st_size--;
+    return now.kind == IO_FAULT_GREW ? result : -1;
 }
 
 WRAP64(int, fstatat, int at, const char *path, struct stat *s, int flags)
@@ -187,7 +205,7 @@ WRAP(int, access, const char *path, int mode)
 
 WRAP(DIR *, opendir, const char *path)
 {
-    return meets("opendir", 0) ? NULL : __real_opendir(path);
+    return meets("opendir", OPENS) ? NULL : __real_opendir(path);
 }
 
 WRAP64(struct dirent *, readdir, DIR *d)

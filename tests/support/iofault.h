@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 enum io_fault {
+    IO_FAULT_EACCES, /* opening, making: no permission */
+    IO_FAULT_GREW,   /* a file has one byte more than its size was said to be */
     IO_FAULT_EIO,    /* any call */
     IO_FAULT_ENOSPC, /* what may take room on the disk: write, fsync, close, rename, making a file
                       */

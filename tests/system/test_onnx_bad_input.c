@@ -1,12 +1,15 @@
 /* Files and models that must be refused: one status, one line that names the thing. The numbers in
- * comments are those of the list of bad inputs in docs/onnx.md. */
+ * comments are those of the list of bad inputs in docs/robustness.md. */
+#include "files.h"
 #include "load.h"
 
 #include "io/onnx.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* x -> Relu -> y with a weight beside it */
@@ -85,6 +88,57 @@ static void memory_stays_bounded_for_tiny_messages(void **state)
         assert_true(st == RC_ERR_LIMIT || st == RC_ERR_UNSUPPORTED || st == RC_ERR_MEMORY);
     }
     rc_context_free(&c);
+}
+
+/* 12 */
+static void things_without_a_name_are_refused(void **state)
+{
+    struct onnx_model m = relu_model();
+    onnx_initializer(&m, onnx_floats("", ((int64_t[]){1}), 1));
+    REFUSED(load_model(&m, *state, NULL), RC_ERR_MODEL, "initializer 0 has no name");
+    m = relu_model();
+    onnx_input(&m, "", "N,3");
+    REFUSED(load_model(&m, *state, NULL), RC_ERR_MODEL, "input 1 has no name");
+    m = relu_model();
+    onnx_output(&m, "", "N,3");
+    REFUSED(load_model(&m, *state, NULL), RC_ERR_MODEL, "graph output \"\" is not defined");
+    m = relu_model();
+    struct pb p = onnx_bytes(&m);
+    pb_bytes(&p, 14, "\x12\x01v", 3);
+    REFUSED(load_bytes(p, *state, NULL), RC_ERR_MODEL, "entry 0 has no key");
+}
+
+/* 12: a message goes to terminals and logs */
+static void names_are_escaped_in_messages(void **state)
+{
+    struct onnx_model m = relu_model();
+    onnx_add(&m, onnx_node("Relu", "red\x1b[31m\r\n", "nowhere", "z"));
+    REFUSED(load_model(&m, *state, NULL), RC_ERR_MODEL, "nowhere");
+    for (const char *c = rc_last_error(); *c; c++)
+        assert_true((unsigned char) *c >= 0x20);
+    struct rc_graph *g;
+    m = onnx_model();
+    onnx_add(&m, onnx_node("Relu", "a\tb", "x\x7f", "y"));
+    onnx_input(&m, "x\x7f", "N,3");
+    onnx_output(&m, "y", "N,3");
+    OK(load_model(&m, *state, &g)); /* such names are allowed, and kept */
+    assert_true(rci_graph_find_node(g, "a\tb") != RC_NONE);
+    rci_graph_destroy(g);
+}
+
+/* 13 */
+static void a_socket_is_no_file(void **state)
+{
+    struct rc_graph *g;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    const int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    const char *folder = scratch_folder();
+    assert_true(s >= 0);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/s", folder);
+    assert_int_equal(bind(s, (struct sockaddr *) &at, sizeof(at)), 0);
+    REFUSED(rci_onnx_load(&g, *state, at.sun_path), RC_ERR_IO, "/s: ");
+    close(s);
+    scratch_remove(folder);
 }
 
 /* 13, 15 */
@@ -294,6 +348,9 @@ int main(void)
         cmocka_unit_test(a_file_cut_at_any_byte_is_refused),
         cmocka_unit_test(flipping_any_bit_never_crashes),
         cmocka_unit_test(memory_stays_bounded_for_tiny_messages),
+        cmocka_unit_test(things_without_a_name_are_refused),
+        cmocka_unit_test(names_are_escaped_in_messages),
+        cmocka_unit_test(a_socket_is_no_file),
         cmocka_unit_test(paths_that_are_no_files_have_their_own_codes),
         cmocka_unit_test(unknown_versions_are_named),
         cmocka_unit_test(all_unsupported_nodes_are_listed),

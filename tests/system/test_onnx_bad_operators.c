@@ -162,6 +162,22 @@ static void batch_statistics_are_checked(void **state)
     }
 }
 
+/* 37 */
+static void normalizations_that_train_are_refused(void **state)
+{
+    struct pb p = onnx_node("BatchNormalization", "n", "x a a a a", "y");
+    onnx_attr_int(&p, "training_mode", 1);
+    struct onnx_model m = onnx_model();
+    m.opset = 15;
+    onnx_initializer(&m, onnx_floats("a", ((int64_t[]){2}), 1, 2));
+    REFUSED(load_node(&m, "N,2,5,5", p, *state), RC_ERR_UNSUPPORTED, "training_mode is 1");
+    m = onnx_model(); /* results that only a training graph has */
+    onnx_initializer(&m, onnx_floats("a", ((int64_t[]){2}), 1, 2));
+    onnx_output(&m, "mean", "?");
+    BAD(load_node(&m, "N,2,5,5", onnx_node("BatchNormalization", "n", "x a a a a", "y mean"),
+                  *state));
+}
+
 static rc_status quantize(struct pb scale, struct rc_context *c)
 {
     struct onnx_model m = onnx_model();
@@ -286,6 +302,7 @@ int main(void)
         cmocka_unit_test(convolutions_are_checked),
         cmocka_unit_test(ranks_are_checked),
         cmocka_unit_test(batch_statistics_are_checked),
+        cmocka_unit_test(normalizations_that_train_are_refused),
         cmocka_unit_test(quantization_scales_are_checked),
         cmocka_unit_test(products_are_checked),
         cmocka_unit_test(sums_must_broadcast),
