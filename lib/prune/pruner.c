@@ -304,8 +304,7 @@ static rc_status score_all(struct rc_pruner *p)
                                       .images = p->o.images,
                                       .batch = p->o.batch};
     if (p->criterion->eliminate)
-        RC_TRY(rci_readings_create(&readings, p->coupling, p->o.dataset, p->o.images, p->o.batch,
-                                   p->o.seed));
+        RC_TRY(rci_readings_create(&readings, p->coupling, &o, p->o.seed));
     else if (p->criterion->map)
         RC_TRY(rci_observe_maps(&observed, &o));
     else if (p->criterion->needs_gradient)

@@ -137,20 +137,13 @@ static void score_observed(const struct rci_scoring *s, const struct rci_prune_g
         score[u] /= here;
 }
 
-static rc_status score_reader(const struct rci_scoring *s, const struct rci_prune_group *p,
-                              const struct rci_member *m, double *score, bool *scored)
+static void score_reader(const struct rci_scoring *s, const struct rci_prune_group *p,
+                         const struct rci_member *m, double *score, bool *scored)
 {
-    const struct rci_links *l = s->c->links;
-    double *by_index =
-        rci_alloc_array(l->ctx, (size_t) l->shape[m->value].dim[m->axis], sizeof(double));
-    if (!by_index)
-        return RC_ERR_MEMORY;
-    const rc_status st =
-        rci_readings_score(s->readings, s->criterion, s->params, m, by_index, scored);
-    if (st == RC_OK && *scored)
+    const double *by_index = rci_readings_score(s->readings, m);
+    *scored = by_index != NULL;
+    if (by_index)
         gather_units(s->c, p, m->value * RC_MAX_DIMS + m->axis, by_index, score);
-    rci_release(by_index);
-    return st;
 }
 
 static rc_status score_members(const struct rci_scoring *s, const struct rci_prune_group *p,
@@ -162,9 +155,10 @@ static rc_status score_members(const struct rci_scoring *s, const struct rci_pru
         double *to = score + (size_t) n * p->n_units;
         if (s->observed)
             score_observed(s, p, &p->member[m], to, &scored);
+        else if (s->readings)
+            score_reader(s, p, &p->member[m], to, &scored);
         else
-            RC_TRY(s->readings ? score_reader(s, p, &p->member[m], to, &scored)
-                               : score_member(s, p, &p->member[m], to, &scored));
+            RC_TRY(score_member(s, p, &p->member[m], to, &scored));
         n += scored;
     }
     if (!n)

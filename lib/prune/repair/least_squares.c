@@ -1,7 +1,7 @@
 /* Every layer behind a cut, in order of execution, gets the weights and the shift that bring its
  * results closest to those of the uncut network: what it reads comes from the network as repaired
  * so far, what it should give from the uncut one. */
-#include "prune/probe.h"
+#include "prune/frontier.h"
 #include "prune/refit.h"
 #include "prune/repair.h"
 
@@ -9,12 +9,22 @@ struct params {
     double ridge;
     int64_t positions;
     int64_t drift;
+    int64_t passes;
+};
+
+/* One pass over all layers. */
+struct sweep {
+    const struct rci_repair_job *job;
+    const struct params *o;
+    struct rci_frontier before, after;
+    rci_id *order; /* [n] */
+    uint32_t n;
+    bool *changed; /* [values before the cut] what is left differs from the uncut network's */
 };
 
 struct work {
-    const struct rci_repair_job *job;
-    const struct params *o;
     const struct rci_refit *r;
+    struct rci_frontier *before, *after;
     const int32_t *kept; /* of the target's channels; NULL: all */
     size_t target_channels;
     uint32_t n; /* positions per image */
@@ -68,13 +78,12 @@ static void wanted_rows(const struct work *w, const float *target, const float *
         }
 }
 
-static rc_status moments_add_batch(struct work *w, const struct rci_probe *p, uint32_t n,
-                                   uint64_t first)
+static rc_status moments_add_batch(struct work *w, uint32_t n, uint64_t first)
 {
     const struct rci_linear *l = &w->r->layer;
     const size_t read = l->conv ? l->channels * (size_t) (l->g.in[0] * l->g.in[1]) : l->d;
-    const float *target = p->view[0].value[0], *x = p->view[1].value[0];
-    const float *other = w->r->other != RC_NONE ? p->view[1].value[1] : NULL;
+    const float *target = w->before->value[0], *x = w->after->value[0];
+    const float *other = w->r->other != RC_NONE ? w->after->value[1] : NULL;
     float *rows = w->rows, *wanted = w->wanted;
     for (uint32_t b = 0; b < n; b++) {
         rci_linear_sample(l, first + b, w->n, w->position);
@@ -89,47 +98,49 @@ static rc_status moments_add_batch(struct work *w, const struct rci_probe *p, ui
     return rci_moments_add(&w->m, rows, wanted, (size_t) n * w->n);
 }
 
-static rc_status collect_layers(struct work *w, struct rci_probe *p)
+static rc_status collect_layers(struct work *w)
 {
     uint32_t n;
     const struct rci_linear *l = &w->r->layer;
+    struct rc_context *ctx = w->after->ctx;
     const rci_id seen[] = {l->x, w->r->other};
-    RC_TRY(rci_probe_open(p, w->job->before, w->job->data, w->job->images, w->job->batch));
-    RC_TRY(rci_probe_watch(p, w->job->before, &w->r->target, 1));
-    RC_TRY(rci_probe_watch(p, w->job->after, seen, w->r->other != RC_NONE ? 2 : 1));
-    w->position = rci_alloc_array(p->ctx, w->n, sizeof(*w->position));
-    w->rows = rci_alloc_array(p->ctx, (size_t) p->feed.batch * w->n * l->d, sizeof(float));
-    w->wanted = rci_alloc_array(p->ctx, (size_t) p->feed.batch * w->n * l->o, sizeof(float));
+    RC_TRY(rci_frontier_watch(w->before, &w->r->target, 1));
+    RC_TRY(rci_frontier_watch(w->after, seen, w->r->other != RC_NONE ? 2 : 1));
+    const size_t rows = (size_t) w->after->feed.batch * w->n;
+    w->position = rci_alloc_array(ctx, w->n, sizeof(*w->position));
+    w->rows = rci_alloc_array(ctx, rows * l->d, sizeof(float));
+    w->wanted = rci_alloc_array(ctx, rows * l->o, sizeof(float));
     if (!w->position || !w->rows || !w->wanted)
         return RC_ERR_MEMORY;
-    RC_TRY(rci_moments_create(&w->m, p->ctx, l->d, l->o));
+    RC_TRY(rci_moments_create(&w->m, ctx, l->d, l->o));
     do {
-        const uint64_t first = p->feed.seen;
-        RC_TRY(rci_probe_next(p, &n));
+        const uint64_t first = w->after->at;
+        RC_TRY(rci_frontier_next(w->before, &n));
+        RC_TRY(rci_frontier_next(w->after, &n));
         if (n)
-            RC_TRY(moments_add_batch(w, p, n, first));
+            RC_TRY(moments_add_batch(w, n, first));
     } while (n);
     rci_moments_finish(&w->m);
     return RC_OK;
 }
 
-static rc_status fit_layer(const struct params *o, const struct rci_repair_job *j,
-                           const struct rci_refit *r)
+static rc_status fit_layer(struct sweep *s, const struct rci_refit *r)
 {
     const uint32_t row = r->target * RC_MAX_DIMS + 1;
-    struct rci_probe p = {0};
-    struct work w = {.job = j,
-                     .o = o,
-                     .r = r,
+    const struct rci_repair_job *j = s->job;
+    struct work w = {.r = r,
+                     .before = &s->before,
+                     .after = &s->after,
                      .kept = j->cut->kept[row],
                      .target_channels = (size_t) j->cut->shape[r->target].dim[1]};
-    w.n = (uint32_t) (r->layer.positions < (size_t) o->positions ? r->layer.positions
-                                                                 : (size_t) o->positions);
-    rc_status st = collect_layers(&w, &p);
+    w.n = (uint32_t) (r->layer.positions < (size_t) s->o->positions ? r->layer.positions
+                                                                    : (size_t) s->o->positions);
+    RC_TRY(rci_frontier_move(&s->before, s->order, s->n, r->layer.node));
+    RC_TRY(rci_frontier_move(&s->after, s->order, s->n, r->layer.node));
+    rc_status st = collect_layers(&w);
     /* fewer observations than unknowns say nothing about new images */
     if (st == RC_OK && w.m.n > r->layer.d)
-        st = rci_refit_apply(r, j->after, &w.m, o->ridge);
-    rci_probe_close(&p);
+        st = rci_refit_apply(r, j->after, &w.m, s->o->ridge);
     rci_moments_free(&w.m);
     rci_release(w.position);
     rci_release(w.rows);
@@ -138,33 +149,48 @@ static rc_status fit_layer(const struct params *o, const struct rci_repair_job *
 }
 
 /* A change that was only handed on is repaired too, if asked. */
-static rc_status visit(const struct params *o, const struct rci_repair_job *j, rci_id node,
-                       bool *changed)
+static rc_status visit(struct sweep *s, rci_id node)
 {
     struct rci_refit r;
-    if (!spread_weights(j, &j->after->nodes[node], changed))
+    const struct rci_repair_job *j = s->job;
+    if (!spread_weights(j, &j->after->nodes[node], s->changed))
         return RC_OK;
     RC_TRY(rci_refit_of(&r, j->after, node));
     rc_status st = RC_OK;
-    if (r.layer.node != RC_NONE && (o->drift || reads_fewer(j, &j->after->nodes[node])))
-        st = fit_layer(o, j, &r);
+    if (r.layer.node != RC_NONE && (s->o->drift || reads_fewer(j, &j->after->nodes[node])))
+        st = fit_layer(s, &r);
     rci_refit_free(&r);
     return st;
 }
 
+static rc_status sweep_open(struct sweep *s)
+{
+    const struct rci_repair_job *j = s->job;
+    s->changed = rci_alloc_array(j->after->ctx, j->before->n_values, sizeof(*s->changed));
+    if (!s->changed)
+        return RC_ERR_MEMORY;
+    RC_TRY(rci_graph_order(j->after, &s->order, &s->n));
+    RC_TRY(rci_frontier_open(&s->before, j->before, j->data, j->images, j->batch));
+    return rci_frontier_open(&s->after, j->after, j->data, j->images, j->batch);
+}
+
 static rc_status least_squares_run(const void *params, const struct rci_repair_job *job)
 {
-    rci_id *order = NULL;
-    uint32_t n;
-    bool *changed = rci_alloc_array(job->after->ctx, job->before->n_values, sizeof(*changed));
-    if (!changed)
-        return RC_ERR_MEMORY;
-    rc_status st = rci_graph_order(job->after, &order, &n);
-    for (uint32_t i = 0; st == RC_OK && i < n; i++)
-        st = visit(params, job, order[i], changed);
-    rci_release(order);
-    rci_release(changed);
-    return st == RC_OK ? rci_graph_infer(job->after) : st;
+    rc_status st = RC_OK;
+    const struct params *o = params;
+    for (int64_t pass = 0; st == RC_OK && pass < o->passes; pass++) {
+        struct sweep s = {.job = job, .o = o};
+        st = sweep_open(&s);
+        for (uint32_t i = 0; st == RC_OK && i < s.n; i++)
+            st = visit(&s, s.order[i]);
+        rci_frontier_close(&s.before);
+        rci_frontier_close(&s.after);
+        rci_release(s.order);
+        rci_release(s.changed);
+        if (st == RC_OK)
+            st = rci_graph_infer(job->after);
+    }
+    return st;
 }
 
 static const struct rci_param table[] = {
@@ -174,6 +200,8 @@ static const struct rci_param table[] = {
      offsetof(struct params, positions), 32, 1, 65536},
     {"drift", "also fit layers that lost nothing themselves but read changed values", RC_PARAM_BOOL,
      offsetof(struct params, drift), 1, 0, 1},
+    {"passes", "times that all layers are fitted one after the other", RC_PARAM_INT,
+     offsetof(struct params, passes), 1, 1, 16},
 };
 
 const struct rci_repair rci_repair_least_squares = {
