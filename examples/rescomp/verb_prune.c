@@ -11,6 +11,10 @@ static const struct option options[] = {
     {"ratio", "R", "keep this fraction of the channels"},
     {"latency", "R", "reach this fraction of the latency at batch 1, measured"},
     {"criterion", "METHOD", "see rescomp methods criterion; default: block-obs, without data l2"},
+    {"scope", "WHO", "who competes: global, local or isomorphic; default: global"},
+    {"scope-of", "NAMES[=R]", "layers that compete with each other only, and keep R; repeatable"},
+    {"layer-ratio", "NAME=R", "matching layers keep this fraction of channels; repeatable"},
+    {"max-bytes", "N", "weights have at most this size"},
     {"allocation", "METHOD", "see rescomp methods allocation; default: the criterion's"},
     {"reduction", "METHOD", "see rescomp methods reduction; default: the criterion's"},
     {"normalizer", "METHOD", "see rescomp methods normalizer; default: the criterion's"},
@@ -21,6 +25,8 @@ static const struct option options[] = {
     {"max-cut", "F", "no group loses more than this fraction; default: 0.9"},
     {"trunk", "HOW", "auto, cut or keep residual trunks; default: auto"},
     {"keep", "NAME", "layer whose channels all stay, * matches anything; repeatable"},
+    {"history", "FILE", "write which channels were cut"},
+    {"replay", "FILE", "cut what a history of the same model says; no targets"},
     {"dry-run", NULL, "show the groups and the plan, write nothing"},
     TRAIN_OPTIONS,
     DATA_OPTIONS,
@@ -39,7 +45,20 @@ struct job {
     bool missed;
 };
 
-static int plan_options(const struct job *j, rc_prune_options *o, const char **keep)
+/* Texts of the options; the library reads them while a pruner is made. */
+struct lists {
+    const char *keep[MAX_VALUES + 1], *scopes[MAX_VALUES + 1], *ratios[MAX_VALUES + 1];
+};
+
+static uint64_t read_list(const struct args *a, const char *name, const char **list)
+{
+    uint64_t n = 0;
+    while (n < MAX_VALUES && (list[n] = args_nth(a, name, (unsigned) n)))
+        n++;
+    return n;
+}
+
+static int plan_options(const struct job *j, rc_prune_options *o, struct lists *l)
 {
     const struct args *a = j->a;
     const char *trunk = args_text(a, "trunk", "auto"),
@@ -55,6 +74,8 @@ static int plan_options(const struct job *j, rc_prune_options *o, const char **k
     o->round_to = args_count(a, "round-to", 0, 1, 1024);
     o->min_channels = args_count(a, "min-channels", 0, 1, 1u << 20);
     o->max_cut = args_real(a, "max-cut", 0, 0.001, 0.999);
+    o->scope = args_text(a, "scope", NULL);
+    o->bytes = args_count(a, "max-bytes", 0, 1, INT64_MAX);
     o->dataset = j->data;
     if (strcmp(schedule, "one-shot"))
         return tool_usage(a, "--schedule is \"%s\", allowed is one-shot", schedule);
@@ -64,10 +85,12 @@ static int plan_options(const struct job *j, rc_prune_options *o, const char **k
         o->trunk = RC_PRUNE_TRUNK_KEEP;
     else if (strcmp(trunk, "auto"))
         return tool_usage(a, "--trunk is \"%s\", allowed are auto, cut and keep", trunk);
-    while (o->keep_count < MAX_VALUES &&
-           (keep[o->keep_count] = args_nth(a, "keep", (unsigned) o->keep_count)))
-        o->keep_count++;
-    o->keep = keep;
+    o->keep_count = read_list(a, "keep", l->keep);
+    o->keep = l->keep;
+    o->scope_count = read_list(a, "scope-of", l->scopes);
+    o->scopes = l->scopes;
+    o->ratio_count = read_list(a, "layer-ratio", l->ratios);
+    o->ratios = l->ratios;
     return EXIT_DONE;
 }
 
@@ -89,8 +112,9 @@ static void print_groups(const rc_pruner *p)
 static int cut(struct job *j)
 {
     rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
-    const char *keep[MAX_VALUES + 1] = {NULL};
-    const int code = plan_options(j, &o, keep);
+    struct lists lists = {{NULL}, {NULL}, {NULL}};
+    const char *replay = args_text(j->a, "replay", NULL);
+    const int code = plan_options(j, &o, &lists);
     if (code != EXIT_DONE)
         return code;
     rc_pruner_free(&j->pruner);
@@ -102,7 +126,8 @@ static int cut(struct job *j)
     }
     j->result = (rc_prune_result) RC_PRUNE_RESULT_INIT;
     if (st == RC_OK)
-        st = rc_pruner_plan(j->pruner, &j->result);
+        st = replay ? rc_pruner_replay_history(j->pruner, replay)
+                    : rc_pruner_plan(j->pruner, &j->result);
     if (st == RC_ERR_GOAL) {
         fprintf(stderr, "rescomp: %s\n", rc_last_error());
         j->missed = true;
@@ -179,9 +204,16 @@ static int work(struct job *j)
         code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
     if (code != EXIT_DONE)
         return code;
+    if (code == EXIT_DONE && args_flag(j->a, "replay") &&
+        (args_flag(j->a, "latency") || args_flag(j->a, "macs") || args_flag(j->a, "params") ||
+         args_flag(j->a, "ratio") || args_flag(j->a, "max-bytes")))
+        code = tool_usage(j->a, "--replay cuts what the history says, so there are no targets");
+    if (code != EXIT_DONE)
+        return code;
     code = args_flag(j->a, "latency") ? cut_to_latency(j, args_real(j->a, "latency", 1, 0.01, 1))
                                       : cut(j);
-    if (code == EXIT_DONE && !j->data && !args_flag(j->a, "criterion"))
+    if (code == EXIT_DONE && !j->data && !args_flag(j->a, "criterion") &&
+        !args_flag(j->a, "replay"))
         fprintf(stderr, "rescomp prune: without --data channels are chosen by their weights (l2) "
                         "and nothing is repaired\n");
     if (code == EXIT_DONE && args_flag(j->a, "dry-run")) {
@@ -196,6 +228,9 @@ static int work(struct job *j)
     if (code == EXIT_DONE && args_flag(j->a, "epochs"))
         code = train_graph(j->a, j->context, j->after, 1, 0.01, &j->trained);
     if (code == EXIT_DONE && rc_graph_save(j->after, out) != RC_OK)
+        code = tool_fail("prune");
+    if (code == EXIT_DONE && args_flag(j->a, "history") &&
+        rc_pruner_save_history(j->pruner, args_text(j->a, "history", NULL)) != RC_OK)
         code = tool_fail("prune");
     if (code == EXIT_DONE)
         code = report(j, out);

@@ -27,7 +27,8 @@ typedef int32_t (*rc_prune_score_fn)(void *user, const rc_pruner *pruner, uint64
                                      double *scores, uint64_t count);
 
 /** Zero means "default" for every member. Strings and lists are read during rc_pruner_new() only.
- *  Targets may be combined: all are met. Without any, macs is 0.5. */
+ *  Targets may be combined: all are met. Without any, and without a fraction in scopes or ratios,
+ *  macs is 0.5. */
 typedef struct rc_prune_options {
     size_t size;             /**< sizeof(rc_prune_options), set by the INIT macro. */
     const char *criterion;   /**< A "criterion" method; NULL: "block-obs" with a dataset, "l2"
@@ -65,6 +66,18 @@ typedef struct rc_prune_options {
                                     which must be NULL then; allocation "global" and normalizer
                                     "none" are the default. NULL: none. */
     void *score_user;          /**< Its first argument. */
+    const char *scope;         /**< Who competes: "global", "local" (every group loses the same
+                                    fraction) or "isomorphic" (every kind of group does, groups of
+                                    a kind compete); NULL: "global". */
+    const char *const *scopes; /**< Scopes of your own: "PATTERN,PATTERN" compete with each other
+                                    only, "PATTERN,PATTERN=F" besides keep the fraction F of their
+                                    channels whatever the target. Patterns as in keep. */
+    uint64_t scope_count;      /**< Entries of scopes. */
+    const char *const *ratios; /**< "PATTERN=F": each group of a matching layer keeps the fraction F
+                                    whatever the target; trunks too. Before scopes; of several
+                                    that match the first counts. */
+    uint64_t ratio_count;      /**< Entries of ratios. */
+    uint64_t bytes;            /**< Weights have at most this size; 0: no such target. [bytes] */
 } rc_prune_options;
 
 /** Cut trunks only when the rest cannot reach the target. */
@@ -74,9 +87,10 @@ typedef struct rc_prune_options {
 /** Trunks stay whole. */
 #define RC_PRUNE_TRUNK_KEEP UINT64_C(2)
 
-#define RC_PRUNE_OPTIONS_INIT                                                                   \
-    {                                                                                           \
-        sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define RC_PRUNE_OPTIONS_INIT                                                                    \
+    {                                                                                            \
+        sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+            0, 0, 0, 0, 0, 0                                                                     \
     }
 
 /**
@@ -194,6 +208,34 @@ RC_API rc_status rc_pruner_plan(rc_pruner *pruner, rc_prune_result *result);
  *         rc_pruner_get_scores(). @since 0.1
  */
 RC_API rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t kept);
+
+/**
+ * Change the plan by hand: these channels of group @p group go, besides those that the plan takes
+ * from it. May be called again; a plan made afterwards starts from there. No scores are needed.
+ *
+ * @param[in] channels **[count]** distinct, 0..channels-1 of the group.
+ * @return RC_OK; RC_ERR_ARG out of range, one that went before, none would be left, or a group
+ *         that may not be cut; RC_ERR_MEMORY. Nothing has changed then. @since 0.1
+ */
+RC_API rc_status rc_pruner_cut(rc_pruner *pruner, uint64_t group, const uint64_t *channels,
+                               uint64_t count);
+
+/**
+ * Write which channels the current plan cuts as JSON, with a checksum of the model.
+ *
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_STATE there is no plan; RC_ERR_PATH; RC_ERR_IO;
+ *         RC_ERR_MEMORY. @since 0.1
+ */
+RC_API rc_status rc_pruner_save_history(const rc_pruner *pruner, const char *path);
+
+/**
+ * Make the plan that a history describes, instead of the present one. rc_pruner_apply() then gives
+ * the same bytes as where it was written, if repair, its images and options are the same.
+ *
+ * @return RC_OK; RC_ERR_ARG history of another model; RC_ERR_FORMAT; RC_ERR_PATH; RC_ERR_IO;
+ *         RC_ERR_MEMORY. Then the plan is as it was, or nothing is cut. @since 0.1
+ */
+RC_API rc_status rc_pruner_replay_history(rc_pruner *pruner, const char *path);
 
 /**
  * Cut by the current plan (made now, if there is none) and repair.

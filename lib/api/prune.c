@@ -3,7 +3,7 @@
 #include "data/source.h"
 #include "prune/pruner.h"
 
-RC_ABI_NO_TAIL(rc_prune_options, score_user);
+RC_ABI_NO_TAIL(rc_prune_options, bytes);
 RC_ABI_NO_TAIL(rc_prune_group_info, parameters);
 RC_ABI_NO_TAIL(rc_prune_member_info, role);
 RC_ABI_NO_TAIL(rc_prune_result, groups_cut);
@@ -37,6 +37,12 @@ static rc_status prune_check_options(const rc_prune_options *o)
     RC_TRY(prune_check_range("keep_count", o->keep_count, 1 << 20));
     if (o->keep_count && !o->keep)
         return rci_fail(RC_ERR_ARG, "keep is NULL, but keep_count is not 0");
+    RC_TRY(prune_check_range("scope_count", o->scope_count, 1 << 20));
+    RC_TRY(prune_check_range("ratio_count", o->ratio_count, 1 << 20));
+    if (o->scope_count && !o->scopes)
+        return rci_fail(RC_ERR_ARG, "scopes is NULL, but scope_count is not 0");
+    if (o->ratio_count && !o->ratios)
+        return rci_fail(RC_ERR_ARG, "ratios is NULL, but ratio_count is not 0");
     RC_CHECK_OPTIONAL(dataset, o->dataset, "dataset");
     return rci_abi_check_flags(o->flags, 0, "rc_prune_options");
 }
@@ -45,8 +51,6 @@ static rc_status prune_options_read(rc_prune_options *o, const rc_prune_options 
                                     const struct rc_context *c)
 {
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_prune_options"));
-    if (o->macs == 0 && o->parameters == 0 && o->ratio == 0)
-        o->macs = 0.5;
     if (o->max_cut == 0)
         o->max_cut = 0.9;
     o->round_to = o->round_to ? o->round_to : 1;
@@ -153,6 +157,33 @@ rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t kept)
     RC_TRY(check_group(pruner, group));
     RC_TRY(prune_check_range("kept", kept, UINT32_MAX));
     return rci_pruner_set_kept(pruner, (uint32_t) group, (uint32_t) kept);
+}
+
+rc_status rc_pruner_cut(rc_pruner *pruner, uint64_t group, const uint64_t *channels, uint64_t count)
+{
+    RC_TRY(check_group(pruner, group));
+    RC_TRY(prune_check_range("count", count, UINT32_MAX));
+    if (count && !channels)
+        return rci_fail(RC_ERR_ARG, "channels is NULL");
+    return rci_pruner_cut(pruner, (uint32_t) group, channels, count);
+}
+
+rc_status rc_pruner_save_history(const rc_pruner *pruner, const char *path)
+{
+    RC_CHECK(pruner, pruner);
+    if (!path)
+        return rci_fail(RC_ERR_ARG, "path is NULL");
+    if (!pruner->planned)
+        return rci_fail(RC_ERR_STATE, "there is no plan yet");
+    return rci_pruner_save_history(pruner, path);
+}
+
+rc_status rc_pruner_replay_history(rc_pruner *pruner, const char *path)
+{
+    RC_CHECK(pruner, pruner);
+    if (!path)
+        return rci_fail(RC_ERR_ARG, "path is NULL");
+    return rci_pruner_replay_history(pruner, path);
 }
 
 rc_status rc_pruner_apply(rc_graph **out, rc_pruner *pruner, rc_prune_result *result)

@@ -9,10 +9,11 @@ struct walk {
     struct rci_budget *b;
     const struct rci_allocate_config *o;
     uint32_t n;
-    uint64_t macs, parameters; /* of the whole graph */
-    uint64_t units, kept;      /* over the groups that may be cut */
-    double *price;             /* [n] of the next step when last asked; INFINITY: none */
-    uint32_t *unit;            /* scratch: units of one step */
+    uint64_t macs, parameters;          /* of the whole graph */
+    uint64_t units, kept;               /* over the groups that may be cut */
+    uint32_t *scope_units, *scope_kept; /* [scopes] the same for each scope */
+    double *price;                      /* [n] of the next step when last asked; INFINITY: none */
+    uint32_t *unit;                     /* scratch: units of one step */
 };
 
 static uint32_t next_kept(const struct rci_allocation_group *g)
@@ -46,7 +47,7 @@ static double price_of(const struct walk *w, uint32_t i)
         .fraction = (double) (g->n_units - next) / g->n_units,
         .macs = (double) (macs - w->b->macs) / (double) w->macs,
         .parameters = (double) (parameters - w->b->parameters) / (double) w->parameters,
-        .by_parameters = w->o->macs == 0 && w->o->parameters > 0,
+        .by_parameters = w->o->macs == 0 && (w->o->parameters > 0 || w->o->bytes > 0),
     };
     rci_budget_change(w->b, w->unit, n, 1);
     for (uint32_t k = 0; k < n; k++)
@@ -74,25 +75,49 @@ static bool target_met(const struct walk *w)
     const struct rci_allocate_config *o = w->o;
     return (o->macs == 0 || macs_left(w) <= o->macs) &&
            (o->parameters == 0 || parameters_left(w) <= o->parameters) &&
+           (o->bytes == 0 || w->b->bytes <= o->bytes) &&
            (o->ratio == 0 || units_left(w) <= o->ratio);
 }
 
-static uint32_t cheapest(const struct walk *w)
+static double scope_left(const struct walk *w, uint32_t scope)
 {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < w->n; i++)
-        if (w->price[i] < w->price[best])
+    return (double) w->scope_kept[scope] / (double) w->scope_units[scope];
+}
+
+/* Does a step of group a come before one of group b? */
+static bool comes_first(const struct walk *w, uint32_t a, uint32_t b)
+{
+    const uint32_t *scope = w->o->scopes->of;
+    if (isinf(w->price[a]) || isinf(w->price[b]) || scope[a] == scope[b])
+        return w->price[a] < w->price[b];
+    const double x = scope_left(w, scope[a]), y = scope_left(w, scope[b]);
+    return x != y ? x > y : w->price[a] < w->price[b];
+}
+
+/* The next step, of the scope alone unless that is RC_NONE. */
+static uint32_t cheapest(const struct walk *w, uint32_t scope)
+{
+    uint32_t best = RC_NONE;
+    for (uint32_t i = 0; i < w->n; i++)
+        if ((scope == RC_NONE || w->o->scopes->of[i] == scope) &&
+            (best == RC_NONE || comes_first(w, i, best)))
             best = i;
     return best;
 }
 
-static rc_status step_until_met(struct walk *w)
+/* scope: until that many of its units are left as it asks for; RC_NONE: until the target is met. */
+static bool enough(const struct walk *w, uint32_t scope)
+{
+    return scope == RC_NONE ? target_met(w) : scope_left(w, scope) <= w->o->scopes->keep[scope];
+}
+
+static rc_status step_until_met(struct walk *w, uint32_t scope)
 {
     for (uint32_t i = 0; i < w->n; i++)
         w->price[i] = price_of(w, i);
-    while (w->n && !target_met(w)) {
-        const uint32_t i = cheapest(w);
-        if (isinf(w->price[i]))
+    while (w->n && !enough(w, scope)) {
+        const uint32_t i = cheapest(w, scope);
+        if (i == RC_NONE || isinf(w->price[i]))
             break;
         /* others were cut since: its saving fell, its price rose; look again who is cheapest */
         const double now = price_of(w, i);
@@ -103,6 +128,7 @@ static rc_status step_until_met(struct walk *w)
         const uint32_t next = next_kept(&w->g[i]), n = step_units(w, i, next);
         rci_budget_change(w->b, w->unit, n, -1);
         w->kept -= n;
+        w->scope_kept[w->o->scopes->of[i]] -= n;
         w->g[i].kept = next;
         w->price[i] = price_of(w, i);
         RC_TRY(rci_check_cancel(w->b->c->links->ctx));
@@ -121,7 +147,8 @@ static void limit_group(const struct walk *w, uint32_t i)
     const struct rci_prune_group *p = &w->b->c->group[i];
     const struct rci_allocate_config *o = w->o;
     const uint32_t width = p->width ? p->width : 1;
-    g->n_units = g->kept = p->n_units;
+    g->n_units = p->n_units;
+    g->kept = p->n_units - g->gone;
     g->step = o->round_to / width_divisor(o->round_to, width);
     g->min = (uint32_t) ceil(p->n_units * (1 - o->max_cut) - 1e-9);
     const uint32_t least = (o->min_channels + width - 1) / width;
@@ -142,6 +169,9 @@ static rc_status unreachable(const struct walk *w)
     if (o->parameters > 0 && parameters_left(w) > o->parameters)
         rci_fail_append(" at least %.4f of the parameters remain, %.4f asked;", parameters_left(w),
                         o->parameters);
+    if (o->bytes && w->b->bytes > o->bytes)
+        rci_fail_append(" at least %llu bytes of weights remain, %llu asked;",
+                        (unsigned long long) w->b->bytes, (unsigned long long) o->bytes);
     if (o->ratio > 0 && units_left(w) > o->ratio)
         rci_fail_append(" at least %.4f of the channels remain, %.4f asked;", units_left(w),
                         o->ratio);
@@ -155,23 +185,69 @@ static bool in_trunk(const struct walk *w, uint32_t i)
     return w->b->c->group[i].producers > 1;
 }
 
+static void count_group(struct walk *w, uint32_t i)
+{
+    const uint32_t scope = w->o->scopes->of[i];
+    w->units += w->g[i].n_units;
+    w->kept += w->g[i].kept;
+    w->scope_units[scope] += w->g[i].n_units;
+    w->scope_kept[scope] += w->g[i].kept;
+}
+
+/* Scopes that say themselves how much stays are cut to that, and then are left alone. */
+static rc_status cut_scopes(struct walk *w)
+{
+    const struct rci_scopes *s = w->o->scopes;
+    for (uint32_t k = 0; k < s->n; k++) {
+        if (s->keep[k] == 0 || !w->scope_units[k])
+            continue;
+        RC_TRY(step_until_met(w, k));
+        for (uint32_t i = 0; i < w->n; i++) {
+            if (s->of[i] != k)
+                continue;
+            w->g[i].allowed = false;
+            if (!enough(w, k))
+                return rci_fail(RC_ERR_GOAL,
+                                "\"%s\": at least %.4f of the channels remain, %.4f asked; limits "
+                                "are max_cut %g, min_channels %u, round_to %u",
+                                w->b->c->group[i].name, scope_left(w, k), s->keep[k], w->o->max_cut,
+                                w->o->min_channels, w->o->round_to);
+        }
+    }
+    return RC_OK;
+}
+
+static rc_status cut_to_target(struct walk *w)
+{
+    RC_TRY(step_until_met(w, RC_NONE));
+    if (w->o->trunk != RC_TRUNK_AUTO || target_met(w))
+        return target_met(w) ? RC_OK : unreachable(w);
+    for (uint32_t i = 0; i < w->n; i++) /* the rest was not enough */
+        if (in_trunk(w, i) && w->o->scopes->keep[w->o->scopes->of[i]] == 0 && !w->g[i].allowed) {
+            w->g[i].allowed = w->b->c->group[i].fixed_by == RC_NONE && !w->o->protect[i];
+            if (w->g[i].allowed && w->o->scopes->n > 1) {
+                const uint64_t units = w->units, kept = w->kept; /* those of the ratio stay */
+                count_group(w, i);
+                w->units = units;
+                w->kept = kept;
+            }
+        }
+    RC_TRY(step_until_met(w, RC_NONE));
+    return target_met(w) ? RC_OK : unreachable(w);
+}
+
 static rc_status allocate_run(struct walk *w)
 {
     for (uint32_t i = 0; i < w->n; i++) {
         limit_group(w, i);
-        if (in_trunk(w, i) && w->o->trunk != RC_TRUNK_CUT)
+        if (in_trunk(w, i) && w->o->trunk != RC_TRUNK_CUT &&
+            w->o->scopes->keep[w->o->scopes->of[i]] == 0)
             w->g[i].allowed = false;
         if (w->g[i].allowed)
-            w->kept = w->units += w->g[i].n_units;
+            count_group(w, i);
     }
-    RC_TRY(step_until_met(w));
-    if (w->o->trunk != RC_TRUNK_AUTO || target_met(w))
-        return target_met(w) ? RC_OK : unreachable(w);
-    for (uint32_t i = 0; i < w->n; i++) /* the rest was not enough */
-        if (in_trunk(w, i))
-            w->g[i].allowed = w->b->c->group[i].fixed_by == RC_NONE && !w->o->protect[i];
-    RC_TRY(step_until_met(w));
-    return target_met(w) ? RC_OK : unreachable(w);
+    RC_TRY(cut_scopes(w));
+    return cut_to_target(w);
 }
 
 rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
@@ -179,16 +255,23 @@ rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
 {
     rc_status st = RC_ERR_MEMORY;
     struct rc_context *ctx = b->c->links->ctx;
-    struct walk w = {
-        .g = g, .b = b, .o = o, .n = b->c->n_groups, .macs = b->macs, .parameters = b->parameters};
+    struct walk w = {.g = g,
+                     .b = b,
+                     .o = o,
+                     .n = b->c->n_groups,
+                     .macs = o->all_macs,
+                     .parameters = o->all_parameters};
     uint32_t most = 0;
     for (uint32_t i = 0; i < w.n; i++)
         most = b->c->group[i].n_units > most ? b->c->group[i].n_units : most;
     w.price = rci_alloc_array(ctx, w.n, sizeof(*w.price));
     w.unit = rci_alloc_array(ctx, most, sizeof(*w.unit));
-    if (w.price && w.unit)
+    w.scope_units = rci_alloc_array(ctx, 2 * (size_t) o->scopes->n, sizeof(*w.scope_units));
+    w.scope_kept = w.scope_units ? w.scope_units + o->scopes->n : NULL;
+    if (w.price && w.unit && w.scope_units)
         st = allocate_run(&w);
     rci_release(w.price);
     rci_release(w.unit);
+    rci_release(w.scope_units);
     return st;
 }

@@ -4,6 +4,7 @@
  * is met. A method only says how cheap a step is. */
 #include "base/method.h"
 #include "prune/budget.h"
+#include "prune/scope.h"
 
 /* One possible step: the units of a group that go next. */
 struct rci_cut_step {
@@ -26,18 +27,22 @@ enum rci_trunk { RC_TRUNK_AUTO = 0, RC_TRUNK_CUT = 1, RC_TRUNK_KEEP = 2 };
 struct rci_allocate_config {
     const struct rci_allocation *method;
     const void *params;
-    double macs, parameters, ratio; /* fractions to keep at most; 0: no such target */
-    double max_cut;                 /* largest fraction that a group may lose */
+    double macs, parameters, ratio;    /* fractions to keep at most; 0: no such target */
+    uint64_t bytes;                    /* of weights, at most; 0: no such target */
+    uint64_t all_macs, all_parameters; /* of the whole graph, before anything was cut */
+    const struct rci_scopes *scopes;
+    double max_cut; /* largest fraction that a group may lose */
     uint32_t round_to, min_channels;
     enum rci_trunk trunk;
     const bool *protect; /* [n_groups] */
 };
 
-/* What one group may give and has given. The caller fills the two arrays and kept = n_units. */
+/* What one group may give and has given. The caller fills the two arrays and gone. */
 struct rci_allocation_group {
     const uint32_t *by_score; /* [n_units] units of the group, cheapest first */
     const double *score;      /* [n_units] by unit */
     uint32_t n_units, kept;
+    uint32_t gone;      /* cut before, the first ones of by_score */
     uint32_t step, min; /* kept counts are multiples of step (once cut), at least min */
     bool allowed;
 };

@@ -64,7 +64,9 @@ void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, i
             const uint32_t row = b->c->links->row_of[id[i]], value = row / RC_MAX_DIMS;
             const uint64_t before = parameters_of(b, value);
             b->length[row] += (uint32_t) sign;
-            b->parameters += parameters_of(b, value) - before;
+            const uint64_t change = parameters_of(b, value) - before;
+            b->parameters += change;
+            b->bytes += change * rci_dtype_size(b->c->links->g->values[value].tensor.dtype);
             touch_readers(b, value, &n_touched);
         }
     }
@@ -91,8 +93,12 @@ static rc_status budget_fill(struct rci_budget *b)
         b->length[row] = (uint32_t) l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
     for (rci_id i = 0; i < g->n_nodes; i++)
         b->macs += b->node_macs[i] = macs_of(b, i);
-    for (rci_id v = 0; v < g->n_values; v++)
-        b->parameters += parameters_of(b, v);
+    for (rci_id v = 0; v < g->n_values; v++) {
+        const uint64_t n = parameters_of(b, v);
+        b->parameters += n;
+        if (n)
+            b->bytes += n * rci_dtype_size(g->values[v].tensor.dtype);
+    }
     return RC_OK;
 }
 

@@ -13,6 +13,7 @@ struct rci_budget {
     uint32_t *stamp;            /* [n_nodes] of the last change that touched the node */
     uint32_t now;
     uint64_t macs, parameters; /* at batch 1, now */
+    uint64_t bytes;            /* of all parameters, now */
 };
 
 rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *c);

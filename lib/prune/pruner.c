@@ -2,8 +2,8 @@
 #include "prune/activation.h"
 #include "prune/observe.h"
 #include "prune/repair.h"
+#include "prune/scope.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,35 +96,14 @@ static rc_status pick_methods(struct rc_pruner *p)
 
 /* --- layers to keep --- */
 
-static bool matches(const struct rc_graph *g, const struct rci_member *m, const char *pattern)
-{
-    return !fnmatch(pattern, g->nodes[m->node].name, 0) ||
-           !fnmatch(pattern, g->values[m->value].name, 0);
-}
-
-static bool matches_any(const struct rc_graph *g, const char *pattern)
-{
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op && !fnmatch(pattern, g->nodes[i].name, 0))
-            return true;
-    for (uint32_t v = 0; v < g->n_values; v++)
-        if (!(g->values[v].flags & RC_VALUE_DEAD) && !fnmatch(pattern, g->values[v].name, 0))
-            return true;
-    return false;
-}
-
 static rc_status protect(struct rc_pruner *p, const char *pattern)
 {
     if (!pattern)
         return rci_fail(RC_ERR_ARG, "an entry of keep is NULL");
-    if (!matches_any(p->graph, pattern))
+    if (!rci_pattern_used(p->graph, pattern))
         return rci_fail(RC_ERR_ARG, "keep: \"%s\" matches no node or weight", pattern);
-    for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
-        const struct rci_prune_group *g = &p->coupling->group[i];
-        for (uint32_t m = 0; m < g->n_members && g->member[m].kind <= RC_MEMBER_SCALE; m++)
-            if (matches(p->graph, &g->member[m], pattern))
-                p->protect[i] = true;
-    }
+    for (uint32_t i = 0; i < p->coupling->n_groups; i++)
+        p->protect[i] |= rci_group_matches(p->coupling, i, pattern);
     return RC_OK;
 }
 
@@ -141,12 +120,17 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
     p->score = rci_alloc_array(p->ctx, n, sizeof(*p->score));
     p->by_score = rci_alloc_array(p->ctx, n, sizeof(*p->by_score));
     p->kept = rci_alloc_array(p->ctx, n, sizeof(*p->kept));
-    if (!p->protect || !p->score || !p->by_score || !p->kept)
+    p->by_hand = rci_alloc_array(p->ctx, n, sizeof(*p->by_hand));
+    if (!p->protect || !p->score || !p->by_score || !p->kept || !p->by_hand)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         p->kept[i] = p->coupling->group[i].n_units;
     for (uint64_t i = 0; i < p->o.keep_count; i++)
         RC_TRY(protect(p, p->o.keep[i]));
+    RC_TRY(rci_scopes_create(&p->scopes, p->coupling, p->protect, &p->o));
+    if (p->o.macs == 0 && p->o.parameters == 0 && p->o.ratio == 0 && !p->o.bytes &&
+        !p->scopes.has_ratio)
+        p->o.macs = 0.5;
     default_choice(p);
     return pick_methods(p);
 }
@@ -185,6 +169,8 @@ void rci_pruner_destroy(struct rc_pruner *p)
     rci_release(p->score);
     rci_release(p->by_score);
     rci_release(p->kept);
+    rci_release(p->by_hand);
+    rci_scopes_free(&p->scopes);
     rci_release(p->criterion_params);
     rci_release(p->allocation_params);
     rci_release(p->repair_params);
@@ -242,6 +228,17 @@ void rci_pruner_result(const struct rc_pruner *p, rc_prune_result *out)
 
 /* --- scores --- */
 
+rc_status rci_pruner_order(struct rc_pruner *p, uint32_t group)
+{
+    const uint32_t n = p->coupling->group[group].n_units;
+    if (p->by_score[group])
+        return RC_OK;
+    p->by_score[group] = rci_alloc_array(p->ctx, n, sizeof(uint32_t));
+    for (uint32_t u = 0; p->by_score[group] && u < n; u++)
+        p->by_score[group][u] = u;
+    return p->by_score[group] ? RC_OK : RC_ERR_MEMORY;
+}
+
 static int compare_scores(const void *a, const void *b, void *score)
 {
     const uint32_t i = *(const uint32_t *) a, j = *(const uint32_t *) b;
@@ -277,17 +274,15 @@ static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, u
     const uint32_t n = p->coupling->group[i].n_units;
     if (!p->score[i])
         p->score[i] = rci_alloc_array(p->ctx, n, sizeof(double));
-    if (!p->by_score[i])
-        p->by_score[i] = rci_alloc_array(p->ctx, n, sizeof(uint32_t));
-    if (!p->score[i] || !p->by_score[i])
+    if (!p->score[i])
         return RC_ERR_MEMORY;
+    RC_TRY(rci_pruner_order(p, i));
     if (rci_pruner_may_cut(p, i) && p->o.score)
         RC_TRY(ask_caller(p, i));
     else if (rci_pruner_may_cut(p, i))
         RC_TRY(rci_score_group(s, i, p->score[i]));
-    for (uint32_t u = 0; u < n; u++)
-        p->by_score[i][u] = u;
-    qsort_r(p->by_score[i], n, sizeof(uint32_t), compare_scores, p->score[i]);
+    qsort_r(p->by_score[i] + p->by_hand[i], n - p->by_hand[i], sizeof(uint32_t), compare_scores,
+            p->score[i]);
     return RC_OK;
 }
 
@@ -340,131 +335,4 @@ rc_status rci_pruner_score(struct rc_pruner *p)
     p->scoring = false;
     p->scored = st == RC_OK;
     return st;
-}
-
-/* --- plan --- */
-
-/* The units that go when a group keeps `kept` of them; returns how many. */
-static uint32_t list_gone(const struct rc_pruner *p, uint32_t group, uint32_t kept, uint32_t *unit)
-{
-    const struct rci_prune_group *g = &p->coupling->group[group];
-    const uint32_t n = g->n_units - kept;
-    for (uint32_t i = 0; i < n; i++)
-        unit[i] = g->unit[p->by_score[group][i]];
-    return n;
-}
-
-static rc_status change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
-{
-    uint32_t *unit = rci_alloc_array(p->ctx, p->coupling->group[group].n_units, sizeof(*unit));
-    if (!unit)
-        return RC_ERR_MEMORY;
-    rci_budget_change(p->budget, unit, list_gone(p, group, p->kept[group], unit), 1);
-    rci_budget_change(p->budget, unit, list_gone(p, group, kept, unit), -1);
-    p->kept[group] = kept;
-    rci_release(unit);
-    return RC_OK;
-}
-
-rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
-{
-    const struct rci_prune_group *g = &p->coupling->group[group];
-    if (kept < 1 || kept > g->n_units)
-        return rci_fail(RC_ERR_ARG, "group \"%s\": kept is %u, allowed is 1 to %u", g->name, kept,
-                        g->n_units);
-    if (kept < g->n_units && !rci_pruner_may_cut(p, group))
-        return rci_fail(RC_ERR_ARG, "group \"%s\" may not be cut: %s", g->name,
-                        rci_pruner_reason(p, group));
-    RC_TRY(rci_pruner_score(p));
-    RC_TRY(change_kept(p, group, kept));
-    p->planned = true;
-    return RC_OK;
-}
-
-rc_status rci_pruner_plan(struct rc_pruner *p)
-{
-    RC_TRY(rci_pruner_score(p));
-    const uint32_t n = p->coupling->n_groups;
-    for (uint32_t i = 0; i < n; i++)
-        RC_TRY(change_kept(p, i, p->coupling->group[i].n_units));
-    struct rci_allocation_group *a = rci_alloc_array(p->ctx, n, sizeof(*a));
-    if (!a)
-        return RC_ERR_MEMORY;
-    for (uint32_t i = 0; i < n; i++) {
-        a[i].by_score = p->by_score[i];
-        a[i].score = p->score[i];
-        a[i].kept = p->kept[i];
-    }
-    const struct rci_allocate_config o = {.method = p->allocation,
-                                          .params = p->allocation_params,
-                                          .macs = p->o.macs,
-                                          .parameters = p->o.parameters,
-                                          .ratio = p->o.ratio,
-                                          .max_cut = p->o.max_cut,
-                                          .round_to = (uint32_t) p->o.round_to,
-                                          .min_channels = (uint32_t) p->o.min_channels,
-                                          .trunk = (enum rci_trunk) p->o.trunk,
-                                          .protect = p->protect};
-    const rc_status st = rci_allocate(a, p->budget, &o);
-    for (uint32_t i = 0; i < n; i++) /* also on failure: the budget has followed */
-        p->kept[i] = a[i].kept;
-    rci_release(a);
-    p->planned = st == RC_OK || st == RC_ERR_GOAL;
-    return st;
-}
-
-/* --- cut --- */
-
-static void list_keep(const struct rc_pruner *p, uint8_t *keep)
-{
-    memset(keep, 1, p->coupling->links->n_ids);
-    for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
-        const struct rci_prune_group *group = &p->coupling->group[i];
-        for (uint32_t k = 0; k < group->n_units - p->kept[i]; k++) {
-            uint32_t n;
-            const uint32_t *id = rci_unit_ids(p->coupling, group->unit[p->by_score[i][k]], &n);
-            for (uint32_t j = 0; j < n; j++)
-                keep[id[j]] = 0;
-        }
-    }
-}
-
-static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_t *keep)
-{
-    struct rci_links *l;
-    RC_TRY(rci_links_create(&l, g)); /* the same ids: a clone keeps all numbers */
-    rc_status st = rci_graph_cut(g, l, keep);
-    const struct rci_repair_job job = {.before = p->graph,
-                                       .after = g,
-                                       .cut = l,
-                                       .data = p->o.dataset,
-                                       .images = p->o.images,
-                                       .batch = p->o.batch};
-    if (st == RC_OK)
-        st = p->repair->run(p->repair_params, &job);
-    rci_links_destroy(l);
-    return st;
-}
-
-rc_status rci_pruner_apply(struct rc_graph **out, struct rc_pruner *p)
-{
-    rc_status st, planned = RC_OK;
-    struct rc_graph *g = NULL;
-    *out = NULL;
-    if (!p->planned)
-        planned = rci_pruner_plan(p);
-    if (planned != RC_OK && planned != RC_ERR_GOAL)
-        return planned;
-    uint8_t *keep = rci_alloc(p->ctx, p->coupling->links->n_ids);
-    if (!keep)
-        return RC_ERR_MEMORY;
-    list_keep(p, keep);
-    RC_TRY_OUT(st, rci_graph_clone(&g, p->graph));
-    RC_TRY_OUT(st, cut_clone(p, g, keep));
-    *out = g;
-    g = NULL;
-out:
-    rci_graph_destroy(g);
-    rci_release(keep);
-    return st == RC_OK ? planned : st;
 }

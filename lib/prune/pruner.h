@@ -2,6 +2,7 @@
 #define RC_LIB_PRUNE_PRUNER_H
 /* Owns groups, scores and plan; the methods only see arrays. */
 #include "prune/allocate.h"
+#include "prune/scope.h"
 #include "prune/score.h"
 #include <rescomp/prune.h>
 
@@ -16,6 +17,8 @@ struct rc_pruner {
     double **score;      /* [n_groups][n_units]; all NULL before the first use */
     uint32_t **by_score; /* [n_groups][n_units] units, lowest score first */
     uint32_t *kept;      /* [n_groups] */
+    uint32_t *by_hand;   /* [n_groups] cut channel by channel: the first ones of by_score */
+    struct rci_scopes scopes;
     bool scored, planned, scoring;
     rc_prune_options o; /* defaults filled in; strings belong to the caller of create */
     const struct rci_criterion *criterion;
@@ -31,8 +34,16 @@ rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
                             const rc_prune_options *o);
 void rci_pruner_destroy(struct rc_pruner *p);
 rc_status rci_pruner_score(struct rc_pruner *p);
+/* by_score[group] in some order, when nobody has asked for scores yet. */
+rc_status rci_pruner_order(struct rc_pruner *p, uint32_t group);
 rc_status rci_pruner_plan(struct rc_pruner *p);
 rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept);
+/* Take these channels out, besides those that the plan takes out. */
+rc_status rci_pruner_cut(struct rc_pruner *p, uint32_t group, const uint64_t *channel, uint64_t n);
+/* Nothing is cut, as in the beginning. */
+rc_status rci_pruner_restore(struct rc_pruner *p);
+rc_status rci_pruner_save_history(const struct rc_pruner *p, const char *path);
+rc_status rci_pruner_replay_history(struct rc_pruner *p, const char *path);
 rc_status rci_pruner_apply(struct rc_graph **out, struct rc_pruner *p);
 void rci_pruner_result(const struct rc_pruner *p, rc_prune_result *out);
 /* Why a group may not be cut, or "". */

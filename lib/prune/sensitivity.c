@@ -70,6 +70,9 @@ static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rci_i
     RC_TRY(rci_graph_clone(&p->g, g));
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(add_input(p->g, nodes[i]));
+    for (uint32_t v = 0; v < p->g->n_values; v++) /* nobody asks for gradients of weights */
+        if (rci_value_is_const(&p->g->values[v]))
+            p->g->values[v].flags |= RC_VALUE_FROZEN;
     RC_TRY(rci_graph_infer(p->g));
     const struct rci_tape_config t = {.batch = p->batch, .frozen_bn = true, .input_grads = true};
     RC_TRY(rci_tape_create(&p->tape, p->g, &t));

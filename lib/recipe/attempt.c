@@ -50,6 +50,15 @@ static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, co
     o.reduction = p->reduction;
     o.normalizer = p->normalizer;
     o.repair = p->repair;
+    o.max_cut = p->max_cut;
+    o.bytes = (uint64_t) p->max_bytes;
+    o.scope = p->scope;
+    o.scopes = p->scopes;
+    o.scope_count = p->n_scopes;
+    o.ratios = p->ratios;
+    o.ratio_count = p->n_ratios;
+    o.keep = p->keep;
+    o.keep_count = p->n_keep;
     o.dataset = run->o->train;
     RC_TRY(rc_pruner_new(&pruner, from, &o));
     rc_status st = rc_pruner_apply(out, pruner, NULL);

@@ -15,12 +15,35 @@ const char *rci_recipe_default_text(void)
     return default_text;
 }
 
+/* A list of texts, or one. */
+static rc_status read_texts(const struct rci_json_value *v, const char *key, const char **list,
+                            uint32_t *n)
+{
+    const struct rci_json_value *all = rci_json_get(v, key);
+    if (!all || all->type == RC_JSON_NULL)
+        return RC_OK;
+    if (all->type == RC_JSON_STRING) {
+        list[(*n)++] = all->text;
+        return RC_OK;
+    }
+    RC_TRY(rci_json_expect(all, RC_JSON_ARRAY, key));
+    if (all->count > RC_RECIPE_MAX_LISTED)
+        return rci_fail(RC_ERR_FORMAT, "%s: %u entries, at most %d", key, all->count,
+                        RC_RECIPE_MAX_LISTED);
+    for (const struct rci_json_value *e = all->first; e; e = e->next) {
+        RC_TRY(rci_json_expect(e, RC_JSON_STRING, key));
+        list[(*n)++] = e->text;
+    }
+    return RC_OK;
+}
+
 static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"step",       "macs",         "parameters", "ratio",
                                        "round_to",   "min_channels", "retries",    "criterion",
                                        "allocation", "reduction",    "normalizer", "repair",
-                                       NULL};
+                                       "max_bytes",  "scope",        "scopes",     "ratios",
+                                       "keep",       "max_cut",      NULL};
     p->retries = 2;
     RC_TRY(rci_json_only_keys(v, keys, "prune step"));
     RC_TRY(rci_json_read_number(v, "macs", 0.01, 1, &p->macs));
@@ -34,7 +57,14 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
     RC_TRY(rci_json_read_text(v, "reduction", &p->reduction));
     RC_TRY(rci_json_read_text(v, "normalizer", &p->normalizer));
     RC_TRY(rci_json_read_text(v, "repair", &p->repair));
-    if (p->macs == 0 && p->parameters == 0 && p->ratio == 0)
+    RC_TRY(rci_json_read_text(v, "scope", &p->scope));
+    RC_TRY(rci_json_read_number(v, "max_cut", 0.001, 0.999, &p->max_cut));
+    RC_TRY(rci_json_read_integer(v, "max_bytes", 1, INT64_MAX, &p->max_bytes));
+    RC_TRY(read_texts(v, "scopes", p->scopes, &p->n_scopes));
+    RC_TRY(read_texts(v, "ratios", p->ratios, &p->n_ratios));
+    RC_TRY(read_texts(v, "keep", p->keep, &p->n_keep));
+    if (p->macs == 0 && p->parameters == 0 && p->ratio == 0 && !p->max_bytes && !p->n_ratios &&
+        !p->n_scopes)
         p->macs = 0.6;
     return RC_OK;
 }

@@ -15,10 +15,15 @@
 enum rci_recipe_kind { RC_RECIPE_FUSE = 1, RC_RECIPE_PRUNE, RC_RECIPE_TRAIN, RC_RECIPE_QUANTIZE };
 
 /* Texts point into the parsed JSON. Zero means default, as in the public options. */
+enum { RC_RECIPE_MAX_LISTED = 64 };
 struct rci_recipe_prune {
-    double macs, parameters, ratio;
+    double macs, parameters, ratio, max_cut;
     int64_t round_to, min_channels, retries;
-    const char *criterion, *allocation, *reduction, *normalizer, *repair;
+    int64_t max_bytes;
+    const char *criterion, *allocation, *reduction, *normalizer, *repair, *scope;
+    const char *scopes[RC_RECIPE_MAX_LISTED], *ratios[RC_RECIPE_MAX_LISTED],
+        *keep[RC_RECIPE_MAX_LISTED];
+    uint32_t n_scopes, n_ratios, n_keep;
 };
 struct rci_recipe_train {
     int64_t epochs, batch, images, replays;
@@ -59,7 +64,9 @@ struct rci_target {
 rc_status rci_target_find(const struct rci_target **out, const char *name);
 
 /* Stages of a run: [first, first + count) of the recipe's steps. */
-struct rci_stage { uint32_t first, count; };
+struct rci_stage {
+    uint32_t first, count;
+};
 uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_RECIPE_MAX_STEPS]);
 
 /* Figures of one state of the model; rc_compress_result says what each is. */
@@ -72,7 +79,7 @@ struct rci_figures {
 struct rci_run {
     struct rc_context *ctx;
     const struct rc_graph *original;
-    struct rc_graph *best;  /* the last state that was good enough */
+    struct rc_graph *best; /* the last state that was good enough */
     const rc_compress_options *o;
     const struct rci_target *target;
     struct rci_recipe recipe;
@@ -80,8 +87,8 @@ struct rci_run {
     uint64_t attempts, kept;
     const char *stage_name;
     uint64_t stage_index, stages;
-    uint32_t attempt; /* of the running stage, from 0 */
-    bool gave_up;     /* a stage was given up */
+    uint32_t attempt;        /* of the running stage, from 0 */
+    bool gave_up;            /* a stage was given up */
     rc_quantizer *quantizer; /* of the running attempt, for its table; NULL: none */
 };
 
@@ -94,7 +101,7 @@ bool rci_stage_can_retry(const struct rci_run *run, const struct rci_stage *stag
 /* Top-1 on calib, size and cost; latency too (figures.c). */
 rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct rci_figures *f);
 rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
-                         const struct rc_graph *after, double ms[2]);
+                          const struct rc_graph *after, double ms[2]);
 rc_status rci_run_top1(const struct rc_dataset *d, const struct rc_graph *g, double *top1);
 rc_status rci_run_report(struct rci_run *run, const char *name, const struct rci_figures *f,
                          bool kept, double seconds, const char *note);

@@ -570,6 +570,24 @@ class Compressing(Folder):
             self.assertStatus('RC_ERR_SHAPE', 'must be', p.plan)
         self.assertRaises(TypeError, rescomp.Pruner, g, criterion=5)
 
+    def test_groups_are_cut_one_by_one_and_replayed(self):
+        g, history = tiny(), self.folder / 'history.json'
+        with rescomp.Pruner(g, criterion='l2', ratios={'*': 1.0}) as p:
+            self.assertEqual(p.plan()['groups_cut'], 0)
+            free = next(i for i, x in enumerate(p.groups()) if x['may_cut'])
+            p.cut(free, [0, 2])
+            p.cut(free, np.array([1]))
+            self.assertEqual(p.groups()[free]['kept'], p.groups()[free]['channels'] - 3)
+            self.assertStatus('RC_ERR_ARG', 'cut twice', p.cut, free, [2])
+            p.save_history(history)
+            cut = p.apply()
+        with rescomp.Pruner(g, criterion='l2') as p:
+            p.replay_history(history)
+            self.assertEqual(p.apply().info(), cut.info())
+        with rescomp.Pruner(cut) as p:
+            self.assertStatus('RC_ERR_ARG', 'another model', p.replay_history, history)
+        self.assertStatus('RC_ERR_ARG', 'scope', rescomp.Pruner, g, scope='all')
+
     def test_pruning_errors_are_named(self):
         g = tiny()
         self.assertStatus('RC_ERR_ARG', 'trunk', rescomp.Pruner, g, trunk='all')

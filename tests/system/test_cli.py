@@ -186,6 +186,32 @@ class Cli(unittest.TestCase):
         self.assertIn('plan: multiply-adds', r.stdout)
         self.assertIn('without --data channels are chosen by their weights', r.stderr)
 
+    def test_prune_history_is_replayed_to_the_same_bytes(self):
+        first, second, history = self.d / 'first.onnx', self.d / 'second.onnx', self.d / 'history.json'
+        common = ['--data', self.data, '--repair', 'bn']
+        run('prune', self.model, '-o', first, '--macs', 0.6, '--criterion', 'energy', '--history', history, *common)
+        self.assertEqual(json.loads(history.read_text())['repair'], 'bn')
+        run('prune', self.model, '-o', second, '--replay', history, *common)
+        self.assertEqual(first.read_bytes(), second.read_bytes())
+        none = self.d / 'none.onnx'
+        self.assertIn('history of another model', run('prune', first, '-o', none, '--replay', history, code=1).stderr)
+        self.assertIn('no targets', run('prune', self.model, '-o', none, '--replay', history, '--macs', 0.5,
+                                        code=2).stderr)
+        self.assertFalse(none.exists())
+
+    def test_prune_takes_scopes_and_ratios_of_layers(self):
+        def plan(*options):
+            out = run('prune', self.model, '--dry-run', '--criterion', 'l2', *options).stdout
+            return {f[0]: (int(f[1]), int(f[2])) for f in map(str.split, out.splitlines()[1:]) if len(f) == 5}
+        half = plan('--scope', 'local', '--ratio', 0.5, '--trunk', 'keep')
+        self.assertTrue(any(kept * 2 == n for n, kept in half.values()))
+        name = next(k for k, (n, kept) in half.items() if kept < n)
+        other = plan('--layer-ratio', f'{name}=0.25')
+        self.assertEqual({k: kept * 4 for k, (n, kept) in other.items() if kept < n}, {name: other[name][0]})
+        self.assertEqual(plan('--scope-of', f'{name}=0.25'), other)
+        self.assertIn('no layer that may be cut',
+                      run('prune', self.model, '--dry-run', '--layer-ratio', 'nobody=0.5', code=2).stderr)
+
     def prune_plan(self, *options):
         return run('prune', self.model, '--dry-run', '--macs', 0.6, '--data', self.data, *options).stdout
 

@@ -350,7 +350,9 @@ class PruneOptions(Struct):
     _fields_ = [SIZE, ("criterion", S), ("allocation", S), ("reduction", S), ("normalizer", S), ("macs", D),
                 ("parameters", D), ("ratio", D), ("max_cut", D), ("round_to", U), ("min_channels", U),
                 ("keep", _ref(S)), ("keep_count", U), ("trunk", U), ("repair", S), ("dataset", P), ("images", U),
-                ("batch", U), ("seed", U), ("flags", U), ("score", SCORE_FN), ("score_user", P)]
+                ("batch", U), ("seed", U), ("flags", U), ("score", SCORE_FN), ("score_user", P),
+                ("scope", S), ("scopes", _ref(S)), ("scope_count", U), ("ratios", _ref(S)), ("ratio_count", U),
+                ("bytes", U)]
 
 
 class PruneGroupInfo(Struct):
@@ -469,6 +471,9 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_pruner_get_scores": (STATUS, [P, U, _ref(_ref(D)), _ref(U)]),
     "rc_pruner_plan": (STATUS, [P, _ref(PruneResult)]),
     "rc_pruner_set_kept": (STATUS, [P, U, U]),
+    "rc_pruner_cut": (STATUS, [P, U, _ref(U), U]),
+    "rc_pruner_save_history": (STATUS, [P, S]),
+    "rc_pruner_replay_history": (STATUS, [P, S]),
     "rc_pruner_apply": (STATUS, [_out, P, _ref(PruneResult)]),
     "rc_quantizer_new": (STATUS, [_out, P, _ref(QuantizeOptions)]),
     "rc_quantizer_free": (None, [_out]),
@@ -605,6 +610,11 @@ def scores(pruner, group: int) -> np.ndarray:
     data, count = _ref(D)(), U()
     lib.rc_pruner_get_scores(pruner, unsigned(group, "group"), C.byref(data), C.byref(count))
     return np.ctypeslib.as_array(data, shape=(count.value,)).copy()
+
+
+def cut(pruner, group: int, channels) -> None:
+    channels = [unsigned(c, "a channel") for c in channels]
+    lib.rc_pruner_cut(pruner, unsigned(group, "group"), (U * len(channels))(*channels), len(channels))
 
 
 # ---- callbacks; the caller keeps what these return alive

@@ -22,7 +22,9 @@ class Pruner(Handle):
     `macs`, `parameters`, `ratio`; without any, macs is 0.5. `trunk` is "auto", "cut" or "keep".
     `criterion` is a method's name, or scores of your own, higher = keep: a function that gets the dict of a
     group (as in groups(members=True), with "index") and returns one number per channel, or a dict of such
-    arrays by group name.
+    arrays by group name. `scope` is "global", "local" or "isomorphic"; `scopes` are lists of layers that
+    compete with each other only ("conv*" or "a,b=0.5", which keeps half); `ratios` maps patterns of layers to
+    what each of them keeps; `max_bytes` is a target too.
     """
 
     _free = "rc_pruner_free"
@@ -32,21 +34,29 @@ class Pruner(Handle):
                  allocation: Optional[str] = None, reduction: Optional[str] = None, normalizer: Optional[str] = None,
                  max_cut: float = 0.0, round_to: int = 0, min_channels: int = 0,
                  keep: Sequence[str] = (), trunk: str = "auto", repair: Optional[str] = None,
-                 dataset: Optional[Dataset] = None, images: int = 0, batch: int = 0, seed: int = 0) -> None:
+                 dataset: Optional[Dataset] = None, images: int = 0, batch: int = 0, seed: int = 0,
+                 scope: Optional[str] = None, scopes: Sequence[str] = (),
+                 ratios: Union[Mapping[str, float], Sequence[str]] = (), max_bytes: int = 0) -> None:
         if trunk not in _TRUNK:
             raise _ffi.ArgumentError(_ffi.ARG, f"trunk is {trunk!r}, must be one of {', '.join(_TRUNK)}")
         if isinstance(keep, str):
             keep = [keep]
+        if isinstance(scopes, str):
+            scopes = [scopes]
+        if isinstance(ratios, Mapping):
+            ratios = [f"{name}={float(kept)!r}" for name, kept in ratios.items()]
         self._context = graph._context
         super().__init__(self._context, *([] if dataset is None else [dataset]))
-        names = _ffi.texts(keep)
+        names, pools, layers = _ffi.texts(keep), _ffi.texts(scopes), _ffi.texts(ratios)
         own = None if criterion is None or isinstance(criterion, str) else criterion
         self._score = _ffi.score_callback(self._own_scores(own)) if own is not None else None  # lives as long as this
         options = _ffi.PruneOptions(
             criterion=None if own is not None else criterion, score=self._score, allocation=allocation, reduction=reduction, normalizer=normalizer, macs=macs,
             parameters=parameters, ratio=ratio, max_cut=max_cut, round_to=round_to, min_channels=min_channels,
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
-            dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed)
+            dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed,
+            scope=scope, scopes=pools, scope_count=len(pools), ratios=layers, ratio_count=len(layers),
+            bytes=max_bytes)
         with _ffi.interruptible():
             lib.rc_pruner_new(self._new, graph._h, options)
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...
@@ -109,6 +119,21 @@ class Pruner(Handle):
         """Change the plan: a group keeps its `kept` best channels."""
         with self._lock, _ffi.interruptible():
             lib.rc_pruner_set_kept(self._h, _ffi.unsigned(group, "group"), _ffi.unsigned(kept, "kept"))
+
+    def cut(self, group: int, channels: Sequence[int]) -> None:
+        """Change the plan: these channels of a group go too. No scores are needed."""
+        with self._lock:
+            _ffi.cut(self._h, group, channels)
+
+    def save_history(self, path) -> None:
+        """Write which channels the plan cuts, as JSON."""
+        with self._lock:
+            lib.rc_pruner_save_history(self._h, _ffi.path(path))
+
+    def replay_history(self, path) -> None:
+        """The plan of a history of the same model; with the same repair apply() gives the same graph."""
+        with self._lock:
+            lib.rc_pruner_replay_history(self._h, _ffi.path(path))
 
     def apply(self) -> Graph:
         """Cut by the current plan (made now, if there is none) and repair: a new, smaller graph.
