@@ -9,7 +9,6 @@ struct params {
     double ridge;
     int64_t positions;
     int64_t drift;
-    int64_t passes;
 };
 
 /* One pass over all layers. */
@@ -176,21 +175,15 @@ static rc_status sweep_open(struct sweep *s)
 
 static rc_status least_squares_run(const void *params, const struct rci_repair_job *job)
 {
-    rc_status st = RC_OK;
-    const struct params *o = params;
-    for (int64_t pass = 0; st == RC_OK && pass < o->passes; pass++) {
-        struct sweep s = {.job = job, .o = o};
-        st = sweep_open(&s);
-        for (uint32_t i = 0; st == RC_OK && i < s.n; i++)
-            st = visit(&s, s.order[i]);
-        rci_frontier_close(&s.before);
-        rci_frontier_close(&s.after);
-        rci_release(s.order);
-        rci_release(s.changed);
-        if (st == RC_OK)
-            st = rci_graph_infer(job->after);
-    }
-    return st;
+    struct sweep s = {.job = job, .o = params};
+    rc_status st = sweep_open(&s);
+    for (uint32_t i = 0; st == RC_OK && i < s.n; i++)
+        st = visit(&s, s.order[i]);
+    rci_frontier_close(&s.before);
+    rci_frontier_close(&s.after);
+    rci_release(s.order);
+    rci_release(s.changed);
+    return st == RC_OK ? rci_graph_infer(job->after) : st;
 }
 
 static const struct rci_param table[] = {
@@ -200,8 +193,6 @@ static const struct rci_param table[] = {
      offsetof(struct params, positions), 32, 1, 65536},
     {"drift", "also fit layers that lost nothing themselves but read changed values", RC_PARAM_BOOL,
      offsetof(struct params, drift), 1, 0, 1},
-    {"passes", "times that all layers are fitted one after the other", RC_PARAM_INT,
-     offsetof(struct params, passes), 1, 1, 16},
 };
 
 const struct rci_repair rci_repair_least_squares = {
