@@ -145,6 +145,21 @@ void rci_link_repeat(struct rci_links *l, struct rci_axis a, struct rci_axis b, 
         unite(l->parent, l->base[row[0]] + (uint32_t) (i / count), l->base[row[1]] + (uint32_t) i);
 }
 
+void rci_link_runs(struct rci_links *l, struct rci_axis a, int64_t count)
+{
+    uint32_t row;
+    if (!axis_row(l, a, &row))
+        return;
+    const int64_t n = row_length(l, row);
+    if (count < 1 || n % count) {
+        fix_row(l, row, current_node(l));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        unite(l->parent, l->base[row] + (uint32_t) (i / count * count),
+              l->base[row] + (uint32_t) i);
+}
+
 void rci_link_blocks(struct rci_links *l, struct rci_axis a, int64_t groups)
 {
     uint32_t row;

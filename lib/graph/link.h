@@ -29,6 +29,8 @@ void rci_link_offset(struct rci_links *l, struct rci_axis part, struct rci_axis 
                     int64_t step);
 /* Index k of `a` owns indices [k*count, (k+1)*count) of `b` (Flatten: count = H*W). */
 void rci_link_repeat(struct rci_links *l, struct rci_axis a, struct rci_axis b, int64_t count);
+/* Runs of `count` neighbours live and die together (the groups of GroupNormalization). */
+void rci_link_runs(struct rci_links *l, struct rci_axis a, int64_t count);
 /* Grouped convolution: `groups` equal blocks; every block must keep the same number of indices,
  * at the same positions inside the block (position k of all blocks is one unit). */
 void rci_link_blocks(struct rci_links *l, struct rci_axis a, int64_t groups);

@@ -134,6 +134,7 @@ struct rci_op {
     const char *name;                         /* ONNX op_type */
     const char *domain;                       /* NULL: the ONNX domain */
     uint8_t min_in, max_in, min_out, max_out; /* RC_VARIADIC: no upper bound */
+    uint8_t since, until; /* first and last opset that has it; 0: all that are read */
     uint16_t attr_size; /* bytes of the attribute struct; copied with memcpy, so plain data only */
     uint32_t flags;
     uint32_t variant;   /* which of the operators that share their slots this is */

@@ -2,6 +2,8 @@
  * then all results are defined, so that nodes may come in any order; then nodes are made. */
 #include "io/import.h"
 
+#include "op/rewrite/rewrite.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +39,9 @@ static bool node_has_subgraph(const Onnx__NodeProto *n)
 
 static bool node_supported(const Onnx__NodeProto *n)
 {
-    return !node_has_subgraph(n) && (rci_import_is_constant(n) || node_op(n));
+    return !node_has_subgraph(n) &&
+           (rci_import_is_constant(n) || rci_rewrite_has(n->domain, rci_onnx_text(n->op_type)) ||
+            node_op(n));
 }
 
 rc_status rci_import_check_operators(const struct import *m)
@@ -156,6 +160,9 @@ static rc_status node_add(struct import *m, const Onnx__NodeProto *n, size_t ind
     if (n_in > RC_NODE_MOST || n_out > RC_NODE_MOST)
         return rci_fail(RC_ERR_LIMIT, "node \"%s\": %zu operands and %zu results, at most %d each",
                         rci_import_node_name(n), n_in, n_out, RC_NODE_MOST);
+    if (!node_op(n)) /* a form of an operator that no rule takes */
+        return rci_fail(RC_ERR_UNSUPPORTED, "1 unsupported node: \"%s\" (%s)",
+                        rci_import_node_name(n), rci_onnx_text(n->op_type));
     RC_TRY(node_check_attributes(n));
     RC_TRY(node_operands(m, n, in, n_in));
     for (size_t k = 0; k < n_out; k++)
@@ -172,10 +179,14 @@ static rc_status node_add(struct import *m, const Onnx__NodeProto *n, size_t ind
 
 rc_status rci_import_nodes(struct import *m)
 {
-    for (size_t i = 0; i < m->from->n_node; i++)
-        RC_TRY(node_define_results(m, m->from->node[i]));
-    for (size_t i = 0; i < m->from->n_node; i++)
-        if (!rci_import_is_constant(m->from->node[i]))
-            RC_TRY(node_add(m, m->from->node[i], i));
+    struct rci_rewrite r = {m->g, m->arena, m->from->node, m->from->n_node, 0};
+    RC_TRY(rci_rewrite_nodes(&r));
+    for (size_t i = 0; i < r.n; i++)
+        RC_TRY(node_define_results(m, r.node[i]));
+    for (size_t i = 0; i < r.n; i++)
+        if (!rci_import_is_constant(r.node[i]))
+            RC_TRY(node_add(m, r.node[i], i));
+    if (m->g->opset < r.opset)
+        m->g->opset = r.opset;
     return RC_OK;
 }

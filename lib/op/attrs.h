@@ -12,6 +12,12 @@ struct rci_clip_attrs {
 struct rci_leaky_attrs {
     float alpha;
 };
+struct rci_elu_attrs { /* Elu, Selu, Celu, ThresholdedRelu */
+    float alpha, gamma;
+};
+struct rci_gelu_attrs {
+    int32_t by_tanh;
+};
 struct rci_hardsigmoid_attrs {
     float alpha, beta;
 };
@@ -40,6 +46,37 @@ struct rci_axes_attrs { /* Squeeze, Unsqueeze: n = 0 in Squeeze means every axis
 struct rci_reduce_attrs {
     int64_t axes[RC_MAX_DIMS];
     int32_t n, keepdims, noop; /* n = 0: all axes, or none with noop */
+};
+struct rci_arg_attrs { /* ArgMax, ArgMin, TopK (which has no keepdims) */
+    int64_t axis, k;
+    int32_t keepdims, last;  /* last: of equal elements the last one */
+    int32_t smallest, bound; /* TopK: k is here, not in operand 1 */
+};
+enum rci_resize_mode { RC_RESIZE_NEAREST = 0, RC_RESIZE_LINEAR = 1, RC_RESIZE_CUBIC = 2 };
+enum rci_resize_from { /* where output i lies in the input: coordinate_transformation_mode */
+                       RC_RESIZE_HALF_PIXEL = 0,
+                       RC_RESIZE_ASYMMETRIC = 1,
+                       RC_RESIZE_ALIGN_CORNERS = 2,
+                       RC_RESIZE_PYTORCH_HALF_PIXEL = 3,
+                       RC_RESIZE_TF_HALF_PIXEL = 4,       /* of nearest elements, opset 11 */
+                       RC_RESIZE_HALF_PIXEL_SYMMETRIC = 5 /* around the middle, opset 19 */
+};
+enum rci_resize_nearest { /* ties and what lies between */
+                          RC_RESIZE_PREFER_FLOOR = 0,
+                          RC_RESIZE_PREFER_CEIL = 1,
+                          RC_RESIZE_FLOOR = 2,
+                          RC_RESIZE_CEIL = 3
+};
+struct rci_resize_attrs { /* one scale or size per axis; with n_axes for those axes alone */
+    double scales[RC_MAX_DIMS];
+    int64_t sizes[RC_MAX_DIMS], axes[RC_MAX_DIMS];
+    int32_t n, n_axes, by_size, bound;
+    enum rci_resize_mode mode;
+    enum rci_resize_from from;
+    enum rci_resize_nearest nearest;
+    float cubic; /* coefficient a */
+    int32_t exclude_outside;
+    int32_t keep_aspect; /* of sizes: 0 stretch, 1 not_larger, 2 not_smaller */
 };
 struct rci_reshape_attrs { /* dims: > 0 literal, 0 copied from the input (literal with allowzero),
                              -1 what remains */
@@ -77,6 +114,14 @@ struct rci_pad_attrs { /* begin[k], end[k] belong to axes[k]; n_axes = 0: to axi
 struct rci_slice_attrs {
     int64_t starts[RC_MAX_DIMS], ends[RC_MAX_DIMS], axes[RC_MAX_DIMS], steps[RC_MAX_DIMS];
     int32_t n, bound;
+};
+struct rci_tile_attrs {
+    int64_t repeats[RC_MAX_DIMS];
+    int32_t n, bound;
+};
+struct rci_eye_attrs {
+    int64_t k;           /* the diagonal, above the main one where positive */
+    enum rci_dtype type; /* 0: the operand's */
 };
 struct rci_fill_attrs { /* ConstantOfShape */
     double value;

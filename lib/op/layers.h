@@ -11,8 +11,30 @@ struct rci_pool_attrs { /* MaxPool, AveragePool */
     struct rci_window_attrs window;
     int32_t ceil_mode, count_include_pad;
 };
+struct rci_lppool_attrs { /* begins as those of the other pools */
+    struct rci_pool_attrs pool;
+    int64_t p;
+};
+struct rci_globallp_attrs {
+    int64_t p;
+};
+struct rci_lrn_attrs {
+    float alpha, beta, bias;
+    int64_t size;
+};
+struct rci_deconv_attrs { /* ConvTranspose */
+    struct rci_window_attrs window;
+    int64_t group; /* 0: 1 */
+    int64_t output_padding[2];
+    int64_t output[2]; /* size of the result, 0: from the padding */
+};
 struct rci_norm_attrs { /* BatchNormalization; running = momentum*running + (1-momentum)*batch */
     float epsilon, momentum;
+};
+struct rci_rownorm_attrs { /* InstanceNormalization, GroupNormalization, LayerNormalization */
+    int64_t groups, axis;
+    float epsilon;
+    int32_t per_group; /* scale and shift belong to groups (opset < 21), not to channels */
 };
 #define RC_NORM_ATTRS_INIT \
     {                      \

@@ -28,6 +28,7 @@ int64_t rci_attr_write_opset(const struct rci_attr_write *w);
 rc_status rci_put_int(struct rci_attr_write *w, const char *name, int64_t v);
 rc_status rci_put_float(struct rci_attr_write *w, const char *name, float v);
 rc_status rci_put_ints(struct rci_attr_write *w, const char *name, const int64_t *v, uint32_t n);
+rc_status rci_put_floats(struct rci_attr_write *w, const char *name, const float *v, uint32_t n);
 rc_status rci_put_string(struct rci_attr_write *w, const char *name, const char *v);
 rc_status rci_put_tensor(struct rci_attr_write *w, const char *name, const struct rci_tensor *t);
 /* Newer opsets take what was an attribute as operand `index`: io writes an initializer named

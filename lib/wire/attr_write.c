@@ -57,6 +57,18 @@ rc_status rci_put_ints(struct rci_attr_write *w, const char *name, const int64_t
     return RC_OK;
 }
 
+rc_status rci_put_floats(struct rci_attr_write *w, const char *name, const float *v, uint32_t n)
+{
+    Onnx__AttributeProto *p = NULL;
+    RC_TRY(attr_new(w, name, ONNX_ATTR_FLOATS, &p));
+    if (!(p->floats = rci_arena_array(w->arena, n, sizeof(*v))))
+        return w->arena->status;
+    if (n)
+        memcpy(p->floats, v, n * sizeof(*v));
+    p->n_floats = n;
+    return RC_OK;
+}
+
 rc_status rci_put_string(struct rci_attr_write *w, const char *name, const char *v)
 {
     Onnx__AttributeProto *p = NULL;

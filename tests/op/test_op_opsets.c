@@ -6,6 +6,7 @@
 
 #include "io/onnx.h"
 #include "op/attrs.h"
+#include "op/layers.h"
 
 #include <math.h>
 
@@ -55,6 +56,41 @@ static const struct rci_slice_attrs slice_back = {
     .starts = {-1}, .ends = {INT64_MIN}, .axes = {2}, .steps = {-2}, .n = 1, .bound = 1};
 static const struct rci_quantize_attrs per_axis = {.axis = 1};
 
+static const struct rci_elu_attrs elu = {0.5f, 1}, selu = {1.5f, 1.25f};
+static const struct rci_gelu_attrs by_tanh = {1};
+static const struct rci_arg_attrs arg = {.axis = 1, .keepdims = 1},
+                                  arg_last = {.axis = 2, .last = 1};
+static const struct rci_arg_attrs top = {.axis = 1, .k = 2, .bound = 1};
+static const struct rci_arg_attrs low = {.axis = 3, .k = 3, .bound = 1, .smallest = 1};
+static const struct rci_tile_attrs tile = {.repeats = {1, 2, 1, 3}, .n = 4, .bound = 1};
+static const struct rci_rownorm_attrs layer = {.axis = 1, .epsilon = 1e-3f};
+static const struct rci_rownorm_attrs groups_18 = {.groups = 3, .epsilon = 1e-3f, .per_group = 1};
+static const struct rci_rownorm_attrs groups_21 = {.groups = 1, .epsilon = 1e-3f};
+static const struct rci_lrn_attrs lrn = {0.1f, 0.5f, 2, 3};
+static const struct rci_lppool_attrs lp = {{.window = {.kernel = {2, 3}}}, 3};
+static const struct rci_globallp_attrs lp_all = {3};
+static const struct rci_deconv_attrs deconv = {.window = {.stride = {2, 2}, .pads = {1, 1, 0, 0}},
+                                               .output_padding = {1, 0}};
+static const struct rci_deconv_attrs deconv_to = {.window = {.stride = {2, 2}}, .output = {8, 7}};
+#define RESIZE_OLD .n = 4, .bound = 1, .from = RC_RESIZE_ASYMMETRIC, .nearest = RC_RESIZE_FLOOR
+static const struct rci_resize_attrs twice = {.scales = {1, 1, 2, 1.5}, RESIZE_OLD};
+static const struct rci_resize_attrs smooth = {
+    .scales = {1, 1, 2, 1.5}, RESIZE_OLD, .mode = RC_RESIZE_LINEAR};
+static const struct rci_resize_attrs sized = {.sizes = {2, 3, 7, 5},
+                                              .n = 4,
+                                              .bound = 1,
+                                              .by_size = 1,
+                                              .mode = RC_RESIZE_CUBIC,
+                                              .cubic = -0.5f,
+                                              .exclude_outside = 1};
+static const struct rci_resize_attrs some_axes = {.sizes = {7, 5},
+                                                  .axes = {2, 3},
+                                                  .n = 2,
+                                                  .n_axes = 2,
+                                                  .bound = 1,
+                                                  .by_size = 1,
+                                                  .keep_aspect = 1};
+
 #define IMAGE          \
     {                  \
         4,             \
@@ -78,6 +114,44 @@ static const struct item items[] = {
     {"Sigmoid", NULL, IMAGE, 1, 7, 21, 0},
     {"HardSigmoid", &hard, IMAGE, 1, 7, 21, 0},
     {"HardSwish", NULL, IMAGE, 1, 14, 21, 0},
+    {"Elu", &elu, IMAGE, 1, 7, 21, 0},
+    {"Celu", &elu, IMAGE, 1, 12, 21, 0},
+    {"Selu", &selu, IMAGE, 1, 7, 21, 0},
+    {"ThresholdedRelu", &elu, IMAGE, 1, 10, 21, 0},
+    {"Gelu", &by_tanh, IMAGE, 1, 20, 21, 0},
+    {"Mish", NULL, IMAGE, 1, 18, 21, 0},
+    {"Softplus", NULL, IMAGE, 1, 7, 21, 0},
+    {"Erf", NULL, IMAGE, 1, 9, 21, 0},
+    {"ArgMax", &arg, IMAGE, 1, 7, 21, 0},
+    {"ArgMin", &arg_last, IMAGE, 1, 12, 21, 0},
+    {"TopK", &top, IMAGE, 2, 7, 21, 0},
+    {"TopK", &low, IMAGE, 2, 11, 21, 0},
+    {"Tile", &tile, IMAGE, 1, 7, 21, 0},
+    {"LRN", &lrn, IMAGE, 1, 7, 21, 0},
+    {"LpPool", &lp, IMAGE, 1, 7, 21, 0},
+    {"GlobalMaxPool", NULL, IMAGE, 1, 7, 21, 0},
+    {"GlobalLpPool", &lp_all, IMAGE, 1, 7, 21, 0},
+    {"InstanceNormalization", &layer, IMAGE, 1, 7, 21, 0},
+    {"GroupNormalization", &groups_18, IMAGE, 1, 18, 20, 0},
+    {"GroupNormalization", &groups_21, IMAGE, 1, 21, 21, 0},
+    {"LayerNormalization", &layer, IMAGE, 1, 17, 21, 0},
+    {"ConvTranspose", &deconv, IMAGE, 1, 7, 21, 0},
+    {"ConvTranspose", &deconv_to, IMAGE, 1, 7, 21, 0},
+    {"PRelu", NULL, IMAGE, 1, 7, 21, 0},
+    {"Pow", NULL, IMAGE, 1, 7, 21, 0},
+    {"Max", NULL, IMAGE, 1, 8, 21, 0},
+    {"Less", NULL, IMAGE, 1, 9, 21, 0},
+    {"Upsample", &twice, IMAGE, 1, 7, 9, 0},
+    {"Upsample", &smooth, IMAGE, 1, 7, 9, 0},
+    {"Resize", &twice, IMAGE, 1, 10, 21, 0},
+    {"Resize", &smooth, IMAGE, 1, 10, 21, 0},
+    {"Resize", &sized, IMAGE, 1, 11, 21, 0},
+    {"Resize", &some_axes, IMAGE, 1, 18, 21, 0},
+    {"LogSoftmax", &softmax_flat, IMAGE, 1, 7, 12, 0},
+    {"LogSoftmax", &softmax_one, IMAGE, 1, 13, 21, 0},
+    {"ReduceSum", &mean_23, IMAGE, 1, 7, 21, 0},
+    {"ReduceMax", &mean_23, IMAGE, 1, 7, 21, 0},
+    {"ReduceL2", &mean_all, IMAGE, 1, 7, 21, 0},
     {"Dropout", &drop, IMAGE, 2, 10, 21, 0},
     {"Dropout", &drop_old, IMAGE, 2, 7, 9, 0},
     {"Flatten", &axis_two, IMAGE, 1, 7, 21, 0},
@@ -119,6 +193,34 @@ static rci_id add_const(struct rc_graph *g, const char *name, enum rci_dtype d, 
     return id;
 }
 
+/* What operators with further operands need; returns how many. */
+static uint32_t add_operands(struct rc_graph *g, const char *op, rci_id *in)
+{
+    static float numbers[3 * 2 * 2 * 2] = {0.5f, 2, 1.5f, -1, 3};
+    const struct rci_tensor weights = {RC_F32, {4, {3, 2, 2, 2}}, numbers};
+    const struct rci_tensor slope = {RC_F32, {3, {3, 1, 1}}, numbers};
+    const struct rci_tensor layer_scale = {RC_F32, {1, {48}}, (float[48]){1, 2, 3}};
+    if (strstr(op, "InstanceN") || strstr(op, "GroupN")) {
+        const int64_t n = 3;
+        in[0] = add_const(g, "scale", RC_F32, n, numbers);
+        in[1] = add_const(g, "shift", RC_F32, n, numbers + 2);
+        return 2;
+    }
+    const struct rci_tensor *t =
+        strstr(op, "LayerN")           ? &layer_scale
+        : !strcmp(op, "ConvTranspose") ? &weights
+        : !strcmp(op, "PRelu") || !strcmp(op, "Pow") || !strcmp(op, "Max") || !strcmp(op, "Less")
+            ? &slope
+            : NULL;
+    if (!t)
+        return 0;
+    struct rci_tensor shaped = *t;
+    if (t == &layer_scale)
+        shaped.shape = (struct rci_shape){3, {3, 4, 4}};
+    OK(rci_graph_add_const(g, &in[0], "operand", &shaped));
+    return 1;
+}
+
 static struct rc_graph *build(struct rc_context *c, const struct item *it, int64_t opset)
 {
     struct rc_graph *g;
@@ -134,6 +236,7 @@ static struct rc_graph *build(struct rc_context *c, const struct item *it, int64
         in[2] = add_const(g, "zero", RC_S8, 3, (int8_t[]){0, -3, 5});
         n_in = 3;
     }
+    n_in += add_operands(g, it->op, in + n_in);
     OK(rci_graph_add_node(g, &id, rci_op_find(NULL, it->op), "node", it->attrs, in, n_in, NULL,
                           it->n_out));
     OK(rci_graph_set_outputs(g, g->nodes[id].out, it->n_out));
@@ -227,6 +330,14 @@ static void what_an_opset_cannot_say_is_refused(void **state)
     struct rc_graph *g = build(c, &slice9, 9);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED,
             "step is -2, must be 1 below opset 10");
+    rci_graph_destroy(g);
+    const struct item gelu13 = {"Gelu", &by_tanh, IMAGE, 1, 13, 13, 0};
+    const struct item upsample = {"Upsample", &twice, IMAGE, 1, 10, 10, 0};
+    g = build(c, &gelu13, 13);
+    REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "opset 13 has no Gelu");
+    rci_graph_destroy(g);
+    g = build(c, &upsample, 10);
+    REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "opset 10 has no Upsample");
     rci_graph_destroy(g);
     g = build(c, &softmax12, 12);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "cannot be written in opset 12");

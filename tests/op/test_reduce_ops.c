@@ -1,4 +1,4 @@
-/* ReduceMean, Softmax, Dropout. */
+/* Reductions, Softmax and LogSoftmax, Dropout. */
 #include "opcheck.h"
 
 #include "op/attrs.h"
@@ -48,6 +48,74 @@ static void reducemean_refuses_bad_axes(void **state)
     const struct rci_reduce_attrs far = {.axes = {2}, .n = 1};
     opcheck_refused("ReduceMean", &far, &x, 1, 1, RC_ERR_SHAPE, "axis is 2, allowed -2 to 1");
     opcheck_refused("ReduceMean", NULL, &i, 1, 1, RC_ERR_UNSUPPORTED, "data of type i64");
+}
+
+/* Every kind over every set of axes; of integers those that integers have. */
+static void other_reductions_and_their_gradients(void **state)
+{
+    (void) state;
+    static const char *const ops[] = {"ReduceSum",  "ReduceMax",       "ReduceMin",
+                                      "ReduceL1",   "ReduceL2",        "ReduceSumSquare",
+                                      "ReduceProd", "ReduceLogSumExp", "ReduceLogSum"};
+    static const float want[9][2] = {{6, 22},
+                                     {3, 9},
+                                     {1, 6},
+                                     {6, 22},
+                                     {3.741657387f, 12.884098726f},
+                                     {14, 166},
+                                     {6, 378},
+                                     {3.407605964f, 9.169846f},
+                                     {1.791759469f, 3.091042453f}};
+    float numbers[24];
+    for (int i = 0; i < 24; i++)
+        numbers[i] = 0.5f + 0.1f * (float) (i * 7 % 24);
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 3), (float[]){1, 2, 3, 6, 7, 9}};
+    const struct rci_tensor wide = {RC_F32, RC_SHAPE(2, 3, 4), numbers};
+    const struct rci_reduce_attrs last = {.axes = {-1}, .n = 1};
+    for (int k = 0; k < 9; k++) {
+        struct opcheck c;
+        opcheck_open(&c, ops[k], &last, &x, 1, 1);
+        OPCHECK_F32(&c, 1e-6, RC_SHAPE(2), want[k][0], want[k][1]);
+        opcheck_close(&c);
+        for (uint32_t bits = 0; bits < 8; bits++) {
+            struct rci_reduce_attrs a = {.keepdims = bits & 1};
+            for (int j = 0; j < 3; j++)
+                if (bits >> j & 1)
+                    a.axes[a.n++] = j;
+            opcheck_gradient_of(ops[k], &a, &wide, 1, 1, 1e-3, k == 6 ? 2e-2 : 5e-3);
+        }
+    }
+}
+
+static void integers_are_added_exactly(void **state)
+{
+    (void) state;
+    const struct rci_tensor x = {RC_I64, RC_SHAPE(3), (int64_t[]){1, INT64_C(1) << 53, -3}};
+    const struct rci_reduce_attrs keep = {.keepdims = 1};
+    static const char *const ops[] = {"ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd"};
+    const int64_t want[] = {(INT64_C(1) << 53) - 2, INT64_C(1) << 53, -3, -3 * (INT64_C(1) << 53)};
+    for (int k = 0; k < 4; k++) {
+        struct opcheck c;
+        opcheck_open(&c, ops[k], &keep, &x, 1, 1);
+        OPCHECK_I64(&c, RC_SHAPE(1), want[k]);
+        opcheck_close(&c);
+    }
+}
+
+static void logsoftmax_is_the_logarithm(void **state)
+{
+    (void) state;
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(2, 2), (float[]){1000, 1001, -5, -5}};
+    const struct rci_tensor wide = {RC_F32, RC_SHAPE(2, 3, 4), NULL};
+    const struct rci_softmax_attrs last = {.axis = -1}, one = {.axis = 1},
+                                   flat = {.axis = 1, .flat = 1};
+    struct opcheck c;
+    opcheck_open(&c, "LogSoftmax", &last, &x, 1, 1);
+    OPCHECK_F32(&c, 1e-5, RC_SHAPE(2, 2), -1.3132616875f, -0.3132616875f, -0.69314718f,
+                -0.69314718f);
+    opcheck_close(&c);
+    opcheck_gradient_of("LogSoftmax", &one, &wide, 1, 1, 0.01, 2e-3);
+    opcheck_gradient_of("LogSoftmax", &flat, &wide, 1, 1, 0.01, 2e-3);
 }
 
 static void softmax_sums_to_one(void **state)
@@ -151,6 +219,9 @@ int main(void)
         cmocka_unit_test(reducemean_averages),
         cmocka_unit_test(reducemean_gradient_matches_differences),
         cmocka_unit_test(reducemean_refuses_bad_axes),
+        cmocka_unit_test(other_reductions_and_their_gradients),
+        cmocka_unit_test(integers_are_added_exactly),
+        cmocka_unit_test(logsoftmax_is_the_logarithm),
         cmocka_unit_test(softmax_sums_to_one),
         cmocka_unit_test(softmax_gradient_matches_differences),
         cmocka_unit_test(dropout_is_identity_in_inference),

@@ -239,6 +239,89 @@ static void through_quantization(struct opnet *n)
     conv(n, n->at, 8, 3);
 }
 
+static void through_instance_norm(struct opnet *n)
+{
+    const struct rci_rownorm_attrs a = {.epsilon = 1e-3f};
+    const rci_id s = constant(n, RC_SHAPE(8), 1, 2), b = constant(n, RC_SHAPE(8), -1, 1);
+    n->at = first_of(n, node(n, "InstanceNormalization", &a, (rci_id[]){n->at, s, b}, 3, 1));
+    conv(n, n->at, 8, 3);
+}
+
+/* Groups of one channel: with more a whole group goes at once. */
+static void through_group_norm(struct opnet *n)
+{
+    const struct rci_rownorm_attrs a = {.groups = 8, .epsilon = 1e-3f};
+    const rci_id s = constant(n, RC_SHAPE(8), 1, 2), b = constant(n, RC_SHAPE(8), -1, 1);
+    n->at = first_of(n, node(n, "GroupNormalization", &a, (rci_id[]){n->at, s, b}, 3, 1));
+    conv(n, n->at, 8, 3);
+}
+
+/* What torch writes of GroupNorm(4, 8): whole groups of two channels. */
+static void through_group_norm_as_exported(struct opnet *n)
+{
+    const struct rci_reshape_attrs rows = {.dims = {0, 4, -1}, .rank = 3, .bound = 1};
+    const struct rci_reshape_attrs back = {.dims = {0, 8, 4, 4}, .rank = 4, .bound = 1};
+    const struct rci_rownorm_attrs a = {.epsilon = 1e-3f};
+    const rci_id s = constant(n, RC_SHAPE(4), 1, 1), b = constant(n, RC_SHAPE(4), 0, 0);
+    then(n, "Reshape", &rows);
+    n->at = first_of(n, node(n, "InstanceNormalization", &a, (rci_id[]){n->at, s, b}, 3, 1));
+    then(n, "Reshape", &back);
+    binary(n, "Mul", n->at, constant(n, RC_SHAPE(8, 1, 1), 1, 2));
+    binary(n, "Add", n->at, constant(n, RC_SHAPE(8, 1, 1), -1, 1));
+    conv(n, n->at, 8, 3);
+}
+
+static void through_layer_norm_of_pixels(struct opnet *n)
+{
+    const struct rci_rownorm_attrs a = {.axis = 2, .epsilon = 1e-3f};
+    const rci_id s = constant(n, RC_SHAPE(4, 4), 1, 2), b = constant(n, RC_SHAPE(4, 4), -1, 1);
+    n->at = first_of(n, node(n, "LayerNormalization", &a, (rci_id[]){n->at, s, b}, 3, 1));
+    conv(n, n->at, 8, 3);
+}
+
+static void through_slopes(struct opnet *n)
+{
+    binary(n, "PRelu", n->at, constant(n, RC_SHAPE(8, 1, 1), 0.1f, 0.5f));
+    binary(n, "PRelu", n->at, constant(n, RC_SHAPE(8), 0.1f, 0.5f));
+    binary(n, "Max", n->at, constant(n, RC_SHAPE(8, 1, 1), -1, 0));
+    then(n, "Mish", NULL);
+    then(n, "Tanh", NULL);
+    conv(n, n->at, 8, 3);
+}
+
+static void through_resize(struct opnet *n)
+{
+    const struct rci_resize_attrs a = {
+        .scales = {1, 1, 2, 2}, .n = 4, .bound = 1, .mode = RC_RESIZE_LINEAR};
+    const struct rci_resize_attrs b = {.sizes = {2, 8, 3, 5}, .n = 4, .by_size = 1, .bound = 1};
+    then(n, "Resize", &a);
+    then(n, "Resize", &b);
+    conv(n, n->at, 8, 3);
+}
+
+static void through_deconvolution(struct opnet *n)
+{
+    const struct rci_deconv_attrs a = {.window = {.stride = {2, 2}}};
+    const rci_id w = constant(n, RC_SHAPE(8, 3, 2, 2), -1, 1);
+    n->at = first_of(n, node(n, "ConvTranspose", &a, (rci_id[]){n->at, w}, 2, 1));
+}
+
+static void through_other_pools(struct opnet *n)
+{
+    const struct rci_lppool_attrs a = {{.window = {.kernel = {2, 2}}}, 2};
+    const struct rci_reduce_attrs most = {.axes = {2, 3}, .n = 2, .keepdims = 1};
+    const struct rci_tile_attrs wide = {.repeats = {1, 1, 2, 1}, .n = 4, .bound = 1};
+    then(n, "LpPool", &a);
+    then(n, "Tile", &wide);
+    const rci_id x = n->at;
+    then(n, "ReduceMax", &most);
+    const rci_id y = n->at;
+    n->at = x;
+    then(n, "GlobalMaxPool", NULL);
+    binary(n, "Add", n->at, y);
+    conv(n, n->at, 8, 3);
+}
+
 const struct opnet_case opnet_cases[] = {
     {"through_maps", through_maps, false},
     {"through_a_gate", through_a_gate, true},
@@ -258,6 +341,14 @@ const struct opnet_case opnet_cases[] = {
     {"through_gather_of_rows", through_gather_of_rows, true},
     {"through_softmax_over_rows", through_softmax_over_rows, true},
     {"through_quantization", through_quantization, false},
+    {"through_instance_norm", through_instance_norm, true},
+    {"through_group_norm", through_group_norm, true},
+    {"through_group_norm_as_exported", through_group_norm_as_exported, true},
+    {"through_layer_norm_of_pixels", through_layer_norm_of_pixels, true},
+    {"through_slopes", through_slopes, false},
+    {"through_resize", through_resize, true},
+    {"through_deconvolution", through_deconvolution, true},
+    {"through_other_pools", through_other_pools, false},
 };
 const uint32_t opnet_count = sizeof(opnet_cases) / sizeof(opnet_cases[0]);
 

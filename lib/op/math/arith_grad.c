@@ -1,10 +1,13 @@
 /* Gradients of out = a (+ - * /) b. With g = d_out:
  *   +  da = g    db = g          -  da = g    db = -g
  *   *  da = g*b  db = g*a        /  da = g/b  db = -g*a/b^2
+ * and of the operators in pairs.c,
  * each summed over the axes along which the operand was broadcast, in double precision and in an
  * order that does not depend on the number of threads. */
 #include "op/common.h"
 #include "op/math/broadcast.h"
+
+#include <math.h>
 
 /* The axes of `out` split into those the operand keeps and those it is summed over. */
 struct split {
@@ -70,6 +73,26 @@ static void offsets(int64_t index, uint32_t n, const int64_t *dim, const int64_t
             at[i] += index % dim[k] * stride[k][i];
 }
 
+/* d out / d a, or d b, of the operators that are not worth a loop of their own. Of equal operands
+ * the first is the larger and the smaller one. */
+static double slope(enum rci_arith kind, bool second, double a, double b)
+{
+    switch (kind) {
+    case RC_ARITH_DIV:
+        return second ? -a / (b * b) : 1 / b;
+    case RC_ARITH_POW:
+        return second ? (a > 0 ? pow(a, b) * log(a) : 0) : b == 0 ? 0 : b * pow(a, b - 1);
+    case RC_ARITH_MAX:
+        return (a >= b) != second;
+    case RC_ARITH_MIN:
+        return (a <= b) != second;
+    case RC_ARITH_PRELU:
+        return second ? (a < 0 ? a : 0) : a < 0 ? b : 1;
+    default:
+        return 0;
+    }
+}
+
 static void term_row(const struct term *t, const int64_t *at, const int64_t *stride, int64_t n,
                      double *out)
 {
@@ -87,15 +110,11 @@ static void term_row(const struct term *t, const int64_t *at, const int64_t *str
         const int64_t so = t->second ? sa : sb;
         for (int64_t i = 0; i < n; i++)
             out[i] = (double) g[i * sg] * (double) o[i * so];
-    } else if (!t->second) {
-        for (int64_t i = 0; i < n; i++)
-            out[i] = (double) g[i * sg] / (double) b[i * sb];
-    } else {
-        for (int64_t i = 0; i < n; i++) {
-            const double q = (double) b[i * sb];
-            out[i] = -(double) g[i * sg] * (double) a[i * sa] / (q * q);
-        }
+        return;
     }
+    for (int64_t i = 0; i < n; i++)
+        out[i] =
+            (double) g[i * sg] * slope(t->kind, t->second, (double) a[i * sa], (double) b[i * sb]);
 }
 
 /* One piece of the result: `n` neighbouring elements when the row is kept, one when it is summed.

@@ -33,15 +33,20 @@ static struct bcast bcast_merge(const struct rci_shape *out, const int64_t *a, c
     return m;
 }
 
-rc_status rci_arith_infer(const struct rci_infer *i)
+rc_status rci_broadcast_infer(const struct rci_infer *i, uint32_t allowed)
 {
-    RC_TRY(rci_op_check_type(i, 0, "A", RC_DT_NUMBER));
-    RC_TRY(rci_op_check_type(i, 1, "B", RC_DT_NUMBER));
-    char a[RC_SHAPE_TEXT], b[RC_SHAPE_TEXT];
+    RC_TRY(rci_op_check_type(i, 0, "A", allowed));
+    RC_TRY(rci_op_check_type(i, 1, "B", allowed));
     if (i->in[0].dtype != i->in[1].dtype)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": operands of type %s and %s, must be equal",
                         i->node->name, rci_dtype_name(i->in[0].dtype),
                         rci_dtype_name(i->in[1].dtype));
+    return rci_broadcast_shape(i);
+}
+
+rc_status rci_broadcast_shape(const struct rci_infer *i)
+{
+    char a[RC_SHAPE_TEXT], b[RC_SHAPE_TEXT];
     if (!rci_shape_broadcast(&i->in[0].shape, &i->in[1].shape, &i->out[0].shape))
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": shapes %s and %s do not broadcast",
                         i->node->name, rci_shape_text(&i->in[0].shape, a),
@@ -50,41 +55,26 @@ rc_status rci_arith_infer(const struct rci_infer *i)
     return rci_op_check_count(i->node, &i->out[0].shape);
 }
 
-/* One row; strides are 0 or 1. Contiguous operands get loops the compiler vectorises. */
-#define ARITH_LOOP(type, expr)                      \
-    do {                                            \
-        if (sa == 1 && sb == 1)                     \
-            for (int64_t i = 0; i < n; i++) {       \
-                const type p = pa[i], q = pb[i];    \
-                py[i] = (type) (expr);              \
-            }                                       \
-        else if (sa == 1)                           \
-            for (int64_t i = 0; i < n; i++) {       \
-                const type p = pa[i], q = *pb;      \
-                py[i] = (type) (expr);              \
-            }                                       \
-        else                                        \
-            for (int64_t i = 0; i < n; i++) {       \
-                const type p = *pa, q = pb[i * sb]; \
-                py[i] = (type) (expr);              \
-            }                                       \
-    } while (0)
+rc_status rci_arith_infer(const struct rci_infer *i)
+{
+    return rci_broadcast_infer(i, RC_DT_NUMBER);
+}
 
 /* `wide` is the type sums and products wrap around in; `quotient` guards integer division. */
-#define ARITH_ROW(suffix, type, wide, quotient)                                               \
-    static void arith_row_##suffix(enum rci_arith kind, int64_t n, const void *a, int64_t sa, \
-                                   const void *b, int64_t sb, void *y)                        \
-    {                                                                                         \
-        const type *pa = a, *pb = b;                                                          \
-        type *restrict py = y;                                                                \
-        if (kind == RC_ARITH_ADD)                                                             \
-            ARITH_LOOP(type, (wide) p + (wide) q);                                            \
-        else if (kind == RC_ARITH_SUB)                                                        \
-            ARITH_LOOP(type, (wide) p - (wide) q);                                            \
-        else if (kind == RC_ARITH_MUL)                                                        \
-            ARITH_LOOP(type, (wide) p *(wide) q);                                             \
-        else                                                                                  \
-            ARITH_LOOP(type, quotient);                                                       \
+#define ARITH_ROW(suffix, type, wide, quotient)                                         \
+    static void arith_row_##suffix(uint32_t kind, int64_t n, const void *a, int64_t sa, \
+                                   const void *b, int64_t sb, void *y)                  \
+    {                                                                                   \
+        const type *pa = a, *pb = b;                                                    \
+        type *restrict py = y;                                                          \
+        if (kind == RC_ARITH_ADD)                                                       \
+            RC_BROADCAST_LOOP(type, type, (wide) p + (wide) q);                         \
+        else if (kind == RC_ARITH_SUB)                                                  \
+            RC_BROADCAST_LOOP(type, type, (wide) p - (wide) q);                         \
+        else if (kind == RC_ARITH_MUL)                                                  \
+            RC_BROADCAST_LOOP(type, type, (wide) p *(wide) q);                          \
+        else                                                                            \
+            RC_BROADCAST_LOOP(type, type, quotient);                                    \
     }
 
 /* Division by zero gives 0 and MIN / -1 wraps, instead of a trap. */
@@ -97,10 +87,7 @@ ARITH_ROW(i32, int32_t, uint32_t, INT_QUOTIENT(uint32_t))
 ARITH_ROW(s8, int8_t, int32_t, q == 0 ? 0 : p / q)
 ARITH_ROW(u8, uint8_t, uint32_t, q == 0 ? 0 : p / q)
 
-typedef void arith_row(enum rci_arith kind, int64_t n, const void *a, int64_t sa, const void *b,
-                       int64_t sb, void *y);
-
-static arith_row *arith_row_of(enum rci_dtype d)
+static rci_broadcast_row *arith_row_of(enum rci_dtype d)
 {
     switch (d) {
     case RC_F64:
@@ -121,9 +108,9 @@ static arith_row *arith_row_of(enum rci_dtype d)
 /* Rows of at most this many elements, so that one long axis is shared by the threads too. */
 enum { ARITH_ROW_MAX = 1 << 14 };
 
-rc_status rci_arith_forward(const struct rci_call *c)
+rc_status rci_broadcast_run(const struct rci_call *c, rci_broadcast_row *run)
 {
-    const enum rci_arith kind = (enum rci_arith) c->node->op->variant;
+    const uint32_t kind = c->node->op->variant;
     const struct rci_tensor *out = &c->out[0];
     int64_t sa[RC_MAX_DIMS], sb[RC_MAX_DIMS];
     rci_shape_strides(&c->in[0].shape, &out->shape, sa);
@@ -135,7 +122,8 @@ rc_status rci_arith_forward(const struct rci_call *c)
         return RC_OK;
     const int64_t pieces = (inner + ARITH_ROW_MAX - 1) / ARITH_ROW_MAX, rows = total / inner;
     const int64_t size = (int64_t) rci_dtype_size(out->dtype);
-    arith_row *run = arith_row_of(out->dtype);
+    const int64_t size_a = (int64_t) rci_dtype_size(c->in[0].dtype);
+    const int64_t size_b = (int64_t) rci_dtype_size(c->in[1].dtype);
 #pragma omp parallel for schedule(static) if (total >= RC_PARALLEL_MIN)
     for (int64_t t = 0; t < rows * pieces; t++) {
         const int64_t row = t / pieces, first = t % pieces * ARITH_ROW_MAX;
@@ -145,11 +133,16 @@ rc_status rci_arith_forward(const struct rci_call *c)
             a += r % m.dim[k] * m.a[k];
             b += r % m.dim[k] * m.b[k];
         }
-        run(kind, n, (const char *) c->in[0].data + a * size, m.a[last],
-            (const char *) c->in[1].data + b * size, m.b[last],
+        run(kind, n, (const char *) c->in[0].data + a * size_a, m.a[last],
+            (const char *) c->in[1].data + b * size_b, m.b[last],
             (char *) out->data + (row * inner + first) * size);
     }
     return RC_OK;
+}
+
+rc_status rci_arith_forward(const struct rci_call *c)
+{
+    return rci_broadcast_run(c, arith_row_of(c->out[0].dtype));
 }
 
 void rci_arith_couple(const struct rci_node *n, struct rci_links *l)

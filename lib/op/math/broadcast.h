@@ -4,8 +4,49 @@
 #include "graph/graph.h"
 #include "graph/link.h"
 
-/* Which of them: op->variant. */
-enum rci_arith { RC_ARITH_ADD, RC_ARITH_SUB, RC_ARITH_MUL, RC_ARITH_DIV };
+/* Which of them: op->variant. The first four are arith.c's, the others pairs.c's. */
+enum rci_arith {
+    RC_ARITH_ADD,
+    RC_ARITH_SUB,
+    RC_ARITH_MUL,
+    RC_ARITH_DIV,
+    RC_ARITH_POW,
+    RC_ARITH_MAX,
+    RC_ARITH_MIN,
+    RC_ARITH_PRELU
+};
+
+/* One row of n results of any operator with two operands; strides are 0 or 1. `kind`:
+ * op->variant. */
+typedef void rci_broadcast_row(uint32_t kind, int64_t n, const void *a, int64_t sa, const void *b,
+                               int64_t sb, void *y);
+/* out[0] = row by row, in[0] with in[1]; each has its own type. */
+rc_status rci_broadcast_run(const struct rci_call *c, rci_broadcast_row *run);
+/* Both operands of one type, out of `allowed`, which is the result's; shapes must broadcast. */
+rc_status rci_broadcast_infer(const struct rci_infer *i, uint32_t allowed);
+/* The result has the type of in[0]; shapes must broadcast. */
+rc_status rci_broadcast_shape(const struct rci_infer *i);
+
+/* The body of a row: py[i] = expr of p and q. Contiguous operands get loops the compiler
+ * vectorises. */
+#define RC_BROADCAST_LOOP(type, result, expr)       \
+    do {                                            \
+        if (sa == 1 && sb == 1)                     \
+            for (int64_t i = 0; i < n; i++) {       \
+                const type p = pa[i], q = pb[i];    \
+                py[i] = (result) (expr);            \
+            }                                       \
+        else if (sa == 1)                           \
+            for (int64_t i = 0; i < n; i++) {       \
+                const type p = pa[i], q = *pb;      \
+                py[i] = (result) (expr);            \
+            }                                       \
+        else                                        \
+            for (int64_t i = 0; i < n; i++) {       \
+                const type p = *pa, q = pb[i * sb]; \
+                py[i] = (result) (expr);            \
+            }                                       \
+    } while (0)
 
 /* Types f32 f64 i64 i32 u8 s8, both operands alike; shapes must broadcast. */
 rc_status rci_arith_infer(const struct rci_infer *i);

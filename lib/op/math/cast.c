@@ -1,5 +1,6 @@
 /* Cast: conversion between the library's types. Floats are truncated towards zero and saturate,
- * NaN becomes 0; integers wrap; bool is x != 0. The gradient passes between f32 only. */
+ * NaN becomes 0; integers wrap; bool is x != 0. The gradient passes between f32 only.
+ * CastLike: to the type of a second operand, whose values do not matter. */
 #include "op/attrs.h"
 #include "op/common.h"
 
@@ -22,6 +23,14 @@ static rc_status cast_infer(const struct rci_infer *i)
     if (!rci_dtype_size(a->to))
         return rci_fail(RC_ERR_MODEL, "node \"%s\": no type to cast to", i->node->name);
     i->out[0].dtype = a->to;
+    return RC_OK;
+}
+
+static rc_status castlike_infer(const struct rci_infer *i)
+{
+    RC_TRY(rci_op_infer_same(i, RC_DT_ANY));
+    RC_TRY(rci_op_check_type(i, 1, "target type", RC_DT_ANY));
+    i->out[0].dtype = i->in[1].dtype;
     return RC_OK;
 }
 
@@ -96,11 +105,20 @@ static rc_status cast_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+static rc_status castlike_backward(const struct rci_call *c)
+{
+    if (c->d_in[1].data)
+        memset(c->d_in[1].data, 0, (size_t) rci_shape_count(&c->in[1].shape) * sizeof(float));
+    return cast_backward(c);
+}
+
 static rc_status cast_read(struct rci_node *n, const struct rci_attrs *a)
 {
     int64_t to, saturate;
     RC_TRY(rci_attr_int(a, "to", 0, &to));
-    RC_TRY(rci_attr_int(a, "saturate", 1, &saturate)); /* float 8 only */
+    const char *mode;
+    RC_TRY(rci_attr_int(a, "saturate", 1, &saturate)); /* float 8 only, as the next */
+    RC_TRY(rci_attr_string(a, "round_mode", &mode));
     for (int k = 0; k < CAST_TYPES; k++)
         if (cast_types[k].onnx == to) {
             ((struct rci_cast_attrs *) n->attrs)->to = cast_types[k].type;
@@ -132,5 +150,27 @@ const struct rci_op rci_op_cast = {
     .couple = rci_op_couple_same,
     .read_attrs = cast_read,
     .write_attrs = cast_write,
+    .cost = rci_op_cost_elementwise,
+};
+
+static rc_status castlike_read(struct rci_node *n, const struct rci_attrs *a)
+{
+    int64_t saturate;
+    const char *mode;
+    (void) n;
+    RC_TRY(rci_attr_int(a, "saturate", 1, &saturate)); /* float 8 only, as the other */
+    return rci_attr_string(a, "round_mode", &mode);
+}
+
+const struct rci_op rci_op_castlike = {
+    .name = "CastLike",
+    RC_OP_ARITY(2, 2, 1, 1),
+    .since = 15,
+    .flags = RC_OP_SEPARATE | RC_OP_KEEPS,
+    .infer = castlike_infer,
+    .forward = cast_forward,
+    .backward = castlike_backward,
+    .couple = rci_op_couple_same,
+    .read_attrs = castlike_read,
     .cost = rci_op_cost_elementwise,
 };

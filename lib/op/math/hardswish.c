@@ -39,6 +39,7 @@ static bool hardswish_as_post(const struct rci_node *n, struct rci_post *out)
 const struct rci_op rci_op_hardswish = {
     .name = "HardSwish",
     RC_OP_ARITY(1, 1, 1, 1),
+    .since = 14,
     .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
     .infer = rci_map_infer_f32,
     .forward = hardswish_forward,

@@ -1,9 +1,12 @@
 /* Softmax: y_i = e^(x_i - max) / sum e^(x_j - max); dx_i = y_i * (dy_i - sum dy_j*y_j).
- * From opset 13 on over one axis; before, over all axes from `axis` on together. */
+ * LogSoftmax: its logarithm, y_i = x_i - max - log sum e^(x_j - max); dx_i = dy_i - e^y_i * sum
+ * dy_j. From opset 13 on over one axis; before, over all axes from `axis` on together. */
 #include "op/attrs.h"
 #include "op/common.h"
 
 #include <math.h>
+
+enum { SOFTMAX, SOFTMAX_LOG }; /* op->variant */
 
 struct softmax_plan {
     int64_t outer, n, inner;
@@ -46,6 +49,12 @@ static rc_status softmax_forward(const struct rci_call *c)
             y[base + k * p.inner] = e;
             sum += (double) e;
         }
+        if (c->node->op->variant == SOFTMAX_LOG) {
+            const float rest = (float) log(sum);
+            for (int64_t k = 0; k < p.n; k++)
+                y[base + k * p.inner] = x[base + k * p.inner] - top - rest;
+            continue;
+        }
         const float scale = (float) (1 / sum);
         for (int64_t k = 0; k < p.n; k++)
             y[base + k * p.inner] *= scale;
@@ -75,6 +84,28 @@ static rc_status softmax_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+static rc_status log_backward(const struct rci_call *c)
+{
+    struct softmax_plan p;
+    const float *y = c->out[0].data, *g = c->d_out[0].data;
+    float *d = c->d_in[0].data;
+    if (!d)
+        return RC_OK;
+    RC_TRY(softmax_plan(c->node, &c->in[0].shape, &p));
+#pragma omp parallel for schedule(static) if (p.outer * p.n * p.inner >= RC_PARALLEL_MIN)
+    for (int64_t r = 0; r < p.outer * p.inner; r++) {
+        const int64_t base = r / p.inner * p.n * p.inner + r % p.inner;
+        double sum = 0;
+        for (int64_t k = 0; k < p.n; k++)
+            sum += (double) g[base + k * p.inner];
+        for (int64_t k = 0; k < p.n; k++) {
+            const int64_t at = base + k * p.inner;
+            d[at] = (float) ((double) g[at] - exp((double) y[at]) * sum);
+        }
+    }
+    return RC_OK;
+}
+
 /* Every index of the axis is in the sum: it stays whole. */
 static void softmax_couple(const struct rci_node *n, struct rci_links *l)
 {
@@ -95,15 +126,29 @@ static rc_status softmax_read(struct rci_node *n, const struct rci_attrs *a)
     return rci_attr_int(a, "axis", t->flat ? 1 : -1, &t->axis);
 }
 
+/* The last axis means the same in all opsets. */
+static rc_status softmax_bind(struct rc_graph *g, struct rci_node *n,
+                              const struct rci_tensor *known, const struct rci_tensor *alt,
+                              const int64_t batch[2])
+{
+    struct rci_softmax_attrs *t = n->attrs;
+    (void) g;
+    (void) alt;
+    (void) batch;
+    if (t->axis >= 0 && t->axis == (int64_t) known[0].shape.rank - 1)
+        t->axis = -1;
+    return RC_OK;
+}
+
 /* Both meanings agree on the last axis only. */
 static rc_status softmax_write(const struct rci_node *n, struct rci_attr_write *w)
 {
     const struct rci_softmax_attrs *t = n->attrs;
     if ((t->flat != 0) != (rci_attr_write_opset(w) < 13) && t->axis != -1)
         return rci_fail(RC_ERR_UNSUPPORTED,
-                        "node \"%s\": Softmax over %s axis %lld cannot be written in opset %lld",
-                        n->name, t->flat ? "all axes from" : "only", (long long) t->axis,
-                        (long long) rci_attr_write_opset(w));
+                        "node \"%s\": %s over %s axis %lld cannot be written in opset %lld",
+                        n->name, n->op->name, t->flat ? "all axes from" : "only",
+                        (long long) t->axis, (long long) rci_attr_write_opset(w));
     return rci_put_int(w, "axis", t->axis);
 }
 
@@ -115,18 +160,24 @@ static bool softmax_separate(const struct rc_graph *g, const struct rci_node *n,
     return a->axis != 0 && a->axis != -(int64_t) rank;
 }
 
+#define SOFTMAX_OP                                                                          \
+    RC_OP_ARITY(1, 1, 1, 1),                                                                \
+        .attr_size = sizeof(struct rci_softmax_attrs), .infer = softmax_infer,              \
+        .forward = softmax_forward, .separate = softmax_separate, .couple = softmax_couple, \
+        .read_attrs = softmax_read, .bind = softmax_bind, .write_attrs = softmax_write,     \
+        .cost = rci_op_cost_elementwise
+
 const struct rci_op rci_op_softmax = {
     .name = "Softmax",
-    RC_OP_ARITY(1, 1, 1, 1),
-    .attr_size = sizeof(struct rci_softmax_attrs),
+    SOFTMAX_OP,
     .flags = RC_OP_PROBABILITIES,
     .sign = RC_SIGN_NON_NEGATIVE,
-    .infer = softmax_infer,
-    .forward = softmax_forward,
     .backward = softmax_backward,
-    .separate = softmax_separate,
-    .couple = softmax_couple,
-    .read_attrs = softmax_read,
-    .write_attrs = softmax_write,
-    .cost = rci_op_cost_elementwise,
+};
+
+const struct rci_op rci_op_logsoftmax = {
+    .name = "LogSoftmax",
+    SOFTMAX_OP,
+    .variant = SOFTMAX_LOG,
+    .backward = log_backward,
 };

@@ -3,21 +3,6 @@
 #include "op/pool/fast.h"
 #include "op/pool/pool.h"
 
-static rc_status gap_infer(const struct rci_infer *i)
-{
-    const struct rci_shape *x = &i->in[0].shape;
-    char text[RC_SHAPE_TEXT];
-    RC_TRY(rci_op_check_type(i, 0, "input", RC_DT_F32));
-    if (x->rank < 3)
-        return rci_fail(RC_ERR_SHAPE, "node \"%s\": input has shape %s, must be [N, C, ...]",
-                        i->node->name, rci_shape_text(x, text));
-    i->out[0].dtype = RC_F32;
-    i->out[0].shape = *x;
-    for (uint32_t k = 2; k < x->rank; k++)
-        i->out[0].shape.dim[k] = 1;
-    return RC_OK;
-}
-
 static rc_status gap_forward(const struct rci_call *c)
 {
     const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
@@ -83,7 +68,7 @@ const struct rci_op rci_op_globalaveragepool = {
     RC_OP_ARITY(1, 1, 1, 1),
     .flags = RC_OP_BF16 | RC_OP_SEPARATE,
     .sign = RC_SIGN_KEEPS,
-    .infer = gap_infer,
+    .infer = rci_pool_global_infer,
     .forward = gap_forward,
     .backward = gap_backward,
     .prepare = gap_prepare,

@@ -23,6 +23,21 @@ rc_status rci_pool_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+rc_status rci_pool_global_infer(const struct rci_infer *i)
+{
+    const struct rci_shape *x = &i->in[0].shape;
+    char text[RC_SHAPE_TEXT];
+    RC_TRY(rci_op_check_type(i, 0, "input", RC_DT_F32));
+    if (x->rank < 3)
+        return rci_fail(RC_ERR_SHAPE, "node \"%s\": input has shape %s, must be [N, C, ...]",
+                        i->node->name, rci_shape_text(x, text));
+    i->out[0].dtype = RC_F32;
+    i->out[0].shape = *x;
+    for (uint32_t k = 2; k < x->rank; k++)
+        i->out[0].shape.dim[k] = 1;
+    return RC_OK;
+}
+
 void rci_pool_window(struct rci_window *w, const struct rci_node *n, const struct rci_tensor *x)
 {
     const struct rci_pool_attrs *a = n->attrs;

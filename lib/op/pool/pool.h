@@ -4,6 +4,8 @@
 #include "op/layers.h"
 
 rc_status rci_pool_infer(const struct rci_infer *i);
+/* Of pools of whole planes: [N, C, 1, 1 ...]. */
+rc_status rci_pool_global_infer(const struct rci_infer *i);
 void rci_pool_window(struct rci_window *w, const struct rci_node *n, const struct rci_tensor *x);
 rc_status rci_pool_read(struct rci_node *n, const struct rci_attrs *a);
 rc_status rci_pool_write(const struct rci_node *n, struct rci_attr_write *w);

@@ -73,6 +73,7 @@ static rc_status dequantize_backward(const struct rci_call *c)
 const struct rci_op rci_op_dequantizelinear = {
     .name = "DequantizeLinear",
     RC_OP_ARITY(2, 3, 1, 1),
+    .since = 10,
     .attr_size = sizeof(struct rci_quantize_attrs),
     .flags = RC_OP_NO_FOLD | RC_OP_SEPARATE,
     .quant = RC_QUANT_TO_REAL,

@@ -104,6 +104,7 @@ static rc_status quantize_write(const struct rci_node *n, struct rci_attr_write 
 const struct rci_op rci_op_quantizelinear = {
     .name = "QuantizeLinear",
     RC_OP_ARITY(2, 3, 1, 1),
+    .since = 10,
     .attr_size = sizeof(struct rci_quantize_attrs),
     .flags = RC_OP_SEPARATE,
     .trainable = 1 << 0, /* weights of the trainable form are constants here */

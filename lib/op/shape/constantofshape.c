@@ -68,6 +68,7 @@ static rc_status fill_write(const struct rci_node *n, struct rci_attr_write *w)
 const struct rci_op rci_op_constantofshape = {
     .name = "ConstantOfShape",
     RC_OP_ARITY(1, 1, 1, 1),
+    .since = 9,
     .attr_size = sizeof(struct rci_fill_attrs),
     .infer = fill_infer,
     .forward = fill_forward,

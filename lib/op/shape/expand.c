@@ -114,6 +114,7 @@ static rc_status expand_write(const struct rci_node *n, struct rci_attr_write *w
 const struct rci_op rci_op_expand = {
     .name = "Expand",
     RC_OP_ARITY(1, 2, 1, 1),
+    .since = 8,
     .attr_size = sizeof(struct rci_expand_attrs),
     .infer = expand_infer,
     .forward = expand_forward,

@@ -58,8 +58,8 @@ static rc_status reshape_infer(const struct rci_infer *i)
     return reshape_dims(i->node, &t, &i->in[0].shape, &i->out[0].shape);
 }
 
-/* Axes [i0,i1) of x and [j0,j1) of y hold the same elements. One axis on either side: the outermost
- * longer axis of the other side owns blocks of it. */
+/* Axes [i0,i1) of x and [j0,j1) of y hold the same elements. Each index of the shorter of the two
+ * outermost axes owns a run of the other's, where lengths divide; what lies within stays. */
 static void reshape_couple_block(struct rci_links *l, const struct rci_shape *x, uint32_t i0,
                                  uint32_t i1, const struct rci_shape *y, uint32_t j0, uint32_t j1)
 {
@@ -73,17 +73,14 @@ static void reshape_couple_block(struct rci_links *l, const struct rci_shape *x,
         j1--;
     if (i0 == i1 || j0 == j1)
         return;
-    const bool one_x = i1 - i0 == 1, one_y = j1 - j0 == 1;
-    if (one_y)
+    if (y->dim[j0] >= x->dim[i0]) /* fixes both where it does not divide */
         rci_link_repeat(l, RC_IN(0, i0), RC_OUT(0, j0), y->dim[j0] / x->dim[i0]);
-    else if (one_x)
+    else
         rci_link_repeat(l, RC_OUT(0, j0), RC_IN(0, i0), x->dim[i0] / y->dim[j0]);
-    for (uint32_t a = i0; a < i1; a++)
-        if ((!one_x && !one_y) || a > i0)
-            rci_link_fixed(l, RC_IN(0, a));
-    for (uint32_t a = j0; a < j1; a++)
-        if ((!one_x && !one_y) || a > j0)
-            rci_link_fixed(l, RC_OUT(0, a));
+    for (uint32_t a = i0 + 1; a < i1; a++)
+        rci_link_fixed(l, RC_IN(0, a));
+    for (uint32_t a = j0 + 1; a < j1; a++)
+        rci_link_fixed(l, RC_OUT(0, a));
 }
 
 static void reshape_couple(const struct rci_node *n, struct rci_links *l)
