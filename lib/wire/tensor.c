@@ -70,8 +70,8 @@ static rc_status tensor_shape(struct rci_tensor *out, const Onnx__TensorProto *t
         return rci_fail(RC_ERR_MODEL, "%s: tensor of %zu dimensions, at most %d", what, t->n_dims,
                         RC_MAX_DIMS);
     out->shape = rci_shape_make((uint32_t) t->n_dims, t->dims);
-    /* an empty list of integers is how a scalar's shape is written */
-    const int64_t least = t->n_dims == 1 && out->dtype != RC_F32 && out->dtype != RC_F64 ? 0 : 1;
+    /* an empty list is how a scalar's shape is written, and operands of Resize that say nothing */
+    const int64_t least = t->n_dims == 1 ? 0 : 1;
     for (size_t i = 0; i < t->n_dims; i++)
         if (t->dims[i] < least || t->dims[i] > INT32_MAX)
             return rci_fail(RC_ERR_MODEL, "%s: tensor size: dims[%zu] is %lld, allowed %d..%d",

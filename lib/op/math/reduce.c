@@ -47,7 +47,7 @@ static rc_status reduce_infer(const struct rci_infer *i)
     const bool whole = kind >= REDUCE_SUM && kind <= REDUCE_PROD;
     struct rci_shape y = {0, {0}};
     uint32_t bits;
-    RC_TRY(rci_op_check_type(i, 0, "data", whole ? RC_DT_NUMBER : RC_DT_F32));
+    RC_TRY(rci_op_check_type(i, 0, "data", whole ? RC_DT_NUMBER : RC_DT_F32 | RC_DT(RC_F64)));
     RC_TRY(reduce_bits(i->node, i->in, s->rank, &bits));
     for (uint32_t a = 0; a < s->rank; a++) {
         if (!(bits >> a & 1))
@@ -127,6 +127,22 @@ static double reduce_start(enum reduce kind, double first)
                                                                               : 0;
 }
 
+static double reduce_end(enum reduce kind, double sum, double all, int64_t count)
+{
+    switch (kind) {
+    case REDUCE_MEAN:
+        return sum / (double) count;
+    case REDUCE_L2:
+        return sqrt(sum);
+    case REDUCE_LOG:
+        return log(sum);
+    case REDUCE_LOG_EXP:
+        return isinf(sum) ? sum : sum + log(all);
+    default:
+        return sum;
+    }
+}
+
 /* What one more element does; of a logarithm of exponentials this is the largest exponent. */
 static double reduce_step(enum reduce kind, double sum, double v)
 {
@@ -148,18 +164,20 @@ static double reduce_step(enum reduce kind, double sum, double v)
     }
 }
 
-static float reduce_real(enum reduce kind, const struct reach *r, const float *x)
-{
-    double sum = reduce_start(kind, (double) x[0]), all = 0;
-    for (int64_t k = 0; k < r->count; k++)
-        sum = reduce_step(kind, sum, (double) x[step_to(r, k)]);
-    if (kind == REDUCE_LOG_EXP) {
-        for (int64_t k = 0; k < r->count; k++)
-            all += exp((double) x[step_to(r, k)] - sum);
-        return (float) (isinf(sum) ? sum : sum + log(all));
+#define REDUCE_REAL(suffix, type)                                                        \
+    static void reduce_##suffix(enum reduce kind, const struct reach *r, const void *in, \
+                                void *out, int64_t i)                                    \
+    {                                                                                    \
+        const type *x = (const type *) in + first_of(r, i);                              \
+        double sum = reduce_start(kind, (double) x[0]), all = 0;                         \
+        for (int64_t k = 0; k < r->count; k++)                                           \
+            sum = reduce_step(kind, sum, (double) x[step_to(r, k)]);                     \
+        for (int64_t k = 0; kind == REDUCE_LOG_EXP && k < r->count; k++)                 \
+            all += exp((double) x[step_to(r, k)] - sum);                                 \
+        ((type *) out)[i] = (type) reduce_end(kind, sum, all, r->count);                 \
     }
-    return (float) (kind == REDUCE_L2 ? sqrt(sum) : kind == REDUCE_LOG ? log(sum) : sum);
-}
+REDUCE_REAL(f32, float)
+REDUCE_REAL(f64, double)
 
 #define REDUCE_WHOLE(suffix, type, wide)                                                 \
     static void reduce_##suffix(enum reduce kind, const struct reach *r, const void *in, \
@@ -178,17 +196,10 @@ static float reduce_real(enum reduce kind, const struct reach *r, const float *x
         }                                                                                \
         ((type *) out)[i] = (type) sum;                                                  \
     }
-REDUCE_WHOLE(f64, double, double)
 REDUCE_WHOLE(i64, int64_t, uint64_t)
 REDUCE_WHOLE(i32, int32_t, uint32_t)
 REDUCE_WHOLE(s8, int8_t, uint32_t)
 REDUCE_WHOLE(u8, uint8_t, uint32_t)
-
-static void reduce_f32(enum reduce kind, const struct reach *r, const void *in, void *out,
-                       int64_t i)
-{
-    ((float *) out)[i] = reduce_real(kind, r, (const float *) in + first_of(r, i));
-}
 
 static rc_status reduce_each(const struct rci_call *c, const struct rci_shape *kept, int64_t count)
 {

@@ -102,7 +102,8 @@ rc_status rci_quant_read(struct rci_node *n, const struct rci_attrs *a)
     struct rci_quantize_attrs *t = n->attrs;
     int64_t block = 0, ignored;
     t->axis = 1;
-    if (rci_attrs_opset(a) >= 13) /* before, all of a tensor has one scale */
+    /* before opset 13 all of a tensor has one scale, but for what was read as these nodes */
+    if (rci_attrs_opset(a) >= 13 || rci_attrs_has(a, "axis"))
         RC_TRY(rci_attr_int(a, "axis", 1, &t->axis));
     RC_TRY(rci_attr_int(a, "saturate", 1, &ignored)); /* float 8 only */
     RC_TRY(rci_attr_int(a, "block_size", 0, &block));
