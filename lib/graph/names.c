@@ -34,7 +34,7 @@ static void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-static uint32_t names_hash(const char *s)
+uint32_t rci_names_hash(const char *s)
 {
     const size_t n = strlen(s);
     uint64_t key[2] = {0};
@@ -69,7 +69,7 @@ typedef const char *(*name_fn)(const struct rc_graph *g, rci_id id);
 
 static void names_put(struct rci_name_index *x, const char *name, rci_id id)
 {
-    uint32_t i = names_hash(name) & (x->capacity - 1);
+    uint32_t i = rci_names_hash(name) & (x->capacity - 1);
     while (x->slot[i])
         i = (i + 1) & (x->capacity - 1);
     x->slot[i] = id + 1;
@@ -116,7 +116,7 @@ static rci_id names_find(const struct rc_graph *g, const struct rci_name_index *
 {
     if (!x->capacity)
         return RC_NONE;
-    for (uint32_t i = names_hash(name) & (x->capacity - 1); x->slot[i];
+    for (uint32_t i = rci_names_hash(name) & (x->capacity - 1); x->slot[i];
          i = (i + 1) & (x->capacity - 1)) {
         const char *have = name_of(g, x->slot[i] - 1);
         if (have && !strcmp(have, name))

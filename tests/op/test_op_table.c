@@ -54,7 +54,8 @@ static void rows_print(void)
             fprintf(out, "op\t%s\t%s\n", rci_op_at(i)->name, text + 1);
         }
     for (uint32_t i = 0; (name = rci_rewrite_at(i, &domain, &as)); i++)
-        fprintf(out, "as\t%s\t%s\t%s\n", name, domain, as);
+        if (as)
+            fprintf(out, "as\t%s\t%s\t%s\n", name, domain, as);
     fclose(out);
 }
 
@@ -93,6 +94,8 @@ static void the_page_tells_what_is_read_as_what(void **state)
     memcpy(text, page.data, page.size);
     for (uint32_t i = 0; (name = rci_rewrite_at(i, &domain, &as)); i++) {
         assert_true(rci_rewrite_has(domain, name));
+        if (!as)
+            continue; /* a rule that only looks */
         snprintf(row, sizeof(row), "| %s | %s |\n", *domain ? domain : "ai.onnx", as);
         if (!strstr(text, row))
             fail_msg("docs/operators.md: no row of %s that ends \"%s\"; run docs/operators.py",

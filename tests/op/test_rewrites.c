@@ -395,7 +395,7 @@ static void every_rule_can_be_found(void **state)
     const char *name, *domain, *as;
     uint32_t n = 0;
     while ((name = rci_rewrite_at(n, &domain, &as))) {
-        assert_true(rci_rewrite_has(domain, name) && *as);
+        assert_true(rci_rewrite_has(domain, name) && (!as || *as));
         n++;
     }
     assert_true(n >= 30);

@@ -261,6 +261,58 @@ static rc_status qlinearconcat_rule(struct rci_rule_call *c)
     return RC_OK;
 }
 
+/* --- operators on integers that say nothing of scales --- */
+
+static rc_status quantize_rule(struct rci_rule_call *c)
+{
+    c->declined = true; /* only looked at */
+    return rci_rule_set_quantized(
+        c, (struct rci_quantized){rci_rule_out(c, 0), rci_rule_in(c, 1), rci_rule_in(c, 2)});
+}
+
+static rc_status moved_rule(struct rci_rule_call *c)
+{
+    const struct rci_quantized *q = rci_rule_quantized(c, rci_rule_in(c, 0));
+    c->declined = true;
+    return q ? rci_rule_set_quantized(c,
+                                      (struct rci_quantized){rci_rule_out(c, 0), q->scale, q->zero})
+             : RC_OK;
+}
+
+/* The largest integer is the largest number. */
+static rc_status maxpool(struct rci_rule_call *c, bool last)
+{
+    const struct rci_quantized *q = rci_rule_quantized(c, rci_rule_in(c, 0));
+    const char *x = rci_rule_in(c, 0), *out = rci_rule_out(c, 0);
+    if (!last && (!q || !out || rci_rule_out(c, 1))) {
+        c->declined = true;
+        return RC_OK;
+    }
+    RC_TRY(rci_rule_need(c, 1));
+    if (last)
+        x = permuted(c, x, NULL, true);
+    if (q)
+        x = real_of(c, x, q->scale, q->zero, 1);
+    const struct rci_made m = RC_MAKE(c, "MaxPool", q || last ? NULL : out, x);
+    rci_made_copy(c, m, image_attrs);
+    const char *y = m.out;
+    if (q)
+        y = RC_MAKE(c, "QuantizeLinear", last ? NULL : out, y, q->scale, q->zero).out;
+    if (last)
+        permuted(c, y, out, false);
+    return RC_OK;
+}
+
+static rc_status maxpool_rule(struct rci_rule_call *c)
+{
+    return maxpool(c, false);
+}
+
+static rc_status nhwcmaxpool_rule(struct rci_rule_call *c)
+{
+    return maxpool(c, true);
+}
+
 /* --- the same operator in ONNX Runtime's domain --- */
 
 static rc_status plain_rule(struct rci_rule_call *c)
@@ -269,16 +321,6 @@ static rc_status plain_rule(struct rci_rule_call *c)
     const struct rci_made m = RC_MAKE(c, c->from->op_type, rci_rule_out(c, 0), rci_rule_in(c, 0),
                                       rci_rule_in(c, 1), rci_rule_in(c, 2));
     rci_made_copy(c, m, NULL);
-    return RC_OK;
-}
-
-static rc_status nhwcmaxpool_rule(struct rci_rule_call *c)
-{
-    RC_TRY(rci_rule_need(c, 1));
-    const struct rci_made m =
-        RC_MAKE(c, "MaxPool", NULL, permuted(c, rci_rule_in(c, 0), NULL, true));
-    rci_made_copy(c, m, image_attrs);
-    permuted(c, m.out, rci_rule_out(c, 0), false);
     return RC_OK;
 }
 
@@ -303,5 +345,13 @@ const struct rci_rule rci_rules_quantized[] = {
     {ms, "QuantizeLinear", plain_rule, "QuantizeLinear"},
     {ms, "DequantizeLinear", plain_rule, "DequantizeLinear"},
     {ms, "NhwcMaxPool", nhwcmaxpool_rule, "Transpose, MaxPool"},
+    {"", "MaxPool", maxpool_rule, "DequantizeLinear, MaxPool, QuantizeLinear on integers"},
+    {"", "QuantizeLinear", quantize_rule, NULL},
+    {"", "Transpose", moved_rule, NULL},
+    {"", "Reshape", moved_rule, NULL},
+    {"", "Flatten", moved_rule, NULL},
+    {"", "Squeeze", moved_rule, NULL},
+    {"", "Unsqueeze", moved_rule, NULL},
+    {"", "Identity", moved_rule, NULL},
     {0},
 };

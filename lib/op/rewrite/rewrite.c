@@ -1,13 +1,14 @@
 /* The walk over the nodes, and what rules make nodes with. */
+#include "graph/names.h"
 #include "op/rewrite/rules.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    RULE_DEPTH = 4,       /* a quantized convolution of lines is three rules deep */
-    RULE_BYTES = 1 << 13, /* of the arena, for the nodes of one rule */
-    RULE_LEAST = 1 << 20
+    RULE_DEPTH = 4,      /* a quantized convolution of lines is three rules deep */
+    RULE_BYTES = 8 << 20 /* of the arena, and as much again as the message has: a few bytes in a
+                            file may ask for many nodes */
 };
 
 static const struct rci_rule *const rule_lists[] = {rci_rules_joins, rci_rules_fused,
@@ -19,18 +20,23 @@ static const char *domain_of(const char *d)
     return d && strcmp(d, "ai.onnx") ? d : "";
 }
 
-static const struct rci_rule *rule_find(const char *domain, const char *name)
+/* The rule behind `after` (NULL: the first) that takes this operator. */
+static const struct rci_rule *rule_next(const struct rci_rule *after, const char *domain,
+                                        const char *name)
 {
+    bool on = !after;
     for (int k = 0; k < RULE_LISTS; k++)
-        for (const struct rci_rule *r = rule_lists[k]; r->name; r++)
-            if (!strcmp(r->name, name) && !strcmp(r->domain, domain_of(domain)))
+        for (const struct rci_rule *r = rule_lists[k]; r->name; r++) {
+            if (on && !strcmp(r->name, name) && !strcmp(r->domain, domain_of(domain)))
                 return r;
+            on |= r == after;
+        }
     return NULL;
 }
 
 bool rci_rewrite_has(const char *domain, const char *name)
 {
-    return rule_find(domain, name) != NULL;
+    return rule_next(NULL, domain, name) != NULL;
 }
 
 const char *rci_rewrite_at(uint32_t i, const char **domain, const char **as)
@@ -64,13 +70,15 @@ static rc_status list_add(struct rci_arena *a, Onnx__NodeProto ***list, size_t *
 
 static rc_status node_rewrite(struct rci_rewrite *r, Onnx__NodeProto *n, int depth)
 {
-    const struct rci_rule *rule = rule_find(n->domain, rci_onnx_text(n->op_type));
-    struct rci_rule_call c = {.r = r, .from = n};
-    if (rule && depth < RULE_DEPTH) {
+    const char *name = rci_onnx_text(n->op_type);
+    struct rci_rule_call c = {.declined = true};
+    for (const struct rci_rule *rule = NULL;
+         c.declined && depth < RULE_DEPTH && (rule = rule_next(rule, n->domain, name));) {
+        c = (struct rci_rule_call){.r = r, .from = n};
         RC_TRY(rule->run(&c));
         RC_TRY(r->arena->status);
     }
-    if (!rule || depth == RULE_DEPTH || c.declined)
+    if (c.declined)
         return list_add(r->arena, &r->node, &r->n, &r->room, n);
     for (size_t i = 0; i < c.n_made; i++)
         RC_TRY(node_rewrite(r, c.made[i], depth + 1));
@@ -83,11 +91,11 @@ rc_status rci_rewrite_nodes(struct rci_rewrite *r)
     const size_t n = r->n;
     size_t ruled = 0;
     for (size_t i = 0; i < n; i++)
-        ruled += rule_find(from[i]->domain, rci_onnx_text(from[i]->op_type)) != NULL;
+        ruled += rci_rewrite_has(from[i]->domain, rci_onnx_text(from[i]->op_type));
     if (!ruled)
         return RC_OK;
     if (r->arena->cap)
-        r->arena->cap += RULE_LEAST + ruled * RULE_BYTES;
+        r->arena->cap += RULE_BYTES + r->arena->total;
     r->n = 0;
     r->room = n + ruled * 4;
     if (!(r->node = rci_arena_array(r->arena, r->room, sizeof(*r->node))))
@@ -171,6 +179,50 @@ rc_status rci_rule_need(const struct rci_rule_call *c, size_t n)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": %s has no result", rci_rule_label(c),
                         c->from->op_type);
     return RC_OK;
+}
+
+/* --- integers --- */
+
+/* Where the name is, or where it would be. */
+static struct rci_quantized *quantized_place(const struct rci_rewrite *r, const char *name)
+{
+    size_t at = rci_names_hash(name) & (r->room_quantized - 1);
+    while (r->quantized[at].name && strcmp(r->quantized[at].name, name))
+        at = (at + 1) & (r->room_quantized - 1);
+    return &r->quantized[at];
+}
+
+static rc_status quantized_grow(struct rci_rewrite *r)
+{
+    struct rci_quantized *old = r->quantized;
+    const size_t n = r->room_quantized;
+    r->room_quantized = n ? n * 2 : 64;
+    r->quantized = rci_arena_array(r->arena, r->room_quantized, sizeof(*old));
+    if (!r->quantized)
+        return r->arena->status;
+    for (size_t i = 0; i < n; i++)
+        if (old[i].name)
+            *quantized_place(r, old[i].name) = old[i];
+    return RC_OK;
+}
+
+rc_status rci_rule_set_quantized(struct rci_rule_call *c, struct rci_quantized q)
+{
+    struct rci_rewrite *r = c->r;
+    if (!q.name)
+        return RC_OK;
+    if (2 * r->n_quantized >= r->room_quantized)
+        RC_TRY(quantized_grow(r));
+    struct rci_quantized *place = quantized_place(r, q.name);
+    r->n_quantized += !place->name;
+    *place = q;
+    return RC_OK;
+}
+
+const struct rci_quantized *rci_rule_quantized(const struct rci_rule_call *c, const char *name)
+{
+    const struct rci_quantized *q = name && c->r->n_quantized ? quantized_place(c->r, name) : NULL;
+    return q && q->name ? q : NULL;
 }
 
 /* --- making nodes --- */

@@ -41,6 +41,15 @@ int64_t rci_rule_opset(const struct rci_rule_call *c);
 /* Fewer operands than that are RC_ERR_MODEL; any of the first `n` absent too. */
 rc_status rci_rule_need(const struct rci_rule_call *c, size_t n);
 
+/* --- integers --- */
+/* What DequantizeLinear makes of the integers of that name; zero NULL: 0. */
+struct rci_quantized {
+    const char *name, *scale, *zero;
+};
+rc_status rci_rule_set_quantized(struct rci_rule_call *c, struct rci_quantized q);
+/* NULL: nobody said. Nodes come in the order of the file. */
+const struct rci_quantized *rci_rule_quantized(const struct rci_rule_call *c, const char *name);
+
 /* --- making nodes --- */
 /* A name for what lies between. */
 char *rci_rule_name(struct rci_rule_call *c);
