@@ -40,8 +40,8 @@ static rc_status line_rule(struct rci_rule_call *c)
 {
     const struct rci_tensor *weights = rci_rule_const(c, rci_rule_in(c, 1));
     size_t axes = window_axes(c);
-    if (!axes && weights && weights->shape.rank == 3)
-        axes = 1;
+    if (weights)
+        axes = weights->shape.rank == 3 && axes <= 1 ? 1 : 0;
     if (axes != 1 || !rci_rule_in(c, 0) || !rci_rule_out(c, 0) || rci_rule_out(c, 1)) {
         c->declined = true;
         return RC_OK;

@@ -342,6 +342,8 @@ void rci_made_copy(struct rci_rule_call *c, struct rci_made m, const char *const
         rci_arena_array(c->r->arena, m.node->n_attribute + from->n_attribute, sizeof(*list));
     if (!list)
         return;
+    if (*rci_onnx_text(from->name))
+        m.node->name = from->name;
     if (m.node->n_attribute)
         memcpy(list, m.node->attribute, m.node->n_attribute * sizeof(*list));
     for (size_t i = 0; i < from->n_attribute; i++)

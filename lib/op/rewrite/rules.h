@@ -67,7 +67,7 @@ void rci_made_int(struct rci_rule_call *c, struct rci_made m, const char *name, 
 void rci_made_float(struct rci_rule_call *c, struct rci_made m, const char *name, float v);
 void rci_made_ints(struct rci_rule_call *c, struct rci_made m, const char *name, const int64_t *v,
                    size_t n);
-/* The attributes of the node being replaced but for those listed, ended by NULL. */
+/* The attributes of the node being replaced but for those listed, ended by NULL; its name too. */
 void rci_made_copy(struct rci_rule_call *c, struct rci_made m, const char *const *but);
 /* Constants; their names. */
 const char *rci_rule_scalar(struct rci_rule_call *c, float v);
