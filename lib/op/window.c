@@ -97,12 +97,13 @@ static rc_status resolve_axis(struct rci_window *w, const struct rci_node *n, in
         w->end[a] = total - w->begin[a];
         return RC_OK;
     }
-    const int64_t room = in + w->begin[a] + w->end[a] - extent;
-    if (room < 0)
+    /* ceil_mode counts a window that begins inside and ends outside, also where it is the only one */
+    const int64_t room = in + w->begin[a] + w->end[a] - extent, past = ceil_mode ? stride - 1 : 0;
+    if (room + past < 0)
         return rci_fail(
             RC_ERR_MODEL, "node \"%s\": the window spans %lld along %s, the padded input has %lld",
             n->name, (long long) extent, a ? "width" : "height", (long long) (room + extent));
-    w->out[a] = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+    w->out[a] = (room + past) / stride + 1;
     /* a last window that starts beyond the image would see nothing but padding */
     if (ceil_mode && (w->out[a] - 1) * stride >= in + w->begin[a])
         w->out[a]--;
