@@ -292,6 +292,26 @@ out:
     return st;
 }
 
+rc_status rci_graph_drop_unread(struct rc_graph *g)
+{
+    struct rci_readers r;
+    RC_TRY(rci_graph_readers(g, &r));
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        struct rci_node *n = &g->nodes[i];
+        const bool counted = n->op && n->op->max_out == RC_VARIADIC; /* Split */
+        for (; n->op && !counted && n->n_out > n->op->min_out; n->n_out--) {
+            const rci_id v = n->out[n->n_out - 1];
+            if (v == RC_NONE)
+                continue;
+            if (g->values[v].flags & RC_VALUE_OUTPUT || r.start[v + 1] > r.start[v])
+                break;
+            kill_value(g, v);
+        }
+    }
+    rci_readers_free(&r);
+    return RC_OK;
+}
+
 rc_status rci_graph_rename_value(struct rc_graph *g, rci_id value, const char *name)
 {
     const rci_id taken = rci_graph_find_value(g, name);

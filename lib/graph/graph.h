@@ -12,10 +12,10 @@ enum { /* rci_value.flags */
 };
 
 struct rci_value {
-    char *name;              /* unique in the graph, never NULL for live values */
+    char *name;               /* unique in the graph, never NULL for live values */
     struct rci_tensor tensor; /* shape at the graph's batch; .data set: a constant, owned here */
     rci_id producer;          /* node, or RC_NONE for inputs and constants */
-    uint32_t producer_out;   /* which output of the producer */
+    uint32_t producer_out;    /* which output of the producer */
     uint32_t flags;
 };
 
@@ -38,8 +38,8 @@ enum { RC_MAX_POST = 4 };
 
 struct rci_node {
     const struct rci_op *op; /* NULL: a dead slot */
-    char *name;             /* unique; made up on import when the file has none */
-    void *attrs;            /* op->attr_size bytes */
+    char *name;              /* unique; made up on import when the file has none */
+    void *attrs;             /* op->attr_size bytes */
     rci_id *in, *out;        /* RC_NONE: absent optional operand */
     uint32_t n_in, n_out;
     uint32_t n_post;
@@ -84,22 +84,22 @@ rc_status rci_graph_clone(struct rc_graph **out, const struct rc_graph *from); /
  * rci_graph_own_const() before writing gives this graph a copy of one. */
 rc_status rci_graph_clone_shared(struct rc_graph **out, const struct rc_graph *from);
 rc_status rci_graph_own_const(struct rc_graph *g, rci_id value);
-bool rci_graph_valid(const struct rc_graph *g);                             /* magic */
+bool rci_graph_valid(const struct rc_graph *g); /* magic */
 
 /* --- building and editing; new ids are appended --- */
 /* name NULL: one is made up from `hint`. Duplicate names are RC_ERR_MODEL. */
 rc_status rci_graph_add_value(struct rc_graph *g, rci_id *out, const char *name);
 /* Copies `t` (with its data) as a constant. */
 rc_status rci_graph_add_const(struct rc_graph *g, rci_id *out, const char *name,
-                             const struct rci_tensor *t);
+                              const struct rci_tensor *t);
 rc_status rci_graph_add_input(struct rc_graph *g, rci_id *out, const char *name, enum rci_dtype d,
-                             const struct rci_shape *s);
+                              const struct rci_shape *s);
 rc_status rci_graph_set_outputs(struct rc_graph *g, const rci_id *values, uint32_t n);
 /* attrs: op->attr_size bytes to copy, or NULL for zeros. Output values are created when
  * outs is NULL (n_out of them, named after the node). */
 rc_status rci_graph_add_node(struct rc_graph *g, rci_id *out, const struct rci_op *op,
-                            const char *name, const void *attrs, const rci_id *ins, uint32_t n_in,
-                            const rci_id *outs, uint32_t n_out);
+                             const char *name, const void *attrs, const rci_id *ins, uint32_t n_in,
+                             const rci_id *outs, uint32_t n_out);
 rc_status rci_graph_append_input(struct rc_graph *g, rci_id node, rci_id value);
 void rci_graph_drop_input(struct rc_graph *g, rci_id node, uint32_t index);
 /* Replace a constant's tensor by `t`, taking over t->data (which must come from rci_alloc). */
@@ -112,6 +112,9 @@ void rci_graph_kill_node(struct rc_graph *g, rci_id node); /* its outputs die to
 rc_status rci_graph_bypass(struct rc_graph *g, rci_id node);
 /* Kill nodes and constants that reach no output; returns how many nodes went. */
 rc_status rci_graph_sweep(struct rc_graph *g, uint32_t *n_removed);
+/* Optional results that nobody reads, from the last one on: masks and statistics that exporters
+ * list because training has them. */
+rc_status rci_graph_drop_unread(struct rc_graph *g);
 rc_status rci_graph_rename_value(struct rc_graph *g, rci_id value, const char *name);
 rc_status rci_graph_set_metadata(struct rc_graph *g, const char *key,
                                  const char *value);                           /* NULL: drop */
@@ -127,7 +130,7 @@ static inline bool rci_value_is_const(const struct rci_value *v)
 rci_id rci_graph_find_value(const struct rc_graph *g, const char *name);
 rci_id rci_graph_find_node(const struct rc_graph *g, const char *name);
 uint32_t rci_graph_count_readers(const struct rc_graph *g,
-                                rci_id value);                        /* node operands + outputs */
+                                 rci_id value); /* node operands + outputs */
 rci_id rci_graph_single_reader(const struct rc_graph *g,
                                rci_id value); /* RC_NONE unless exactly one
                                                                         node operand, no output */
@@ -159,7 +162,7 @@ struct rci_graph_cost {
 };
 rc_status rci_graph_cost(const struct rc_graph *g, struct rci_graph_cost *out);
 rc_status rci_node_cost(const struct rc_graph *g, rci_id node, struct rci_cost *cost,
-                       uint64_t *parameters);
+                        uint64_t *parameters);
 
 /* --- what operators say of themselves (slots of graph/op.h); a dead slot says nothing --- */
 static inline bool rci_node_has(const struct rci_node *n, uint32_t flag)
@@ -222,8 +225,7 @@ struct rci_cost rci_node_work(const struct rc_graph *g, const struct rci_node *n
 
 /* --- helpers for op files --- */
 static inline const struct rci_tensor *rci_const_in(const struct rc_graph *g,
-                                                   const struct rci_node *n,
-                                                  uint32_t i)
+                                                    const struct rci_node *n, uint32_t i)
 {
     if (i >= n->n_in || n->in[i] == RC_NONE || !g->values[n->in[i]].tensor.data)
         return NULL;

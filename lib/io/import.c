@@ -90,6 +90,7 @@ static rc_status model_parts(struct import *im, const Onnx__ModelProto *m)
     RC_TRY(rci_import_nodes(im));
     RC_TRY(rci_import_outputs(im));
     RC_TRY(rci_graph_verify(g));
+    RC_TRY(rci_graph_drop_unread(g));
     return rci_import_align(im);
 }
 

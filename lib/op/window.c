@@ -97,7 +97,7 @@ static rc_status resolve_axis(struct rci_window *w, const struct rci_node *n, in
         w->end[a] = total - w->begin[a];
         return RC_OK;
     }
-    /* ceil_mode counts a window that begins inside and ends outside, also where it is the only one */
+    /* ceil_mode counts a window that begins inside and ends outside, even the only one */
     const int64_t room = in + w->begin[a] + w->end[a] - extent, past = ceil_mode ? stride - 1 : 0;
     if (room + past < 0)
         return rci_fail(

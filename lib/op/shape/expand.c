@@ -93,9 +93,8 @@ static rc_status expand_bind(struct rc_graph *g, struct rci_node *n, const struc
     for (int32_t k = 0; k < t->rank && k < count; k++) {
         if (t->dims[k] == second[k])
             continue;
-        const struct rci_value *x = &g->values[n->in[0]];
-        const int64_t at = k + (int64_t) x->tensor.shape.rank - t->rank;
-        if (at != 0 || rci_value_is_const(x) || t->dims[k] != batch[0])
+        const struct rci_shape *x = &known[0].shape; /* also where no value is known */
+        if (k + (int64_t) x->rank != t->rank || x->dim[0] != batch[0] || t->dims[k] != batch[0])
             return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": expands a constant to the batch",
                             n->name);
         t->dims[k] = 1;
