@@ -237,13 +237,6 @@ def activations():
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, CLASSES))
 
 
-def torchvision_resnet(block, **options):
-    m = torchvision.models.resnet.ResNet(block, [1, 1, 1, 1], num_classes=CLASSES, **options)
-    m.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-    return m
-
-
-TvBasic, TvBottleneck = torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck
 TORCH = {
     'resnet-basic': lambda: resnet(BasicBlock),
     'resnet-bottleneck': lambda: resnet(),
@@ -298,7 +291,6 @@ TORCH = {
         [V3(16, 3, 16, 16, True, 'RE', 2, 1, 1), V3(16, 5, 64, 24, True, 'HS', 2, 1, 1),
          V3(24, 3, 72, 24, False, 'HS', 1, 1, 1)], 64, num_classes=CLASSES),
     'shufflenetv2': lambda: torchvision.models.ShuffleNetV2([1, 2, 1], [8, 16, 32, 48, 64], num_classes=CLASSES),
-    'tv-resnet18': lambda: torchvision_resnet(TvBasic),
     'convnext': lambda: timm.models.ConvNeXt(depths=(1, 1, 1, 1), dims=WIDTHS, num_classes=CLASSES),
     'cifar-a': lambda: Cifar(shortcut=lambda c, out, norm: OptionA(out - c)),
     'cifar-b': lambda: Cifar(n=2),
