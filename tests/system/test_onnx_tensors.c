@@ -31,7 +31,8 @@ static void sizes_are_checked_before_memory_is_taken(void **state)
         const char *word;
     } t[] = {
         {1, {-1}, "dims[0] is -1"},
-        {1, {0}, "dims[0] is 0"},
+        {1, {0}, "raw_data has 4 bytes, dims and type need 0"},
+        {2, {0, 1}, "dims[0] is 0"},
         {2, {4, INT64_C(1) << 31}, "dims[1] is 2147483648"},
         {1, {INT64_MAX}, "dims[0] is 9223372036854775807"},
         {4, {65536, 65536, 65536, 65536}, "tensor size"},
