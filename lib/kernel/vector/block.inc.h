@@ -124,6 +124,9 @@ INLINE void NAME(block_sum)(const struct NAME(block) b, const int rows, const in
         const float *p0 = u, *p1 = u + 3 * b.step, *p2 = u + 6 * b.step, *p3 = u + 9 * b.step;
         const float *p4 = u + 12 * b.step, *p5 = u + 15 * b.step, *p6 = u + 18 * b.step;
         const float *p7 = u + 21 * b.step;
+#if ROWS == 6 /* where few sums share what a turn costs beside them */
+#pragma GCC unroll 2
+#endif
         for (int64_t i = 0; i < b.n; i++) {
             const VEC w0 = NAME(load)(w + i * LANES);
             const VEC w1 = q > 1 ? NAME(load)(w + b.second + i * LANES) : (VEC){0};

@@ -22,10 +22,21 @@ INLINE void NAME(input_store)(const VEC *d, float *u, int64_t u_step)
 struct NAME(strip) {
     const ELEM *from, *top, *bottom;
     int64_t row, pixel, top_step, bottom_step, tiles;
-    bool left, right; /* the first column, the last one are outside the image */
+    bool left, right;  /* the first column, the last one are outside the image */
+    const ELEM *ahead; /* four rows that the tiles after these need first, or NULL */
     float *u;
     int64_t u_step, tile_step;
 };
+
+/* Asks for 4x4 pixels: in memory beyond the second-level cache rows are too short to be foreseen by
+ * the processor. */
+INLINE void NAME(input_ahead)(const struct NAME(strip) * g, const ELEM *pixel)
+{
+    const int64_t step = g->pixel < 16 ? 2 : 1; /* pixels of a cache line */
+    for (int64_t y = 0; y < 4; y++, pixel += g->row)
+        for (int64_t x = 0; x < 4; x += step)
+            __builtin_prefetch(pixel + x * g->pixel, 0, 2);
+}
 
 /* What of a column is read: r1 and r4 are its pixels of the rows 1 and 4. */
 struct NAME(column) {
@@ -75,6 +86,8 @@ INLINE void NAME(input_pair)(const struct NAME(strip) * g, const int pair)
     NAME(next_column)(g, &d, pair);
     NAME(input_column)(&d, row, s + 1, t + 1, pair);
     for (int64_t left = g->tiles; left > 0; left--, u += g->tile_step) {
+        if (pair == 0 && g->ahead)
+            NAME(input_ahead)(g, g->ahead + (g->tiles - left) * 4 * g->pixel);
 #pragma GCC unroll 6
         for (int x = 2; x < 5; x++) {
             NAME(next_column)(g, &d, pair);
@@ -133,6 +146,18 @@ static NOINLINE void NAME(input_edge)(const struct rci_winograd_job *j, struct N
     NAME(input_middle)(&g);
 }
 
+/* Where the rows begin that tiles below those at `at` read first, or those of the next image. */
+INLINE const ELEM *NAME(input_after)(const struct rci_winograd_job *j, struct NAME(place) at,
+                                     int64_t channel)
+{
+    const struct rci_conv_layout *l = &j->src_layout;
+    const bool below = at.y + 4 < j->height; /* maybe three of them only */
+    if (!j->foresee || j->height < 4 || (!below && at.image + 1 >= j->batch))
+        return NULL;
+    return (const ELEM *) j->src + (at.image + !below) * l->image + rci_conv_channel(l, channel) +
+           (below ? at.y + 5 : 0) * l->row + at.x * l->pixel;
+}
+
 /* Tiles from `at` on to u; returns how many, which lie side by side. */
 INLINE int64_t NAME(input_some)(const struct rci_winograd_job *j, struct NAME(place) at,
                                 const struct rci_winograd_piece *p, int64_t most, float *u,
@@ -160,6 +185,7 @@ INLINE int64_t NAME(input_some)(const struct rci_winograd_job *j, struct NAME(pl
                                       .tiles = tiles,
                                       .left = at.x < 1,
                                       .right = end >= j->width,
+                                      .ahead = whole ? NAME(input_after)(j, at, c) : NULL,
                                       .u = u + c,
                                       .u_step = rci_winograd_step(j->block, j->in_step),
                                       .tile_step = j->in_step};

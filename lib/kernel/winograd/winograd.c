@@ -116,16 +116,18 @@ struct rci_vector_runs rci_winograd_part(const struct rci_winograd_plan *p, int6
 }
 
 /* Blocks fit the second-level cache but fill the registers, and threads get equal numbers of equal
- * ones. Weights beyond that cache come from farther away for every block: those want more tiles. */
+ * ones. Weights beyond that cache come from farther away for every block: those want more tiles; so
+ * do the sums of a gradient (not `split`), which are read and written for every block. */
 static void cut_blocks(struct rci_winograd_plan *p, bool split)
 {
     enum { BLOCK_BYTES = 128 << 10, WHOLE_BYTES = 160 << 10 }; /* the latter for all tiles */
+    enum { SUMS_BLOCK_BYTES = 224 << 10 };
     enum { CACHED_BYTES = 512 << 10, LARGE_BLOCK = 48 };
     struct rci_winograd_job *j = &p->job;
     const int64_t size = sizeof(float), rows = p->code->rows;
     const int64_t bytes = j->positions * (j->in_step + j->out_channels) * size;
     const bool large = job_weights_bytes(j) > CACHED_BYTES;
-    int64_t most = BLOCK_BYTES / bytes / rows * rows;
+    int64_t most = (split ? BLOCK_BYTES : SUMS_BLOCK_BYTES) / bytes / rows * rows;
     if (most < rows)
         most = rows;
     if (large && most < LARGE_BLOCK)
