@@ -102,7 +102,7 @@ rc_status rci_pruner_restore(struct rc_pruner *p)
         rci_release(p->by_score[i]); /* the order of scores is lost */
         p->by_score[i] = NULL;
     }
-    p->scored = p->planned = false;
+    p->scored = p->scored_inner = p->planned = false;
     return RC_OK;
 }
 
@@ -122,9 +122,8 @@ rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept
     return RC_OK;
 }
 
-rc_status rci_pruner_plan(struct rc_pruner *p)
+static rc_status allocate_groups(struct rc_pruner *p, uint64_t trunk)
 {
-    RC_TRY(rci_pruner_score(p));
     const uint32_t n = p->coupling->n_groups;
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(change_kept(p, i, p->coupling->group[i].n_units - p->by_hand[i]));
@@ -148,7 +147,7 @@ rc_status rci_pruner_plan(struct rc_pruner *p)
                                           .max_cut = p->o.max_cut,
                                           .round_to = (uint32_t) p->o.round_to,
                                           .min_channels = (uint32_t) p->o.min_channels,
-                                          .trunk = (enum rci_trunk) p->o.trunk,
+                                          .trunk = (enum rci_trunk) trunk,
                                           .protect = p->protect};
     const rc_status st = rci_allocate(a, p->budget, &o);
     for (uint32_t i = 0; i < n; i++) /* also on failure: the budget has followed */
@@ -156,6 +155,21 @@ rc_status rci_pruner_plan(struct rc_pruner *p)
     rci_release(a);
     p->planned = st == RC_OK || st == RC_ERR_GOAL;
     return st;
+}
+
+rc_status rci_pruner_plan(struct rc_pruner *p)
+{
+    if (p->o.trunk == RC_PRUNE_TRUNK_CUT)
+        RC_TRY(rci_pruner_score(p));
+    else
+        RC_TRY(rci_pruner_score_inner(p));
+    if (p->scored)
+        return allocate_groups(p, p->o.trunk);
+    const rc_status st = allocate_groups(p, RC_PRUNE_TRUNK_KEEP);
+    if (st != RC_ERR_GOAL || p->o.trunk == RC_PRUNE_TRUNK_KEEP)
+        return st;
+    RC_TRY(rci_pruner_score(p));
+    return allocate_groups(p, p->o.trunk);
 }
 
 /* --- cut --- */

@@ -121,7 +121,8 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
     p->by_score = rci_alloc_array(p->ctx, n, sizeof(*p->by_score));
     p->kept = rci_alloc_array(p->ctx, n, sizeof(*p->kept));
     p->by_hand = rci_alloc_array(p->ctx, n, sizeof(*p->by_hand));
-    if (!p->protect || !p->score || !p->by_score || !p->kept || !p->by_hand)
+    p->leave = rci_alloc_array(p->ctx, n, sizeof(*p->leave));
+    if (!p->leave || !p->protect || !p->score || !p->by_score || !p->kept || !p->by_hand)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         p->kept[i] = p->coupling->group[i].n_units;
@@ -170,6 +171,7 @@ void rci_pruner_destroy(struct rc_pruner *p)
     rci_release(p->by_score);
     rci_release(p->kept);
     rci_release(p->by_hand);
+    rci_release(p->leave);
     rci_scopes_free(&p->scopes);
     rci_release(p->criterion_params);
     rci_release(p->allocation_params);
@@ -277,6 +279,8 @@ static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, u
     if (!p->score[i])
         return RC_ERR_MEMORY;
     RC_TRY(rci_pruner_order(p, i));
+    if (p->leave[i])
+        return RC_OK;
     if (rci_pruner_may_cut(p, i) && p->o.score)
         RC_TRY(ask_caller(p, i));
     else if (rci_pruner_may_cut(p, i))
@@ -299,7 +303,7 @@ static rc_status score_all(struct rc_pruner *p)
                                       .images = p->o.images,
                                       .batch = p->o.batch};
     if (p->criterion->eliminate)
-        RC_TRY(rci_readings_create(&readings, p->coupling, &o, p->o.seed));
+        RC_TRY(rci_readings_create(&readings, p->coupling, &o, p->leave, p->o.seed));
     else if (p->criterion->map)
         RC_TRY(rci_observe_maps(&observed, &o));
     else if (p->criterion->needs_gradient)
@@ -324,15 +328,41 @@ out:
     return st;
 }
 
-rc_status rci_pruner_score(struct rc_pruner *p)
+static rc_status score_but_left(struct rc_pruner *p)
 {
-    if (p->scored)
-        return RC_OK;
     if (p->scoring)
         return rci_fail(RC_ERR_STATE, "scores are asked for while the score callback runs");
     p->scoring = true;
     const rc_status st = score_all(p);
     p->scoring = false;
-    p->scored = st == RC_OK;
     return st;
+}
+
+static bool can_wait(const struct rc_pruner *p, uint32_t i)
+{
+    return p->coupling->group[i].producers > 1 && p->scopes.keep[p->scopes.of[i]] == 0;
+}
+
+rc_status rci_pruner_score(struct rc_pruner *p)
+{
+    if (p->scored)
+        return RC_OK;
+    for (uint32_t i = 0; i < p->coupling->n_groups; i++)
+        p->leave[i] = p->scored_inner && !can_wait(p, i);
+    RC_TRY(score_but_left(p));
+    p->scored = true;
+    return RC_OK;
+}
+
+rc_status rci_pruner_score_inner(struct rc_pruner *p)
+{
+    if (p->scored || p->scored_inner)
+        return RC_OK;
+    if (!p->criterion->eliminate)
+        return rci_pruner_score(p);
+    for (uint32_t i = 0; i < p->coupling->n_groups; i++)
+        p->leave[i] = can_wait(p, i);
+    RC_TRY(score_but_left(p));
+    p->scored_inner = true;
+    return RC_OK;
 }

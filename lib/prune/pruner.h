@@ -20,6 +20,8 @@ struct rc_pruner {
     uint32_t *by_hand;   /* [n_groups] cut channel by channel: the first ones of by_score */
     struct rci_scopes scopes;
     bool scored, planned, scoring;
+    bool scored_inner;  /* groups outside of trunks have scores */
+    bool *leave;        /* [n_groups] that score() skips for now */
     rc_prune_options o; /* defaults filled in; strings belong to the caller of create */
     const struct rci_criterion *criterion;
     const struct rci_reduction *reduction;
@@ -34,6 +36,8 @@ rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
                             const rc_prune_options *o);
 void rci_pruner_destroy(struct rc_pruner *p);
 rc_status rci_pruner_score(struct rc_pruner *p);
+/* The same, but residual trunks may be left out where their scores would cost much. */
+rc_status rci_pruner_score_inner(struct rc_pruner *p);
 /* by_score[group] in some order, when nobody has asked for scores yet. */
 rc_status rci_pruner_order(struct rc_pruner *p, uint32_t group);
 rc_status rci_pruner_plan(struct rc_pruner *p);

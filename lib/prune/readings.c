@@ -14,14 +14,14 @@ static uint32_t readings_find(const struct rci_readings *r, rci_id node)
     return i;
 }
 
-static rc_status list_readers(struct rci_readings *r)
+static rc_status list_readers(struct rci_readings *r, const bool *leave)
 {
     const struct rc_graph *g = r->c->links->g;
     uint32_t capacity = 0;
     struct rci_linear l;
     for (uint32_t i = 0; i < r->c->n_groups; i++) {
         const struct rci_prune_group *p = &r->c->group[i];
-        for (uint32_t m = 0; p->fixed_by == RC_NONE && m < p->n_members; m++) {
+        for (uint32_t m = 0; p->fixed_by == RC_NONE && !leave[i] && m < p->n_members; m++) {
             const rci_id node = p->member[m].node;
             if (p->member[m].kind != RC_MEMBER_IN || readings_find(r, node) < r->n ||
                 !rci_linear_of(&l, g, node))
@@ -152,14 +152,14 @@ static rc_status score_layers(struct rci_readings *r, const struct rci_observati
 }
 
 rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
-                              const struct rci_observation *o, uint64_t seed)
+                              const struct rci_observation *o, const bool *leave, uint64_t seed)
 {
     struct rci_readings *r = RC_NEW(c->links->ctx, struct rci_readings);
     *out = r;
     if (!r)
         return RC_ERR_MEMORY;
     r->c = c;
-    rc_status st = list_readers(r);
+    rc_status st = list_readers(r, leave);
     if (st == RC_OK)
         st = measure_importance(r, o, seed);
     if (st == RC_OK)

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "handnets.h"
 #include "noise.h"
+#include "tiny.h"
 
 #include "base/rng.h"
 #include "prune/criterion.h"
@@ -252,6 +253,42 @@ static void data_is_needed(void **state)
     rci_graph_destroy(n.g);
 }
 
+/* Trunks are scored only when they are needed, and then the plan is the same. */
+static void late_scores_of_trunks_change_nothing(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    rc_graph *g = tiny_network(c, 0, 3);
+    rc_dataset *d = tiny_dataset(c, 64);
+    for (int deep = 0; deep < 2; deep++) {
+        rc_prune_result r[2] = {RC_PRUNE_RESULT_INIT, RC_PRUNE_RESULT_INIT};
+        uint64_t kept[2][64] = {{0}};
+        for (int first = 0; first < 2; first++) {
+            rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
+            rc_pruner *p;
+            const double *s;
+            o.dataset = d;
+            o.criterion = "block-obs";
+            o.macs = deep ? 0.15 : 0.7;
+            OK(rc_pruner_new(&p, g, &o));
+            if (first)
+                OK(rc_pruner_get_scores(p, 0, &s, NULL)); /* of all groups */
+            OK(rc_pruner_plan(p, &r[first]));
+            for (uint64_t i = 0; i < rc_pruner_count_groups(p); i++) {
+                rc_prune_group_info info = RC_PRUNE_GROUP_INFO_INIT;
+                OK(rc_pruner_get_group(p, i, &info));
+                kept[first][i] = info.kept;
+            }
+            rc_pruner_free(&p);
+        }
+        assert_memory_equal(kept[0], kept[1], sizeof(kept[0]));
+        assert_int_equal(r[0].macs_after, r[1].macs_after);
+    }
+    rc_dataset_free(&d);
+    rc_graph_free(&g);
+    test_context_done(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_repeated_channel_is_free),
         cmocka_unit_test(losses_are_not_normalised),
         cmocka_unit_test(data_is_needed),
+        cmocka_unit_test(late_scores_of_trunks_change_nothing),
     };
     return cmocka_run_group_tests(tests, context_setup, context_teardown);
 }
