@@ -84,7 +84,7 @@ static uint64_t node_weight_bytes(const struct rc_graph *g, const struct rci_nod
     for (uint32_t k = 0; k < n->n_in; k++) {
         const struct rci_tensor *t = rci_const_in(g, n, k);
         if (t && t->dtype != RC_I64 && t->dtype != RC_BOOL && t->shape.rank)
-            bytes += rci_tensor_bytes(t);
+            bytes += rci_value_stored_bytes(&g->values[n->in[k]]);
     }
     return bytes;
 }

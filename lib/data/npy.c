@@ -1,6 +1,7 @@
 /* NPY: "\x93NUMPY", version, header length, a Python dictionary with descr, fortran_order and
  * shape, then the elements. */
 #include "data/npy.h"
+#include "tensor/half.h"
 #include <string.h>
 
 struct text {
@@ -57,14 +58,14 @@ static rc_status take_descr(struct text *t, struct rci_npy *a)
     a->item =
         type[0] && type[1] >= '1' && type[1] <= '8' && !type[2] ? (uint32_t) (type[1] - '0') : 0;
     a->big_endian = d[0] == '>';
-    static const char *const known[] = {"f4", "f8", "i1", "i2", "i4", "i8",
-                                        "u1", "u2", "u4", "u8", "b1"};
+    static const char *const known[] = {"f2", "f4", "f8", "i1", "i2", "i4",
+                                        "i8", "u1", "u2", "u4", "u8", "b1"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(type, known[i]) == 0)
             return RC_OK;
     return rci_fail(RC_ERR_UNSUPPORTED,
-                    "%s: NPY type is \"%s\", must be f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 or b1", t->what,
-                    d);
+                    "%s: NPY type is \"%s\", must be f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 or b1",
+                    t->what, d);
 }
 
 static rc_status take_dim(struct text *t, struct rci_npy *a)
@@ -195,6 +196,8 @@ static float element_f32(const struct rci_npy *a, int64_t index)
         return (float) rci_npy_integer(a, index);
     if (a->kind != 'f')
         return (float) v;
+    if (a->item == 2)
+        return rci_half_to_f32((uint16_t) v);
     const uint32_t low = (uint32_t) v;
     double wide;
     float narrow;

@@ -1,4 +1,4 @@
-/* npz: x [N,C,H,W] or [N,H,W], u8 or f32, and y [N] of any integer type. */
+/* npz: x [N,C,H,W] or [N,H,W], u8, f2, f4 or f8, and y [N] of any integer type. */
 #include "data/npy.h"
 #include "data/source.h"
 #include "data/zip.h"
@@ -25,8 +25,8 @@ static rc_status npz_take_images(struct rc_dataset *d, const struct rci_npy *x, 
                         rci_shape_text(&x->shape, text));
     d->is_f32 = x->kind == 'f';
     if (!d->is_f32 && !(x->kind == 'u' && x->item == 1))
-        return rci_fail(RC_ERR_DATA, "%s: x is of type %c%u, must be f4, f8 or u1", path, x->kind,
-                        x->item);
+        return rci_fail(RC_ERR_DATA, "%s: x is of type %c%u, must be f2, f4, f8 or u1", path,
+                        x->kind, x->item);
     const int64_t *dim = x->shape.dim;
     RC_TRY(rci_dataset_set_shape(d, path, dim[0],
                                  (int64_t[]){r == 4 ? dim[1] : 1, dim[r - 2], dim[r - 1]}));

@@ -78,7 +78,7 @@ rc_status rci_graph_cost(const struct rc_graph *g, struct rci_graph_cost *out)
     for (rci_id v = 0; v < g->n_values; v++) /* shared weights count once */
         if (is_weight(&g->values[v])) {
             t.parameters += (uint64_t) rci_shape_count(&g->values[v].tensor.shape);
-            t.weight_bytes += rci_tensor_bytes(&g->values[v].tensor);
+            t.weight_bytes += rci_value_stored_bytes(&g->values[v]);
         }
     *out = t;
     return RC_OK;

@@ -189,6 +189,8 @@ static rc_status take_over_output(struct rc_graph *g, rci_id from, rci_id to)
         if (g->outputs[i] == from)
             g->outputs[i] = to;
     f->flags &= ~(uint32_t) RC_VALUE_OUTPUT;
+    if (!(t->flags & RC_VALUE_INPUT) && !rci_value_is_const(t))
+        t->storage = f->storage;
     /* an input, a constant or another output keeps its own name */
     if (!(t->flags & (RC_VALUE_INPUT | RC_VALUE_OUTPUT)) && !rci_value_is_const(t)) {
         char *keep = f->name;

@@ -17,6 +17,7 @@ struct rci_value {
     rci_id producer;          /* node, or RC_NONE for inputs and constants */
     uint32_t producer_out;    /* which output of the producer */
     uint32_t flags;
+    enum rci_dtype storage; /* f16, bf16 or f64: what files hold this f32 value as; 0: f32 */
 };
 
 /* Work fused behind a node inside a session (pass fuse_post); empty in imported graphs. */
@@ -71,6 +72,8 @@ struct rc_graph {
     struct rci_meta *meta;
     uint32_t n_meta, cap_meta;
     int64_t opset, ir_version; /* as read; written back */
+    enum rci_dtype
+        storage; /* every real of the file was one: all are written so. 0: f32, or mixed */
     bool dynamic_batch;        /* axis 0 of inputs and outputs is symbolic */
     char *batch_name;          /* its name in the file, such as "N"; NULL: "N" is written */
     int64_t batch;             /* the batch that value shapes are inferred at; 1 when dynamic */
@@ -126,6 +129,13 @@ char *rci_graph_fresh_name(struct rc_graph *g, const char *hint);
 static inline bool rci_value_is_const(const struct rci_value *v)
 {
     return v->tensor.data != NULL;
+}
+/* Bytes in a file. */
+static inline size_t rci_value_stored_bytes(const struct rci_value *v)
+{
+    const bool converted = v->storage && v->tensor.dtype == RC_F32;
+    return (size_t) rci_shape_count(&v->tensor.shape) *
+           rci_dtype_size(converted ? v->storage : v->tensor.dtype);
 }
 rci_id rci_graph_find_value(const struct rc_graph *g, const char *name);
 rci_id rci_graph_find_node(const struct rc_graph *g, const char *name);

@@ -3,8 +3,6 @@
  * their ids: the same graph gives the same bytes. */
 #include "io/export.h"
 
-#include "io/onnx.h"
-
 #include <string.h>
 
 enum { OPSETS_MOST = 8 };
@@ -27,7 +25,8 @@ static rc_status export_initializers(struct export *e)
         if (!rci_value_is_const(x) || x->flags & RC_VALUE_DEAD)
             continue;
         Onnx__TensorProto *t = NULL;
-        RC_TRY(rci_onnx_tensor_write(&t, e->arena, x->name, &x->tensor));
+        const enum rci_dtype type = rci_export_type(e, v, x->tensor.dtype);
+        RC_TRY(rci_onnx_tensor_write(&t, e->arena, x->name, &x->tensor, type));
         RC_TRY(rci_export_add_initializer(e, t));
     }
     return RC_OK;
@@ -69,6 +68,7 @@ static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
 {
     onnx__graph_proto__init(to);
     to->name = e->g->name && *e->g->name ? e->g->name : (char *) "graph";
+    RC_TRY(rci_export_storage(e));
     RC_TRY(export_initializers(e));
     RC_TRY(rci_export_nodes(e, to));
     to->initializer = e->initializers;
@@ -112,8 +112,16 @@ static rc_status export_opsets(struct export *e, Onnx__ModelProto *m)
 
 rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g)
 {
+    return rci_onnx_save_memory_as(out, g, NULL);
+}
+
+rc_status rci_onnx_save_memory_as(struct rci_bytes *out, const struct rc_graph *g,
+                                  const struct rci_onnx_form *form)
+{
     struct rci_arena arena = {.ctx = g->ctx};
     struct export e = {.g = g, .arena = &arena};
+    if (form)
+        e.form = *form;
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__GraphProto graph;
     *out = (struct rci_bytes){0};
@@ -136,8 +144,14 @@ rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g)
 
 rc_status rci_onnx_save(const struct rc_graph *g, const char *path)
 {
+    return rci_onnx_save_as(g, path, NULL);
+}
+
+rc_status rci_onnx_save_as(const struct rc_graph *g, const char *path,
+                           const struct rci_onnx_form *form)
+{
     struct rci_bytes file;
-    RC_TRY(rci_onnx_save_memory(&file, g));
+    RC_TRY(rci_onnx_save_memory_as(&file, g, form));
     const rc_status st = rci_file_write(g->ctx, path, file.data, file.size);
     rci_release(file.data);
     return st;

@@ -2,12 +2,16 @@
 #define RC_LIB_IO_EXPORT_H
 /* Shared by the parts of the exporter. */
 #include "graph/graph.h"
+#include "io/onnx.h"
 #include "wire/onnx.h"
 
 struct export
 {
     const struct rc_graph *g;
     struct rci_arena *arena;
+    struct rci_onnx_form form;
+    enum rci_dtype storage; /* all reals are of this type and compute in it; 0: f32 */
+    char **inner; /* by value: its name among nodes, behind or before a Cast; NULL: its own */
     Onnx__TensorProto **initializers;
     size_t n_initializers, cap_initializers;
 };
@@ -16,4 +20,18 @@ rc_status rci_export_add_initializer(struct export *e, Onnx__TensorProto *t);
 rc_status rci_export_nodes(struct export *e, Onnx__GraphProto *to);
 rc_status rci_export_inputs(struct export *e, Onnx__GraphProto *to); /* after all initializers */
 rc_status rci_export_outputs(struct export *e, Onnx__GraphProto *to);
+
+/* What reals are stored as, and the Casts around them (export_storage.c). */
+rc_status rci_export_storage(struct export *e); /* fills storage and inner */
+enum rci_dtype rci_export_type(const struct export *e, rci_id v, enum rci_dtype computed);
+/* Casts behind inputs and constants, or before outputs, put at to->node[to->n_node]. */
+uint32_t rci_export_count_casts(const struct export *e);
+rc_status rci_export_casts(struct export *e, Onnx__GraphProto *to, bool outputs);
+/* "<hint><suffix>", with a number behind it when a value has that name already. */
+char *rci_export_fresh_name(struct export *e, const char *hint, const char *suffix);
+
+static inline char *rci_export_name(const struct export *e, rci_id v)
+{
+    return v == RC_NONE ? (char *) "" : e->inner[v] ? e->inner[v] : e->g->values[v].name;
+}
 #endif

@@ -1,22 +1,7 @@
 /* Nodes: operands that bind moved into attributes come back as initializers of their own. */
 #include "io/export.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* "<node>_<what>", with a number behind it when a value has that name already. */
-static rc_status operand_name(struct export *e, Onnx__TensorProto *t)
-{
-    const size_t room = strlen(t->name) + 12;
-    char *name = t->name;
-    for (unsigned i = 1; rci_graph_find_value(e->g, name) != RC_NONE; i++) {
-        if (name == t->name && !(name = rci_arena_alloc(e->arena, room)))
-            return e->arena->status;
-        snprintf(name, room, "%s_%u", t->name, i);
-    }
-    t->name = name;
-    return RC_OK;
-}
 
 /* An operand takes an empty place at its index, otherwise what is there moves up. */
 static uint32_t operand_insert(char **in, uint32_t n, uint32_t index, char *name)
@@ -42,11 +27,14 @@ static rc_status node_operands(struct export *e, const struct rci_node *n,
     if (!to->input)
         return e->arena->status;
     for (; count < n->n_in; count++)
-        to->input[count] = n->in[count] == RC_NONE ? (char *) "" : e->g->values[n->in[count]].name;
+        to->input[count] = rci_export_name(e, n->in[count]);
     for (uint32_t k = 0; k < w->n_operands; k++) {
-        RC_TRY(operand_name(e, w->operand[k].tensor));
-        RC_TRY(rci_export_add_initializer(e, w->operand[k].tensor));
-        count = operand_insert(to->input, count, w->operand[k].index, w->operand[k].tensor->name);
+        Onnx__TensorProto *t = w->operand[k].tensor;
+        if (rci_graph_find_value(e->g, t->name) != RC_NONE &&
+            !(t->name = rci_export_fresh_name(e, t->name, "")))
+            return e->arena->status;
+        RC_TRY(rci_export_add_initializer(e, t));
+        count = operand_insert(to->input, count, w->operand[k].index, t->name);
     }
     while (count && !*to->input[count - 1])
         count--;
@@ -60,14 +48,15 @@ static rc_status node_results(struct export *e, const struct rci_node *n, Onnx__
     if (!to->output)
         return e->arena->status;
     for (uint32_t k = 0; k < n->n_out; k++)
-        to->output[k] = n->out[k] == RC_NONE ? (char *) "" : e->g->values[n->out[k]].name;
+        to->output[k] = rci_export_name(e, n->out[k]);
     to->n_output = n->n_out;
     return RC_OK;
 }
 
 static rc_status node_write(struct export *e, const struct rci_node *n, Onnx__NodeProto **out)
 {
-    struct rci_attr_write w = {.arena = e->arena, .name = n->name, .opset = e->g->opset};
+    struct rci_attr_write w = {
+        .arena = e->arena, .name = n->name, .opset = e->g->opset, .storage = e->storage};
     Onnx__NodeProto *to = rci_arena_alloc(e->arena, sizeof(*to));
     if (!to)
         return e->arena->status;
@@ -98,12 +87,15 @@ rc_status rci_export_nodes(struct export *e, Onnx__GraphProto *to)
     uint32_t n;
     RC_TRY(rci_graph_order(e->g, &order, &n));
     rc_status st = RC_OK;
-    to->node = rci_arena_array(e->arena, n, sizeof(*to->node));
+    to->node = rci_arena_array(e->arena, n + rci_export_count_casts(e), sizeof(*to->node));
     if (!to->node)
         st = e->arena->status;
+    if (st == RC_OK)
+        st = rci_export_casts(e, to, false);
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
-        st = node_write(e, &e->g->nodes[order[i]], &to->node[i]);
-    to->n_node = n;
+        st = node_write(e, &e->g->nodes[order[i]], &to->node[to->n_node++]);
+    if (st == RC_OK)
+        st = rci_export_casts(e, to, true);
     rci_release(order);
     return st;
 }

@@ -3,16 +3,22 @@
 
 #include <string.h>
 
+static int32_t value_type(const struct export *e, rci_id v, enum rci_dtype computed)
+{
+    return rci_onnx_dtype_number(rci_export_type(e, v, computed));
+}
+
 /* `alt`: the shape at another batch size. An axis that differs is free; it has the batch's name
  * when it is axis 0 and follows the batch exactly. */
-static rc_status value_write(struct export *e, const char *name, const struct rci_tensor *t,
-                             const struct rci_shape *alt, bool named, Onnx__ValueInfoProto **out)
+static rc_status value_write(struct export *e, const char *name, int32_t type_number,
+                             const struct rci_shape *t, const struct rci_shape *alt, bool named,
+                             Onnx__ValueInfoProto **out)
 {
     Onnx__ValueInfoProto *v = rci_arena_alloc(e->arena, sizeof(*v));
     Onnx__TypeProto *type = rci_arena_alloc(e->arena, sizeof(*type));
     Onnx__TypeProto__Tensor *tensor = rci_arena_alloc(e->arena, sizeof(*tensor));
     Onnx__TensorShapeProto *shape = rci_arena_alloc(e->arena, sizeof(*shape));
-    const uint32_t rank = t->shape.rank;
+    const uint32_t rank = t->rank;
     Onnx__TensorShapeProto__Dimension *dim = rci_arena_array(e->arena, rank, sizeof(*dim));
     Onnx__TensorShapeProto__Dimension **dims = rci_arena_array(e->arena, rank, sizeof(*dims));
     if (!v || !type || !tensor || !shape || !dim || !dims)
@@ -25,20 +31,20 @@ static rc_status value_write(struct export *e, const char *name, const struct rc
     v->type = type;
     type->tensor_type = tensor;
     tensor->has_elem_type = 1;
-    tensor->elem_type = rci_onnx_dtype_number(t->dtype);
+    tensor->elem_type = type_number;
     tensor->shape = shape;
     shape->n_dim = rank;
     shape->dim = dims;
     for (uint32_t i = 0; i < rank; i++) {
         onnx__tensor_shape_proto__dimension__init(&dim[i]);
         dims[i] = &dim[i];
-        if (alt && alt->dim[i] != t->shape.dim[i]) {
+        if (alt && alt->dim[i] != t->dim[i]) {
             if (i == 0 && named)
                 dim[i].dim_param = e->g->batch_name ? e->g->batch_name : (char *) "N";
             continue;
         }
         dim[i].has_dim_value = 1;
-        dim[i].dim_value = t->shape.dim[i];
+        dim[i].dim_value = t->dim[i];
     }
     *out = v;
     return RC_OK;
@@ -49,9 +55,8 @@ static rc_status inputs_of_initializers(struct export *e, Onnx__GraphProto *to)
 {
     for (size_t i = 0; i < to->n_initializer; i++) {
         const Onnx__TensorProto *p = to->initializer[i];
-        const struct rci_tensor t = {rci_onnx_dtype(p->data_type),
-                                     rci_shape_make((uint32_t) p->n_dims, p->dims), NULL};
-        RC_TRY(value_write(e, p->name, &t, NULL, false, &to->input[to->n_input]));
+        const struct rci_shape s = rci_shape_make((uint32_t) p->n_dims, p->dims);
+        RC_TRY(value_write(e, p->name, p->data_type, &s, NULL, false, &to->input[to->n_input]));
         to->n_input++;
     }
     return RC_OK;
@@ -70,7 +75,8 @@ rc_status rci_export_inputs(struct export *e, Onnx__GraphProto *to)
         struct rci_shape alt = v->tensor.shape;
         if (g->dynamic_batch && alt.rank)
             alt.dim[0]++;
-        RC_TRY(value_write(e, v->name, &v->tensor, &alt, true, &to->input[i]));
+        RC_TRY(value_write(e, v->name, value_type(e, g->inputs[i], v->tensor.dtype),
+                           &v->tensor.shape, &alt, true, &to->input[i]));
         to->n_input++;
     }
     return old ? inputs_of_initializers(e, to) : RC_OK;
@@ -95,8 +101,8 @@ rc_status rci_export_outputs(struct export *e, Onnx__GraphProto *to)
     for (uint32_t i = 0; i < g->n_outputs; i++) {
         const rci_id v = g->outputs[i];
         const bool follows = at[v].shape.rank && at[v].shape.dim[0] == batch;
-        RC_TRY_OUT(
-            st, value_write(e, g->values[v].name, &at[v], &alt[v].shape, follows, &to->output[i]));
+        RC_TRY_OUT(st, value_write(e, g->values[v].name, value_type(e, v, at[v].dtype),
+                                   &at[v].shape, &alt[v].shape, follows, &to->output[i]));
     }
     to->n_output = g->n_outputs;
 out:

@@ -102,6 +102,28 @@ static rc_status model_build(struct rc_graph *g, struct rci_arena *arena, const 
     return st;
 }
 
+/* f16, bf16 and f64 are f32 here, so what converts between them does nothing. */
+static rc_status drop_conversions(struct rc_graph *g)
+{
+    uint32_t converted = 0, reals = 0;
+    enum rci_dtype one = 0;
+    bool mixed = false;
+    for (rci_id v = 0; v < g->n_values; v++) {
+        const struct rci_value *x = &g->values[v];
+        if (x->tensor.dtype != RC_F32 ||
+            !(rci_value_is_const(x) || x->flags & (RC_VALUE_INPUT | RC_VALUE_OUTPUT)))
+            continue;
+        mixed |= reals++ && x->storage != one;
+        one = x->storage;
+        converted += x->storage != 0;
+    }
+    if (!converted)
+        return RC_OK;
+    RC_TRY(rci_pass_run(g, &rci_pass_drop_conversions, NULL));
+    g->storage = mixed ? 0 : one;
+    return RC_OK;
+}
+
 /* The rest of loading; the arena goes. */
 static rc_status finish(struct rc_graph **out, struct rci_arena *arena, const Onnx__ModelProto *m)
 {
@@ -115,6 +137,8 @@ static rc_status finish(struct rc_graph **out, struct rci_arena *arena, const On
     rci_arena_free(arena); /* before folding, which wants memory of its own */
     if (st == RC_OK)
         st = rci_pass_run(g, &rci_pass_fold_const, NULL);
+    if (st == RC_OK)
+        st = drop_conversions(g);
     if (st != RC_OK)
         rci_graph_destroy(g);
     else

@@ -66,5 +66,7 @@ rc_status rci_import_constant(struct import *m, const Onnx__NodeProto *n)
     RC_TRY(rci_graph_add_value(m->g, &id, n->output[0]));
     RC_TRY(constant_value(&t, m->g->ctx, node, n->attribute[0]));
     rci_graph_replace_const(m->g, id, &t);
+    if (n->attribute[0]->t)
+        m->g->values[id].storage = rci_onnx_storage(n->attribute[0]->t->data_type);
     return RC_OK;
 }

@@ -21,6 +21,7 @@ rc_status rci_import_initializers(struct import *m)
         RC_TRY(rci_graph_add_value(m->g, &id, name));
         RC_TRY(rci_onnx_tensor_take(&tensor, m->arena, t, what));
         rci_graph_replace_const(m->g, id, &tensor);
+        m->g->values[id].storage = rci_onnx_storage(t->data_type);
     }
     return RC_OK;
 }
@@ -104,7 +105,9 @@ static rc_status input_add(struct import *m, const char *name, const Onnx__Value
         g->batch = s.dim[0];
     if (g->n_inputs == IO_MOST)
         return rci_fail(RC_ERR_LIMIT, "more than %d inputs", IO_MOST);
-    return rci_graph_add_input(g, &id, name, d, &s);
+    RC_TRY(rci_graph_add_input(g, &id, name, d, &s));
+    g->values[id].storage = rci_onnx_storage(v->type->tensor_type->elem_type);
+    return RC_OK;
 }
 
 /* Files of IR version 3 list their initializers as inputs too; those are constants. */
@@ -141,6 +144,11 @@ rc_status rci_import_outputs(struct import *m)
         for (size_t k = 0; k < i; k++)
             if (id[k] == id[i])
                 return rci_fail(RC_ERR_MODEL, "graph output \"%s\" is given twice", name);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const Onnx__TypeProto *type = m->from->output[i]->type;
+        if (type && type->tensor_type && !rci_value_is_const(&m->g->values[id[i]]))
+            m->g->values[id[i]].storage = rci_onnx_storage(type->tensor_type->elem_type);
     }
     return rci_graph_set_outputs(m->g, id, (uint32_t) n);
 }

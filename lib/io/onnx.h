@@ -9,7 +9,17 @@ rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char 
 rc_status rci_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
                                size_t size);
 
+/* How a graph is written; zero means as it was read. */
+struct rci_onnx_form {
+    enum rci_dtype storage; /* of weights: f32, f16 or bf16, which readers convert to f32 */
+};
+
 /* Deterministic: the same graph gives the same bytes. out->data from rci_alloc. */
 rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g);
 rc_status rci_onnx_save(const struct rc_graph *g, const char *path);
+/* form NULL: zeros */
+rc_status rci_onnx_save_memory_as(struct rci_bytes *out, const struct rc_graph *g,
+                                  const struct rci_onnx_form *form);
+rc_status rci_onnx_save_as(const struct rc_graph *g, const char *path,
+                           const struct rci_onnx_form *form);
 #endif

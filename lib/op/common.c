@@ -110,7 +110,8 @@ double rci_op_scalar(const struct rci_tensor *t)
     case RC_U8:
     case RC_BOOL:
         return *(const uint8_t *) t->data;
-    case RC_BF16: /* no value has it */
+    case RC_BF16: /* no value has these */
+    case RC_F16:
         break;
     }
     return 0;

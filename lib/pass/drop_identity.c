@@ -38,7 +38,18 @@ static bool removable(const struct rc_graph *g, const struct rci_node *n,
     return !other || same_tensor(&other[a], &other[b]);
 }
 
-static rc_status drop_all(struct rc_graph *g, uint32_t *n_changed, bool dropout)
+enum which { ALL, NOT_RANDOM, CONVERSIONS };
+
+static bool wanted(const struct rci_node *n, enum which which)
+{
+    if (!n->op || which == ALL)
+        return true;
+    if (n->op->flags & RC_OP_RANDOM)
+        return false;
+    return which == NOT_RANDOM || n->op->flags & RC_OP_KEEPS;
+}
+
+static rc_status drop(struct rc_graph *g, uint32_t *n_changed, enum which which)
 {
     struct rci_tensor *other = NULL;
     rc_status st = RC_OK;
@@ -49,9 +60,7 @@ static rc_status drop_all(struct rc_graph *g, uint32_t *n_changed, bool dropout)
         RC_TRY_OUT(st, rci_graph_infer_at(g, g->batch + 1, other));
     }
     for (rci_id i = 0; i < g->n_nodes; i++) {
-        if (!removable(g, &g->nodes[i], other))
-            continue;
-        if (!dropout && (g->nodes[i].op->flags & RC_OP_RANDOM))
+        if (!wanted(&g->nodes[i], which) || !removable(g, &g->nodes[i], other))
             continue;
         RC_TRY_OUT(st, rci_graph_bypass(g, i));
         ++*n_changed;
@@ -63,12 +72,17 @@ out:
 
 static rc_status drop_identity_run(struct rc_graph *g, uint32_t *n_changed)
 {
-    return drop_all(g, n_changed, true);
+    return drop(g, n_changed, ALL);
 }
 
 static rc_status drop_identity_run_training(struct rc_graph *g, uint32_t *n_changed)
 {
-    return drop_all(g, n_changed, false);
+    return drop(g, n_changed, NOT_RANDOM);
+}
+
+static rc_status drop_conversions_run(struct rc_graph *g, uint32_t *n_changed)
+{
+    return drop(g, n_changed, CONVERSIONS);
 }
 
 const struct rci_pass rci_pass_drop_identity = {
@@ -76,3 +90,7 @@ const struct rci_pass rci_pass_drop_identity = {
 const struct rci_pass rci_pass_drop_identity_training = {
     "drop_identity_training", "remove operators without effect, keep Dropout",
     drop_identity_run_training};
+
+const struct rci_pass rci_pass_drop_conversions = {
+    "drop_conversions", "remove conversions between types that are the same here",
+    drop_conversions_run};

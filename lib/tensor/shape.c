@@ -13,6 +13,7 @@ size_t rci_dtype_size(enum rci_dtype t)
     case RC_F64:
         return 8;
     case RC_BF16:
+    case RC_F16:
         return 2;
     case RC_U8:
     case RC_S8:
@@ -24,8 +25,8 @@ size_t rci_dtype_size(enum rci_dtype t)
 
 const char *rci_dtype_name(enum rci_dtype t)
 {
-    static const char *const names[] = {"none", "f32",  "i64", "i32", "u8",
-                                        "s8",   "bool", "f64", "bf16"};
+    static const char *const names[] = {"none", "f32",  "i64", "i32",  "u8",
+                                        "s8",   "bool", "f64", "bf16", "f16"};
     return (unsigned) t < sizeof(names) / sizeof(names[0]) ? names[t] : "unknown";
 }
 

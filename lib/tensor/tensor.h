@@ -15,7 +15,8 @@ enum rci_dtype {
     RC_BOOL = 6,
     RC_F64 = 7,
     RC_BF16 =
-        8 /* the upper half of an f32: memory layouts inside a plan only, never a value's type */
+        8, /* the upper half of an f32: layouts inside a plan and storage, never a value's type */
+    RC_F16 = 9 /* storage only */
 };
 
 struct rci_shape {

@@ -25,6 +25,8 @@ rc_status rci_attr_tensor(const struct rci_attrs *a, const char *name, struct rc
 
 struct rci_attr_write; /* one node's attributes being written */
 int64_t rci_attr_write_opset(const struct rci_attr_write *w);
+/* What f32 is called in the model that is written: f32, or f16, bf16, f64. */
+enum rci_dtype rci_attr_write_real(const struct rci_attr_write *w);
 rc_status rci_put_int(struct rci_attr_write *w, const char *name, int64_t v);
 rc_status rci_put_float(struct rci_attr_write *w, const char *name, float v);
 rc_status rci_put_ints(struct rci_attr_write *w, const char *name, const int64_t *v, uint32_t n);
@@ -32,7 +34,14 @@ rc_status rci_put_floats(struct rci_attr_write *w, const char *name, const float
 rc_status rci_put_string(struct rci_attr_write *w, const char *name, const char *v);
 rc_status rci_put_tensor(struct rci_attr_write *w, const char *name, const struct rci_tensor *t);
 /* Newer opsets take what was an attribute as operand `index`: io writes an initializer named
- * "<node>_<what>" and puts it at that place in the node's inputs. */
+ * "<node>_<what>" and puts it at that place in the node's inputs. f32 is written in the model's
+ * type of reals; rci_put_operand_f32() is for operands that are f32 in every model (scales of
+ * Resize). */
 rc_status rci_put_operand(struct rci_attr_write *w, uint32_t index, const char *what,
                          const struct rci_tensor *t);
+rc_status rci_put_operand_f32(struct rci_attr_write *w, uint32_t index, const char *what,
+                              const struct rci_tensor *t);
+/* TensorProto.DataType of a type, for attributes such as Cast's, and what it is computed in. */
+int64_t rci_attr_type_number(const struct rci_attr_write *w, enum rci_dtype t);
+enum rci_dtype rci_attr_type(int64_t onnx); /* 0: none of ours */
 #endif

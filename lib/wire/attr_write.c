@@ -9,6 +9,21 @@ int64_t rci_attr_write_opset(const struct rci_attr_write *w)
     return w->opset;
 }
 
+enum rci_dtype rci_attr_write_real(const struct rci_attr_write *w)
+{
+    return w->storage ? w->storage : RC_F32;
+}
+
+int64_t rci_attr_type_number(const struct rci_attr_write *w, enum rci_dtype t)
+{
+    return rci_onnx_dtype_number(t == RC_F32 ? rci_attr_write_real(w) : t);
+}
+
+enum rci_dtype rci_attr_type(int64_t onnx)
+{
+    return onnx > 0 && onnx <= INT32_MAX ? rci_onnx_dtype((int32_t) onnx) : (enum rci_dtype) 0;
+}
+
 static rc_status attr_new(struct rci_attr_write *w, const char *name, int32_t type,
                           Onnx__AttributeProto **out)
 {
@@ -81,7 +96,8 @@ rc_status rci_put_string(struct rci_attr_write *w, const char *name, const char 
 
 /* The caller's tensor may live on its stack, so the bytes are copied. */
 static rc_status tensor_copied(struct rci_attr_write *w, const char *name,
-                               const struct rci_tensor *t, Onnx__TensorProto **out)
+                               const struct rci_tensor *t, enum rci_dtype storage,
+                               Onnx__TensorProto **out)
 {
     const size_t bytes = rci_tensor_bytes(t);
     struct rci_tensor copy = *t;
@@ -89,18 +105,18 @@ static rc_status tensor_copied(struct rci_attr_write *w, const char *name,
         return w->arena->status;
     if (bytes)
         memcpy(copy.data, t->data, bytes);
-    return rci_onnx_tensor_write(out, w->arena, name, &copy);
+    return rci_onnx_tensor_write(out, w->arena, name, &copy, storage);
 }
 
 rc_status rci_put_tensor(struct rci_attr_write *w, const char *name, const struct rci_tensor *t)
 {
     Onnx__AttributeProto *p = NULL;
     RC_TRY(attr_new(w, name, ONNX_ATTR_TENSOR, &p));
-    return tensor_copied(w, NULL, t, &p->t);
+    return tensor_copied(w, NULL, t, w->storage, &p->t);
 }
 
-rc_status rci_put_operand(struct rci_attr_write *w, uint32_t index, const char *what,
-                          const struct rci_tensor *t)
+static rc_status put_operand(struct rci_attr_write *w, uint32_t index, const char *what,
+                             const struct rci_tensor *t, enum rci_dtype storage)
 {
     if (w->n_operands == RC_MAX_PUT)
         return rci_fail(RC_ERR_LIMIT, "node \"%s\": more than %d written operands", w->name,
@@ -111,7 +127,19 @@ rc_status rci_put_operand(struct rci_attr_write *w, uint32_t index, const char *
     if (!name)
         return w->arena->status;
     sprintf(name, "%s_%s", w->name, what);
-    RC_TRY(tensor_copied(w, name, t, &o->tensor));
+    RC_TRY(tensor_copied(w, name, t, storage, &o->tensor));
     w->n_operands++;
     return RC_OK;
+}
+
+rc_status rci_put_operand(struct rci_attr_write *w, uint32_t index, const char *what,
+                          const struct rci_tensor *t)
+{
+    return put_operand(w, index, what, t, w->storage);
+}
+
+rc_status rci_put_operand_f32(struct rci_attr_write *w, uint32_t index, const char *what,
+                              const struct rci_tensor *t)
+{
+    return put_operand(w, index, what, t, 0);
 }

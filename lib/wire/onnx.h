@@ -14,7 +14,9 @@ enum { /* TensorProto.DataType */
        ONNX_INT32 = 6,
        ONNX_INT64 = 7,
        ONNX_BOOL = 9,
-       ONNX_DOUBLE = 11
+       ONNX_FLOAT16 = 10,
+       ONNX_DOUBLE = 11,
+       ONNX_BFLOAT16 = 16
 };
 enum { /* AttributeProto.AttributeType */
        ONNX_ATTR_FLOAT = 1,
@@ -40,8 +42,11 @@ static inline const char *rci_onnx_text(const char *s)
     return s ? s : "";
 }
 
-/* 0 when this library has no such type. */
+/* What values of a file's type are computed in, f32 for all reals; 0 when this library has no such
+ * type. */
 enum rci_dtype rci_onnx_dtype(int32_t onnx);
+/* f16, bf16 or f64 for types that are converted to f32, else 0. */
+enum rci_dtype rci_onnx_storage(int32_t onnx);
 int32_t rci_onnx_dtype_number(enum rci_dtype t);
 const char *rci_onnx_dtype_name(int32_t onnx); /* "FLOAT16", also for types that are refused */
 
@@ -52,9 +57,10 @@ rc_status rci_onnx_tensor_read(struct rci_tensor *out, struct rc_context *c,
  * message must not be read again. */
 rc_status rci_onnx_tensor_take(struct rci_tensor *out, struct rci_arena *a,
                               const Onnx__TensorProto *t, const char *what);
-/* raw_data points at the tensor's own bytes where it can. */
+/* raw_data points at the tensor's own bytes where it can. f32 is written as `storage` (0: f32);
+ * RC_ERR_UNSUPPORTED names an element that does not fit. */
 rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, const char *name,
-                               const struct rci_tensor *t);
+                                const struct rci_tensor *t, enum rci_dtype storage);
 
 /* --- behind attr.h --- */
 struct rci_attrs {
@@ -74,6 +80,7 @@ struct rci_attr_write {
     struct rci_arena *arena;
     const char *name; /* node name */
     int64_t opset;
+    enum rci_dtype storage; /* of all f32 of the model; 0: f32 */
     Onnx__AttributeProto *attr[RC_MAX_PUT];
     uint32_t n_attr;
     struct rci_attr_operand operand[RC_MAX_PUT];

@@ -1,5 +1,6 @@
 /* TensorProto <-> row-major array. Elements come either as little-endian bytes (raw_data) or in a
  * typed field; exactly one of them, and exactly as many as dims say. */
+#include "tensor/half.h"
 #include "wire/onnx.h"
 
 #include <math.h>
@@ -24,25 +25,37 @@ static const struct {
     [ONNX_INT64] = {"INT64", RC_I64},
     [8] = {"STRING", 0},
     [ONNX_BOOL] = {"BOOL", RC_BOOL},
-    [10] = {"FLOAT16", 0},
+    [ONNX_FLOAT16] = {"FLOAT16", RC_F16},
     [ONNX_DOUBLE] = {"DOUBLE", RC_F64},
     [12] = {"UINT32", 0},
     [13] = {"UINT64", 0},
     [14] = {"COMPLEX64", 0},
     [15] = {"COMPLEX128", 0},
-    [16] = {"BFLOAT16", 0},
+    [ONNX_BFLOAT16] = {"BFLOAT16", RC_BF16},
     [17] = {"FLOAT8E4M3FN", 0},
     [18] = {"FLOAT8E4M3FNUZ", 0},
     [19] = {"FLOAT8E5M2", 0},
     [20] = {"FLOAT8E5M2FNUZ", 0},
     [21] = {"UINT4", 0},
     [22] = {"INT4", 0},
+    [23] = {"FLOAT4E2M1", 0},
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
-enum rci_dtype rci_onnx_dtype(int32_t onnx)
+static enum rci_dtype file_type(int32_t onnx)
 {
     return onnx > 0 && onnx < TYPES ? types[onnx].dtype : (enum rci_dtype) 0;
+}
+
+enum rci_dtype rci_onnx_storage(int32_t onnx)
+{
+    const enum rci_dtype t = file_type(onnx);
+    return t == RC_F16 || t == RC_BF16 || t == RC_F64 ? t : (enum rci_dtype) 0;
+}
+
+enum rci_dtype rci_onnx_dtype(int32_t onnx)
+{
+    return rci_onnx_storage(onnx) ? RC_F32 : file_type(onnx);
 }
 
 const char *rci_onnx_dtype_name(int32_t onnx)
@@ -83,16 +96,17 @@ static rc_status tensor_shape(struct rci_tensor *out, const Onnx__TensorProto *t
 }
 
 /* How many elements each typed field holds, and which one this type must use. */
-static rc_status tensor_source(const Onnx__TensorProto *t, enum rci_dtype d, const char *what,
-                               size_t *n_typed)
+static rc_status tensor_source(const Onnx__TensorProto *t, const char *what, size_t *n_typed)
 {
+    const enum rci_dtype d = file_type(t->data_type);
+    const bool small = d == RC_U8 || d == RC_S8 || d == RC_BOOL || d == RC_F16 || d == RC_BF16;
     const struct {
         const char *name;
         size_t n;
         bool mine;
     } field[] = {
         {"float_data", t->n_float_data, d == RC_F32},
-        {"int32_data", t->n_int32_data, d == RC_I32 || d == RC_U8 || d == RC_S8 || d == RC_BOOL},
+        {"int32_data", t->n_int32_data, d == RC_I32 || small},
         {"int64_data", t->n_int64_data, d == RC_I64},
         {"double_data", t->n_double_data, d == RC_F64},
         {"uint64_data", t->n_uint64_data, false},
@@ -125,29 +139,39 @@ static void tensor_copy_le(void *to, const uint8_t *from, size_t count, size_t w
 #endif
 }
 
-static rc_status tensor_copy_typed(struct rci_tensor *out, const Onnx__TensorProto *t, size_t n,
+/* 8- and 16-bit types are numbers of their own in int32_data, 16-bit reals as bits. */
+static rc_status tensor_copy_small(void *to, enum rci_dtype d, const int32_t *from, size_t n,
                                    const char *what)
 {
-    if (n == 0)
-        return RC_OK;
-    if (out->dtype == RC_F32 || out->dtype == RC_I32 || out->dtype == RC_F64 ||
-        out->dtype == RC_I64) {
-        const void *from = out->dtype == RC_F32   ? (const void *) t->float_data
-                           : out->dtype == RC_I32 ? (const void *) t->int32_data
-                           : out->dtype == RC_F64 ? (const void *) t->double_data
-                                                  : (const void *) t->int64_data;
-        memcpy(out->data, from, n * rci_dtype_size(out->dtype));
-        return RC_OK;
-    }
-    const int32_t low = out->dtype == RC_S8 ? -128 : 0;
-    const int32_t high = out->dtype == RC_S8 ? 127 : out->dtype == RC_U8 ? 255 : 1;
+    const bool bits = d == RC_F16 || d == RC_BF16;
+    const int32_t low = d == RC_S8 ? -128 : 0;
+    const int32_t high = bits ? 65535 : d == RC_S8 ? 127 : d == RC_U8 ? 255 : 1;
     for (size_t i = 0; i < n; i++) {
-        const int32_t v = t->int32_data[i];
+        const int32_t v = from[i];
         if (v < low || v > high)
             return rci_fail(RC_ERR_MODEL, "%s: element %zu is %d, allowed %d..%d", what, i, (int) v,
                             (int) low, (int) high);
-        ((uint8_t *) out->data)[i] = (uint8_t) v;
+        if (bits)
+            ((uint16_t *) to)[i] = (uint16_t) v;
+        else
+            ((uint8_t *) to)[i] = (uint8_t) v;
     }
+    return RC_OK;
+}
+
+static rc_status tensor_copy_typed(void *to, enum rci_dtype d, const Onnx__TensorProto *t, size_t n,
+                                   const char *what)
+{
+    const void *from = d == RC_F32   ? (const void *) t->float_data
+                       : d == RC_I32 ? (const void *) t->int32_data
+                       : d == RC_F64 ? (const void *) t->double_data
+                       : d == RC_I64 ? (const void *) t->int64_data
+                                     : NULL;
+    if (n == 0)
+        return RC_OK;
+    if (!from)
+        return tensor_copy_small(to, d, t->int32_data, n, what);
+    memcpy(to, from, n * rci_dtype_size(d));
     return RC_OK;
 }
 
@@ -168,17 +192,50 @@ static bool floats_finite(const float *x, int64_t n)
 /* NaN is never a weight. Infinity may be a bound or a padding value, so a scalar may hold it. */
 static rc_status tensor_finite(const struct rci_tensor *t, int64_t n, const char *what)
 {
-    if (t->dtype != RC_F32 && t->dtype != RC_F64)
+    const float *x = t->data;
+    if (t->dtype != RC_F32 || floats_finite(x, n))
         return RC_OK;
-    const bool single = t->dtype == RC_F32;
-    if (single && floats_finite(t->data, n))
-        return RC_OK;
-    for (int64_t i = 0; i < n; i++) {
-        const double v = single ? ((const float *) t->data)[i] : ((const double *) t->data)[i];
-        if (isnan(v) || (isinf(v) && t->shape.rank > 0))
+    for (int64_t i = 0; i < n; i++)
+        if (isnan(x[i]) || (isinf(x[i]) && t->shape.rank > 0))
             return rci_fail(RC_ERR_MODEL, "%s: element %lld is %s; weights must be finite", what,
-                            (long long) i, isnan(v) ? "NaN" : "infinite");
+                            (long long) i, isnan(x[i]) ? "NaN" : "infinite");
+    return RC_OK;
+}
+
+/* The elements in the file's type, into memory of their own. */
+static rc_status tensor_bytes(void **to, struct rc_context *c, struct rci_arena *a,
+                              const Onnx__TensorProto *t, size_t count, const char *what)
+{
+    const enum rci_dtype d = file_type(t->data_type);
+    const size_t width = rci_dtype_size(d);
+    size_t typed;
+    RC_TRY(tensor_source(t, what, &typed));
+    if (t->has_raw_data && t->raw_data.len != count * width)
+        return rci_fail(RC_ERR_MODEL, "%s: raw_data has %zu bytes, dims and type need %zu", what,
+                        t->raw_data.len, count * width);
+    if (!t->has_raw_data && typed != count)
+        return rci_fail(RC_ERR_MODEL, "%s: %zu elements given, dims need %zu", what, typed, count);
+    if (LITTLE_ENDIAN_HOST && a && t->has_raw_data && rci_arena_take(a, t->raw_data.data)) {
+        *to = t->raw_data.data;
+        return RC_OK;
     }
+    if (!(*to = rci_alloc_array(c, count, width)))
+        return RC_ERR_MEMORY;
+    if (!t->has_raw_data)
+        return tensor_copy_typed(*to, d, t, typed, what);
+    tensor_copy_le(*to, t->raw_data.data, count, width);
+    return RC_OK;
+}
+
+static rc_status tensor_convert(struct rci_tensor *t, struct rc_context *c, enum rci_dtype from,
+                                size_t count)
+{
+    float *x = rci_alloc(c, count * sizeof(*x));
+    if (!x)
+        return RC_ERR_MEMORY;
+    rci_real_to_f32(x, t->data, from, count);
+    rci_release(t->data);
+    t->data = x;
     return RC_OK;
 }
 
@@ -186,25 +243,10 @@ static rc_status tensor_finite(const struct rci_tensor *t, int64_t n, const char
 static rc_status tensor_fill(struct rci_tensor *out, struct rc_context *c, struct rci_arena *a,
                              const Onnx__TensorProto *t, int64_t count, const char *what)
 {
-    size_t typed;
-    RC_TRY(tensor_source(t, out->dtype, what, &typed));
-    const size_t width = rci_dtype_size(out->dtype);
-    if (t->has_raw_data && t->raw_data.len != (size_t) count * width)
-        return rci_fail(RC_ERR_MODEL, "%s: raw_data has %zu bytes, dims and type need %zu", what,
-                        t->raw_data.len, (size_t) count * width);
-    if (!t->has_raw_data && typed != (size_t) count)
-        return rci_fail(RC_ERR_MODEL, "%s: %zu elements given, dims need %lld", what, typed,
-                        (long long) count);
-    if (LITTLE_ENDIAN_HOST && a && t->has_raw_data && rci_arena_take(a, t->raw_data.data)) {
-        out->data = t->raw_data.data;
-    } else {
-        const struct rci_shape shape = out->shape;
-        RC_TRY(rci_tensor_new(out, c, out->dtype, &shape));
-        if (!t->has_raw_data)
-            RC_TRY(tensor_copy_typed(out, t, typed, what));
-        else
-            tensor_copy_le(out->data, t->raw_data.data, (size_t) count, width);
-    }
+    const enum rci_dtype storage = rci_onnx_storage(t->data_type);
+    RC_TRY(tensor_bytes(&out->data, c, a, t, (size_t) count, what));
+    if (storage)
+        RC_TRY(tensor_convert(out, c, storage, (size_t) count));
     if (out->dtype == RC_BOOL)
         for (int64_t i = 0; i < count; i++)
             ((uint8_t *) out->data)[i] = ((uint8_t *) out->data)[i] != 0;
@@ -241,8 +283,21 @@ rc_status rci_onnx_tensor_take(struct rci_tensor *out, struct rci_arena *a,
     return tensor_read(out, a->ctx, a, t, what);
 }
 
+static rc_status tensor_narrow(Onnx__TensorProto *p, struct rci_arena *a,
+                               const struct rci_tensor *t, enum rci_dtype type, size_t count)
+{
+    if (!(p->raw_data.data = rci_arena_alloc(a, p->raw_data.len)))
+        return a->status;
+    const size_t bad = rci_real_from_f32(p->raw_data.data, t->data, type, count);
+    if (bad == SIZE_MAX)
+        return RC_OK;
+    return rci_fail(RC_ERR_UNSUPPORTED, "constant \"%.200s\": element %zu is %g, too large for %s",
+                    rci_onnx_text(p->name), bad, (double) ((const float *) t->data)[bad],
+                    rci_dtype_name(type));
+}
+
 rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, const char *name,
-                                const struct rci_tensor *t)
+                                const struct rci_tensor *t, enum rci_dtype storage)
 {
     Onnx__TensorProto *p = rci_arena_alloc(a, sizeof(*p));
     if (!p)
@@ -255,15 +310,19 @@ rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, co
     if (!p->dims || (name && !p->name))
         return a->status;
     memcpy(p->dims, t->shape.dim, p->n_dims * sizeof(*p->dims));
+    const enum rci_dtype type = storage && t->dtype == RC_F32 ? storage : t->dtype;
     p->has_data_type = 1;
-    p->data_type = rci_onnx_dtype_number(t->dtype);
+    p->data_type = rci_onnx_dtype_number(type);
     p->has_raw_data = 1;
-    p->raw_data.len = count * rci_dtype_size(t->dtype);
+    p->raw_data.len = count * rci_dtype_size(type);
     p->raw_data.data = t->data;
+    if (type != t->dtype)
+        RC_TRY(tensor_narrow(p, a, t, type, count));
 #if !LITTLE_ENDIAN_HOST
+    const void *native = p->raw_data.data;
     if (!(p->raw_data.data = rci_arena_alloc(a, p->raw_data.len)))
         return a->status;
-    tensor_copy_le(p->raw_data.data, t->data, count, rci_dtype_size(t->dtype));
+    tensor_copy_le(p->raw_data.data, native, count, rci_dtype_size(type));
 #endif
     *out = p;
     return RC_OK;

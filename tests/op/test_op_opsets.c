@@ -20,8 +20,6 @@ struct item {
 };
 
 static const struct rci_clip_attrs clip_both = {.lo = -0.5, .hi = 0.25, .n_bounds = 2};
-static const struct rci_clip_attrs clip_f64 = {
-    .lo = -0.5, .hi = 0.25, .n_bounds = 2, .type = RC_F64};
 static const struct rci_clip_attrs clip_hi = {.lo = -INFINITY, .hi = 0.25, .n_bounds = 2};
 static const struct rci_leaky_attrs leaky = {0.3f};
 static const struct rci_hardsigmoid_attrs hard = {0.3f, 0.4f};
@@ -30,7 +28,7 @@ static const struct rci_dropout_attrs drop_old = {.ratio = 0.25f, .float_mask = 
 static const struct rci_axis_attrs axis_two = {2};
 static const struct rci_softmax_attrs softmax_flat = {.axis = 1, .flat = 1};
 static const struct rci_softmax_attrs softmax_one = {.axis = 1};
-static const struct rci_cast_attrs to_i64 = {RC_I64}, to_f64 = {RC_F64};
+static const struct rci_cast_attrs to_i64 = {RC_I64}, to_f32 = {RC_F32};
 static const struct rci_axes_attrs axes_23 = {.axes = {2, 3}, .n = 2};
 static const struct rci_reduce_attrs mean_23 = {.axes = {2, 3}, .n = 2, .keepdims = 1};
 static const struct rci_reduce_attrs mean_all = {.keepdims = 0};
@@ -109,7 +107,6 @@ static const struct item items[] = {
     {"Identity", NULL, IMAGE, 1, 7, 21, 0},
     {"Clip", &clip_both, IMAGE, 1, 7, 21, 0},
     {"Clip", &clip_hi, IMAGE, 1, 7, 21, 0},
-    {"Clip", &clip_f64, IMAGE, 1, 12, 21, RC_F64},
     {"LeakyRelu", &leaky, IMAGE, 1, 7, 21, 0},
     {"Sigmoid", NULL, IMAGE, 1, 7, 21, 0},
     {"HardSigmoid", &hard, IMAGE, 1, 7, 21, 0},
@@ -158,7 +155,7 @@ static const struct item items[] = {
     {"Softmax", &softmax_flat, IMAGE, 1, 7, 12, 0},
     {"Softmax", &softmax_one, IMAGE, 1, 13, 21, 0},
     {"Cast", &to_i64, IMAGE, 1, 7, 21, 0},
-    {"Cast", &to_f64, IMAGE, 1, 7, 21, RC_S8},
+    {"Cast", &to_f32, IMAGE, 1, 7, 21, RC_S8},
     {"Squeeze", &axes_23, POINT, 1, 7, 21, 0},
     {"Unsqueeze", &axes_23, IMAGE, 1, 7, 21, 0},
     {"ReduceMean", &mean_23, IMAGE, 1, 7, 21, 0},
@@ -254,8 +251,6 @@ static struct rci_tensor input_of(struct rc_context *c, const struct rc_graph *g
         const int v = (int) (i * 37 % 101) - 50;
         if (x.dtype == RC_F32)
             ((float *) x.data)[i] = (float) v / 50;
-        else if (x.dtype == RC_F64)
-            ((double *) x.data)[i] = (double) v / 50;
         else
             ((int8_t *) x.data)[i] = (int8_t) v;
     }

@@ -7,15 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* TensorProto.DataType of our types, and back */
-static const struct {
-    int64_t onnx;
-    enum rci_dtype type;
-} cast_types[] = {
-    {1, RC_F32}, {2, RC_U8}, {3, RC_S8}, {6, RC_I32}, {7, RC_I64}, {9, RC_BOOL}, {11, RC_F64},
-};
-enum { CAST_TYPES = sizeof(cast_types) / sizeof(cast_types[0]) };
-
 static rc_status cast_infer(const struct rci_infer *i)
 {
     const struct rci_cast_attrs *a = i->node->attrs;
@@ -112,31 +103,41 @@ static rc_status castlike_backward(const struct rci_call *c)
     return cast_backward(c);
 }
 
+/* Types have names before opset 6. */
+static rc_status cast_named(const struct rci_attrs *a, int64_t *to)
+{
+    static const char *const names[] = {"",      "FLOAT", "UINT8",  "INT8", "UINT16",  "INT16",
+                                        "INT32", "INT64", "STRING", "BOOL", "FLOAT16", "DOUBLE"};
+    const char *name;
+    RC_TRY(rci_attr_string(a, "to", &name));
+    for (*to = sizeof(names) / sizeof(names[0]) - 1; *to > 0 && strcmp(names[*to], name); --*to)
+        ;
+    return RC_OK;
+}
+
 static rc_status cast_read(struct rci_node *n, const struct rci_attrs *a)
 {
     int64_t to, saturate;
-    RC_TRY(rci_attr_int(a, "to", 0, &to));
-    const char *mode;
-    RC_TRY(rci_attr_int(a, "saturate", 1, &saturate)); /* float 8 only, as the next */
-    RC_TRY(rci_attr_string(a, "round_mode", &mode));
-    for (int k = 0; k < CAST_TYPES; k++)
-        if (cast_types[k].onnx == to) {
-            ((struct rci_cast_attrs *) n->attrs)->to = cast_types[k].type;
-            return RC_OK;
-        }
-    return rci_fail(RC_ERR_UNSUPPORTED,
-                    "node \"%s\": cast to ONNX type %lld, supported are 1 2 3 6 7 9 11", n->name,
-                    (long long) to);
+    const char *round;
+    if (rci_attrs_opset(a) < 6)
+        RC_TRY(cast_named(a, &to));
+    else
+        RC_TRY(rci_attr_int(a, "to", 0, &to));
+    RC_TRY(rci_attr_int(a, "saturate", 1, &saturate)); /* these two: float 8 only */
+    RC_TRY(rci_attr_string(a, "round_mode", &round));
+    const enum rci_dtype type = rci_attr_type(to);
+    if (!type)
+        return rci_fail(RC_ERR_UNSUPPORTED,
+                        "node \"%s\": cast to ONNX type %lld, supported are 1 2 3 6 7 9 10 11 16",
+                        n->name, (long long) to);
+    ((struct rci_cast_attrs *) n->attrs)->to = type;
+    return RC_OK;
 }
 
 static rc_status cast_write(const struct rci_node *n, struct rci_attr_write *w)
 {
     const enum rci_dtype to = ((const struct rci_cast_attrs *) n->attrs)->to;
-    int64_t onnx = 0;
-    for (int k = 0; k < CAST_TYPES; k++)
-        if (cast_types[k].type == to)
-            onnx = cast_types[k].onnx;
-    return rci_put_int(w, "to", onnx);
+    return rci_put_int(w, "to", rci_attr_type_number(w, to));
 }
 
 const struct rci_op rci_op_cast = {
