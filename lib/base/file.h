@@ -17,6 +17,9 @@ struct rci_file {
 /* What rci_file_read() refuses is refused here too. */
 rc_status rci_file_open(struct rci_file *out, struct rc_context *c, const char *path,
                         uint64_t limit);
+/* A file that a file in `folder` names. RC_ERR_PATH: absolute, with "." or "..", a symbolic or hard
+ * link anywhere on the way, no regular file. `location` is borrowed as the path. */
+rc_status rci_file_open_beneath(struct rci_file *out, const char *folder, const char *location);
 /* All of [at, at + size); RC_ERR_IO when the file ends before. */
 rc_status rci_file_read_at(const struct rci_file *f, uint64_t at, void *to, size_t size);
 void rci_file_close(struct rci_file *f);

@@ -5,7 +5,38 @@
 
 #include <string.h>
 
-enum { OPSETS_MOST = 8 };
+enum { OPSETS_MOST = 8, PER_AXIS_SINCE = 13 };
+
+/* The first IR version that allows the opset, or the graph's own where the opset stays. A newer one
+ * would keep old readers out for nothing. */
+static int64_t ir_version_for(const struct rc_graph *g, int64_t opset)
+{
+    static const struct {
+        int64_t opset, ir;
+    } since[] = {{7, 3},  {9, 4},   {10, 5},  {11, 6},  {12, 7}, {15, 8},
+                 {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}};
+    int64_t ir = g->ir_version;
+    for (size_t i = 0; opset != g->opset && i < sizeof(since) / sizeof(since[0]); i++)
+        if (opset >= since[i].opset)
+            ir = since[i].ir;
+    return ir;
+}
+
+/* An operator that the opset does not have yet. */
+static rc_status export_check_opset(const struct export *e)
+{
+    for (rci_id i = 0; i < e->g->n_nodes; i++) {
+        const struct rci_node *n = &e->g->nodes[i];
+        const struct rci_attr_write w = {.name = n->name, .opset = e->opset};
+        const enum rci_quant_role role = rci_node_quant(n);
+        if (n->op)
+            RC_TRY(rci_attr_write_since(&w, n->op->since, n->op->name));
+        if ((role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL) &&
+            rci_shape_count(&e->g->values[n->in[1]].tensor.shape) > 1)
+            RC_TRY(rci_attr_write_since(&w, PER_AXIS_SINCE, "a scale for each channel"));
+    }
+    return RC_OK;
+}
 
 static rc_status export_check(const struct rc_graph *g)
 {
@@ -67,6 +98,7 @@ static rc_status export_meta(struct export *e, Onnx__ModelProto *m)
 static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
 {
     onnx__graph_proto__init(to);
+    RC_TRY(export_check_opset(e));
     to->name = e->g->name && *e->g->name ? e->g->name : (char *) "graph";
     RC_TRY(rci_export_storage(e));
     RC_TRY(export_initializers(e));
@@ -103,7 +135,7 @@ static rc_status export_opsets(struct export *e, Onnx__ModelProto *m)
     m->opset_import = rci_arena_array(e->arena, OPSETS_MOST, sizeof(*m->opset_import));
     if (!list || !m->opset_import)
         return e->arena->status;
-    RC_TRY(export_opset(m, list, "", g->opset));
+    RC_TRY(export_opset(m, list, "", e->opset));
     for (rci_id i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op && g->nodes[i].op->domain)
             RC_TRY(export_opset(m, list, g->nodes[i].op->domain, 1));
@@ -122,12 +154,14 @@ rc_status rci_onnx_save_memory_as(struct rci_bytes *out, const struct rc_graph *
     struct export e = {.g = g, .arena = &arena};
     if (form)
         e.form = *form;
+    e.opset = e.form.opset ? e.form.opset : g->opset;
+    e.ir_version = ir_version_for(g, e.opset);
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__GraphProto graph;
     *out = (struct rci_bytes){0};
     RC_TRY(export_check(g));
     m.has_ir_version = 1;
-    m.ir_version = g->ir_version;
+    m.ir_version = e.ir_version;
     m.producer_name = (char *) "resnetcompress";
     m.producer_version = (char *) RC_VERSION;
     m.graph = &graph;

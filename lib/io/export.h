@@ -10,6 +10,7 @@ struct export
     const struct rc_graph *g;
     struct rci_arena *arena;
     struct rci_onnx_form form;
+    int64_t opset, ir_version;
     enum rci_dtype storage; /* all reals are of this type and compute in it; 0: f32 */
     char **inner; /* by value: its name among nodes, behind or before a Cast; NULL: its own */
     Onnx__TensorProto **initializers;

@@ -56,7 +56,7 @@ static rc_status node_results(struct export *e, const struct rci_node *n, Onnx__
 static rc_status node_write(struct export *e, const struct rci_node *n, Onnx__NodeProto **out)
 {
     struct rci_attr_write w = {
-        .arena = e->arena, .name = n->name, .opset = e->g->opset, .storage = e->storage};
+        .arena = e->arena, .name = n->name, .opset = e->opset, .storage = e->storage};
     Onnx__NodeProto *to = rci_arena_alloc(e->arena, sizeof(*to));
     if (!to)
         return e->arena->status;

@@ -65,7 +65,7 @@ static rc_status inputs_of_initializers(struct export *e, Onnx__GraphProto *to)
 rc_status rci_export_inputs(struct export *e, Onnx__GraphProto *to)
 {
     const struct rc_graph *g = e->g;
-    const bool old = g->ir_version < 4;
+    const bool old = e->ir_version < 4;
     to->input =
         rci_arena_array(e->arena, g->n_inputs + (old ? to->n_initializer : 0), sizeof(*to->input));
     if (!to->input)

@@ -4,6 +4,7 @@
 #include "io/import.h"
 
 #include "io/onnx.h"
+#include "pass/check.h"
 #include "pass/pass.h"
 #include "wire/outline.h"
 
@@ -51,9 +52,8 @@ static rc_status model_check(struct rc_context *c, const Onnx__ModelProto *m, in
         rci_log(c, RC_LOG_WARNING, "ir_version %lld is newer than %d: read as far as it is known",
                 (long long) m->ir_version, IR_KNOWN);
     RC_TRY(model_opset(m, opset));
-    if (m->n_functions)
-        return rci_fail(RC_ERR_UNSUPPORTED, "model with %zu functions: functions are not supported",
-                        m->n_functions);
+    if (m->n_functions > FUNCTIONS_MOST)
+        return rci_fail(RC_ERR_LIMIT, "%zu functions, at most %d", m->n_functions, FUNCTIONS_MOST);
     if (m->graph->n_sparse_initializer)
         return rci_fail(RC_ERR_UNSUPPORTED, "graph with sparse initializers is not supported");
     if (m->n_training_info)
@@ -77,16 +77,20 @@ static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
     return RC_OK;
 }
 
-static rc_status model_parts(struct import *im, const Onnx__ModelProto *m)
+static rc_status model_parts(struct import *im, Onnx__ModelProto *m)
 {
     struct rc_graph *g = im->g;
     RC_TRY(model_check(g->ctx, m, &im->opset));
     g->opset = im->opset < OPSET_WRITTEN_FIRST ? OPSET_WRITTEN_FIRST : im->opset;
     g->ir_version = m->ir_version;
+    RC_TRY(rci_import_inline(im, m));
     RC_TRY(rci_import_check_operators(im));
     RC_TRY(model_names(g, m));
+    RC_TRY(rci_import_external(im));
     RC_TRY(rci_import_initializers(im));
     RC_TRY(rci_import_inputs(im));
+    if (im->shapes_used < im->source->n_shapes)
+        return rci_fail(RC_ERR_ARG, "a shape is given for an input that the model does not have");
     RC_TRY(rci_import_nodes(im));
     RC_TRY(rci_import_outputs(im));
     RC_TRY(rci_graph_verify(g));
@@ -94,9 +98,10 @@ static rc_status model_parts(struct import *im, const Onnx__ModelProto *m)
     return rci_import_align(im);
 }
 
-static rc_status model_build(struct rc_graph *g, struct rci_arena *arena, const Onnx__ModelProto *m)
+static rc_status model_build(struct rc_graph *g, struct rci_arena *arena, Onnx__ModelProto *m,
+                             const struct rci_onnx_source *source)
 {
-    struct import im = {.g = g, .arena = arena, .from = m->graph};
+    struct import im = {.g = g, .arena = arena, .from = m->graph, .source = source};
     const rc_status st = model_parts(&im, m);
     rci_release(im.aligned);
     return st;
@@ -124,8 +129,38 @@ static rc_status drop_conversions(struct rc_graph *g)
     return RC_OK;
 }
 
+/* Every step of import against the model as it was built. */
+static rc_status clean_up_checked(struct rc_graph *g)
+{
+    struct rc_graph *raw;
+    struct rci_check check;
+    RC_TRY(rci_graph_clone_shared(&raw, g));
+    rc_status st = rci_check_start(&check, raw);
+    if (st == RC_OK) {
+        st = rci_pass_run(g, &rci_pass_fold_const, NULL);
+        if (st == RC_OK)
+            st = rci_check_compare(&check, g, rci_pass_fold_const.name);
+        if (st == RC_OK)
+            st = drop_conversions(g);
+        if (st == RC_OK)
+            st = rci_check_compare(&check, g, rci_pass_drop_conversions.name);
+        rci_check_end(&check);
+    }
+    rci_graph_destroy(raw);
+    return st;
+}
+
+static rc_status clean_up(struct rc_graph *g, uint32_t flags)
+{
+    if (flags & RCI_LOAD_CHECK)
+        return clean_up_checked(g);
+    RC_TRY(rci_pass_run(g, &rci_pass_fold_const, NULL));
+    return drop_conversions(g);
+}
+
 /* The rest of loading; the arena goes. */
-static rc_status finish(struct rc_graph **out, struct rci_arena *arena, const Onnx__ModelProto *m)
+static rc_status finish(struct rc_graph **out, struct rci_arena *arena, Onnx__ModelProto *m,
+                        const struct rci_onnx_source *source)
 {
     struct rc_graph *g;
     rc_status st = rci_graph_create(&g, arena->ctx);
@@ -133,12 +168,10 @@ static rc_status finish(struct rc_graph **out, struct rci_arena *arena, const On
         rci_arena_free(arena);
         return st;
     }
-    st = model_build(g, arena, m);
+    st = model_build(g, arena, m, source);
     rci_arena_free(arena); /* before folding, which wants memory of its own */
     if (st == RC_OK)
-        st = rci_pass_run(g, &rci_pass_fold_const, NULL);
-    if (st == RC_OK)
-        st = drop_conversions(g);
+        st = clean_up(g, source->flags);
     if (st != RC_OK)
         rci_graph_destroy(g);
     else
@@ -147,7 +180,8 @@ static rc_status finish(struct rc_graph **out, struct rci_arena *arena, const On
 }
 
 /* `owned`: the block of `data`, released once the message is unpacked, or NULL. */
-static rc_status load(struct rc_graph **out, struct rc_context *c, const void *data, size_t size,
+static rc_status load(struct rc_graph **out, struct rc_context *c,
+                      const struct rci_onnx_source *source, const void *data, size_t size,
                       void *owned)
 {
     struct rci_arena arena = {.ctx = c};
@@ -155,7 +189,7 @@ static rc_status load(struct rc_graph **out, struct rc_context *c, const void *d
     const rc_status st = rci_onnx_read(&model, &arena, data, size);
     rci_release(owned);
     if (st == RC_OK)
-        return finish(out, &arena, model);
+        return finish(out, &arena, model, source);
     rci_arena_free(&arena);
     return st;
 }
@@ -163,8 +197,8 @@ static rc_status load(struct rc_graph **out, struct rc_context *c, const void *d
 rc_status rci_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
                                size_t size)
 {
-    *out = NULL;
-    return load(out, c, data, size, NULL);
+    const struct rci_onnx_source plain = {0};
+    return rci_onnx_load_from(out, c, &plain, data, size);
 }
 
 /* Copying out of the system's cache and first touch of memory are work for all threads. Messages
@@ -210,7 +244,8 @@ static rc_status read_pieces(struct rci_arena *a, const Onnx__ModelProto *m,
 }
 
 static rc_status load_outline(struct rc_graph **out, struct rc_context *c,
-                              const struct rci_outline *o, const struct rci_file *f)
+                              const struct rci_onnx_source *source, const struct rci_outline *o,
+                              const struct rci_file *f)
 {
     struct rci_arena arena = {.ctx = c};
     Onnx__ModelProto *model = NULL;
@@ -218,33 +253,47 @@ static rc_status load_outline(struct rc_graph **out, struct rc_context *c,
     if (st == RC_OK)
         st = read_pieces(&arena, model, o, f);
     if (st == RC_OK)
-        return finish(out, &arena, model);
+        return finish(out, &arena, model, source);
     rci_arena_free(&arena);
     return st;
 }
 
-static rc_status load_whole(struct rc_graph **out, struct rc_context *c, const char *path)
+static rc_status load_whole(struct rc_graph **out, struct rc_context *c,
+                            const struct rci_onnx_source *source)
 {
     struct rci_bytes file = {0};
-    RC_TRY(rci_file_read(c, path, 0, &file));
-    const rc_status st = load(out, c, file.data, file.size, file.data);
-    return st == RC_OK ? RC_OK : rci_fail_prefix(st, "%s", path);
+    RC_TRY(rci_file_read(c, source->path, 0, &file));
+    const rc_status st = load(out, c, source, file.data, file.size, file.data);
+    return st == RC_OK ? RC_OK : rci_fail_prefix(st, "%s", source->path);
+}
+
+static rc_status load_path(struct rc_graph **out, struct rc_context *c,
+                           const struct rci_onnx_source *source)
+{
+    struct rci_outline outline;
+    struct rci_file file;
+    RC_TRY(rci_file_open(&file, c, source->path, 0));
+    rc_status st = rci_outline_read(&outline, &file, c);
+    const bool whole = st == RC_OK && outline.n == 0;
+    if (st == RC_OK && !whole) {
+        st = load_outline(out, c, source, &outline, &file);
+        if (st != RC_OK && st != RC_ERR_IO)
+            st = rci_fail_prefix(st, "%s", source->path);
+    }
+    rci_outline_free(&outline);
+    rci_file_close(&file);
+    return whole ? load_whole(out, c, source) : st;
+}
+
+rc_status rci_onnx_load_from(struct rc_graph **out, struct rc_context *c,
+                             const struct rci_onnx_source *source, const void *data, size_t size)
+{
+    *out = NULL;
+    return source->path ? load_path(out, c, source) : load(out, c, source, data, size, NULL);
 }
 
 rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)
 {
-    struct rci_outline outline;
-    struct rci_file file;
-    *out = NULL;
-    RC_TRY(rci_file_open(&file, c, path, 0));
-    rc_status st = rci_outline_read(&outline, &file, c);
-    const bool whole = st == RC_OK && outline.n == 0;
-    if (st == RC_OK && !whole) {
-        st = load_outline(out, c, &outline, &file);
-        if (st != RC_OK && st != RC_ERR_IO)
-            st = rci_fail_prefix(st, "%s", path);
-    }
-    rci_outline_free(&outline);
-    rci_file_close(&file);
-    return whole ? load_whole(out, c, path) : st;
+    const struct rci_onnx_source source = {.path = path};
+    return rci_onnx_load_from(out, c, &source, NULL, 0);
 }

@@ -44,6 +44,17 @@ static bool node_supported(const Onnx__NodeProto *n)
             node_op(n));
 }
 
+bool rci_import_supports(const Onnx__ModelProto *model, const Onnx__NodeProto *n)
+{
+    const Onnx__FunctionProto *f = rci_import_function(model, n);
+    if (!f)
+        return node_supported(n);
+    for (size_t i = 0; i < f->n_node; i++)
+        if (!node_supported(f->node[i]) && !rci_import_function(model, f->node[i]))
+            return false;
+    return true;
+}
+
 rc_status rci_import_check_operators(const struct import *m)
 {
     uint32_t missing = 0, listed = 0;

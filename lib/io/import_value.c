@@ -41,17 +41,23 @@ static rc_status input_batch(struct rc_graph *g, const char *name,
     return RC_OK;
 }
 
+/* `given`: by the caller, -1 what the model says. */
 static rc_status input_dim(struct rc_graph *g, const char *name, size_t axis,
-                           const Onnx__TensorShapeProto__Dimension *d, int64_t *out)
+                           const Onnx__TensorShapeProto__Dimension *d, int64_t given, int64_t *out)
 {
+    if (given > 0) {
+        *out = given;
+        return RC_OK;
+    }
     if (d->has_dim_value && d->dim_param)
         return rci_fail(RC_ERR_MODEL, "input \"%s\": axis %zu has both a value and a name", name,
                         axis);
     if (!d->has_dim_value && axis > 0)
         return rci_fail(
             RC_ERR_SHAPE,
-            "input \"%s\": axis %zu is symbolic (\"%s\"); only axis 0, the batch, may be", name,
-            axis, rci_onnx_text(d->dim_param));
+            "input \"%s\": axis %zu is symbolic (\"%s\"); only axis 0, the batch, may be: give an "
+            "input shape",
+            name, axis, rci_onnx_text(d->dim_param));
     if (!d->has_dim_value) {
         *out = 1;
         return input_batch(g, name, d);
@@ -93,11 +99,17 @@ static rc_status input_add(struct import *m, const char *name, const Onnx__Value
     const Onnx__TensorShapeProto *from = v->type->tensor_type->shape;
     s.rank = (uint32_t) from->n_dim;
     const bool dynamic_before = g->dynamic_batch;
+    int64_t given[RC_MAX_DIMS];
+    uint32_t n_given;
+    RC_TRY(rci_import_given_shape(m, name, given, &n_given));
+    if (n_given && n_given != s.rank)
+        return rci_fail(RC_ERR_SHAPE, "input \"%s\": a shape of %u axes is given, the model has %u",
+                        name, n_given, s.rank);
     for (uint32_t i = 0; i < s.rank; i++)
-        RC_TRY(input_dim(g, name, i, from->dim[i], &s.dim[i]));
+        RC_TRY(input_dim(g, name, i, from->dim[i], n_given ? given[i] : -1, &s.dim[i]));
     if (!rci_shape_count_checked(&s, &count))
         return rci_fail(RC_ERR_SHAPE, "input \"%s\" has too many elements", name);
-    const bool dynamic = s.rank && !from->dim[0]->has_dim_value;
+    const bool dynamic = s.rank && !from->dim[0]->has_dim_value && !(n_given && given[0] > 0);
     if (g->n_inputs && dynamic != dynamic_before)
         return rci_fail(RC_ERR_SHAPE, "input \"%s\": the batch is %s, that of \"%s\" is not", name,
                         dynamic ? "free" : "fixed", g->values[g->inputs[0]].name);

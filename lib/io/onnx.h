@@ -5,12 +5,27 @@
 #include "graph/graph.h"
 
 /* Errors of the file's content start with the path. */
+enum { RCI_LOAD_CHECK = 1 }; /* compare the graph with the untouched model on random input */
+
+/* How a model is read; zeros: as it is. */
+struct rci_onnx_source {
+    const char *path; /* NULL: bytes in memory */
+    const char *const
+        *shapes; /* "[NAME=]N,3,224,224": of an input, a word leaves its axis as it is */
+    uint32_t n_shapes;
+    uint32_t flags; /* RCI_LOAD_* */
+};
+rc_status rci_onnx_load_from(struct rc_graph **out, struct rc_context *c,
+                             const struct rci_onnx_source *source, const void *data, size_t size);
 rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path);
 rc_status rci_onnx_load_memory(struct rc_graph **out, struct rc_context *c, const void *data,
                                size_t size);
 
+enum { RCI_OPSET_FIRST = 7, RCI_OPSET_LAST = 25 }; /* that can be written */
+
 /* How a graph is written; zero means as it was read. */
 struct rci_onnx_form {
+    int64_t opset;
     enum rci_dtype storage; /* of weights: f32, f16 or bf16, which readers convert to f32 */
 };
 

@@ -25,6 +25,8 @@ rc_status rci_attr_tensor(const struct rci_attrs *a, const char *name, struct rc
 
 struct rci_attr_write; /* one node's attributes being written */
 int64_t rci_attr_write_opset(const struct rci_attr_write *w);
+/* RC_ERR_UNSUPPORTED naming the node when the opset written does not know `what` yet. */
+rc_status rci_attr_write_since(const struct rci_attr_write *w, int64_t since, const char *what);
 /* What f32 is called in the model that is written: f32, or f16, bf16, f64. */
 enum rci_dtype rci_attr_write_real(const struct rci_attr_write *w);
 rc_status rci_put_int(struct rci_attr_write *w, const char *name, int64_t v);

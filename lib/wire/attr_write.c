@@ -9,6 +9,15 @@ int64_t rci_attr_write_opset(const struct rci_attr_write *w)
     return w->opset;
 }
 
+rc_status rci_attr_write_since(const struct rci_attr_write *w, int64_t since, const char *what)
+{
+    if (w->opset >= since)
+        return RC_OK;
+    return rci_fail(RC_ERR_UNSUPPORTED,
+                    "node \"%s\": %s exists since opset %lld, the file is to be of opset %lld",
+                    w->name, what, (long long) since, (long long) w->opset);
+}
+
 enum rci_dtype rci_attr_write_real(const struct rci_attr_write *w)
 {
     return w->storage ? w->storage : RC_F32;

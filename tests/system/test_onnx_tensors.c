@@ -108,7 +108,7 @@ static void types_that_are_not_read_are_named(void **state)
     struct pb p = BARE(1, 1);
     pb_bytes(&p, 13, "\x0a\x08location\x12\x09../secret", 21);
     pb_varint(&p, 14, 1);
-    REFUSED(with_tensor(p, *state), RC_ERR_UNSUPPORTED, "external file");
+    REFUSED(with_tensor(p, *state), RC_ERR_PATH, "external data of a model in memory");
 }
 
 /* 32 */

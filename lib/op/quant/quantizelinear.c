@@ -96,6 +96,8 @@ static rc_status quantize_read(struct rci_node *n, const struct rci_attrs *a)
 static rc_status quantize_write(const struct rci_node *n, struct rci_attr_write *w)
 {
     const struct rci_quantize_attrs *t = n->attrs;
+    if (t->type == RC_S8 && !rci_op_has(n, 2))
+        RC_TRY(rci_attr_write_since(w, 21, "output_dtype"));
     if (t->type && !rci_op_has(n, 2) && rci_attr_write_opset(w) >= 21)
         RC_TRY(rci_put_int(w, "output_dtype", t->type == RC_S8 ? 3 : 2));
     return rci_quant_write(n, w);

@@ -303,6 +303,8 @@ static rc_status pad_write(const struct rci_node *n, struct rci_attr_write *w)
         pads[k] = t->begin[k];
         pads[t->n + k] = t->end[k];
     }
+    if (t->n_axes)
+        RC_TRY(rci_attr_write_since(w, 18, "a list of axes"));
     if (rci_attr_write_opset(w) < 11) {
         RC_TRY(rci_put_ints(w, "pads", pads, 2 * (uint32_t) t->n));
         return t->value != 0 ? rci_put_float(w, "value", (float) t->value) : RC_OK;

@@ -166,6 +166,8 @@ static rc_status reshape_write(const struct rci_node *n, struct rci_attr_write *
 {
     const struct rci_reshape_attrs *t = n->attrs;
     if (t->allowzero)
+        RC_TRY(rci_attr_write_since(w, 14, "allowzero"));
+    if (t->allowzero)
         RC_TRY(rci_put_int(w, "allowzero", 1));
     return t->bound ? rci_op_put_i64(w, 1, "shape", t->dims, t->rank) : RC_OK;
 }

@@ -48,6 +48,8 @@ static rc_status shape_read(struct rci_node *n, const struct rci_attrs *a)
 static rc_status shape_write(const struct rci_node *n, struct rci_attr_write *w)
 {
     const struct rci_shape_attrs *t = n->attrs;
+    if (t->start || t->has_end)
+        RC_TRY(rci_attr_write_since(w, 15, "start"));
     if (t->start)
         RC_TRY(rci_put_int(w, "start", t->start));
     return t->has_end ? rci_put_int(w, "end", t->end) : RC_OK;
