@@ -54,6 +54,18 @@ rc_status tool_context(rc_context **out, const struct args *a)
     return rc_context_new(out, &o);
 }
 
+rc_status tool_load(rc_graph **out, rc_context *context, const struct args *a, const char *path)
+{
+    const char *shapes[MAX_VALUES];
+    rc_graph_load_options o = RC_GRAPH_LOAD_OPTIONS_INIT;
+    o.input_shapes = shapes;
+    while (
+        (shapes[o.input_shape_count] = args_nth(a, "input-shape", (unsigned) o.input_shape_count)))
+        o.input_shape_count++;
+    o.flags = args_flag(a, "check") ? RC_LOAD_CHECK : 0;
+    return rc_graph_load_with(out, context, path, &o);
+}
+
 /* --- messages --- */
 
 int tool_fail(const char *what)

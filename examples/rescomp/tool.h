@@ -12,6 +12,8 @@ bool tool_interrupted(void);
 
 /* Context with --threads, --seed, log to standard error (-v) and Ctrl-C as its cancel callback. */
 rc_status tool_context(rc_context **out, const struct args *a);
+/* The model at `path`, with --input-shape. */
+rc_status tool_load(rc_graph **out, rc_context *context, const struct args *a, const char *path);
 /* A required option such as -o; prints usage and returns NULL when it is missing. */
 const char *tool_need(const struct args *a, const char *name);
 
@@ -42,6 +44,11 @@ void progress_end(void);
     { "input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224" },          \
     { "shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A" }
 int network_options(const struct args *a, rc_network_options *o); /* an exit code */
+
+/* What a file holds that cannot be loaded (inspect_survey.c); `why`: the loader's message. */
+rc_status inspect_survey(const struct args *a, rc_context *context, const char *why);
+/* Nodes and values in Graphviz's language (inspect_dot.c). */
+rc_status inspect_dot(const rc_graph *graph);
 
 /* Channel groups of a graph (verb_prune.c); JSON lists them under "groups". */
 rc_status inspect_groups(const struct args *a, const rc_graph *graph);

@@ -44,7 +44,7 @@ static rc_status prepare(const struct args *a, struct subject *s)
     rc_status st = tool_context(&s->context, a);
     const double begin = now_ms();
     if (st == RC_OK)
-        st = rc_graph_load(&s->graph, s->context, s->path);
+        st = tool_load(&s->graph, s->context, a, s->path);
     if (st == RC_OK)
         st = rc_session_new(&s->session, s->graph, &o);
     s->load_ms = now_ms() - begin;

@@ -225,7 +225,7 @@ static int work(struct job *j)
     enum { MAX_NAMES = 512 };
     const char *names[MAX_NAMES];
     for (int k = 0; k < 2; k++)
-        if (rc_graph_load(&j->m[k].graph, j->context, j->a->positional[k]) != RC_OK)
+        if (tool_load(&j->m[k].graph, j->context, j->a, j->a->positional[k]) != RC_OK)
             return tool_fail("compare");
     const uint64_t n = args_flag(j->a, "layers") ? common_values(j, names, MAX_NAMES) : 0;
     for (int k = 0; k < 2; k++)

@@ -76,7 +76,7 @@ static int open_all(struct job *j)
         fprintf(stderr, "rescomp compress: cannot read %s\n", recipe);
         return EXIT_FAILED;
     }
-    if (rc_graph_load(&j->graph, j->context, a->positional[0]) != RC_OK)
+    if (tool_load(&j->graph, j->context, a, a->positional[0]) != RC_OK)
         return tool_fail("compress");
     if (teacher && rc_graph_load(&j->teacher, j->context, teacher) != RC_OK)
         return tool_fail("compress");

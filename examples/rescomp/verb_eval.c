@@ -108,7 +108,7 @@ static int eval(const struct args *a)
     rc_dataset *data = NULL;
     rc_status st = tool_context(&context, a);
     if (st == RC_OK)
-        st = rc_graph_load(&graph, context, a->positional[0]);
+        st = tool_load(&graph, context, a, a->positional[0]);
     int code = st == RC_OK ? EXIT_DONE : tool_fail("eval");
     if (code == EXIT_DONE)
         code = data_open(&data, context, a, graph, "test", DATA_REQUIRED | DATA_SPLIT_OPTION);

@@ -4,6 +4,8 @@
 
 static const struct option options[] = {
     {"o", "OUT", "file to write"},
+    {"opset", "N", "ONNX opset of the file, 7 to 25; default: as it was"},
+    {"storage", "f32|f16|bf16", "what weights are stored as; default: as they were"},
     {NULL, NULL, NULL},
 };
 
@@ -16,11 +18,14 @@ static int fuse(const struct args *a)
         return EXIT_USAGE;
     rc_status st = tool_context(&context, a);
     if (st == RC_OK)
-        st = rc_graph_load(&graph, context, a->positional[0]);
+        st = tool_load(&graph, context, a, a->positional[0]);
     if (st == RC_OK)
         st = rc_graph_fuse(graph);
+    rc_graph_save_options o = RC_GRAPH_SAVE_OPTIONS_INIT;
+    o.opset = args_count(a, "opset", 0, 7, 25);
+    o.storage = args_text(a, "storage", NULL);
     if (st == RC_OK)
-        st = rc_graph_save(graph, out);
+        st = rc_graph_save_with(graph, out, &o);
     const int code = st == RC_OK ? EXIT_DONE : tool_fail("fuse");
     rc_graph_free(&graph);
     rc_context_free(&context);

@@ -4,6 +4,7 @@
 
 static const struct option options[] = {
     {"groups", NULL, "channel groups and what each would save"},
+    {"dot", NULL, "the graph in Graphviz's language: rescomp inspect M --dot | dot -Tsvg > M.svg"},
     {NULL, NULL, NULL},
 };
 
@@ -95,15 +96,28 @@ static rc_status inspect_graph(const struct args *a, const rc_graph *g)
     return st == RC_OK && args_flag(a, "groups") ? inspect_groups(a, g) : st;
 }
 
+/* The loader's message stays the last error. */
+static void survey_refused(const struct args *a, rc_context *context)
+{
+    char why[1024];
+    rc_graph *again = NULL;
+    snprintf(why, sizeof(why), "%s", rc_last_error());
+    if (inspect_survey(a, context, why) == RC_OK)
+        tool_load(&again, context, a, a->positional[0]);
+    rc_graph_free(&again);
+}
+
 static int inspect(const struct args *a)
 {
     rc_context *context = NULL;
     rc_graph *graph = NULL;
     rc_status st = tool_context(&context, a);
     if (st == RC_OK)
-        st = rc_graph_load(&graph, context, a->positional[0]);
+        st = tool_load(&graph, context, a, a->positional[0]);
     if (st == RC_OK)
-        st = inspect_graph(a, graph);
+        st = args_flag(a, "dot") ? inspect_dot(graph) : inspect_graph(a, graph);
+    else if (context)
+        survey_refused(a, context);
     const int code = st == RC_OK ? EXIT_DONE : tool_fail("inspect");
     rc_graph_free(&graph);
     rc_context_free(&context);

@@ -167,7 +167,7 @@ static int quantize(const struct args *a)
         return EXIT_USAGE;
     rc_status st = tool_context(&j.context, a);
     if (st == RC_OK)
-        st = rc_graph_load(&j.before, j.context, a->positional[0]);
+        st = tool_load(&j.before, j.context, a, a->positional[0]);
     int code = st == RC_OK ? EXIT_DONE : tool_fail("quantize");
     if (code == EXIT_DONE)
         code = work(&j);

@@ -119,7 +119,7 @@ static int run_all(struct job *j)
     rc_session_options o = RC_SESSION_OPTIONS_INIT;
     o.batch = j->images;
     o.flags = args_flag(j->a, "reference") ? RC_SESSION_REFERENCE : 0;
-    if (rc_graph_load(&j->graph, j->context, j->a->positional[0]) != RC_OK ||
+    if (tool_load(&j->graph, j->context, j->a, j->a->positional[0]) != RC_OK ||
         rc_session_new(&j->session, j->graph, &o) != RC_OK)
         return tool_fail("run");
     const uint64_t n_in = rc_session_count_inputs(j->session);

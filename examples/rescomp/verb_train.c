@@ -20,7 +20,7 @@ static int start(const struct args *a, rc_context *context, rc_graph **graph)
     rc_network_options o = RC_NETWORK_OPTIONS_INIT;
     rc_status st;
     if (!strcmp(init, "loaded")) {
-        st = rc_graph_load(graph, context, a->positional[0]);
+        st = tool_load(graph, context, a, a->positional[0]);
     } else if (!strcmp(init, "fresh")) {
         const int code = network_options(a, &o);
         if (code != EXIT_DONE)

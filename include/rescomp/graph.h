@@ -30,9 +30,60 @@ RC_API rc_status rc_graph_load(rc_graph **out, rc_context *context, const char *
 RC_API rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const void *data,
                                       size_t size);
 
+/** How a model is read. Zero means default for every member. */
+typedef struct rc_graph_load_options {
+    size_t size;                     /**< sizeof(rc_graph_load_options), set by the INIT macro. */
+    const char *const *input_shapes; /**< Shapes of inputs as **[NAME=]N,3,224,224**: numbers take
+                                          the place of what the model says, a word leaves its axis
+                                          as it is. Models with open height and width need it.
+                                          Without NAME: the first input, the only entry then. */
+    uint64_t input_shape_count;      /**< Entries of input_shapes, 0..1024. */
+    const void *data;                /**< The model in memory, instead of a path. */
+    uint64_t data_size;              /**< Bytes at data. [bytes] */
+    uint64_t flags;                  /**< RC_LOAD_*; 0: none. */
+} rc_graph_load_options;
+
+/** Run the model as it is in the file and again after each step of importing it, by plain operators
+ *  on random inputs: RC_ERR_STATE names the first value that differs. Slow for large models. */
+#define RC_LOAD_CHECK UINT64_C(1)
+
+#define RC_GRAPH_LOAD_OPTIONS_INIT { sizeof(rc_graph_load_options), 0, 0, 0, 0, 0 }
+
+/**
+ * Load an ONNX model with options.
+ *
+ * @param[in] path    A file, or NULL: options->data.
+ * @param[in] options NULL for defaults.
+ * @return What rc_graph_load() returns; RC_ERR_ARG also for a shape that is none or of no input;
+ *         RC_ERR_SHAPE for one that does not fit; RC_ERR_ABI.
+ * Thread safety: any thread. @since 0.1
+ */
+RC_API rc_status rc_graph_load_with(rc_graph **out, rc_context *context, const char *path,
+                                    const rc_graph_load_options *options);
+
 /** Write as ONNX, whole or not at all (temporary file, fsync, rename).
  *  @return RC_OK; RC_ERR_ARG; RC_ERR_PATH, RC_ERR_IO; RC_ERR_MEMORY. @since 0.1 */
 RC_API rc_status rc_graph_save(const rc_graph *graph, const char *path);
+
+/** How a graph is written. Zero means as it was read, for every member. */
+typedef struct rc_graph_save_options {
+    size_t size;         /**< sizeof(rc_graph_save_options), set by the INIT macro. */
+    uint64_t opset;      /**< ONNX opset, 7..25. */
+    const char *storage; /**< What weights are stored as: "f32", "f16" or "bf16" (half of the bytes,
+                              rounded; a Cast behind each, so that all readers compute in f32). */
+} rc_graph_save_options;
+
+#define RC_GRAPH_SAVE_OPTIONS_INIT { sizeof(rc_graph_save_options), 0, 0 }
+
+/**
+ * Write as ONNX with options.
+ *
+ * @param[in] options NULL for defaults.
+ * @return What rc_graph_save() returns; RC_ERR_UNSUPPORTED names a node that the opset cannot
+ *         express or a weight too large for its type; RC_ERR_ABI. @since 0.1
+ */
+RC_API rc_status rc_graph_save_with(const rc_graph *graph, const char *path,
+                                    const rc_graph_save_options *options);
 
 /** An independent copy. @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
 RC_API rc_status rc_graph_clone(rc_graph **out, const rc_graph *graph);
@@ -69,12 +120,24 @@ typedef struct rc_node_info {
     uint64_t macs;       /**< Multiply-adds. */
     uint64_t bytes;      /**< Weight bytes. [bytes] */
     const char *output;  /**< Name of the first output. */
+    uint64_t operands;   /**< Operands, absent ones included. */
+    uint64_t results;    /**< Outputs. */
 } rc_node_info;
 
-#define RC_NODE_INFO_INIT { sizeof(rc_node_info), 0, 0, 0, { 0 }, 0, 0, 0, 0 }
+#define RC_NODE_INFO_INIT { sizeof(rc_node_info), 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0 }
 
 /** Node @p index in execution order. @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
 RC_API rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info *info);
+
+/** Name of operand @p operand of node @p index; "" when it is absent. Borrowed until the graph
+ *  changes. @param[out] constant 1 for a weight or another constant, else 0; may be NULL.
+ *  @return RC_OK; RC_ERR_ARG. @since 0.1 */
+RC_API rc_status rc_graph_get_operand(const rc_graph *graph, uint64_t index, uint64_t operand,
+                                      const char **name, uint64_t *constant);
+/** Name of output @p result of node @p index; "" when nobody wants it. @return RC_OK; RC_ERR_ARG.
+ *  @since 0.1 */
+RC_API rc_status rc_graph_get_result(const rc_graph *graph, uint64_t index, uint64_t result,
+                                     const char **name);
 
 /** A constant by name: borrowed row-major data, valid until the graph changes.
  *  @param[out] data f32 elements; NULL when the value is not a f32 constant.

@@ -17,6 +17,7 @@
 #include <rescomp/recipe.h>
 #include <rescomp/report.h>
 #include <rescomp/session.h>
+#include <rescomp/survey.h>
 #include <rescomp/train.h>
 
 #endif

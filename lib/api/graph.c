@@ -6,7 +6,11 @@
 #include <string.h>
 
 RC_ABI_NO_TAIL(rc_graph_info, dynamic_batch);
-RC_ABI_NO_TAIL(rc_node_info, output);
+RC_ABI_NO_TAIL(rc_node_info, results);
+RC_ABI_NO_TAIL(rc_graph_load_options, flags);
+RC_ABI_NO_TAIL(rc_graph_save_options, storage);
+
+enum { MAX_SHAPES = 1024 };
 
 rc_status rc_graph_load(rc_graph **out, rc_context *context, const char *path)
 {
@@ -23,6 +27,61 @@ rc_status rc_graph_load_memory(rc_graph **out, rc_context *context, const void *
     if (!data && size)
         return rci_fail(RC_ERR_ARG, "data is NULL");
     return rci_onnx_load_memory(out, context, data, size);
+}
+
+rc_status rc_graph_load_with(rc_graph **out, rc_context *context, const char *path,
+                             const rc_graph_load_options *options)
+{
+    rc_graph_load_options o;
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_graph_load_options"));
+    RC_TRY(rci_abi_check_flags(o.flags, RC_LOAD_CHECK, "rc_graph_load_options"));
+    if (path ? o.data != NULL : !o.data && o.data_size)
+        return rci_fail(RC_ERR_ARG, "either path or data must be set");
+    if (o.input_shape_count > MAX_SHAPES || (o.input_shape_count && !o.input_shapes))
+        return rci_fail(
+            RC_ERR_ARG,
+            "input_shape_count is %llu, allowed are 0 to %d, and input_shapes must be set",
+            (unsigned long long) o.input_shape_count, MAX_SHAPES);
+    for (uint64_t i = 0; i < o.input_shape_count; i++)
+        if (!o.input_shapes[i])
+            return rci_fail(RC_ERR_ARG, "input_shapes[%llu] is NULL", (unsigned long long) i);
+    const struct rci_onnx_source source = {
+        .path = path,
+        .shapes = o.input_shapes,
+        .n_shapes = (uint32_t) o.input_shape_count,
+        .flags = o.flags & RC_LOAD_CHECK ? RCI_LOAD_CHECK : 0,
+    };
+    return rci_onnx_load_from(out, context, &source, o.data, (size_t) o.data_size);
+}
+
+static rc_status save_storage(const char *name, enum rci_dtype *out)
+{
+    static const enum rci_dtype known[] = {RC_F32, RC_F16, RC_BF16};
+    for (size_t i = 0; name && i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(name, rci_dtype_name(known[i]))) {
+            *out = known[i];
+            return RC_OK;
+        }
+    return name ? rci_fail(RC_ERR_ARG, "storage is \"%s\", allowed are f32, f16 and bf16", name)
+                : RC_OK;
+}
+
+rc_status rc_graph_save_with(const rc_graph *graph, const char *path,
+                             const rc_graph_save_options *options)
+{
+    rc_graph_save_options o;
+    struct rci_onnx_form form = {0};
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(path);
+    RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_graph_save_options"));
+    if (o.opset && (o.opset < RCI_OPSET_FIRST || o.opset > RCI_OPSET_LAST))
+        return rci_fail(RC_ERR_ARG, "opset is %llu, allowed are %d to %d",
+                        (unsigned long long) o.opset, RCI_OPSET_FIRST, RCI_OPSET_LAST);
+    form.opset = (int64_t) o.opset;
+    RC_TRY(save_storage(o.storage, &form.storage));
+    return rci_onnx_save_as(graph, path, &form);
 }
 
 rc_status rc_graph_save(const rc_graph *graph, const char *path)
@@ -109,7 +168,37 @@ rc_status rc_graph_get_node(const rc_graph *graph, uint64_t index, rc_node_info 
     }
     r.macs = cost.macs;
     r.bytes = node_weight_bytes(graph, n);
+    r.operands = n->n_in;
+    r.results = n->n_out;
     return rci_abi_write(info, &r, sizeof(r), "rc_node_info");
+}
+
+rc_status rc_graph_get_operand(const rc_graph *graph, uint64_t index, uint64_t operand,
+                               const char **name, uint64_t *constant)
+{
+    rci_id id = RC_NONE;
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(name);
+    RC_TRY(node_at(graph, index, &id));
+    RC_TRY(rci_check_index("operand", operand, graph->nodes[id].n_in));
+    const rci_id v = graph->nodes[id].in[operand];
+    *name = v == RC_NONE ? "" : graph->values[v].name;
+    if (constant)
+        *constant = v != RC_NONE && rci_value_is_const(&graph->values[v]);
+    return RC_OK;
+}
+
+rc_status rc_graph_get_result(const rc_graph *graph, uint64_t index, uint64_t result,
+                              const char **name)
+{
+    rci_id id = RC_NONE;
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(name);
+    RC_TRY(node_at(graph, index, &id));
+    RC_TRY(rci_check_index("result", result, graph->nodes[id].n_out));
+    const rci_id v = graph->nodes[id].out[result];
+    *name = v == RC_NONE ? "" : graph->values[v].name;
+    return RC_OK;
 }
 
 rc_status rc_graph_get_weight(const rc_graph *graph, const char *name, const float **data,

@@ -79,6 +79,61 @@ class Graphs(Folder):
         np.testing.assert_array_equal(answers[0], answers[1])
         np.testing.assert_array_equal(answers[0], answers[2])
 
+    def test_input_shapes_are_given_as_tuples_or_by_name(self):
+        tiny().save(self.folder / 'a.onnx')
+        data = (self.folder / 'a.onnx').read_bytes()
+        for shape in ((3, None, 16, 16), '3,N,16,16', {'input': (3, 'N', 16, 16)}):
+            g = rescomp.Graph.load(self.folder / 'a.onnx', input_shape=shape)
+            self.assertEqual(rescomp.Session(g, batch=3).inputs[0].shape, (3, 3, 16, 16))
+            self.assertFalse(g.info()['dynamic_batch'])
+            again = rescomp.Graph.from_bytes(data, input_shape=shape)
+            self.assertEqual(again.info(), g.info())
+        self.assertStatus('RC_ERR_ARG', 'does not have', rescomp.Graph.load, self.folder / 'a.onnx',
+                         input_shape={'other': (1, 3, 16, 16)})
+        self.assertStatus('RC_ERR_SHAPE', '2 axes', rescomp.Graph.load, self.folder / 'a.onnx', input_shape=(1, 3))
+
+    def test_a_model_proto_loads_by_its_bytes(self):
+        tiny().save(self.folder / 'a.onnx')
+
+        class ModelProto:
+            def SerializeToString(_):
+                return (self.folder / 'a.onnx').read_bytes()
+
+        self.assertEqual(rescomp.Graph.load(ModelProto()).info(), tiny().info())
+
+    def test_opset_and_storage_are_chosen_when_saving(self):
+        g = tiny()
+        g.save(self.folder / 'a.onnx', opset=9)
+        self.assertEqual(rescomp.Graph.load(self.folder / 'a.onnx').info()['opset'], 9)
+        g.save(self.folder / 'half.onnx', storage='f16')
+        half = rescomp.Graph.load(self.folder / 'half.onnx')
+        self.assertEqual(half.info()['weight_bytes'] * 2, g.info()['weight_bytes'])
+        x = images(2)
+        np.testing.assert_allclose(rescomp.Session(half, batch=2).run(x), rescomp.Session(g, batch=2).run(x),
+                                   rtol=0.02, atol=0.02)
+        self.assertStatus('RC_ERR_ARG', 'opset is 26', g.save, self.folder / 'b.onnx', opset=26)
+        self.assertStatus('RC_ERR_ARG', 'allowed are f32, f16', g.save, self.folder / 'b.onnx', storage='int3')
+        self.assertFalse((self.folder / 'b.onnx').exists())
+
+    def test_a_survey_counts_operators_of_any_file(self):
+        g = tiny()
+        g.save(self.folder / 'a.onnx')
+        data = (self.folder / 'a.onnx').read_bytes().replace(b'Relu', b'Rulu')
+        (self.folder / 'b.onnx').write_bytes(data)
+        self.assertStatus('RC_ERR_UNSUPPORTED', 'Rulu', rescomp.Graph.load, self.folder / 'b.onnx')
+        with rescomp.Survey(self.folder / 'b.onnx') as s:
+            operators = {o['name']: o for o in s.operators()}
+            self.assertEqual(sum(o['count'] for o in operators.values()), s.info()['nodes'])
+            self.assertEqual(s.info()['unsupported'], operators['Rulu']['count'])
+            self.assertEqual([o['name'] for o in operators.values() if not o['supported']], ['Rulu'])
+            self.assertEqual(len(s.nodes()), s.info()['nodes'])
+            self.assertEqual(s.opsets(), [{'domain': '', 'version': g.info()['opset'], 'used': 1}])
+        self.assertStatus('RC_ERR_FORMAT', 'empty', rescomp.Survey, self.empty_file())
+
+    def empty_file(self):
+        (self.folder / 'empty.onnx').write_bytes(b'')
+        return self.folder / 'empty.onnx'
+
     def test_nodes_add_up_to_the_totals(self):
         g = tiny()
         nodes, info = g.nodes(), g.info()

@@ -97,6 +97,40 @@ class Cli(unittest.TestCase):
         self.assertEqual(sum(map(sum, r['confusion'])), 200)
         self.assertAlmostEqual(r['top1'], self.trained['top1'], places=6)
 
+    def test_inspect_of_a_refused_file_says_what_is_in_it(self):
+        bad = self.d / 'refused.onnx'
+        bad.write_bytes(self.model.read_bytes().replace(b'Relu', b'Rulu'))
+        r = run('inspect', bad, code=1)
+        self.assertIn('unsupported nodes', r.stderr)
+        self.assertRegex(r.stdout, r'\d+ Rulu   NOT SUPPORTED')
+        self.assertRegex(r.stdout, r'\d+ Conv\n')
+        self.assertIn('opset 13 of ai.onnx', r.stdout)
+        j = run_json('inspect', bad, code=1)
+        self.assertIn('Rulu', j['error'])
+        self.assertEqual(len(j['layers']), j['nodes'])
+        self.assertEqual(sum(o['count'] for o in j['operators'] if not o['supported']), j['unsupported'])
+
+    def test_inspect_draws_the_graph(self):
+        dot = run('inspect', self.model, '--dot').stdout
+        layers = run_json('inspect', self.model)['layers']
+        self.assertTrue(dot.startswith('digraph'))
+        self.assertEqual(dot.count('[label='), len(layers))
+        self.assertEqual(dot.count('{'), dot.count('}'))
+        self.assertIn('-> n1;', dot)
+
+    def test_fuse_writes_other_opsets_and_storage(self):
+        run('fuse', self.model, '-o', self.d / 'old.onnx', '--opset', 9, '--storage', 'f16')
+        r, before = run_json('inspect', self.d / 'old.onnx'), run_json('inspect', self.model)
+        self.assertEqual(r['opset'], 9)
+        self.assertLess(r['file_bytes'], 0.6 * before['file_bytes'])
+        self.assertLess(run_json('compare', self.model, self.d / 'old.onnx', '--random', 4)['max_abs'], 0.05)
+        run('fuse', self.model, '-o', self.d / 'old.onnx', '--opset', 6, code=2)
+
+    def test_input_shape_is_an_option_of_every_verb(self):
+        r = run_json('inspect', self.model, '--input-shape', '2,N,N,N')
+        self.assertFalse(r['dynamic_batch'])
+        self.assertIn('does not have', run('inspect', self.model, '--input-shape', 'z=1,3,8,8', code=1).stderr)
+
     def test_inspect_lists_layers_and_groups(self):
         r = run_json('inspect', self.model)
         self.assertLessEqual({'parameters', 'macs', 'weight_bytes', 'file_bytes', 'layers', 'groups'}, set(r))

@@ -69,6 +69,55 @@ def owner_of(context: Any) -> Owner:
     return (default_context() if context is None else context)._h
 
 
+def _shape_texts(shape: Any) -> list[str]:
+    """["x=N,3,224,224"] of {"x": (None, 3, 224, 224)}, ["N,3,224,224"] of (None, 3, 224, 224)."""
+    if shape is None:
+        return []
+    if isinstance(shape, str):
+        return [shape]
+    if isinstance(shape, dict):
+        return [f"{name}={_shape_texts(dims)[0]}" for name, dims in shape.items()]
+    return [",".join(str(d) if isinstance(d, (int, np.integer)) else "N" for d in shape)]
+
+
+class Survey(Handle):
+    """What a model file holds as it stands there, also of one that cannot be loaded."""
+
+    _free = "rc_survey_free"
+
+    def __init__(self, path: Path, *, context: Optional[Context] = None) -> None:
+        """Read the file without its weights."""
+        self._context = owner_of(context)
+        super().__init__(self._context)
+        lib.rc_survey_new(self._new, self._context, _ffi.path(path))
+
+    def info(self) -> dict[str, Any]:
+        """Totals: nodes, unsupported, operators, opsets, initializers, functions, ir_version, producer."""
+        info = _ffi.SurveyInfo()
+        lib.rc_survey_get_info(self._h, info)
+        return info.as_dict()
+
+    def _list(self, count: int, get: Any, kind: Any) -> list[dict[str, Any]]:
+        out = []
+        for i in range(count):
+            info = kind()
+            get(self._h, i, info)
+            out.append(info.as_dict())
+        return out
+
+    def operators(self) -> list[dict[str, Any]]:
+        """One dict per operator: name, domain, count, supported."""
+        return self._list(self.info()["operators"], lib.rc_survey_get_operator, _ffi.SurveyOperatorInfo)
+
+    def opsets(self) -> list[dict[str, Any]]:
+        """One dict per opset import: domain, version, used."""
+        return self._list(self.info()["opsets"], lib.rc_survey_get_opset, _ffi.SurveyOpsetInfo)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """One dict per node in the file's order: name, op, domain, supported."""
+        return self._list(self.info()["nodes"], lib.rc_survey_get_node, _ffi.SurveyNodeInfo)
+
+
 class Graph(Handle):
     """A model. Load, look inside, transform, save."""
 
@@ -80,20 +129,32 @@ class Graph(Handle):
         super().__init__(self._context)
 
     @classmethod
-    def load(cls, path: Path, *, context: Optional[Context] = None) -> Graph:
-        """Read an ONNX file."""
+    def load(cls, path: Any, *, input_shape: Any = None, check: bool = False,
+             context: Optional[Context] = None) -> Graph:
+        """Read an ONNX file, or an `onnx.ModelProto`.
+
+        `input_shape`: (None, 3, 224, 224), or a dict of such by input; None and names leave an axis as it is.
+        `check`: compare what is imported with the file as it is, by plain operators on random input."""
+        if hasattr(path, "SerializeToString"):
+            return cls.from_bytes(path.SerializeToString(), input_shape=input_shape, check=check, context=context)
         g = cls(context)
+        shapes = _ffi.texts(_shape_texts(input_shape))
+        options = _ffi.GraphLoadOptions(input_shapes=shapes, input_shape_count=len(shapes), flags=int(check))
         with _ffi.interruptible():
-            lib.rc_graph_load(g._new, g._context, _ffi.path(path))
+            lib.rc_graph_load_with(g._new, g._context, _ffi.path(path), options)
         return g
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, context: Optional[Context] = None) -> Graph:
-        """Read an ONNX model from bytes."""
+    def from_bytes(cls, data: bytes, *, input_shape: Any = None, check: bool = False,
+                   context: Optional[Context] = None) -> Graph:
+        """Read an ONNX model from bytes; `input_shape` and `check` as in load()."""
         g = cls(context)
         view = np.frombuffer(data, np.uint8)
+        shapes = _ffi.texts(_shape_texts(input_shape))
+        options = _ffi.GraphLoadOptions(input_shapes=shapes, input_shape_count=len(shapes),
+                                        data=_ffi.array_pointer(view), data_size=view.size, flags=int(check))
         with _ffi.interruptible():
-            lib.rc_graph_load_memory(g._new, g._context, _ffi.array_pointer(view), view.size)
+            lib.rc_graph_load_with(g._new, g._context, None, options)
         return g
 
     @classmethod
@@ -108,9 +169,10 @@ class Graph(Handle):
             lib.rc_graph_new_network(g._new, g._context, _ffi.encode(architecture), options)
         return g
 
-    def save(self, path: Path) -> None:
-        """Write as ONNX, whole or not at all."""
-        lib.rc_graph_save(self._h, _ffi.path(path))
+    def save(self, path: Path, *, opset: int = 0, storage: Optional[str] = None) -> None:
+        """Write as ONNX, whole or not at all; `storage` of weights: "f32", "f16" or "bf16", `opset` 7 to 25."""
+        options = _ffi.GraphSaveOptions(opset=opset, storage=storage)
+        lib.rc_graph_save_with(self._h, _ffi.path(path), options)
 
     def copy(self) -> Graph:
         """An independent copy."""

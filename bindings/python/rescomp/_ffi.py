@@ -270,9 +270,35 @@ class GraphInfo(Struct):
                 ("outputs", U), ("opset", I), ("dynamic_batch", U)]
 
 
+class GraphLoadOptions(Struct):
+    _fields_ = [SIZE, ("input_shapes", _ref(S)), ("input_shape_count", U), ("data", P), ("data_size", U),
+                ("flags", U)]
+
+
+class GraphSaveOptions(Struct):
+    _fields_ = [SIZE, ("opset", U), ("storage", S)]
+
+
 class NodeInfo(Struct):
     _fields_ = [SIZE, ("name", S), ("op", S), ("rank", U), ("shape", I * 8), ("parameters", U), ("macs", U),
-                ("bytes", U), ("output", S)]
+                ("bytes", U), ("output", S), ("operands", U), ("results", U)]
+
+
+class SurveyInfo(Struct):
+    _fields_ = [SIZE, ("nodes", U), ("unsupported", U), ("operators", U), ("opsets", U), ("initializers", U),
+                ("functions", U), ("ir_version", I), ("producer", S)]
+
+
+class SurveyOperatorInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("domain", S), ("count", U), ("supported", U)]
+
+
+class SurveyOpsetInfo(Struct):
+    _fields_ = [SIZE, ("domain", S), ("version", I), ("used", U)]
+
+
+class SurveyNodeInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("op", S), ("domain", S), ("supported", U)]
 
 
 class NetworkOptions(Struct):
@@ -424,12 +450,22 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_system_get_info": (STATUS, [P, _ref(SystemInfo)]),
     "rc_graph_load": (STATUS, [_out, P, S]),
     "rc_graph_load_memory": (STATUS, [_out, P, P, C.c_size_t]),
+    "rc_graph_load_with": (STATUS, [_out, P, S, _ref(GraphLoadOptions)]),
     "rc_graph_save": (STATUS, [P, S]),
+    "rc_graph_save_with": (STATUS, [P, S, _ref(GraphSaveOptions)]),
     "rc_graph_clone": (STATUS, [_out, P]),
     "rc_graph_free": (None, [_out]),
     "rc_graph_fuse": (STATUS, [P]),
     "rc_graph_get_info": (STATUS, [P, _ref(GraphInfo)]),
     "rc_graph_get_node": (STATUS, [P, U, _ref(NodeInfo)]),
+    "rc_graph_get_operand": (STATUS, [P, U, U, _ref(S), _ref(U)]),
+    "rc_graph_get_result": (STATUS, [P, U, U, _ref(S)]),
+    "rc_survey_new": (STATUS, [_out, P, S]),
+    "rc_survey_free": (None, [_out]),
+    "rc_survey_get_info": (STATUS, [P, _ref(SurveyInfo)]),
+    "rc_survey_get_operator": (STATUS, [P, U, _ref(SurveyOperatorInfo)]),
+    "rc_survey_get_opset": (STATUS, [P, U, _ref(SurveyOpsetInfo)]),
+    "rc_survey_get_node": (STATUS, [P, U, _ref(SurveyNodeInfo)]),
     "rc_graph_get_weight": (STATUS, [P, S, _ref(_ref(C.c_float)), _ref(I), _ref(U)]),
     "rc_graph_get_metadata": (STATUS, [P, S, _ref(S)]),
     "rc_graph_set_metadata": (STATUS, [P, S, S]),
