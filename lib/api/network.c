@@ -54,6 +54,7 @@ rc_status rc_graph_fuse(rc_graph *graph)
     RC_CHECK(graph, graph);
     RC_TRY(rci_pass_run(graph, &rci_pass_fold_const, NULL));
     RC_TRY(rci_pass_run(graph, &rci_pass_drop_identity, NULL));
+    RC_TRY(rci_pass_run(graph, &rci_pass_merge_equal, NULL));
     RC_TRY(rci_pass_run(graph, &rci_pass_fold_affine, NULL));
     return rci_graph_sweep(graph, NULL);
 }

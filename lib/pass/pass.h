@@ -17,6 +17,8 @@ extern const struct rci_pass rci_pass_fold_const;
 extern const struct rci_pass rci_pass_drop_identity;
 /* The same, but Dropout stays. */
 extern const struct rci_pass rci_pass_drop_identity_training;
+/* Nodes that compute the same of the same operands become one. */
+extern const struct rci_pass rci_pass_merge_equal;
 /* Conversions between types that are the same here (Cast of f16 to f32). */
 extern const struct rci_pass rci_pass_drop_conversions;
 /* BatchNormalization into Conv and Gemm weights. */

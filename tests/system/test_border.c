@@ -96,6 +96,7 @@ static void call_with_context(void *h, rc_status st, const char *text)
     rc_dataset *d;
     rc_session *s;
     rc_report *r;
+    rc_survey *survey;
     uint64_t n;
     int64_t dims[8];
     rc_system_info info = RC_SYSTEM_INFO_INIT;
@@ -103,6 +104,8 @@ static void call_with_context(void *h, rc_status st, const char *text)
     REFUSED(rc_system_get_info(h, &info), st, text);
     REFUSED(rc_graph_load(&g, h, "x"), st, text);
     REFUSED(rc_graph_load_memory(&g, h, "x", 1), st, text);
+    REFUSED(rc_graph_load_with(&g, h, "x", NULL), st, text);
+    REFUSED(rc_survey_new(&survey, h, "x"), st, text);
     REFUSED(rc_graph_new_network(&g, h, "resnet8", NULL), st, text);
     REFUSED(rc_session_load(&s, h, "x", NULL), st, text);
     REFUSED(rc_dataset_open(&d, h, "idx:x", NULL), st, text);
@@ -129,6 +132,9 @@ static void call_with_graph(const struct all *a, void *h, rc_status st, const ch
     rc_node_info node = RC_NODE_INFO_INIT;
     rc_evaluate_result e = RC_EVALUATE_RESULT_INIT;
     REFUSED(rc_graph_save(h, "x"), st, text);
+    REFUSED(rc_graph_save_with(h, "x", NULL), st, text);
+    REFUSED(rc_graph_get_operand(h, 0, 0, &value, NULL), st, text);
+    REFUSED(rc_graph_get_result(h, 0, 0, &value), st, text);
     REFUSED(rc_graph_clone(&g, h), st, text);
     REFUSED(rc_graph_get_info(h, &info), st, text);
     REFUSED(rc_graph_get_node(h, 0, &node), st, text);

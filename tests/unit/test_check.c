@@ -25,6 +25,42 @@ static void what_passes_change_is_not_what_a_network_computes(void **state)
     }
 }
 
+/* a = relu(x), b = relu(x): sigmoid of both is one too; another slope and an output stay */
+static void nodes_that_compute_the_same_become_one(void **state)
+{
+    struct onnx_model m = onnx_model();
+    struct rc_graph *g, *h;
+    struct rci_check check;
+    uint32_t changed;
+    struct pb leaky = onnx_node("LeakyRelu", "l1", "x", "l"),
+              other = onnx_node("LeakyRelu", "l2", "x", "k");
+    onnx_attr_float(&leaky, "alpha", 0.5f);
+    onnx_attr_float(&other, "alpha", 0.25f);
+    onnx_add(&m, onnx_node("Relu", "r1", "x", "a"));
+    onnx_add(&m, onnx_node("Relu", "r2", "x", "b"));
+    onnx_add(&m, onnx_node("Sigmoid", "s1", "a", "c"));
+    onnx_add(&m, onnx_node("Sigmoid", "s2", "b", "d"));
+    onnx_add(&m, leaky);
+    onnx_add(&m, other);
+    onnx_add(&m, onnx_node("Add", "add1", "c d", "e"));
+    onnx_add(&m, onnx_node("Add", "add2", "l k", "f"));
+    onnx_add(&m, onnx_node("Add", "add3", "e f", "y"));
+    onnx_add(&m, onnx_node("Relu", "r3", "x", "z"));
+    onnx_input(&m, "x", "N,3");
+    onnx_output(&m, "y", "N,3");
+    onnx_output(&m, "z", "N,3");
+    OK(load_model(&m, *state, &g));
+    OK(rci_graph_clone_shared(&h, g));
+    OK(rci_check_start(&check, g));
+    OK(rci_pass_run(h, &rci_pass_merge_equal, &changed));
+    assert_int_equal(changed, 2);
+    assert_true(rci_graph_find_value(h, "z") != RC_NONE);
+    OK(rci_check_compare(&check, h, "merge_equal"));
+    rci_check_end(&check);
+    rci_graph_destroy(h);
+    rci_graph_destroy(g);
+}
+
 static void the_first_value_that_differs_is_named(void **state)
 {
     struct onnx_model m = onnx_model();
@@ -82,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_passes_change_is_not_what_a_network_computes),
+        CASE(nodes_that_compute_the_same_become_one),
         CASE(the_first_value_that_differs_is_named),
         CASE(an_import_is_compared_with_its_file),
     };
