@@ -78,7 +78,7 @@ static piece_fn piece_here(const struct rci_cpu *cpu)
     return piece_base;
 }
 
-static void run(const struct rci_cpu *cpu, enum op op, const struct operands *o, size_t n)
+static void bf16_run(const struct rci_cpu *cpu, enum op op, const struct operands *o, size_t n)
 {
     const piece_fn piece = piece_here(cpu);
     const size_t pieces = (n + PIECE - 1) / PIECE;
@@ -90,16 +90,16 @@ static void run(const struct rci_cpu *cpu, enum op op, const struct operands *o,
 void rci_bf16_add(const struct rci_cpu *cpu, const uint16_t *a, const uint16_t *b, size_t n,
                   uint16_t *to)
 {
-    run(cpu, ADD, &(struct operands){a, b, NULL, to}, n);
+    bf16_run(cpu, ADD, &(struct operands){a, b, NULL, to}, n);
 }
 
 void rci_bf16_join(const struct rci_cpu *cpu, const uint16_t *a, const uint16_t *b, size_t n,
                    uint16_t *to)
 {
-    run(cpu, JOIN, &(struct operands){a, b, NULL, to}, n);
+    bf16_run(cpu, JOIN, &(struct operands){a, b, NULL, to}, n);
 }
 
 void rci_bf16_mask(const struct rci_cpu *cpu, const uint16_t *const *a_b_y, size_t n, uint16_t *to)
 {
-    run(cpu, MASK, &(struct operands){a_b_y[0], a_b_y[1], a_b_y[2], to}, n);
+    bf16_run(cpu, MASK, &(struct operands){a_b_y[0], a_b_y[1], a_b_y[2], to}, n);
 }

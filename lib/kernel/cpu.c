@@ -222,7 +222,7 @@ static void set_isa(struct rci_cpu *cpu, unsigned isa)
 }
 
 /* *isa: the set that remains. */
-static rc_status describe(struct rci_cpu *cpu, unsigned *isa, const char *given)
+static rc_status cpu_describe(struct rci_cpu *cpu, unsigned *isa, const char *given)
 {
     char text[sizeof(cpu->given)], *rest = text;
     *cpu = asked.cpu;
@@ -260,7 +260,7 @@ static rc_status find_locked(const struct rci_cpu **out, const char *given)
     if (known.n == DESCRIPTIONS)
         return rci_fail(RC_ERR_LIMIT, "more than %d different RESCOMP_CPU in one process",
                         DESCRIPTIONS);
-    RC_TRY(describe(&known.cpu[known.n], &left, given));
+    RC_TRY(cpu_describe(&known.cpu[known.n], &left, given));
     known.isa[known.n] = isa;
     *out = &known.cpu[known.n++];
     return RC_OK;

@@ -97,12 +97,18 @@ void scene_compare(const struct scene *s, const float *got)
                  (int) s->g.stride[0], error, largest);
 }
 
+/* Integer kernels want cache lines, as sessions give them. */
+static void *scene_memory(const struct rci_conv_kernel *k, size_t bytes)
+{
+    return k->integers ? aligned_alloc(64, (bytes + 63) / 64 * 64) : malloc(bytes);
+}
+
 void scene_run(const struct scene_run *r)
 {
     const struct rci_conv_kernel *k = r->kernel;
-    float *weights = malloc(k->weights_bytes(r->state));
+    void *weights = scene_memory(k, k->weights_bytes(r->state));
     float *bias = r->bias ? malloc(k->bias_bytes(r->state)) : NULL;
-    void *scratch = malloc(k->scratch(r->state));
+    void *scratch = scene_memory(k, k->scratch(r->state));
     k->pack_weights(r->state, r->weights, weights);
     if (bias)
         k->pack_bias(r->state, r->bias, bias);

@@ -30,7 +30,8 @@ void scene_compare(const struct scene *s, const float *got);
 struct scene_run {
     const struct rci_conv_kernel *kernel;
     const void *state;
-    const float *weights, *bias; /* plain */
+    const void *weights;
+    const float *bias; /* both plain */
     const void *src;
     void *dst;
 };

@@ -94,7 +94,7 @@ static void the_file_decides(void **state)
     c = context(path);
     assert_int_equal(winograd_steps(c), 0);
     done(c);
-    replace_words(path, "own");
+    replace_words(path, "winograd");
     c = context(path);
     assert_true(winograd_steps(c) > 8);
     done(c);

@@ -1,14 +1,14 @@
 /* Every set of integer vector code that this processor can run, one by one, whatever it would
  * choose: sums bit for bit against plain loops, with activations of 255 and weights at the bounds
  * of what is exact. AVX-VNNI's source runs everywhere through an emulated product. */
+#include "convscene.h"
 #include "emulated.h"
-#include "test.h"
 
 #include <stdlib.h>
 
 #include "base/rng.h"
 #include "kernel/int8/pairs.h"
-#include "kernel/onednn/engine.h"
+#include "kernel/int8/qkernel.h"
 
 struct layer {
     struct rci_conv_geometry g;
@@ -121,34 +121,33 @@ static int64_t plain_sum(const struct layer *l, int64_t image, int64_t o, int64_
     return sum;
 }
 
-static void check(struct layer *l, const struct rci_qkernel_set *set, enum rci_qkernel_kind kind)
+static void check(struct layer *l, const struct rci_qkernel_set *set,
+                  const struct rci_conv_kernel *kernel)
 {
     const struct rci_conv_geometry *g = &l->g;
-    const struct rci_qkernel_spec spec = {.geometry = g,
-                                          .src = l->src,
-                                          .dst = RC_F32,
-                                          .weights = l->w,
-                                          .scale = l->scale,
-                                          .bias = l->bias,
-                                          .threads = 2,
-                                          .cpu = test_cpu(),
-                                          .set = set};
+    const struct rci_conv_integers integers = {.src = l->src,
+                                               .dst = RC_F32,
+                                               .weights = l->w,
+                                               .scale = l->scale,
+                                               .bias = l->bias,
+                                               .set = set};
+    const struct rci_conv_spec spec = {
+        .geometry = g, .threads = 2, .cpu = test_cpu(), .integers = &integers};
     struct rc_context *c;
-    struct rci_qkernel *k;
+    void *k;
     OK(rc_context_new(&c, NULL));
-    OK(rci_qkernel_create(&k, c, kind, &spec));
-    void *scratch = aligned_alloc(64, (rci_qkernel_scratch(k) + 63) / 64 * 64 + 64);
-    rci_qkernel_run(k, l->x, l->y, scratch);
+    OK(kernel->create(&k, c, &spec));
+    scene_run(&(struct scene_run){
+        .kernel = kernel, .state = k, .weights = l->w, .src = l->x, .dst = l->y});
     for (int64_t i = 0; i < l->n_y; i++) {
         const int64_t o = i % g->out_channels, pixel = i / g->out_channels;
         const int64_t row = pixel / g->out[1];
         const int64_t sum = plain_sum(l, row / g->out[0], o, row % g->out[0], pixel % g->out[1]);
         if (l->y[i] != (float) sum)
-            fail_msg("%s, %lld channels: sum %lld of output %lld is %g", rci_qkernel_name(k),
+            fail_msg("%s, %lld channels: sum %lld of output %lld is %g", kernel->text(k),
                      (long long) g->in_channels, (long long) sum, (long long) i, (double) l->y[i]);
     }
-    free(scratch);
-    rci_qkernel_destroy(k);
+    kernel->destroy(k);
     rc_context_free(&c);
 }
 
@@ -186,9 +185,9 @@ static void check_all(int64_t in, int64_t kernel, int64_t stride, bool pairs)
         (pairs ? safe_weights : any_weights)(&l, &r);
         activations(&l, &r);
         for (int i = 0; i < n; i++) {
-            check(&l, set[i], RC_QKERNEL_DIRECT);
+            check(&l, set[i], &rci_int8_direct_kernel);
             if (kernel == 3 && stride == 1 && !pairs)
-                check(&l, set[i], RC_QKERNEL_WINOGRAD);
+                check(&l, set[i], &rci_int8_winograd_kernel);
         }
         layer_close(&l);
     }
@@ -225,8 +224,8 @@ static void weights_choose_the_set(void **state)
     if (!rci_qkernel_set_here(cpu) || rci_qkernel_set_here(cpu)->dot8)
         skip();
     layer_open(&l, geometry(8, 20, 3, 1), RC_U8);
-    struct rci_qkernel_spec s = {
-        .geometry = &l.g, .src = RC_U8, .dst = RC_U8, .weights = l.w, .cpu = cpu};
+    const struct rci_conv_integers integers = {.src = RC_U8, .dst = RC_U8, .weights = l.w};
+    const struct rci_conv_spec s = {.geometry = &l.g, .cpu = cpu, .integers = &integers};
     safe_weights(&l, &r);
     assert_true(rci_qkernel_set_for(RC_QKERNEL_DIRECT, &s)->dot8);
     assert_ptr_equal(rci_qkernel_set_for(RC_QKERNEL_WINOGRAD, &s), rci_qkernel_set_here(cpu));

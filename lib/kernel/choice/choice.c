@@ -22,7 +22,7 @@ struct rci_choice *rci_choice_find(struct rci_choice *entry, uint32_t n, const s
     return NULL;
 }
 
-static void fill(struct rci_choice *e, const char *key, const char *word, bool fresh)
+static void choice_fill(struct rci_choice *e, const char *key, const char *word, bool fresh)
 {
     e->cpu = NULL;
     snprintf(e->key, sizeof(e->key), "%s", key);
@@ -34,7 +34,7 @@ rc_status rci_choice_add(struct rc_context *c, struct rci_choices *t, const char
                          const char *word, bool fresh)
 {
     RC_TRY(rci_grow(c, &t->entry, t->n, &t->cap, sizeof(*t->entry)));
-    fill(&t->entry[t->n++], key, word, fresh);
+    choice_fill(&t->entry[t->n++], key, word, fresh);
     return RC_OK;
 }
 
@@ -103,7 +103,7 @@ static rc_status remember_locked(struct rc_context *c, const char *key, const ch
     if (!known && process.n < REMEMBERED)
         known = &process.entry[process.n++];
     if (known) {
-        fill(known, key, word, false);
+        choice_fill(known, key, word, false);
         known->cpu = c->cpu;
     }
     if (!t)
@@ -111,7 +111,7 @@ static rc_status remember_locked(struct rc_context *c, const char *key, const ch
     known = rci_choice_find(t->entry, t->n, NULL, key);
     if (!known)
         return rci_choice_add(c, t, key, word, true);
-    fill(known, key, word, true);
+    choice_fill(known, key, word, true);
     return RC_OK;
 }
 

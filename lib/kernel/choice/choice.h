@@ -43,12 +43,12 @@ struct rci_choices {
     struct rci_choice *entry;
     uint32_t n, cap;
 };
-/* Takes over choices of this machine; those that are known keep their word, but are fresh no more.
- * No file: nothing. */
+/* Adds the choices that the file has for this machine. Keys that are known keep their word and
+ * count as written. No file: nothing. */
 rc_status rci_choice_file_read(struct rc_context *c, struct rci_choices *t);
 /* Reads again and writes, under a lock of the folder. */
 rc_status rci_choice_file_merge(struct rc_context *c, struct rci_choices *t);
-/* Both make no difference between the machine's choices and `t`'s. NULL: not there. */
+/* The entry of a key among `n`, made for `cpu` (NULL in a file's table); NULL: there is none. */
 struct rci_choice *rci_choice_find(struct rci_choice *entry, uint32_t n, const struct rci_cpu *cpu,
                                    const char *key);
 rc_status rci_choice_add(struct rc_context *c, struct rci_choices *t, const char *key,

@@ -117,7 +117,7 @@ static rc_status parse_choice(const char *path, const struct line *l, struct rci
     return RC_OK;
 }
 
-static rc_status take(struct rc_context *c, struct rci_choices *t, const struct rci_choice *e)
+static rc_status file_take(struct rc_context *c, struct rci_choices *t, const struct rci_choice *e)
 {
     struct rci_choice *known = rci_choice_find(t->entry, t->n, NULL, e->key);
     if (!known)
@@ -127,8 +127,8 @@ static rc_status take(struct rc_context *c, struct rci_choices *t, const struct 
 }
 
 /* The sections; *end: where this machine's ends, 0: there is none. */
-static rc_status parse(struct rc_context *c, struct rci_choices *t, const struct rci_bytes *b,
-                       size_t *end)
+static rc_status file_parse(struct rc_context *c, struct rci_choices *t, const struct rci_bytes *b,
+                            size_t *end)
 {
     char here[RC_CHOICE_MACHINE + sizeof(MACHINE)] = MACHINE;
     struct line l = {0};
@@ -147,7 +147,7 @@ static rc_status parse(struct rc_context *c, struct rci_choices *t, const struct
         } else {
             RC_TRY(parse_choice(t->path, &l, &e));
             if (mine)
-                RC_TRY(take(c, t, &e));
+                RC_TRY(file_take(c, t, &e));
         }
         if (mine)
             *end = at;
@@ -156,7 +156,7 @@ static rc_status parse(struct rc_context *c, struct rci_choices *t, const struct
 }
 
 /* *b without its checksum; empty where there is no file yet, but could be one. */
-static rc_status read_file(struct rc_context *c, const char *path, struct rci_bytes *b)
+static rc_status file_read(struct rc_context *c, const char *path, struct rci_bytes *b)
 {
     struct stat s;
     *b = (struct rci_bytes){NULL, 0};
@@ -177,15 +177,15 @@ rc_status rci_choice_file_read(struct rc_context *c, struct rci_choices *t)
 {
     struct rci_bytes b;
     size_t end;
-    RC_TRY(read_file(c, t->path, &b));
-    const rc_status st = b.data ? parse(c, t, &b, &end) : RC_OK;
+    RC_TRY(file_read(c, t->path, &b));
+    const rc_status st = b.data ? file_parse(c, t, &b, &end) : RC_OK;
     rci_release(b.data);
     return st;
 }
 
 /* The old text with the fresh choices at `end`. */
-static rc_status compose(struct rci_buffer *to, const struct rci_choices *t,
-                         const struct rci_bytes *b, size_t end)
+static rc_status file_compose(struct rci_buffer *to, const struct rci_choices *t,
+                              const struct rci_bytes *b, size_t end)
 {
     const size_t before = end ? end : b->size;
     if (!b->data)
@@ -210,10 +210,10 @@ static rc_status merge_locked(struct rc_context *c, struct rci_choices *t)
     struct rci_buffer text = {.ctx = c};
     struct rci_bytes b;
     size_t end = 0;
-    RC_TRY(read_file(c, t->path, &b));
-    rc_status st = b.data ? parse(c, t, &b, &end) : RC_OK;
+    RC_TRY(file_read(c, t->path, &b));
+    rc_status st = b.data ? file_parse(c, t, &b, &end) : RC_OK;
     if (st == RC_OK)
-        st = compose(&text, t, &b, end);
+        st = file_compose(&text, t, &b, end);
     if (st == RC_OK && text.size > MOST_BYTES)
         st = rci_fail(RC_ERR_LIMIT, "%s: full, a file of choices has at most %d bytes", t->path,
                       MOST_BYTES);

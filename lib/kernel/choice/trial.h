@@ -1,26 +1,27 @@
 #ifndef RC_LIB_KERNEL_CHOICE_TRIAL_H
 #define RC_LIB_KERNEL_CHOICE_TRIAL_H
 /* Timing implementations of one layer against each other as in a network: other layers' weights
- * have driven this one's out of the cache, but its activations were just written. */
-#include "kernel/onednn/engine.h"
+ * have driven this one's out of L2, but its activations were just written. */
+#include "kernel/onednn/conv.h"
 
-/* Evicted: the largest second-level cache of a core that is common. */
-enum { RC_TRIAL_MOST = 5, RC_TRIAL_EVICT = 2 << 20 };
+enum { RC_TRIAL_MOST = 8 };
 
+struct rci_trial_entry {
+    size_t weights, bias, scratch; /* [bytes] that a run gets; weights 0: it holds its own */
+    bool team;   /* neighbours share its parallel region (kernel/prep.h), which is not charged */
+    uint64_t ns; /* result */
+};
 struct rci_trial {
     uint32_t candidates; /* bits, of numbers below RC_TRIAL_MOST */
-    uint32_t teams;      /* those among them that share a region with neighbours (kernel/prep.h) */
-    rc_status (*run)(void *user, uint32_t candidate);
+    struct rci_trial_entry entry[RC_TRIAL_MOST];
+    size_t src, dst; /* [bytes] of activations */
+    size_t cache;    /* [bytes] of L2 of all threads */
+    /* Arguments hold zeros: times do not depend on values. */
+    rc_status (*run)(void *user, uint32_t candidate, const struct rci_conv_args *a);
     void *user;
-    const void *warm[2]; /* source and destination */
-    size_t warm_bytes[2];
-    const void *evict; /* RC_TRIAL_EVICT bytes */
 };
 /* The one with the shortest time. */
-rc_status rci_trial_fastest(const struct rci_trial *t, uint32_t *fastest);
-/* Nanoseconds that a parallel region takes to begin and end, which run() of a kernel for teams
- * includes and a network seldom pays. */
-uint64_t rci_trial_region(void);
+rc_status rci_trial_fastest(struct rci_trial *t, struct rci_engine *e, uint32_t *fastest);
 /* Reads once a cache line. */
 void rci_trial_read(const void *memory, size_t bytes);
 #endif

@@ -1,6 +1,7 @@
 /* Direct convolution of one group with few channels, channels last or in blocks of one
  * vector: for the layers of small and of pruned networks, where oneDNN's kernels do least well.
  * Which layers it does, its weights, its rows with their padding. */
+#include "kernel/choice/cost.h"
 #include "kernel/direct/code.h"
 #include "kernel/kernel.h"
 #include "kernel/onednn/onednn.h"
@@ -39,7 +40,7 @@ static bool reads_planes(const struct rci_conv_spec *s)
 }
 
 /* Of one image. */
-static int64_t macs(const struct rci_conv_geometry *g)
+static int64_t direct_macs(const struct rci_conv_geometry *g)
 {
     return g->in_channels * g->out_channels * g->kernel[0] * g->kernel[1] * g->out[0] * g->out[1];
 }
@@ -53,7 +54,7 @@ static bool direct_fits(const struct rci_conv_spec *s)
     const struct rci_vector_code *code = rci_vector_code_here(s->cpu, RC_F32);
     struct rci_conv_layout l;
     if (!code || g->groups != 1 || g->dilation[0] != 1 || g->dilation[1] != 1 ||
-        g->in_channels * g->out_channels > FEW_PAIRS || macs(g) > FEW_MACS ||
+        g->in_channels * g->out_channels > FEW_PAIRS || direct_macs(g) > FEW_MACS ||
         rci_winograd_kernel.fits(s))
         return false;
     return (reads_planes(s) || is_dense(s->src, g->in[1], g->in_channels, code->lanes, &l)) &&
@@ -61,13 +62,13 @@ static bool direct_fits(const struct rci_conv_spec *s)
 }
 
 /* Pixels of a row of inputs that its windows cover, with padding. */
-static int64_t covered(const struct rci_conv_geometry *g)
+static int64_t direct_covered(const struct rci_conv_geometry *g)
 {
     return (g->out[1] - 1) * g->stride[1] + g->kernel[1];
 }
 
 /* Rows of inputs for `rows` rows of outputs. */
-static int64_t input_rows(const struct rci_conv_geometry *g, int64_t rows)
+static int64_t direct_input_rows(const struct rci_conv_geometry *g, int64_t rows)
 {
     return (rows - 1) * g->stride[0] + g->kernel[0];
 }
@@ -78,17 +79,17 @@ static void direct_plan(struct direct *d)
     const struct rci_conv_geometry *g = &d->g;
     struct rci_direct_job *j = &d->job;
     d->padded = d->planes || d->units > 1 || g->pad_begin[0] || g->pad_begin[1] ||
-                covered(g) > g->in[1] || input_rows(g, g->out[0]) > g->in[0];
+                direct_covered(g) > g->in[1] || direct_input_rows(g, g->out[0]) > g->in[0];
     j->window = g->kernel[1] * d->unit;
     j->windows = g->kernel[0] * d->units;
     j->step = g->stride[1] * d->unit;
-    j->line = (d->padded ? covered(g) : g->in[1]) * d->unit;
+    j->line = (d->padded ? direct_covered(g) : g->in[1]) * d->unit;
     j->out_w = g->out[1];
     if (!d->padded)
         return;
     const int64_t lines = STRIP_BYTES / (j->line * d->units * (int64_t) sizeof(float));
     d->strip = lines > g->kernel[0] ? (lines - g->kernel[0]) / g->stride[0] + 1 : 1;
-    d->per_thread = (size_t) (input_rows(g, d->strip) * j->line * d->units);
+    d->per_thread = (size_t) (direct_input_rows(g, d->strip) * j->line * d->units);
 }
 
 static rc_status direct_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
@@ -148,8 +149,8 @@ static size_t direct_weights_bytes(const void *state)
 }
 
 /* A vector of output channels from `first` on: [kh][units][kw][unit][lanes]. */
-static void pack_vector(const struct direct *d, int64_t first, int64_t lanes, const float *plain,
-                        float *packed)
+static void direct_pack_vector(const struct direct *d, int64_t first, int64_t lanes,
+                               const float *plain, float *packed)
 {
     const struct rci_conv_geometry *g = &d->g;
     const int64_t taps = g->kernel[0] * g->kernel[1], in = g->in_channels;
@@ -163,27 +164,27 @@ static void pack_vector(const struct direct *d, int64_t first, int64_t lanes, co
     }
 }
 
-static void direct_pack_weights(const void *state, const float *plain, float *packed)
+static void direct_pack_weights(const void *state, const void *plain, void *packed)
 {
     const struct direct *d = state;
     const int64_t each = d->job.windows * d->job.window;
     for (int x = 0; x < d->out.count; x++) {
         const struct rci_vector_run *r = &d->out.run[x];
         for (int64_t o = r->first; o < r->end; o += r->code->lanes)
-            pack_vector(d, o, r->code->lanes, plain, packed + o * each);
+            direct_pack_vector(d, o, r->code->lanes, plain, (float *) packed + o * each);
     }
 }
 
-static void direct_pack_bias(const void *state, const float *plain, float *packed)
+static void direct_pack_bias(const void *state, const void *plain, void *packed)
 {
     const struct direct *d = state;
     rci_vector_pack_bias(plain, d->g.out_channels, packed, direct_bias_bytes(d));
 }
 
 /* A row of c planes, `plane` floats apart, channels together; c may be a constant. */
-static inline __attribute__((always_inline)) void gather(const float *restrict row, int64_t plane,
-                                                         int64_t pixels, float *restrict to,
-                                                         const int64_t c)
+static inline __attribute__((always_inline)) void direct_gather(const float *restrict row,
+                                                                int64_t plane, int64_t pixels,
+                                                                float *restrict to, const int64_t c)
 {
     for (int64_t x = 0; x < pixels; x++)
         for (int64_t i = 0; i < c; i++)
@@ -191,8 +192,8 @@ static inline __attribute__((always_inline)) void gather(const float *restrict r
 }
 
 /* The first pixels of row y of one image, channels together, or of block `unit` of them. */
-static void copy_row(const struct direct *d, const float *image, int64_t y, int64_t unit,
-                     int64_t pixels, float *to)
+static void direct_copy_row(const struct direct *d, const float *image, int64_t y, int64_t unit,
+                            int64_t pixels, float *to)
 {
     const struct rci_conv_geometry *g = &d->g;
     const int64_t c = g->in_channels, w = g->in[1];
@@ -204,15 +205,15 @@ static void copy_row(const struct direct *d, const float *image, int64_t y, int6
     const float *row = image + y * w;
     const int64_t plane = g->in[0] * w;
     if (c == 3)
-        gather(row, plane, pixels, to, 3);
+        direct_gather(row, plane, pixels, to, 3);
     else
-        gather(row, plane, pixels, to, c);
+        direct_gather(row, plane, pixels, to, c);
 }
 
 /* Rows from y on of one image, `rows` of them, zeros where the image has none: [rows][units][line].
  */
-static void copy_rows(const struct direct *d, const float *image, int64_t y, int64_t rows,
-                      float *to)
+static void direct_copy_rows(const struct direct *d, const float *image, int64_t y, int64_t rows,
+                             float *to)
 {
     const struct rci_conv_geometry *g = &d->g;
     const int64_t left = g->pad_begin[1] * d->unit, line = d->job.line;
@@ -226,16 +227,16 @@ static void copy_rows(const struct direct *d, const float *image, int64_t y, int
         }
         for (int64_t u = 0; u < d->units; u++, to += line) {
             memset(to, 0, (size_t) left * sizeof(float));
-            copy_row(d, image, y, u, pixels, to + left);
+            direct_copy_row(d, image, y, u, pixels, to + left);
             memset(to + right, 0, (size_t) (line - right) * sizeof(float));
         }
     }
 }
 
 /* Rows [y, end) of outputs of one image. */
-static void run_rows(const struct direct *d, const struct rci_direct_job *j,
-                     const struct rci_conv_args *a, int64_t n, int64_t y, int64_t end,
-                     float *scratch)
+static void direct_run_rows(const struct direct *d, const struct rci_direct_job *j,
+                            const struct rci_conv_args *a, int64_t n, int64_t y, int64_t end,
+                            float *scratch)
 {
     const struct rci_conv_geometry *g = &d->g;
     const int64_t plane = g->in[0] * g->in[1], stride = g->stride[0] * j->line * d->units;
@@ -246,7 +247,8 @@ static void run_rows(const struct direct *d, const struct rci_direct_job *j,
         const int64_t rows = d->padded && end - y > d->strip ? d->strip : end - y;
         const float *from = image + y * stride;
         if (d->padded) {
-            copy_rows(d, image, y * g->stride[0] - g->pad_begin[0], input_rows(g, rows), scratch);
+            direct_copy_rows(d, image, y * g->stride[0] - g->pad_begin[0],
+                             direct_input_rows(g, rows), scratch);
             from = scratch;
         }
         for (int64_t i = 0; i < rows; i++, from += stride, to += j->dst.row)
@@ -271,7 +273,8 @@ static void direct_share(const void *state, const struct rci_conv_args *a)
         while (row < last) {
             const int64_t n = row / out_h, y = row % out_h;
             const int64_t rows = last - row < out_h - y ? last - row : out_h - y;
-            run_rows(d, &j, a, n, y, y + rows, (float *) a->scratch + (size_t) t * d->per_thread);
+            direct_run_rows(d, &j, a, n, y, y + rows,
+                            (float *) a->scratch + (size_t) t * d->per_thread);
             row += rows;
         }
     }
@@ -290,10 +293,24 @@ static bool direct_likely(const struct rci_conv_spec *s)
     return false;
 }
 
+/* What is done for each output once is shared by the multiply-adds of its sum. Images in planes:
+ * not known. */
+static double direct_cost(const struct rci_conv_spec *s, const struct rci_peaks *p)
+{
+    const struct rci_conv_geometry *g = s->geometry;
+    const double depth = rci_conv_taps(g) * (double) g->in_channels;
+    const double out = (double) rci_vector_pad(g->out_channels, s->cpu->lanes);
+    if (reads_planes(s))
+        return 0;
+    return rci_cost_macs(s, p, rci_conv_pixels(g) * depth * out * (1 + 41 / depth), 0.90) +
+           rci_cost_read(s, p, depth * out * sizeof(float));
+}
+
 const struct rci_conv_kernel rci_direct_kernel = {
     .name = "direct",
     .fits = direct_fits,
     .likely = direct_likely,
+    .cost = direct_cost,
     .planes = direct_planes,
     .create = direct_create,
     .destroy = rci_release,

@@ -6,8 +6,8 @@
  * A product is cut into tiles of pixels, chunks of taps and input channels, and panels of two
  * vectors of output channels. The weights of a chunk and panel stay in L1 while all pixels of the
  * tile use them; a tile's packed pixels of one chunk stay in L2 while all panels use them. */
+#include "kernel/choice/cost.h"
 #include "kernel/gemm/code.h"
-#include "kernel/kernel.h"
 
 #include <omp.h>
 #include <string.h>
@@ -139,7 +139,7 @@ static size_t gemm_weights_bytes(const void *state)
     return gemm_bias_bytes(k) * (size_t) (k->taps * k->groups * k->code->lanes);
 }
 
-static void gemm_pack_bias(const void *state, const float *plain, float *packed)
+static void gemm_pack_bias(const void *state, const void *plain, void *packed)
 {
     const struct gemm *k = state;
     rci_vector_pack_bias(plain, k->g.out_channels, packed, gemm_bias_bytes(k));
@@ -161,19 +161,27 @@ static int64_t gemm_width(const struct gemm *k, int64_t panel)
     return 2 * panel + 1 < k->vectors ? 2 : 1;
 }
 
-/* Packed weights are [chunks][panels][taps][channels][output channels of a panel]. */
+/* Packed weights are [chunks][panels][taps][channels][output channels of a panel]. A panel of a
+ * chunk stays in L1 while the rows of plain weights are read one after the other. */
 static void gemm_pack_panel(const struct gemm *k, const struct chunk *c, int64_t panel,
                             const float *plain, float *to)
 {
     const int64_t lanes = k->code->lanes, in = k->g.in_channels, out = k->g.out_channels;
     const int64_t first = 2 * panel * lanes, width = gemm_width(k, panel) * lanes;
-    for (int64_t t = c->tap; t < c->tap + c->taps; t++)
-        for (int64_t i = c->group * lanes; i < (c->group + c->groups) * lanes; i++)
-            for (int64_t o = first; o < first + width; o++)
-                *to++ = o < out && i < in ? plain[(o * in + i) * k->taps + t] : 0.0f;
+    const int64_t from = c->group * lanes, count = c->groups * lanes;
+    const int64_t there = in - from < count ? in - from : count;
+    if (there < count || first + width > out)
+        memset(to, 0, (size_t) (c->taps * count * width) * sizeof(float));
+    for (int64_t o = first; o < first + width && o < out; o++)
+        for (int64_t t = 0; t < c->taps; t++) {
+            const float *row = plain + (o * in + from) * k->taps + c->tap + t;
+            float *column = to + t * count * width + o - first;
+            for (int64_t i = 0; i < there; i++)
+                column[i * width] = row[i * k->taps];
+        }
 }
 
-static void gemm_pack_weights(const void *state, const float *plain, float *packed)
+static void gemm_pack_weights(const void *state, const void *plain, void *packed)
 {
     const struct gemm *k = state;
     const int64_t lanes = k->code->lanes;
@@ -363,10 +371,24 @@ static bool gemm_likely(const struct rci_conv_spec *s)
     return false;
 }
 
+/* Packing costs per pixel and input channel, which the output channels share; what is done for each
+ * output once is shared by the multiply-adds of its sum. */
+static double gemm_cost(const struct rci_conv_spec *s, const struct rci_peaks *p)
+{
+    const struct rci_conv_geometry *g = s->geometry;
+    const int64_t lanes = s->cpu->lanes;
+    const double in = (double) rci_vector_pad(g->in_channels, lanes);
+    const double out = (double) rci_vector_pad(g->out_channels, lanes);
+    const double depth = rci_conv_taps(g) * in, macs = rci_conv_pixels(g) * depth * out;
+    return rci_cost_macs(s, p, macs * (1 + 11 / out + 7 / depth), 0.84) +
+           rci_cost_read(s, p, depth * out * sizeof(float));
+}
+
 const struct rci_conv_kernel rci_gemm_kernel = {
     .name = "gemm",
     .fits = gemm_fits,
     .likely = gemm_likely,
+    .cost = gemm_cost,
     .create = gemm_create,
     .destroy = rci_release,
     .text = gemm_text,

@@ -2,6 +2,7 @@
 #include "kernel/int8/qkernel.h"
 #include "kernel/int8/pairs.h"
 #include "kernel/int8/qround.h"
+#include "kernel/kernel.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@ enum {
     ROW_PIXELS = 48
 };
 
-struct rci_qkernel {
+struct qkernel {
     struct rci_qkernel_job job;
     const struct rci_qkernel_set *set;
     enum rci_qkernel_kind kind;
@@ -24,9 +25,9 @@ struct rci_qkernel {
     int64_t chunk;        /* direct: rows of outputs */
     int64_t tiles, block; /* Winograd: tiles of all images, and those worked on together */
     size_t u_bytes, m_bytes;
-    void *weights;
+    int64_t kernel_w;
+    size_t start_at, packed; /* [bytes] of packed weights, behind which the starts of sums are */
     float *scales;
-    int32_t *start;
     char name[32];
 };
 
@@ -49,14 +50,15 @@ const struct rci_qkernel_set *rci_qkernel_set_here(const struct rci_cpu *cpu)
 }
 
 const struct rci_qkernel_set *rci_qkernel_set_for(enum rci_qkernel_kind kind,
-                                                  const struct rci_qkernel_spec *s)
+                                                  const struct rci_conv_spec *s)
 {
-    const struct rci_qkernel_set *set = s->set ? s->set : rci_qkernel_set_here(s->cpu);
+    const struct rci_qkernel_set *set =
+        s->integers->set ? s->integers->set : rci_qkernel_set_here(s->cpu);
 #if RC_QKERNEL_SETS
     const struct rci_conv_geometry *g = s->geometry;
     const int64_t taps = g->kernel[0] * g->kernel[1], row = g->in_channels * g->kernel[1];
-    if (s->set || !set || set->dot8 || kind != RC_QKERNEL_DIRECT || g->groups != 1 ||
-        !rci_pairs_fit(s->weights, g->out_channels, g->in_channels, taps, row))
+    if (s->integers->set || !set || set->dot8 || kind != RC_QKERNEL_DIRECT || g->groups != 1 ||
+        !rci_pairs_fit(s->integers->weights, g->out_channels, g->in_channels, taps, row))
         return set;
     return set->lanes == 16 ? &rci_qkernel_avx512_pairs : &rci_qkernel_avx2_pairs;
 #else
@@ -65,26 +67,33 @@ const struct rci_qkernel_set *rci_qkernel_set_for(enum rci_qkernel_kind kind,
 #endif
 }
 
+const char *rci_qkernel_code_name(const struct rci_conv_spec *s)
+{
+    const struct rci_qkernel_set *set = rci_qkernel_set_for(RC_QKERNEL_DIRECT, s);
+    return set ? set->name : "plain";
+}
+
 /* Winograd's sums, times 64, must fit 32 bits, and so must direct ones. */
-static bool sums_fit(enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s)
+static bool qkernel_sums_fit(enum rci_qkernel_kind kind, const struct rci_conv_spec *s)
 {
     const int64_t n = s->geometry->in_channels * s->geometry->kernel[0] * s->geometry->kernel[1];
     const int64_t limit = (INT64_C(1) << 31) / (kind == RC_QKERNEL_WINOGRAD ? 64 : 1);
     for (int64_t o = 0; o < s->geometry->out_channels; o++) {
-        const int8_t *w = s->weights + o * n;
+        const int8_t *w = s->integers->weights + o * n;
         int64_t up = 0, down = 0;
         for (int64_t i = 0; i < n; i++) {
             up += w[i] > 0 ? w[i] : 0;
             down -= w[i] < 0 ? w[i] : 0;
         }
-        const int64_t most = s->src == RC_S8 ? 128 * (up + down) : 255 * (up > down ? up : down);
+        const int64_t most =
+            s->integers->src == RC_S8 ? 128 * (up + down) : 255 * (up > down ? up : down);
         if (most >= limit)
             return false;
     }
     return true;
 }
 
-static bool winograd_fits(const struct rci_conv_geometry *g)
+static bool winograd_geometry(const struct rci_conv_geometry *g)
 {
     bool fits = true;
     for (int i = 0; i < 2; i++)
@@ -93,12 +102,14 @@ static bool winograd_fits(const struct rci_conv_geometry *g)
     return fits;
 }
 
-bool rci_qkernel_fits(enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s)
+/* Geometry, processor, and for Winograd the size of the sums. */
+static bool qkernel_fits(enum rci_qkernel_kind kind, const struct rci_conv_spec *s)
 {
     const struct rci_conv_geometry *g = s->geometry;
-    return rci_qkernel_set_for(kind, s) && g->groups == 1 && (s->dst != RC_F32 || !s->res) &&
-           (kind == RC_QKERNEL_WINOGRAD ? winograd_fits(g) : g->dilation[1] == 1) &&
-           sums_fit(kind, s);
+    return rci_qkernel_set_for(kind, s) && g->groups == 1 &&
+           (s->integers->dst != RC_F32 || !s->integers->res) &&
+           (kind == RC_QKERNEL_WINOGRAD ? winograd_geometry(g) : g->dilation[1] == 1) &&
+           qkernel_sums_fit(kind, s);
 }
 
 /* --- the job --- */
@@ -114,7 +125,7 @@ static int64_t up(int64_t a, int64_t unit)
 }
 
 /* A product of matrices, and 1x1 windows, are pixels one after the other. */
-static void flatten(struct rci_qkernel_job *j, const struct rci_conv_geometry *g)
+static void qkernel_flatten(struct rci_qkernel_job *j, const struct rci_conv_geometry *g)
 {
     for (int i = 0; i < 2; i++)
         if (g->kernel[i] != 1 || g->stride[i] != 1 || g->pad_begin[i] || g->out[i] != g->in[i])
@@ -128,7 +139,7 @@ static void flatten(struct rci_qkernel_job *j, const struct rci_conv_geometry *g
     j->in_w = j->out_w = j->in_w * rows;
 }
 
-void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_qkernel_spec *s)
+void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_conv_spec *s)
 {
     const struct rci_conv_geometry *g = s->geometry;
     *j = (struct rci_qkernel_job){.batch = g->batch,
@@ -144,20 +155,20 @@ void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_qkernel_sp
                                   .dilation_y = g->dilation[0],
                                   .pad_y = g->pad_begin[0],
                                   .pad_x = g->pad_begin[1],
-                                  .mid = s->mid,
-                                  .res_scale = s->res_scale,
-                                  .low = s->relu ? 0 : rci_q_low(s->dst),
-                                  .high = rci_q_high(s->dst),
-                                  .src_type = s->src,
-                                  .dst_type = s->dst,
-                                  .res_type = s->res,
+                                  .mid = s->integers->mid,
+                                  .res_scale = s->integers->res_scale,
+                                  .low = s->relu ? 0 : rci_q_low(s->integers->dst),
+                                  .high = rci_q_high(s->integers->dst),
+                                  .src_type = s->integers->src,
+                                  .dst_type = s->integers->dst,
+                                  .res_type = s->integers->res,
                                   .relu = s->relu};
 }
 
-static void plan_direct(struct rci_qkernel *k, const struct rci_conv_geometry *g)
+static void qkernel_plan_direct(struct qkernel *k, const struct rci_conv_geometry *g)
 {
     struct rci_qkernel_job *j = &k->job;
-    flatten(j, g);
+    qkernel_flatten(j, g);
     j->unit = k->set->dot8 ? 1 : 2;
     const int64_t pixel = j->in_c * j->unit, width = g->kernel[1], run = width * pixel;
     const int64_t wide = larger(j->pad_x + j->in_w, (j->out_w - 1) * j->stride_x + width);
@@ -181,7 +192,7 @@ static void plan_direct(struct rci_qkernel *k, const struct rci_conv_geometry *g
     k->u_bytes = j->in_place ? 0 : (size_t) up(rows * j->slab_row + 64, 64);
 }
 
-static void plan_winograd(struct rci_qkernel *k)
+static void qkernel_plan_winograd(struct qkernel *k)
 {
     struct rci_qkernel_job *j = &k->job;
     const int64_t lanes = k->set->lanes, threads = k->threads;
@@ -216,14 +227,15 @@ static void put_weight(const struct rci_qkernel_job *j, char *group, int64_t i, 
         ((int16_t *) (void *) group)[i] = w;
 }
 
-static void pack_direct(struct rci_qkernel *k, const struct rci_qkernel_spec *s)
+static void qkernel_pack_direct(const struct qkernel *k, const int8_t *plain, char *packed,
+                                int32_t *start)
 {
     const struct rci_qkernel_job *j = &k->job;
-    const int64_t lanes = k->set->lanes, width = s->geometry->kernel[1], c = j->in_c;
+    const int64_t lanes = k->set->lanes, width = k->kernel_w, c = j->in_c;
     const int64_t each = 4 / j->unit;
     for (int64_t o = 0; o < j->out_c; o++) {
-        char *vec = (char *) k->weights + o / lanes * j->weights_vec + o % lanes * 4;
-        const int8_t *w = s->weights + o * c * j->kernel_h * width;
+        char *vec = packed + o / lanes * j->weights_vec + o % lanes * 4;
+        const int8_t *w = plain + o * c * j->kernel_h * width;
         int32_t sum = 0;
         for (int64_t y = 0; y < j->kernel_h; y++)
             for (int64_t e = 0; e < width * c; e++) {
@@ -232,12 +244,12 @@ static void pack_direct(struct rci_qkernel *k, const struct rci_qkernel_spec *s)
                 sum += one;
             }
         if (j->unit == 1 && j->src_type == RC_S8)
-            k->start[o] = -128 * sum;
+            start[o] = -128 * sum;
     }
 }
 
 /* 24 G g G' 24, but half of it in the last row and column: those of 16 bits with all weights. */
-static void transform(const int8_t *g, int32_t out[36])
+static void transform_weights(const int8_t *g, int32_t out[36])
 {
     static const int32_t G[6][3] = {{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4},
                                     {1, 2, 4}, {1, -2, 4},   {0, 0, 12}};
@@ -250,23 +262,47 @@ static void transform(const int8_t *g, int32_t out[36])
             out[i * 6 + x] = half[i][0] * G[x][0] + half[i][1] * G[x][1] + half[i][2] * G[x][2];
 }
 
-static void pack_winograd(struct rci_qkernel *k, const struct rci_qkernel_spec *s)
+static void qkernel_pack_winograd(const struct qkernel *k, const int8_t *plain, char *packed)
 {
     const struct rci_qkernel_job *j = &k->job;
     const int64_t lanes = k->set->lanes;
     int32_t t[36];
     for (int64_t o = 0; o < j->out_c; o++)
         for (int64_t c = 0; c < j->in_c; c++) {
-            char *at = (char *) k->weights + (o / lanes / 2 * 72 + o / lanes % 2) * j->weights_vec +
+            char *at = packed + (o / lanes / 2 * 72 + o / lanes % 2) * j->weights_vec +
                        (c / 2 * lanes + o % lanes) * 4 + c % 2 * 2;
-            transform(s->weights + (o * j->in_c + c) * 9, t);
+            transform_weights(plain + (o * j->in_c + c) * 9, t);
             for (int64_t p = 0; p < 36; p++)
                 *(int16_t *) (void *) (at + p * 2 * j->weights_vec) = (int16_t) t[p];
         }
 }
 
+static size_t qkernel_weights_bytes(const void *state)
+{
+    return ((const struct qkernel *) state)->packed;
+}
+
+/* Packed weights are [weights][start of every sum]. */
+static void qkernel_pack_weights(const void *state, const void *plain, void *packed)
+{
+    const struct qkernel *k = state;
+    memset(packed, 0, k->packed);
+    if (k->kind == RC_QKERNEL_WINOGRAD)
+        qkernel_pack_winograd(k, plain, packed);
+    else
+        qkernel_pack_direct(k, plain, packed, (int32_t *) (void *) ((char *) packed + k->start_at));
+}
+
+static size_t qkernel_bias_bytes(const void *state)
+{
+    (void) state;
+    return 0;
+}
+
+/* --- state --- */
+
 float *rci_qkernel_scales(struct rci_qkernel_job *j, struct rc_context *c,
-                          const struct rci_qkernel_spec *s, int lanes, float times)
+                          const struct rci_conv_spec *s, int lanes, float times)
 {
     const int64_t padded = up(j->out_c, 2 * lanes);
     float *scale = rci_alloc_zero(c, 2 * (size_t) padded * sizeof(float));
@@ -274,78 +310,75 @@ float *rci_qkernel_scales(struct rci_qkernel_job *j, struct rc_context *c,
         return NULL;
     float *bias = scale + padded;
     for (int64_t o = 0; o < j->out_c; o++) {
-        scale[o] = s->scale[o] / times;
-        bias[o] = s->bias[o] * times;
+        scale[o] = s->integers->scale[o] / times;
+        bias[o] = s->integers->bias[o] * times;
     }
     j->scale = scale;
     j->bias = bias;
     return scale;
 }
 
-static rc_status pack(struct rci_qkernel *k, struct rc_context *c, const struct rci_qkernel_spec *s)
+static void qkernel_destroy(void *state)
 {
-    struct rci_qkernel_job *j = &k->job;
-    const bool winograd = k->kind == RC_QKERNEL_WINOGRAD;
-    const size_t padded = (size_t) up(j->out_c, 2 * k->set->lanes);
-    k->weights = rci_alloc_zero(c, padded / (size_t) k->set->lanes * (size_t) j->weights_vec *
-                                       (winograd ? 36 : 1));
-    k->scales = rci_qkernel_scales(j, c, s, k->set->lanes, winograd ? 64 : 1);
-    k->start = rci_alloc_zero(c, padded * sizeof(int32_t));
-    if (!k->weights || !k->scales || !k->start)
-        return RC_ERR_MEMORY;
-    (winograd ? pack_winograd : pack_direct)(k, s);
-    j->weights = k->weights;
-    j->start = k->start;
-    return RC_OK;
+    rci_release(((struct qkernel *) state)->scales);
+    rci_release(state);
 }
 
-rc_status rci_qkernel_create(struct rci_qkernel **out, struct rc_context *c,
-                             enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s)
+static void qkernel_plan(struct qkernel *k, const struct rci_conv_spec *s)
+{
+    const bool winograd = k->kind == RC_QKERNEL_WINOGRAD;
+    const struct rci_qkernel_job *j = &k->job;
+    rci_qkernel_fill_job(&k->job, s);
+    if (winograd)
+        qkernel_plan_winograd(k);
+    else
+        qkernel_plan_direct(k, s->geometry);
+    const size_t padded = (size_t) up(j->out_c, 2 * k->set->lanes);
+    k->start_at = padded / (size_t) k->set->lanes * (size_t) j->weights_vec * (winograd ? 36 : 1);
+    k->packed = k->start_at + padded * sizeof(int32_t);
+}
+
+static rc_status qkernel_create(void **out, struct rc_context *c, enum rci_qkernel_kind kind,
+                                const struct rci_conv_spec *s)
 {
     *out = NULL;
-    if (!rci_qkernel_fits(kind, s))
+    if (!qkernel_fits(kind, s))
         return rci_fail(RC_ERR_UNSUPPORTED, "no integer kernel for this convolution");
-    struct rci_qkernel *k = RC_NEW(c, struct rci_qkernel);
+    struct qkernel *k = RC_NEW(c, struct qkernel);
     if (!k)
         return RC_ERR_MEMORY;
     k->set = rci_qkernel_set_for(kind, s);
     k->kind = kind;
     k->threads = s->threads ? s->threads : 1;
+    k->kernel_w = s->geometry->kernel[1];
     snprintf(k->name, sizeof(k->name), "%s:%s", kind == RC_QKERNEL_DIRECT ? "direct" : "winograd",
              k->set->name);
-    rci_qkernel_fill_job(&k->job, s);
-    if (kind == RC_QKERNEL_WINOGRAD)
-        plan_winograd(k);
-    else
-        plan_direct(k, s->geometry);
-    const rc_status st = pack(k, c, s);
-    if (st != RC_OK) {
-        rci_qkernel_destroy(k);
-        return st;
+    qkernel_plan(k, s);
+    k->scales =
+        rci_qkernel_scales(&k->job, c, s, k->set->lanes, kind == RC_QKERNEL_WINOGRAD ? 64 : 1);
+    if (!k->scales) {
+        qkernel_destroy(k);
+        return RC_ERR_MEMORY;
     }
     *out = k;
     return RC_OK;
 }
 
-void rci_qkernel_destroy(struct rci_qkernel *k)
+static size_t qkernel_scratch(const void *state)
 {
-    if (!k)
-        return;
-    rci_release(k->weights);
-    rci_release(k->scales);
-    rci_release(k->start);
-    rci_release(k);
+    const struct qkernel *k = state;
+    return k->threads * (k->u_bytes + k->m_bytes);
+}
+
+static const char *qkernel_text(const void *state)
+{
+    return ((const struct qkernel *) state)->name;
 }
 
 /* --- running --- */
 
-size_t rci_qkernel_scratch(const struct rci_qkernel *k)
-{
-    return k->threads * (k->u_bytes + k->m_bytes);
-}
-
-static void share_direct(const struct rci_qkernel *k, const struct rci_qkernel_job *j,
-                         char *scratch)
+static void qkernel_share_direct(const struct qkernel *k, const struct rci_qkernel_job *j,
+                                 char *scratch)
 {
     const int64_t chunks = (j->out_h + k->chunk - 1) / k->chunk, per_part = j->batch * chunks;
     const int64_t pairs = (j->out_c + 2 * k->set->lanes - 1) / (2 * k->set->lanes);
@@ -362,7 +395,8 @@ static void share_direct(const struct rci_qkernel *k, const struct rci_qkernel_j
     }
 }
 
-static void share_tiles(const struct rci_qkernel *k, const struct rci_qkernel_job *j, char *scratch)
+static void qkernel_share_tiles(const struct qkernel *k, const struct rci_qkernel_job *j,
+                                char *scratch)
 {
     const int64_t blocks = (k->tiles + k->block - 1) / k->block, pair = 2 * k->set->lanes;
     const int64_t pairs = (j->out_c + pair - 1) / pair;
@@ -379,24 +413,80 @@ static void share_tiles(const struct rci_qkernel *k, const struct rci_qkernel_jo
     }
 }
 
-const char *rci_qkernel_name(const struct rci_qkernel *k)
+static void qkernel_share(const void *state, const struct rci_conv_args *a)
 {
-    return k->name;
-}
-
-void rci_qkernel_share(const struct rci_qkernel *k, const void *src, void *dst, void *scratch)
-{
+    const struct qkernel *k = state;
     struct rci_qkernel_job j = k->job;
-    j.src = src;
-    j.dst = dst;
+    j.src = a->src;
+    j.dst = a->dst;
+    j.weights = a->weights;
+    j.start = (const int32_t *) (const void *) ((const char *) a->weights + k->start_at);
     if (k->kind == RC_QKERNEL_DIRECT)
-        share_direct(k, &j, scratch);
+        qkernel_share_direct(k, &j, a->scratch);
     else
-        share_tiles(k, &j, scratch);
+        qkernel_share_tiles(k, &j, a->scratch);
 }
 
-void rci_qkernel_run(const struct rci_qkernel *k, const void *src, void *dst, void *scratch)
+static void qkernel_run(const void *state, const struct rci_conv_args *a)
 {
-#pragma omp parallel num_threads(k->threads)
-    rci_qkernel_share(k, src, dst, scratch);
+#pragma omp parallel num_threads(((const struct qkernel *) state)->threads)
+    qkernel_share(state, a);
 }
+
+/* --- the two kernels --- */
+
+static bool direct_fits(const struct rci_conv_spec *s)
+{
+    return qkernel_fits(RC_QKERNEL_DIRECT, s);
+}
+
+static bool winograd_fits(const struct rci_conv_spec *s)
+{
+    return qkernel_fits(RC_QKERNEL_WINOGRAD, s);
+}
+
+static rc_status direct_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
+{
+    return qkernel_create(out, c, RC_QKERNEL_DIRECT, s);
+}
+
+static rc_status winograd_create(void **out, struct rc_context *c, const struct rci_conv_spec *s)
+{
+    return qkernel_create(out, c, RC_QKERNEL_WINOGRAD, s);
+}
+
+/* oneDNN's kernel is preferred where it is exact. */
+static bool direct_likely(const struct rci_conv_spec *s)
+{
+    (void) s;
+    return false;
+}
+
+/* Its weights are four times as large, and transforms cost per channel, so it wants many pixels and
+ * not too few or too many channels. */
+static bool winograd_likely(const struct rci_conv_spec *s)
+{
+    const struct rci_conv_geometry *g = s->geometry;
+    const int64_t least = g->in_channels < g->out_channels ? g->in_channels : g->out_channels;
+    const int64_t tiles = g->batch * ((g->out[0] + 3) / 4) * ((g->out[1] + 3) / 4);
+    return least >= 32 && tiles * 16 >= least;
+}
+
+/* What both have in common. */
+#define QKERNEL_SLOTS                                                                     \
+    .integers = true, .destroy = qkernel_destroy, .text = qkernel_text,                   \
+    .weights_bytes = qkernel_weights_bytes, .bias_bytes = qkernel_bias_bytes,             \
+    .pack_weights = qkernel_pack_weights, .scratch = qkernel_scratch, .run = qkernel_run, \
+    .share = qkernel_share
+
+const struct rci_conv_kernel rci_int8_direct_kernel = {.name = "direct",
+                                                       .fits = direct_fits,
+                                                       .likely = direct_likely,
+                                                       .create = direct_create,
+                                                       QKERNEL_SLOTS};
+
+const struct rci_conv_kernel rci_int8_winograd_kernel = {.name = "winograd",
+                                                         .fits = winograd_fits,
+                                                         .likely = winograd_likely,
+                                                         .create = winograd_create,
+                                                         QKERNEL_SLOTS};

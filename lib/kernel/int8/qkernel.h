@@ -25,23 +25,7 @@
 #define RC_QKERNEL_AVX_VNNI 0
 #endif
 
-struct rci_qkernel_set;
-
 enum rci_qkernel_kind { RC_QKERNEL_DIRECT, RC_QKERNEL_WINOGRAD };
-
-/* y = clamp(round(m((sum + bias) * scale) + res_scale * residual)) in steps of y, where m rounds to
- * multiples `mid` between -128 and 127 of them when mid > 0; the residual is what dst holds. */
-struct rci_qkernel_spec {
-    const struct rci_conv_geometry *geometry;
-    enum rci_dtype src, dst, res; /* U8, S8; dst also F32; res 0: none, else dst has one byte */
-    bool relu;
-    const int8_t *weights;     /* plain [out][in][kh][kw] */
-    const float *scale, *bias; /* [out]; copied, as the weights are */
-    float mid, res_scale;
-    uint32_t threads;
-    const struct rci_qkernel_set *set; /* NULL: the best of this processor */
-    const struct rci_cpu *cpu;
-};
 
 /* What the vector code reads. */
 struct rci_qkernel_job {
@@ -88,28 +72,15 @@ extern const struct rci_qkernel_set rci_qkernel_avx2, rci_qkernel_avx2_pairs, rc
 const struct rci_qkernel_set *rci_qkernel_set_here(const struct rci_cpu *cpu);
 /* The one for a kernel: for direct ones without VNNI the weights decide. */
 const struct rci_qkernel_set *rci_qkernel_set_for(enum rci_qkernel_kind kind,
-                                                  const struct rci_qkernel_spec *s);
+                                                  const struct rci_conv_spec *s);
+
+/* Which code direct kernels of a layer run, for keys: "plain" where there is none. */
+const char *rci_qkernel_code_name(const struct rci_conv_spec *s);
 
 /* Geometry, types and requantization of a job. */
-void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_qkernel_spec *s);
+void rci_qkernel_fill_job(struct rci_qkernel_job *j, const struct rci_conv_spec *s);
 /* Scales over `times` and biases times it, a power of two, padded to pairs of vectors of `lanes`;
  * sets the job's. A block to be released; NULL: no memory. */
 float *rci_qkernel_scales(struct rci_qkernel_job *j, struct rc_context *c,
-                          const struct rci_qkernel_spec *s, int lanes, float times);
-
-/* Can it: geometry, processor, and for Winograd the size of the sums. */
-bool rci_qkernel_fits(enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s);
-
-struct rci_qkernel;
-/* RC_ERR_UNSUPPORTED where rci_qkernel_fits() says no. */
-rc_status rci_qkernel_create(struct rci_qkernel **out, struct rc_context *c,
-                             enum rci_qkernel_kind kind, const struct rci_qkernel_spec *s);
-void rci_qkernel_destroy(struct rci_qkernel *k);
-size_t rci_qkernel_scratch(const struct rci_qkernel *k); /* [bytes] */
-const char *rci_qkernel_name(const struct rci_qkernel *k);
-/* Channels last; src and dst are different memory. The same integers for any number of threads. */
-void rci_qkernel_run(const struct rci_qkernel *k, const void *src, void *dst, void *scratch);
-/* The same for all threads of a parallel region to call; returns when this one has done its
- * part. */
-void rci_qkernel_share(const struct rci_qkernel *k, const void *src, void *dst, void *scratch);
+                          const struct rci_conv_spec *s, int lanes, float times);
 #endif

@@ -12,7 +12,7 @@ struct rci_qreal {
 };
 
 rc_status rci_qreal_create(struct rci_qreal **out, struct rc_context *c,
-                           const struct rci_qkernel_spec *s)
+                           const struct rci_conv_spec *s)
 {
     struct rci_qreal *r = RC_NEW(c, struct rci_qreal);
     *out = NULL;

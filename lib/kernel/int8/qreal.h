@@ -9,7 +9,7 @@ struct rci_qreal;
 /* Weights and threads of the spec are not used; a residual is an argument of its own, and dst may
  * be F32 beside it. */
 rc_status rci_qreal_create(struct rci_qreal **out, struct rc_context *c,
-                           const struct rci_qkernel_spec *s);
+                           const struct rci_conv_spec *s);
 void rci_qreal_destroy(struct rci_qreal *r);
 
 /* Numbers of the source, and of the sums with room behind them for reading whole vectors. */

@@ -50,6 +50,19 @@ rc_status rci_conv_describe(dnnl_primitive_desc_t *pd, struct rci_engine *e,
 rc_status rci_conv_describe_fast(dnnl_primitive_desc_t *pd, struct rci_engine *e,
                                  const struct rci_conv_request *r);
 
+/* An integer layer, channels last:
+ *     y = clamp(round(m((sum + bias) * scale) + res_scale * residual)) in steps of y,
+ * where m rounds to multiples `mid` between -128 and 127 of them when mid > 0. */
+struct rci_qkernel_set;
+struct rci_conv_integers {
+    enum rci_dtype src, dst, res; /* U8, S8; dst also F32; res 0: none, else dst has one byte and
+                                     holds the residual */
+    const int8_t *weights;        /* plain [out][in][kh][kw]: whether sums fit depends on them */
+    const float *scale, *bias;    /* [out]; copied */
+    float mid, res_scale;
+    const struct rci_qkernel_set *set; /* vector code; NULL: the best of this processor */
+};
+
 /* What a kernel of our own is asked for. */
 struct rci_conv_spec {
     const struct rci_conv_geometry *geometry;
@@ -57,11 +70,15 @@ struct rci_conv_spec {
     bool bias, sum, relu;           /* add a bias, what dst holds; then max(., 0) */
     uint32_t threads;
     const struct rci_cpu *cpu;
+    const struct rci_conv_integers *integers; /* NULL: f32 or bf16, as the layouts say; else layouts
+                                                 are NULL, and bias and sum not used */
 };
 
+/* src and dst are different memory. */
 struct rci_conv_args {
     const void *src;
-    const float *weights, *bias; /* packed by the kernel; bias is NULL where the spec has none */
+    const void *weights; /* packed by the kernel */
+    const float *bias;   /* so too; NULL where the spec has none */
     void *dst, *scratch;
 };
 

@@ -1,15 +1,23 @@
 /* Engine, the pool of memory descriptors, and reorders. */
 #include "kernel/choice/trial.h"
-#include "kernel/onednn/onednn.h"
+#include "kernel/onednn/kept.h"
 
 #include <stdio.h>
 #include <string.h>
+
+struct kept {
+    struct kept *next;
+    dnnl_primitive_desc_t pd;
+    size_t size;
+    unsigned char key[RC_KEPT_KEY];
+};
 
 struct rci_engine {
     struct rc_context *ctx;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     struct rci_md *pool;
+    struct kept *kept;
     void *trial;
     size_t trial_bytes;
 };
@@ -37,13 +45,13 @@ void rci_engine_destroy(struct rci_engine *e)
 {
     if (!e)
         return;
+    rci_engine_settle(e);
     while (e->pool) {
         struct rci_md *md = e->pool;
         e->pool = md->next;
         rci_dmd_clear(&md->d);
         rci_release(md);
     }
-    rci_release(e->trial);
     if (e->stream)
         dnnl_stream_destroy(e->stream);
     if (e->engine)
@@ -51,11 +59,52 @@ void rci_engine_destroy(struct rci_engine *e)
     rci_release(e);
 }
 
-void rci_engine_settle(struct rci_engine *e)
+static void engine_end_trials(struct rci_engine *e)
 {
     rci_release(e->trial);
     e->trial = NULL;
     e->trial_bytes = 0;
+}
+
+void rci_engine_settle(struct rci_engine *e)
+{
+    engine_end_trials(e);
+    while (e->kept) {
+        struct kept *k = e->kept;
+        e->kept = k->next;
+        dnnl_primitive_desc_destroy(k->pd);
+        rci_release(k);
+    }
+}
+
+rc_status rci_engine_kept(const struct rci_engine *e, const void *key, size_t size,
+                          dnnl_primitive_desc_t *pd)
+{
+    *pd = NULL;
+    for (const struct kept *k = e->kept; k; k = k->next)
+        if (k->size == size && !memcmp(k->key, key, size))
+            return rci_dnnl_check(dnnl_primitive_desc_clone(pd, k->pd), "descriptor");
+    return RC_OK;
+}
+
+rc_status rci_engine_keep(struct rci_engine *e, const void *key, size_t size,
+                          const_dnnl_primitive_desc_t pd)
+{
+    if (size > RC_KEPT_KEY)
+        return RC_OK;
+    struct kept *k = RC_NEW(e->ctx, struct kept);
+    if (!k)
+        return RC_ERR_MEMORY;
+    const rc_status st = rci_dnnl_check(dnnl_primitive_desc_clone(&k->pd, pd), "descriptor");
+    if (st != RC_OK) {
+        rci_release(k);
+        return st;
+    }
+    memcpy(k->key, key, size);
+    k->size = size;
+    k->next = e->kept;
+    e->kept = k;
+    return RC_OK;
 }
 
 void *rci_engine_trial(struct rci_engine *e, size_t bytes)
@@ -63,7 +112,7 @@ void *rci_engine_trial(struct rci_engine *e, size_t bytes)
     enum { TRIAL_STEP = 1 << 20 }; /* the next layer may ask for a little more */
     if (bytes <= e->trial_bytes)
         return e->trial;
-    rci_engine_settle(e);
+    engine_end_trials(e);
     bytes = (bytes + TRIAL_STEP - 1) / TRIAL_STEP * TRIAL_STEP;
     e->trial = rci_alloc_zero(e->ctx, bytes);
     e->trial_bytes = e->trial ? bytes : 0;

@@ -73,7 +73,8 @@ static inline int64_t rci_vector_pad(int64_t channels, int64_t lanes)
 /* A bias of `channels` with zeros behind it, `bytes` in all. */
 void rci_vector_pack_bias(const float *plain, int64_t channels, float *packed, size_t bytes);
 
-/* Channels done by one code: whole vectors, the last of which may be partly behind the last. */
+/* Channels [first, end) that one build computes: a multiple of its vector width, so the last vector
+ * may hold channels that the layer does not have. */
 struct rci_vector_run {
     const struct rci_vector_code *code;
     int64_t first, end;

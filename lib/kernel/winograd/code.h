@@ -2,7 +2,6 @@
 #define RC_LIB_KERNEL_WINOGRAD_CODE_H
 /* What winograd.c and kernel/winograd/grad.c share with the vector code. */
 #include "kernel/vector/vector.h"
-#include "kernel/winograd/winograd.h"
 
 /* What the stages read. A block of tiles goes through them: transformed to u[positions][tiles][in],
  * multiplied to m[positions][tiles][out], transformed back. */
@@ -18,7 +17,7 @@ struct rci_winograd_job {
     const float *weights;         /* [positions][vectors of out][in words][lanes] */
     const float *bias;            /* [out] or NULL; zeros behind the last channel */
     bool sum, relu;               /* add what dst holds; max(., 0) */
-    bool foresee;                 /* activations may be farther away than the second-level cache */
+    bool prefetch;                /* activations may not be in L2 */
     const void *src;
     void *dst;
 };

@@ -1,6 +1,7 @@
 /* The gradient of 3x3 weights by Winograd: each thread sums over its blocks of tiles, then one
  * transform back of what all have summed. */
 #include "kernel/winograd/code.h"
+#include "kernel/winograd/winograd.h"
 
 #include <omp.h>
 #include <string.h>

@@ -71,7 +71,7 @@ static void NAME(transform_gradient)(const struct rci_winograd_job *j,
     for (int64_t i = 0; i < p->tiles; i++) {
         const ELEM *dst =
             (const ELEM *) j->dst + at.image * l->image + at.y * l->row + at.x * l->pixel;
-        NAME(foresee)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 0);
+        NAME(prefetch)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 0);
         for (int64_t k = p->first; k < p->end; k += LANES) {
             const ELEM *from = dst + rci_conv_channel(l, k);
             float *to = v + i / WORD * j->out_channels + k;

@@ -28,7 +28,7 @@ struct NAME(strip) {
     int64_t u_step, tile_step;
 };
 
-/* Asks for 4x4 pixels: in memory beyond the second-level cache rows are too short to be foreseen by
+/* Asks for 4x4 pixels: in memory beyond the second-level cache rows are too short to be prefetched by
  * the processor. */
 INLINE void NAME(input_ahead)(const struct NAME(strip) * g, const ELEM *pixel)
 {
@@ -152,7 +152,7 @@ INLINE const ELEM *NAME(input_after)(const struct rci_winograd_job *j, struct NA
 {
     const struct rci_conv_layout *l = &j->src_layout;
     const bool below = at.y + 4 < j->height; /* maybe three of them only */
-    if (!j->foresee || j->height < 4 || (!below && at.image + 1 >= j->batch))
+    if (!j->prefetch || j->height < 4 || (!below && at.image + 1 >= j->batch))
         return NULL;
     return (const ELEM *) j->src + (at.image + !below) * l->image + rci_conv_channel(l, channel) +
            (below ? at.y + 5 : 0) * l->row + at.x * l->pixel;

@@ -1,6 +1,6 @@
 /* The stages of Winograd's vector code, after the transforms and in the same way. */
 
-/* What of the last vector before `end` the layout has. */
+/* Of the vector of channels that ends before `end`: those that exist in memory. */
 INLINE TAIL NAME(tail_before)(const struct rci_conv_layout *l, int64_t end)
 {
     const int64_t there = l->channels - end + LANES;
@@ -40,7 +40,7 @@ INLINE void NAME(in_stage)(const struct rci_winograd_job *j, const struct rci_wi
     for (int64_t i = 0; i < p->tiles; i++) {
         const ELEM *src = (const ELEM *) j->src + at.image * l->image;
         float *tile = u + (pairs ? i / WORD * j->in_cover : i * j->in_step);
-        NAME(foresee)(j, l, (const ELEM *) j->src, p->first, p->end, ahead, 0);
+        NAME(prefetch)(j, l, (const ELEM *) j->src, p->first, p->end, ahead, 0);
         for (int64_t c = p->first; c < p->end; c += LANES) {
             const ELEM *from = src + rci_conv_channel(l, c);
             float *to = tile + (pairs ? c : c / WORD);
@@ -152,7 +152,7 @@ INLINE void NAME(out_stage)(const struct rci_winograd_job *j, const struct rci_w
     struct NAME(place) at = NAME(place_of)(j, p->tile);
     struct NAME(place) ahead = NAME(place_of)(j, p->tile + NAME(AHEAD));
     for (int64_t i = 0; i < p->tiles; i++, m += j->out_count) {
-        NAME(foresee)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 1);
+        NAME(prefetch)(j, l, (const ELEM *) j->dst, p->first, p->end, ahead, 1);
         for (int64_t k = p->first; k < p->end; k += LANES) {
             const float *from = m + k - j->out_first;
             if (k + LANES > l->channels)

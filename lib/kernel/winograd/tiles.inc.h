@@ -34,12 +34,12 @@ INLINE void NAME(advance)(const struct rci_winograd_job *j, struct NAME(place) *
 }
 
 /* Asks for the pixels of a tile that the tile before it did not read: rows are short and far apart,
- * which the processor does not foresee. `write` is a constant. */
-INLINE void NAME(foresee)(const struct rci_winograd_job *j, const struct rci_conv_layout *l,
+ * which hardware prefetchers do not follow. `write` is a constant. */
+INLINE void NAME(prefetch)(const struct rci_winograd_job *j, const struct rci_conv_layout *l,
                           const ELEM *base, int64_t first, int64_t end, struct NAME(place) at,
                           const int write)
 {
-    if (!j->foresee || at.image >= j->batch)
+    if (!j->prefetch || at.image >= j->batch)
         return;
     const int64_t ny = j->height - at.y < j->side ? j->height - at.y : j->side;
     const int64_t nx = j->width - at.x < j->side ? j->width - at.x : j->side;

@@ -1,4 +1,6 @@
 /* Which convolutions Winograd's kernel can do, its weights, and its loop over blocks of tiles. */
+#include "kernel/winograd/winograd.h"
+#include "kernel/choice/cost.h"
 #include "kernel/onednn/onednn.h"
 #include "kernel/winograd/code.h"
 
@@ -9,7 +11,7 @@ struct winograd {
     bool turned; /* backward by data: channels swapped, taps reversed */
 };
 
-static void cut_tiles(struct rci_winograd_job *j, int64_t side)
+static void winograd_cut_tiles(struct rci_winograd_job *j, int64_t side)
 {
     j->side = side;
     j->positions = (side + 2) * (side + 2);
@@ -24,23 +26,23 @@ static int64_t job_weights_bytes(const struct rci_winograd_job *j)
 
 /* Few tiles of 4x4 with many weights: those come from memory for every run, four times the direct
  * ones. Tiles of 2x2 need not twice as many; beyond SMALL_BYTES even that is too much. */
-static bool choose_side(struct rci_winograd_job *j)
+static bool winograd_choose_side(struct rci_winograd_job *j)
 {
     enum { FEW_TILES = 24, CACHED_BYTES = 1 << 20, SMALL_BYTES = 6 << 20 };
-    cut_tiles(j, 4);
+    winograd_cut_tiles(j, 4);
     if (j->batch * j->tiles_y * j->tiles_x >= FEW_TILES || job_weights_bytes(j) <= CACHED_BYTES)
         return true;
-    cut_tiles(j, 2);
+    winograd_cut_tiles(j, 2);
     return job_weights_bytes(j) <= SMALL_BYTES;
 }
 
 /* False where channels do not lie together, or not in blocks of whole vectors. */
-static bool layout_of(const struct rci_md *md, int64_t lanes, struct rci_conv_layout *l)
+static bool winograd_layout_of(const struct rci_md *md, int64_t lanes, struct rci_conv_layout *l)
 {
     return rci_conv_layout_of(md, l) && rci_conv_layout_in(l, lanes);
 }
 
-static bool geometry_fits(const struct rci_conv_geometry *g)
+static bool winograd_geometry_fits(const struct rci_conv_geometry *g)
 {
     bool fits = g->groups == 1;
     for (int i = 0; i < 2; i++)
@@ -52,7 +54,7 @@ static bool geometry_fits(const struct rci_conv_geometry *g)
 /* Activations of this size were written just now into the second-level cache of one core or all. */
 enum { NEAR_BYTES = 256 << 10 };
 
-static bool job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
+static bool winograd_job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
 {
     const struct rci_conv_geometry *g = s->geometry;
     struct rci_winograd_job *j = &p->job;
@@ -62,8 +64,9 @@ static bool job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
     if (!s->src || !s->dst || s->src->dtype != s->dst->dtype)
         return false;
     p->code = rci_vector_code_here(s->cpu, s->src->dtype);
-    if (!p->code || !geometry_fits(g) || !layout_of(s->src, p->code->lanes, &j->src_layout) ||
-        !layout_of(s->dst, p->code->lanes, &j->dst_layout))
+    if (!p->code || !winograd_geometry_fits(g) ||
+        !winograd_layout_of(s->src, p->code->lanes, &j->src_layout) ||
+        !winograd_layout_of(s->dst, p->code->lanes, &j->dst_layout))
         return false;
     const bool halves = p->code->half && !j->dst_layout.block_stride;
     p->in = rci_vector_runs(p->code, 0, j->src_layout.channels);
@@ -77,31 +80,31 @@ static bool job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
     j->width = g->in[1];
     j->sum = s->sum;
     j->relu = s->relu;
-    j->foresee = rci_md_bytes(s->src) + rci_md_bytes(s->dst) > NEAR_BYTES;
-    return choose_side(j) && (j->side == 4 || p->code->transform_in[1]);
+    j->prefetch = rci_md_bytes(s->src) + rci_md_bytes(s->dst) > NEAR_BYTES;
+    return winograd_choose_side(j) && (j->side == 4 || p->code->transform_in[1]);
 }
 
 static bool winograd_fits(const struct rci_conv_spec *s)
 {
     struct rci_winograd_plan p;
-    return job_of(s, &p);
+    return winograd_job_of(s, &p);
 }
 
 bool rci_winograd_grad_fits(const struct rci_conv_spec *s)
 {
     struct rci_winograd_plan p;
-    return job_of(s, &p) && p.job.side == 4 && (p.code->word == 1 || !s->bias);
+    return winograd_job_of(s, &p) && p.job.side == 4 && (p.code->word == 1 || !s->bias);
 }
 
 bool rci_winograd_small(const struct rci_conv_spec *s)
 {
     struct rci_winograd_plan p;
-    return job_of(s, &p) && p.job.side == 2;
+    return winograd_job_of(s, &p) && p.job.side == 2;
 }
 
 /* Few tiles: threads divide the output channels, not the tiles, so that each reads its own weights
  * and registers are full. Every thread then transforms all inputs. */
-static bool split_pays(const struct rci_winograd_plan *p)
+static bool winograd_split_pays(const struct rci_winograd_plan *p)
 {
     const int64_t threads = p->threads, few = p->job.side == 2 ? 32 : 8; /* tiles a thread */
     return p->tiles < few * threads && p->job.out_channels >= threads * p->unit;
@@ -118,7 +121,7 @@ struct rci_vector_runs rci_winograd_part(const struct rci_winograd_plan *p, int6
 /* Blocks fit the second-level cache but fill the registers, and threads get equal numbers of equal
  * ones. Weights beyond that cache come from farther away for every block: those want more tiles; so
  * do the sums of a gradient (not `split`), which are read and written for every block. */
-static void cut_blocks(struct rci_winograd_plan *p, bool split)
+static void winograd_cut_blocks(struct rci_winograd_plan *p, bool split)
 {
     enum { BLOCK_BYTES = 128 << 10, WHOLE_BYTES = 160 << 10 }; /* the latter for all tiles */
     enum { SUMS_BLOCK_BYTES = 224 << 10 };
@@ -133,7 +136,7 @@ static void cut_blocks(struct rci_winograd_plan *p, bool split)
     if (large && most < LARGE_BLOCK)
         most = LARGE_BLOCK;
     p->tiles = j->batch * j->tiles_y * j->tiles_x;
-    p->parts = split && split_pays(p) ? p->threads : 1;
+    p->parts = split && winograd_split_pays(p) ? p->threads : 1;
     j->out_count = (j->out_channels / p->unit + p->parts - 1) / p->parts * p->unit;
     const int64_t least = p->threads / p->parts, each = (p->tiles + least - 1) / least;
     if (each > most && each * bytes <= WHOLE_BYTES)
@@ -148,9 +151,9 @@ static void cut_blocks(struct rci_winograd_plan *p, bool split)
 
 bool rci_winograd_plan_init(struct rci_winograd_plan *p, const struct rci_conv_spec *s, bool split)
 {
-    if (!job_of(s, p))
+    if (!winograd_job_of(s, p))
         return false;
-    cut_blocks(p, split);
+    winograd_cut_blocks(p, split);
     return true;
 }
 
@@ -198,8 +201,8 @@ static size_t winograd_bias_bytes(const void *state)
 }
 
 /* The vectors of one part; all threads of a region call it. */
-static void pack_part(const struct rci_winograd_plan *p, const struct rci_winograd_plain *g,
-                      int64_t part, float *packed)
+static void winograd_pack_part(const struct rci_winograd_plan *p,
+                               const struct rci_winograd_plain *g, int64_t part, float *packed)
 {
     const struct rci_vector_runs out = rci_winograd_part(p, part);
     const int64_t c = p->job.in_words, step = c * p->job.out_channels;
@@ -213,25 +216,26 @@ static void pack_part(const struct rci_winograd_plan *p, const struct rci_winogr
     }
 }
 
-static void winograd_pack_weights(const void *state, const float *plain, float *packed)
+static void winograd_pack_weights(const void *state, const void *plain, void *packed)
 {
     const struct winograd *w = state;
     const struct rci_winograd_plan *p = &w->plan;
     const int64_t c = p->in_channels, k = p->out_channels;
+    const float *first = plain;
     struct rci_winograd_plain g = {
-        .data = plain, .in = c, .out = k, .in_step = 9, .out_step = 9 * c, .tap_step = 1};
+        .data = first, .in = c, .out = k, .in_step = 9, .out_step = 9 * c, .tap_step = 1};
     if (w->turned) {
-        g.data = plain + 8;
+        g.data = first + 8;
         g.in_step = 9 * k;
         g.out_step = 9;
         g.tap_step = -1;
     }
 #pragma omp parallel num_threads(p->threads)
     for (int64_t i = 0; i < p->parts; i++)
-        pack_part(p, &g, i, packed);
+        winograd_pack_part(p, &g, i, packed);
 }
 
-static void winograd_pack_bias(const void *state, const float *plain, float *packed)
+static void winograd_pack_bias(const void *state, const void *plain, void *packed)
 {
     const struct winograd *w = state;
     rci_vector_pack_bias(plain, w->plan.out_channels, packed, winograd_bias_bytes(w));
@@ -249,8 +253,8 @@ static const char *winograd_text(const void *state)
     return w->plan.code->winograd[w->plan.job.side == 2];
 }
 
-static void run_piece(const struct rci_winograd_plan *p, const struct rci_conv_args *a,
-                      int64_t piece, float *u)
+static void winograd_run_piece(const struct rci_winograd_plan *p, const struct rci_conv_args *a,
+                               int64_t piece, float *u)
 {
     struct rci_winograd_job j = p->job;
     const int64_t block = piece / p->parts;
@@ -278,7 +282,8 @@ static void winograd_share(const void *state, const struct rci_conv_args *a)
     const struct rci_winograd_plan *p = &((const struct winograd *) state)->plan;
 #pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < p->blocks * p->parts; i++)
-        run_piece(p, a, i, (float *) a->scratch + (size_t) omp_get_thread_num() * p->per_thread);
+        winograd_run_piece(p, a, i,
+                           (float *) a->scratch + (size_t) omp_get_thread_num() * p->per_thread);
 }
 
 static void winograd_run(const void *state, const struct rci_conv_args *a)
@@ -297,11 +302,26 @@ static bool winograd_likely(const struct rci_conv_spec *s)
     return g->in_channels >= least && g->out_channels >= least;
 }
 
+/* Products of all positions of a tile, and transforms, which cost as much per tile and channel as
+ * some multiply-adds for each position. */
+static double winograd_cost(const struct rci_conv_spec *s, const struct rci_peaks *p)
+{
+    enum { TRANSFORM_MACS = 16 };
+    struct rci_winograd_plan plan;
+    if (!rci_winograd_plan_init(&plan, s, true))
+        return 0;
+    const struct rci_winograd_job *j = &plan.job;
+    const double tiles = (double) (plan.tiles * j->positions);
+    const double in = (double) j->in_cover, out = (double) j->out_channels;
+    const double macs = tiles * (in * out + TRANSFORM_MACS * (in + out));
+    return rci_cost_macs(s, p, macs, 0.85) + rci_cost_read(s, p, (double) job_weights_bytes(j));
+}
+
 const struct rci_conv_kernel rci_winograd_kernel = {
     .name = "winograd",
     .fits = winograd_fits,
     .likely = winograd_likely,
-    .certain = rci_winograd_small,
+    .cost = winograd_cost,
     .create = winograd_create,
     .destroy = rci_release,
     .text = winograd_text,

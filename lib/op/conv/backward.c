@@ -1,5 +1,5 @@
 /* Both gradients of a convolution by oneDNN, in the layouts of its forward pass where it can. */
-#include "op/conv/own.h"
+#include "op/conv/ways.h"
 
 struct rci_conv_backward {
     struct rci_prim data, weights;

@@ -2,8 +2,11 @@
  * In training the weights gradient decides about layouts, because it reads what forward wrote and
  * must not need a reorder of activations. */
 #include "op/conv/fast.h"
-#include "op/conv/own.h"
+#include "kernel/onednn/kept.h"
+#include "op/conv/ways.h"
 #include "op/layers.h"
+
+#include <string.h>
 
 /* --- layouts --- */
 
@@ -37,7 +40,7 @@ static rc_status gradient_layouts(const struct rci_request *req, const struct rc
     return st;
 }
 
-static void replace(dnnl_primitive_desc_t *pd, dnnl_primitive_desc_t by)
+static void replace_descriptor(dnnl_primitive_desc_t *pd, dnnl_primitive_desc_t by)
 {
     dnnl_primitive_desc_destroy(*pd);
     *pd = by;
@@ -61,7 +64,7 @@ static rc_status use_arriving_layout(const struct rci_request *req,
     if (st == RC_OK)
         st = gradient_layouts(req, r->geometry, other, &src, &dst);
     if (st == RC_OK && src)
-        replace(pd, other);
+        replace_descriptor(pd, other);
     else
         dnnl_primitive_desc_destroy(other);
     return st;
@@ -82,7 +85,7 @@ static rc_status describe_forward(const struct rci_request *req, const struct rc
         RC_TRY(rci_conv_describe_fast(&other, req->engine, &same));
     if (!other)
         return use_arriving_layout(req, r, pd);
-    replace(pd, other);
+    replace_descriptor(pd, other);
     return RC_OK;
 }
 
@@ -92,6 +95,33 @@ static rc_status read_layouts(const struct rci_request *req, const_dnnl_primitiv
     RC_TRY(rci_md_query(req->engine, pd, dnnl_query_src_md, 0, &l->src));
     RC_TRY(rci_md_query(req->engine, pd, dnnl_query_weights_md, 0, &l->weights));
     return rci_md_query(req->engine, pd, dnnl_query_dst_md, 0, &l->dst);
+}
+
+/* All that an inference descriptor depends on. */
+struct descriptor_key {
+    struct rci_conv_geometry geometry;
+    int64_t type, bias, sum, relu;
+};
+
+/* The same for the second of equal layers as for the first. */
+static rc_status describe_once(const struct rci_request *req, const struct rci_conv_request *r,
+                               dnnl_primitive_desc_t *pd)
+{
+    struct rci_conv_spec posts = {.sum = false};
+    struct descriptor_key key;
+    if (req->training || !rci_conv_posts_fit(req->node, &posts))
+        return describe_forward(req, r, pd);
+    memset(&key, 0, sizeof(key));
+    key.geometry = *r->geometry;
+    key.type = r->src_type;
+    key.bias = r->bias != NULL;
+    key.sum = posts.sum;
+    key.relu = posts.relu;
+    RC_TRY(rci_engine_kept(req->engine, &key, sizeof(key), pd));
+    if (*pd)
+        return RC_OK;
+    RC_TRY(describe_forward(req, r, pd));
+    return rci_engine_keep(req->engine, &key, sizeof(key), *pd);
 }
 
 /* *pd: oneDNN's forward convolution in these layouts, to be destroyed also after a failure. */
@@ -116,7 +146,7 @@ static rc_status settle_layouts(const struct rci_request *req, const struct rci_
                                        .attr = attr};
     rc_status st = rci_attr_posts(attr, req, type, &l->in_place);
     if (st == RC_OK)
-        st = describe_forward(req, &r, pd);
+        st = describe_once(req, &r, pd);
     dnnl_primitive_attr_destroy(attr);
     RC_TRY(st);
     if (rci_pd_is_reference(*pd))
@@ -129,7 +159,7 @@ static rc_status settle_layouts(const struct rci_request *req, const struct rci_
 
 struct conv_state {
     struct rci_prim forward;
-    struct rci_conv_own own;
+    struct rci_conv_chosen own;
     struct rci_conv_backward *backward; /* NULL: not in training */
     bool has_bias;
 };
@@ -138,7 +168,7 @@ static void conv_destroy(void *state)
 {
     struct conv_state *s = state;
     rci_prim_clear(&s->forward);
-    rci_conv_own_destroy(&s->own);
+    rci_conv_chosen_destroy(&s->own);
     rci_conv_backward_destroy(s->backward);
     rci_release(s);
 }
@@ -167,13 +197,13 @@ static rc_status conv_run_backward(const struct rci_step_io *io)
 
 static void conv_pack_weights(const void *state, const void *plain, void *packed)
 {
-    const struct rci_conv_own *own = &((const struct conv_state *) state)->own;
+    const struct rci_conv_chosen *own = &((const struct conv_state *) state)->own;
     own->kernel->pack_weights(own->state, plain, packed);
 }
 
 static void conv_pack_bias(const void *state, const void *plain, void *packed)
 {
-    const struct rci_conv_own *own = &((const struct conv_state *) state)->own;
+    const struct rci_conv_chosen *own = &((const struct conv_state *) state)->own;
     own->kernel->pack_bias(own->state, plain, packed);
 }
 
@@ -185,10 +215,10 @@ static rc_status bind_forward(struct conv_state *s, const struct rci_conv_layout
     return l->bias ? rci_prim_bind(&s->forward, DNNL_ARG_BIAS, l->bias) : RC_OK;
 }
 
-static void use_own(struct rci_prep *p, struct conv_state *s)
+static void conv_use_own(struct rci_prep *p, struct conv_state *s)
 {
     const struct rci_conv_kernel *k = s->own.kernel;
-    if (rci_conv_own_planes(&s->own))
+    if (k->planes && k->planes(s->own.state))
         p->want[0] = NULL;
     p->packing[1] = (struct rci_packing){k->weights_bytes(s->own.state), conv_pack_weights};
     if (s->has_bias) /* whole vectors of it */
@@ -199,8 +229,9 @@ static void use_own(struct rci_prep *p, struct conv_state *s)
     p->team = true;
 }
 
-static rc_status use_onednn(const struct rci_request *req, struct rci_prep *p, struct conv_state *s,
-                            const struct rci_conv_layouts *l, const struct rci_conv_geometry *g)
+static rc_status conv_use_onednn(const struct rci_request *req, struct rci_prep *p,
+                                 struct conv_state *s, const struct rci_conv_layouts *l,
+                                 const struct rci_conv_geometry *g)
 {
     p->scratch = s->forward.scratch;
     p->impl = rci_prim_name(&s->forward);
@@ -214,18 +245,19 @@ static rc_status use_onednn(const struct rci_request *req, struct rci_prep *p, s
 }
 
 /* Takes over `pd`. */
-static rc_status fill_state(const struct rci_request *req, struct rci_prep *p, struct conv_state *s,
-                            const struct rci_conv_spec *spec, const struct rci_conv_layouts *l,
-                            dnnl_primitive_desc_t pd)
+static rc_status conv_fill(const struct rci_request *req, struct rci_prep *p, struct conv_state *s,
+                           const struct rci_conv_spec *spec, const struct rci_conv_layouts *l,
+                           dnnl_primitive_desc_t pd)
 {
+    struct rci_conv_spec own = *spec;
     RC_TRY(rci_prim_describe(&s->forward, req->engine, pd));
     RC_TRY(bind_forward(s, l));
     if (!req->training && !req->bf16)
-        RC_TRY(rci_conv_choose(&s->own, req, spec, l, &s->forward));
+        RC_TRY(rci_conv_choose_own(&s->own, req, &own, l, &s->forward));
     if (!s->own.kernel)
-        return use_onednn(req, p, s, l, spec->geometry);
+        return conv_use_onednn(req, p, s, l, spec->geometry);
     rci_prim_clear(&s->forward); /* its packed weights are not wanted any more */
-    use_own(p, s);
+    conv_use_own(p, s);
     return RC_OK;
 }
 
@@ -239,7 +271,7 @@ static rc_status conv_prepare_kernel(const struct rci_request *req, struct rci_p
         return RC_ERR_MEMORY;
     }
     s->has_bias = l->bias;
-    const rc_status st = fill_state(req, p, s, spec, l, pd);
+    const rc_status st = conv_fill(req, p, s, spec, l, pd);
     if (st != RC_OK) {
         conv_destroy(s);
         return st;

@@ -1,7 +1,7 @@
 /* 1x1 convolutions whose weights are W[first + i][i] = 1 and 0 elsewhere. */
 #include "kernel/onednn/onednn.h"
 #include "op/common.h"
-#include "op/conv/own.h"
+#include "op/conv/ways.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* A 3x3 convolution of a training step, all three passes by Winograd. Weights change at every
  * step, so each pass packs its own from the plain ones. */
-#include "op/conv/own.h"
+#include "kernel/winograd/winograd.h"
+#include "op/conv/ways.h"
 
 #include <string.h>
 
@@ -23,14 +24,14 @@ static void trained_destroy(void *state)
 }
 
 /* Scratch of a pass: [packed weights][packed bias][the kernel's own]. */
-static size_t pass_scratch(const void *w)
+static size_t trained_scratch(const void *w)
 {
     const struct rci_conv_kernel *k = &rci_winograd_kernel;
     return k->weights_bytes(w) + k->bias_bytes(w) + k->scratch(w);
 }
 
-static void run_pass(const void *w, void *const *in, const void *src, void *dst, void *scratch,
-                     bool has_bias)
+static void trained_run_pass(const void *w, void *const *in, const void *src, void *dst,
+                             void *scratch, bool has_bias)
 {
     const struct rci_conv_kernel *k = &rci_winograd_kernel;
     float *weights = scratch;
@@ -49,7 +50,7 @@ static void run_pass(const void *w, void *const *in, const void *src, void *dst,
 static rc_status trained_run(const struct rci_step_io *io)
 {
     const struct trained *t = io->state;
-    run_pass(t->forward, io->in, io->in[0], io->out[0], io->scratch, t->bias);
+    trained_run_pass(t->forward, io->in, io->in[0], io->out[0], io->scratch, t->bias);
     return RC_OK;
 }
 
@@ -57,7 +58,7 @@ static rc_status trained_run_backward(const struct rci_step_io *io)
 {
     const struct trained *t = io->state;
     if (t->data && io->d_in[0])
-        run_pass(t->data, io->in, io->d_out[0], io->d_in[0], io->scratch, false);
+        trained_run_pass(t->data, io->in, io->d_out[0], io->d_in[0], io->scratch, false);
     if (!t->weights)
         return RC_OK;
     const struct rci_winograd_grad_args a = {.src = io->in[0],
@@ -80,10 +81,10 @@ static rc_status trained_create(struct trained *t, const struct rci_request *req
     data.bias = false;
     t->bias = s->bias;
     RC_TRY(rci_winograd_kernel.create(&t->forward, c, s));
-    p->scratch = pass_scratch(t->forward);
+    p->scratch = trained_scratch(t->forward);
     if (req->needs_grad[0]) {
         RC_TRY(rci_winograd_create_data(&t->data, c, &data));
-        p->backward_scratch = pass_scratch(t->data);
+        p->backward_scratch = trained_scratch(t->data);
         p->backward_reads |= 1u << 1;
     }
     if (!req->needs_grad[1] && !(s->bias && req->needs_grad[2]))

@@ -143,7 +143,9 @@ static rc_status want_channels_last(const struct rci_request *req, struct rci_pr
 static rc_status share_integer(const struct rci_step_io *io)
 {
     const struct qconv_state *s = io->state;
-    rci_qkernel_share(s->own.integer, io->in[RC_QCONV_X], io->out[0], io->scratch);
+    const struct rci_conv_args a = {io->in[RC_QCONV_X], io->in[RC_QCONV_W], NULL, io->out[0],
+                                    io->scratch};
+    s->own.integer.kernel->share(s->own.integer.state, &a);
     return RC_OK;
 }
 
@@ -171,12 +173,21 @@ static rc_status share_real(const struct rci_step_io *io)
     return RC_OK;
 }
 
+static void pack_integer(const void *state, const void *plain, void *packed)
+{
+    const struct rci_conv_chosen *c = &((const struct qconv_state *) state)->own.integer;
+    c->kernel->pack_weights(c->state, plain, packed);
+}
+
 static void use_integer(struct rci_prep *p, struct qconv_state *s)
 {
-    p->scratch = rci_qkernel_scratch(s->own.integer);
+    const struct rci_conv_kernel *k = s->own.integer.kernel;
+    p->packing[RC_QCONV_W] =
+        (struct rci_packing){k->weights_bytes(s->own.integer.state), pack_integer};
+    p->scratch = k->scratch(s->own.integer.state);
     p->run = share_integer;
     p->team = true;
-    snprintf(s->impl, sizeof(s->impl), "int8 %s", rci_qkernel_name(s->own.integer));
+    snprintf(s->impl, sizeof(s->impl), "int8 %s", k->text(s->own.integer.state));
 }
 
 static void use_real(struct rci_prep *p, struct qconv_state *s)
@@ -191,29 +202,30 @@ static void use_real(struct rci_prep *p, struct qconv_state *s)
 static rc_status choose_own(const struct rci_request *req, struct rci_prep *p,
                             struct qconv_state *s, const struct rci_conv_geometry *g)
 {
-    const struct rci_qkernel_spec spec = {.geometry = g,
-                                          .src = s->x_type,
-                                          .dst = s->a.out,
-                                          .res = s->has_residual ? s->res_type : (enum rci_dtype) 0,
-                                          .relu = s->a.relu,
-                                          .weights = req->in[RC_QCONV_W].data,
-                                          .scale = s->scale,
-                                          .bias = s->bias,
-                                          .mid = s->a.mid_scale > 0 ? s->a.mid_scale / s->unit : 0,
-                                          .res_scale =
-                                              s->has_residual ? s->a.res_scale / s->unit : 0,
-                                          .threads = req->threads,
-                                          .cpu = req->cpu};
+    const struct rci_conv_integers integers = {
+        .src = s->x_type,
+        .dst = s->a.out,
+        .res = s->has_residual ? s->res_type : (enum rci_dtype) 0,
+        .weights = req->in[RC_QCONV_W].data,
+        .scale = s->scale,
+        .bias = s->bias,
+        .mid = s->a.mid_scale > 0 ? s->a.mid_scale / s->unit : 0,
+        .res_scale = s->has_residual ? s->a.res_scale / s->unit : 0};
+    const struct rci_conv_spec spec = {.geometry = g,
+                                       .relu = s->a.relu,
+                                       .threads = req->threads,
+                                       .cpu = req->cpu,
+                                       .integers = &integers};
     RC_TRY(rci_qconv_choose(&s->own, req->engine, &spec, s->integer,
                             &(struct rci_qconv_wish){req->mixed, req->int8_kernel}));
-    if (!s->own.integer && !s->own.real)
+    if (!s->own.integer.kernel && !s->own.real)
         return rci_prim_create(&s->integer->prim);
     rci_int8_conv_destroy(s->integer);
     s->integer = NULL;
     RC_TRY(want_channels_last(req, p, s, g));
     if (s->has_residual && s->a.out != RC_F32)
         p->in_place = RC_QCONV_RESIDUAL;
-    (s->own.integer ? use_integer : use_real)(p, s);
+    (s->own.integer.kernel ? use_integer : use_real)(p, s);
     return RC_OK;
 }
 

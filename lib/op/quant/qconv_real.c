@@ -8,7 +8,8 @@
 struct rci_qconv_real {
     struct rci_qreal *around;
     struct rci_prim onednn;
-    struct rci_conv_own own; /* instead, if it exists */
+    const struct rci_conv_kernel *kernel; /* instead, if there is one, and its state */
+    void *state;
     void *weights;
     uint32_t threads;
     size_t sums_at, conv_at, scratch; /* [bytes] in the scratchpad, behind x as f32 */
@@ -21,13 +22,14 @@ void rci_qconv_real_destroy(struct rci_qconv_real *r)
         return;
     rci_qreal_destroy(r->around);
     rci_prim_clear(&r->onednn);
-    rci_conv_own_destroy(&r->own);
+    if (r->kernel)
+        r->kernel->destroy(r->state);
     rci_release(r->weights);
     rci_release(r);
 }
 
 static rc_status real_spec(struct rci_conv_spec *out, struct rci_engine *e,
-                           const struct rci_qkernel_spec *s)
+                           const struct rci_conv_spec *s)
 {
     const struct rci_shape x = rci_conv_src_shape(s->geometry), y = rci_conv_dst_shape(s->geometry);
     *out = (struct rci_conv_spec){.geometry = s->geometry, .threads = s->threads, .cpu = s->cpu};
@@ -35,12 +37,11 @@ static rc_status real_spec(struct rci_conv_spec *out, struct rci_engine *e,
     return rci_md_channels_last(e, RC_F32, &y, &out->dst);
 }
 
-rc_status rci_qconv_real_own_fits(bool *fits, struct rci_engine *e,
-                                  const struct rci_qkernel_spec *s)
+rc_status rci_qconv_real_own_fits(bool *fits, struct rci_engine *e, const struct rci_conv_spec *s)
 {
     struct rci_conv_spec conv;
     RC_TRY(real_spec(&conv, e, s));
-    *fits = rci_conv_own_find(&conv);
+    *fits = rci_conv_kernel_for(&conv);
     return RC_OK;
 }
 
@@ -106,30 +107,34 @@ static rc_status use_onednn(struct rci_qconv_real *r, struct rci_engine *e,
 static rc_status use_own(struct rci_qconv_real *r, struct rc_context *c,
                          const struct rci_conv_spec *s, const float *weights)
 {
-    RC_TRY(rci_conv_own_create(&r->own, c, s));
-    r->weights = rci_alloc(c, r->own.kernel->weights_bytes(r->own.state));
+    const struct rci_conv_kernel *k = rci_conv_kernel_for(s);
+    if (!k)
+        return rci_fail(RC_ERR_UNSUPPORTED, "no kernel for this convolution");
+    RC_TRY(k->create(&r->state, c, s));
+    r->kernel = k;
+    r->weights = rci_alloc(c, k->weights_bytes(r->state));
     if (!r->weights)
         return RC_ERR_MEMORY;
-    r->own.kernel->pack_weights(r->own.state, weights, r->weights);
-    r->scratch = r->conv_at + r->own.kernel->scratch(r->own.state);
-    snprintf(r->name, sizeof(r->name), "f32 on integers %s", r->own.kernel->text(r->own.state));
+    k->pack_weights(r->state, weights, r->weights);
+    r->scratch = r->conv_at + k->scratch(r->state);
+    snprintf(r->name, sizeof(r->name), "f32 on integers %s", k->text(r->state));
     return RC_OK;
 }
 
 /* --- both --- */
 
-static float *real_weights(struct rc_context *c, const struct rci_qkernel_spec *s)
+static float *real_weights(struct rc_context *c, const struct rci_conv_spec *s)
 {
     const struct rci_shape shape = plain_weights(s->geometry);
     const int64_t n = rci_shape_count(&shape);
     float *real = rci_alloc_array(c, (size_t) n, sizeof(float));
     for (int64_t i = 0; real && i < n; i++)
-        real[i] = s->weights[i];
+        real[i] = s->integers->weights[i];
     return real;
 }
 
 static rc_status fill(struct rci_qconv_real *r, struct rci_engine *e, enum rci_qconv_real_kind kind,
-                      const struct rci_qkernel_spec *s)
+                      const struct rci_conv_spec *s)
 {
     struct rc_context *c = rci_engine_context(e);
     struct rci_conv_spec conv;
@@ -149,7 +154,7 @@ static rc_status fill(struct rci_qconv_real *r, struct rci_engine *e, enum rci_q
 }
 
 rc_status rci_qconv_real_create(struct rci_qconv_real **out, struct rci_engine *e,
-                                enum rci_qconv_real_kind kind, const struct rci_qkernel_spec *s)
+                                enum rci_qconv_real_kind kind, const struct rci_conv_spec *s)
 {
     *out = NULL;
     struct rci_qconv_real *r = RC_NEW(rci_engine_context(e), struct rci_qconv_real);
@@ -175,7 +180,7 @@ const char *rci_qconv_real_name(const struct rci_qconv_real *r)
 
 bool rci_qconv_real_shares(const struct rci_qconv_real *r)
 {
-    return r->own.kernel;
+    return r->kernel;
 }
 
 static float *sums_of(const struct rci_qconv_real *r, const struct rci_qconv_args *a)
@@ -190,7 +195,7 @@ void rci_qconv_real_share(const struct rci_qconv_real *r, const struct rci_qconv
                                        (char *) a->scratch + r->conv_at};
     rci_qreal_share_in(r->around, a->src, a->scratch);
 #pragma omp barrier
-    r->own.kernel->share(r->own.state, &conv);
+    r->kernel->share(r->state, &conv);
 #pragma omp barrier
     rci_qreal_share_out(r->around, sums, a->res, a->dst);
 }

@@ -3,19 +3,17 @@
 /* A QConv whose sums are computed in f32 on the integers, channels last. By oneDNN or the direct
  * kernel they are exact up to 2^24 (beyond, the rounding is below one part in 2^24); Winograd's
  * round, so that an output can be off by one step. */
-#include "kernel/int8/qkernel.h"
-#include "op/conv/own.h"
+#include "kernel/choice/choose.h"
 
 enum rci_qconv_real_kind { RC_QCONV_REAL_ONEDNN, RC_QCONV_REAL_OWN };
 
 /* Whether there is one of RC_QCONV_REAL_OWN. */
-rc_status rci_qconv_real_own_fits(bool *fits, struct rci_engine *e,
-                                  const struct rci_qkernel_spec *s);
+rc_status rci_qconv_real_own_fits(bool *fits, struct rci_engine *e, const struct rci_conv_spec *s);
 
 struct rci_qconv_real;
 /* RC_ERR_UNSUPPORTED where there is no such kernel for the layer. The weights are copied. */
 rc_status rci_qconv_real_create(struct rci_qconv_real **out, struct rci_engine *e,
-                                enum rci_qconv_real_kind kind, const struct rci_qkernel_spec *s);
+                                enum rci_qconv_real_kind kind, const struct rci_conv_spec *s);
 void rci_qconv_real_destroy(struct rci_qconv_real *r);
 size_t rci_qconv_real_scratch(const struct rci_qconv_real *r); /* [bytes] */
 const char *rci_qconv_real_name(const struct rci_qconv_real *r);

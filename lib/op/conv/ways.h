@@ -1,23 +1,8 @@
-#ifndef RC_LIB_OP_CONV_OWN_H
-#define RC_LIB_OP_CONV_OWN_H
-/* Kernels of our own as a second way to run a convolution. */
-#include "kernel/winograd/winograd.h"
-
-/* One that was made, or none: both NULL. Its functions are kernel->f(state, ...). */
-struct rci_conv_own {
-    const struct rci_conv_kernel *kernel;
-    void *state;
-};
-/* The one for such a layer; NULL: none fits. */
-const struct rci_conv_kernel *rci_conv_own_find(const struct rci_conv_spec *s);
-/* RC_ERR_UNSUPPORTED where none fits. */
-rc_status rci_conv_own_create(struct rci_conv_own *out, struct rc_context *c,
-                              const struct rci_conv_spec *s);
-void rci_conv_own_destroy(struct rci_conv_own *o); /* accepts none */
-static inline bool rci_conv_own_planes(const struct rci_conv_own *o)
-{
-    return o->kernel->planes && o->kernel->planes(o->state);
-}
+#ifndef RC_LIB_OP_CONV_WAYS_H
+#define RC_LIB_OP_CONV_WAYS_H
+/* The ways in which a convolution can run, as fast.c chooses among them. */
+#include "kernel/choice/choose.h"
+#include "kernel/onednn/onednn.h"
 
 /* Layouts of a convolution as oneDNN likes them. */
 struct rci_conv_layouts {
@@ -25,16 +10,14 @@ struct rci_conv_layouts {
     int32_t in_place; /* operand that the result is added to, or -1 */
 };
 
-/* *out: a kernel for the same layouts, but for images that come plain and are wanted like that,
- * where one can do the work and is faster here than `onednn`, which is bound to source, weights,
- * destination and bias; else none.
- * Which one wins is measured, once for equal layers and numbers of threads
- * (kernel/choice/choice.h), or follows from the number of channels where the context wants no
- * measuring. RESCOMP_WINOGRAD=off never uses Winograd's, =on wherever it can, whatever the context
- * says. */
-rc_status rci_conv_choose(struct rci_conv_own *out, const struct rci_request *req,
-                          const struct rci_conv_spec *s, const struct rci_conv_layouts *l,
-                          struct rci_prim *onednn);
+/* *out: a kernel of the list for the same layouts, but for images that come plain and are wanted
+ * like that, where one is faster here than `onednn`, which is bound to source, weights, destination
+ * and bias; else none. `s` is what the kernel was asked for then.
+ * What the context wants no measuring for follows from the number of channels. RESCOMP_WINOGRAD=off
+ * never uses Winograd's, =on wherever it can, whatever the context says. */
+rc_status rci_conv_choose_own(struct rci_conv_chosen *out, const struct rci_request *req,
+                              struct rci_conv_spec *s, const struct rci_conv_layouts *l,
+                              struct rci_prim *onednn);
 
 /* What the node does after the convolution, a sum, then a ReLU, or less, to s->sum and s->relu.
  * False: something else. */
