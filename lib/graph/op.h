@@ -136,7 +136,6 @@ struct rci_op {
     uint8_t min_in, max_in, min_out, max_out; /* RC_VARIADIC: no upper bound */
     uint8_t since, until; /* first and last opset that has it; 0: all that are read */
     uint16_t attr_size; /* bytes of the attribute struct; copied with memcpy, so plain data only */
-    uint16_t since;     /* the ONNX opset that has it first; 0: all that are written */
     uint32_t flags;
     uint32_t variant;   /* which of the operators that share their slots this is */
     uint32_t trainable; /* bit i: operand i, when constant, is a parameter of gradient descent */

@@ -22,7 +22,7 @@ static int64_t ir_version_for(const struct rc_graph *g, int64_t opset)
     return ir;
 }
 
-/* An operator that the opset does not have yet. */
+/* Operators that the opset does not have, yet or any more. */
 static rc_status export_check_opset(const struct export *e)
 {
     for (rci_id i = 0; i < e->g->n_nodes; i++) {
@@ -31,6 +31,10 @@ static rc_status export_check_opset(const struct export *e)
         const enum rci_quant_role role = rci_node_quant(n);
         if (n->op)
             RC_TRY(rci_attr_write_since(&w, n->op->since, n->op->name));
+        if (n->op && n->op->until && e->opset > n->op->until)
+            return rci_fail(RC_ERR_UNSUPPORTED,
+                            "node \"%s\": %s ended with opset %d, the file is to be of opset %lld",
+                            n->name, n->op->name, n->op->until, (long long) e->opset);
         if ((role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL) &&
             rci_shape_count(&e->g->values[n->in[1]].tensor.shape) > 1)
             RC_TRY(rci_attr_write_since(&w, PER_AXIS_SINCE, "a scale for each channel"));

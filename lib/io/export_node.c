@@ -60,9 +60,6 @@ static rc_status node_write(struct export *e, const struct rci_node *n, Onnx__No
     Onnx__NodeProto *to = rci_arena_alloc(e->arena, sizeof(*to));
     if (!to)
         return e->arena->status;
-    if (n->op->since > e->g->opset || (n->op->until && n->op->until < e->g->opset))
-        return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": opset %lld has no %s", n->name,
-                        (long long) e->g->opset, n->op->name);
     onnx__node_proto__init(to);
     to->name = n->name;
     to->op_type = (char *) n->op->name;
