@@ -35,7 +35,8 @@ static rc_status export_check_opset(const struct export *e)
             return rci_fail(RC_ERR_UNSUPPORTED,
                             "node \"%s\": %s ended with opset %d, the file is to be of opset %lld",
                             n->name, n->op->name, n->op->until, (long long) e->opset);
-        if ((role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL) &&
+        /* runtimes read it before opset 13 too, so a file that came so goes so */
+        if ((role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL) && e->opset < e->g->opset &&
             rci_shape_count(&e->g->values[n->in[1]].tensor.shape) > 1)
             RC_TRY(rci_attr_write_since(&w, PER_AXIS_SINCE, "a scale for each channel"));
     }
@@ -53,17 +54,26 @@ static rc_status export_check(const struct rc_graph *g)
     return rci_graph_verify(g);
 }
 
+static rc_status export_constant(struct export *e, rci_id v)
+{
+    const struct rci_value *x = &e->g->values[v];
+    Onnx__TensorProto *t = NULL;
+    const enum rci_dtype type = rci_export_type(e, v, x->tensor.dtype);
+    RC_TRY(rci_onnx_tensor_write(&t, e->arena, x->name, &x->tensor, type));
+    if (e->outer[v])
+        t->name = e->outer[v];
+    return rci_export_add_initializer(e, t);
+}
+
+/* Those with a Cast behind them last: the order in which they are values when the file is read. */
 static rc_status export_initializers(struct export *e)
 {
-    for (rci_id v = 0; v < e->g->n_values; v++) {
-        const struct rci_value *x = &e->g->values[v];
-        if (!rci_value_is_const(x) || x->flags & RC_VALUE_DEAD)
-            continue;
-        Onnx__TensorProto *t = NULL;
-        const enum rci_dtype type = rci_export_type(e, v, x->tensor.dtype);
-        RC_TRY(rci_onnx_tensor_write(&t, e->arena, x->name, &x->tensor, type));
-        RC_TRY(rci_export_add_initializer(e, t));
-    }
+    for (int cast = 0; cast < 2; cast++)
+        for (rci_id v = 0; v < e->g->n_values; v++) {
+            const struct rci_value *x = &e->g->values[v];
+            if (rci_value_is_const(x) && !(x->flags & RC_VALUE_DEAD) && cast == !!e->outer[v])
+                RC_TRY(export_constant(e, v));
+        }
     return RC_OK;
 }
 

@@ -13,6 +13,7 @@ struct export
     int64_t opset, ir_version;
     enum rci_dtype storage; /* all reals are of this type and compute in it; 0: f32 */
     char **inner; /* by value: its name among nodes, behind or before a Cast; NULL: its own */
+    char **outer; /* by value: the name of a constant before its Cast; NULL: its own */
     Onnx__TensorProto **initializers;
     size_t n_initializers, cap_initializers;
 };

@@ -62,13 +62,26 @@ enum rci_dtype rci_export_type(const struct export *e, rci_id v, enum rci_dtype 
     return e->inner[v] ? x->storage : RC_F32;
 }
 
+/* Constants keep their name behind the Cast, which folds when the file is read: so they have it
+ * again. Inputs and outputs keep theirs outside. */
+static bool storage_names(struct export *e, rci_id v, bool constant)
+{
+    char *own = e->g->values[v].name;
+    char *other = rci_export_fresh_name(e, own, constant ? "_stored" : "_f32");
+    e->inner[v] = constant ? own : other;
+    if (constant)
+        e->outer[v] = other;
+    return other != NULL;
+}
+
 rc_status rci_export_storage(struct export *e)
 {
     const struct rc_graph *g = e->g;
     const enum rci_dtype asked = e->form.storage;
     const bool *weight = mark_weights(e);
     e->inner = rci_arena_array(e->arena, g->n_values + 1u, sizeof(*e->inner));
-    if (!e->inner || !weight)
+    e->outer = rci_arena_array(e->arena, g->n_values + 1u, sizeof(*e->outer));
+    if (!e->inner || !e->outer || !weight)
         return e->arena->status;
     e->storage = !has_integers(g) && (!asked || asked == g->storage) ? g->storage : 0;
     for (rci_id v = 0; v < g->n_values && !e->storage; v++) {
@@ -81,7 +94,7 @@ rc_status rci_export_storage(struct export *e)
             type = asked != RC_F32 && weight[v] ? asked : 0;
         else if (asked == RC_F32)
             type = 0;
-        if (type && !(e->inner[v] = rci_export_fresh_name(e, x->name, "_f32")))
+        if (type && !storage_names(e, v, constant))
             return e->arena->status;
     }
     return RC_OK;
@@ -113,7 +126,7 @@ static rc_status cast_node(struct export *e, rci_id v, bool output, Onnx__NodePr
         return e->arena->status;
     n->attribute[0] = w.attr[0];
     n->n_attribute = n->n_input = n->n_output = 1;
-    names[output] = e->g->values[v].name;
+    names[output] = e->outer[v] ? e->outer[v] : e->g->values[v].name;
     names[!output] = e->inner[v];
     n->input = &names[0];
     n->output = &names[1];
@@ -121,13 +134,17 @@ static rc_status cast_node(struct export *e, rci_id v, bool output, Onnx__NodePr
     return RC_OK;
 }
 
+/* Those of inputs before those of constants, which fold when the file is read and come last then.
+ */
 rc_status rci_export_casts(struct export *e, Onnx__GraphProto *to, bool outputs)
 {
-    for (rci_id v = 0; v < e->g->n_values; v++) {
-        const struct rci_value *x = &e->g->values[v];
-        const bool before = rci_value_is_const(x) || x->flags & RC_VALUE_INPUT;
-        if (e->inner[v] && before != outputs)
-            RC_TRY(cast_node(e, v, outputs, &to->node[to->n_node++]));
-    }
+    for (int constants = 0; constants < 2; constants++)
+        for (rci_id v = 0; v < e->g->n_values; v++) {
+            const struct rci_value *x = &e->g->values[v];
+            const bool constant = rci_value_is_const(x);
+            const bool before = constant || x->flags & RC_VALUE_INPUT;
+            if (e->inner[v] && before != outputs && constant == constants)
+                RC_TRY(cast_node(e, v, outputs, &to->node[to->n_node++]));
+        }
     return RC_OK;
 }

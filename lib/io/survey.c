@@ -90,7 +90,7 @@ rc_status rci_survey_create(struct rc_survey **out, struct rc_context *c, const 
         *out = s;
     else
         rci_survey_destroy(s);
-    return st == RC_OK || strstr(rc_last_error(), path) ? st : rci_fail_prefix(st, "%s", path);
+    return st == RC_OK || strstr(rci_error_text(), path) ? st : rci_fail_prefix(st, "%s", path);
 }
 
 void rci_survey_destroy(struct rc_survey *s)

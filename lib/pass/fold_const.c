@@ -206,8 +206,12 @@ static bool fold_is_constant(const struct fold *f, const struct rci_node *n)
 static void fold_replace(struct fold *f, rci_id id)
 {
     struct rci_node *n = &f->g->nodes[id];
+    /* elements that files hold as float16 are float16 behind a Cast to f32 too */
+    const bool keeps = n->op->flags & RC_OP_KEEPS && n->n_in && n->in[0] != RC_NONE;
     for (uint32_t k = 0; k < n->n_out; k++) {
         const rci_id v = n->out[k];
+        if (keeps && f->at[0][v].dtype == RC_F32)
+            f->g->values[v].storage = f->g->values[n->in[0]].storage;
         f->g->values[v].producer = RC_NONE;
         f->g->values[v].producer_out = 0;
         rci_graph_replace_const(f->g, v, &f->at[0][v]);

@@ -61,19 +61,11 @@ void rci_real_to_f32(float *to, const void *from, enum rci_dtype type, size_t n)
 {
     const uint16_t *half = from;
     const double *wide = from;
-    if (type == RC_F16) {
 #pragma omp parallel for schedule(static) if (n > PARALLEL)
-        for (size_t i = 0; i < n; i++)
-            to[i] = half_value(half[i]);
-    } else if (type == RC_BF16) {
-#pragma omp parallel for schedule(static) if (n > PARALLEL)
-        for (size_t i = 0; i < n; i++)
-            to[i] = float_of((uint32_t) half[i] << 16);
-    } else {
-#pragma omp parallel for schedule(static) if (n > PARALLEL)
-        for (size_t i = 0; i < n; i++)
-            to[i] = (float) wide[i];
-    }
+    for (size_t i = 0; i < n; i++)
+        to[i] = type == RC_F16    ? half_value(half[i])
+                : type == RC_BF16 ? float_of((uint32_t) half[i] << 16)
+                                  : (float) wide[i];
 }
 
 size_t rci_real_from_f32(void *to, const float *from, enum rci_dtype type, size_t n)

@@ -33,6 +33,13 @@ def every_opset(graph, x, folder, name):
     want = outputs(graph, x)
     for opset in range(7, 26):
         path = folder / 'm.onnx'
+        if name == 'resnet20' and opset < 10:  # its shortcuts take every second pixel
+            try:
+                graph.save(path, opset=opset)
+            except rescomp.Error as refused:
+                assert 'step is 2, must be 1 below opset 10' in str(refused), refused
+                continue
+            raise AssertionError('a strided Slice in opset %d' % opset)
         graph.save(path, opset=opset)
         if opset <= LAST:
             check(path, opset)

@@ -32,10 +32,12 @@ static void expect_sound(struct rc_context *c, struct rc_graph *g)
     rci_release(again.data);
 }
 
+/* RC_ERR_PATH: a flip makes weights external, and there is no folder. */
 static bool is_about_files(rc_status st)
 {
     return st == RC_ERR_FORMAT || st == RC_ERR_TRUNCATED || st == RC_ERR_LIMIT ||
-           st == RC_ERR_MODEL || st == RC_ERR_SHAPE || st == RC_ERR_UNSUPPORTED;
+           st == RC_ERR_MODEL || st == RC_ERR_SHAPE || st == RC_ERR_UNSUPPORTED ||
+           st == RC_ERR_PATH;
 }
 
 /* Is it refused, and with a word? */

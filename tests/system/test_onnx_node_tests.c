@@ -275,6 +275,7 @@ static const struct {
     {"_random_old", "mask from NumPy's random numbers", false},
     {"_training_mode", "a graph that trains itself", false},
     {"_BFLOAT16", "its arrays are integers", false},
+    {"operator_addconstant", "doubles beyond the range of float", false},
     {"operator_pow", "results that are no numbers", false},
     {"operator_sqrt", "results that are no numbers", false},
     {"data type", "a type that no value has", true},

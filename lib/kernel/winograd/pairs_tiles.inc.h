@@ -28,8 +28,7 @@ struct NAME(strip) {
     int64_t u_step, tile_step;
 };
 
-/* Asks for 4x4 pixels: in memory beyond the second-level cache rows are too short to be prefetched by
- * the processor. */
+/* Asks for 4x4 pixels: beyond L2, rows are too short for the processor to prefetch them itself. */
 INLINE void NAME(input_ahead)(const struct NAME(strip) * g, const ELEM *pixel)
 {
     const int64_t step = g->pixel < 16 ? 2 : 1; /* pixels of a cache line */

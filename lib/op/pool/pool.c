@@ -69,15 +69,17 @@ rc_status rci_pool_write(const struct rci_node *n, struct rci_attr_write *w)
 {
     const struct rci_pool_attrs *t = n->attrs;
     const bool dilated = t->window.dilation[0] > 1 || t->window.dilation[1] > 1;
+    const bool powers = !n->op->as_pooling; /* LpPool */
     struct rci_pooling p = {0};
-    n->op->as_pooling(n, &p);
+    if (!powers)
+        n->op->as_pooling(n, &p);
     RC_TRY(rci_window_write(&t->window, w));
     if (dilated)
-        RC_TRY(rci_attr_write_since(w, p.max ? 10 : 19, "dilations"));
+        RC_TRY(rci_attr_write_since(w, powers ? 18 : p.max ? 10 : 19, "dilations"));
     if (t->count_include_pad)
         RC_TRY(rci_put_int(w, "count_include_pad", 1));
     if (t->ceil_mode)
-        RC_TRY(rci_attr_write_since(w, 10, "ceil_mode"));
+        RC_TRY(rci_attr_write_since(w, powers ? 18 : 10, "ceil_mode"));
     return t->ceil_mode ? rci_put_int(w, "ceil_mode", 1) : RC_OK;
 }
 

@@ -179,7 +179,7 @@ static rc_status put_scales(const struct rci_resize_attrs *t, struct rci_attr_wr
     for (int32_t k = 0; k < t->n; k++)
         v[k] = (float) t->scales[k];
     const struct rci_tensor s = {RC_F32, {1, {t->n}}, v};
-    return rci_put_operand(w, index, "scales", &s);
+    return rci_put_operand_f32(w, index, "scales", &s);
 }
 
 /* A size that follows the batch has no number; then scales say the same. */
@@ -199,7 +199,7 @@ static rc_status put_needed(const struct rci_resize_attrs *t, struct rci_attr_wr
     if (rci_attr_write_opset(w) >= 13)
         return RC_OK;
     RC_TRY(rci_put_operand(w, 1, "roi", &empty));
-    return has_sizes(t) ? rci_put_operand(w, 2, "scales", &empty) : RC_OK;
+    return has_sizes(t) ? rci_put_operand_f32(w, 2, "scales", &empty) : RC_OK;
 }
 
 rc_status rci_resize_write(const struct rci_node *n, struct rci_attr_write *w)
