@@ -143,7 +143,8 @@ static rc_status node_read_attrs(struct import *m, const Onnx__NodeProto *n, rci
 
 /* Scales for each channel came with opset 13. Files of before have them too, so what is written is
  * of 13 then. */
-static void node_raise_opset(struct import *m, const Onnx__NodeProto *n, const struct rci_node *node)
+static void node_raise_opset(struct import *m, const Onnx__NodeProto *n,
+                             const struct rci_node *node)
 {
     enum { PER_AXIS_SINCE = 13 };
     const enum rci_quant_role role = rci_node_quant(node);
