@@ -141,20 +141,6 @@ static rc_status node_read_attrs(struct import *m, const Onnx__NodeProto *n, rci
     return RC_OK;
 }
 
-/* Scales for each channel came with opset 13. Files of before have them too, so what is written is
- * of 13 then. */
-static void node_raise_opset(struct import *m, const Onnx__NodeProto *n,
-                             const struct rci_node *node)
-{
-    enum { PER_AXIS_SINCE = 13 };
-    const enum rci_quant_role role = rci_node_quant(node);
-    if (m->g->opset >= PER_AXIS_SINCE || (role != RC_QUANT_TO_INTEGER && role != RC_QUANT_TO_REAL))
-        return;
-    for (size_t i = 0; i < n->n_attribute; i++)
-        if (!strcmp(rci_onnx_text(n->attribute[i]->name), "axis"))
-            m->g->opset = PER_AXIS_SINCE;
-}
-
 /* Names need not be unique in ONNX, but are in a graph: then the place in the file is added. */
 static char *node_make_name(struct import *m, const Onnx__NodeProto *n, size_t index)
 {
@@ -199,9 +185,7 @@ static rc_status node_add(struct import *m, const Onnx__NodeProto *n, size_t ind
                                             out, (uint32_t) n_out);
     rci_release(name);
     RC_TRY(st);
-    RC_TRY(node_read_attrs(m, n, id));
-    node_raise_opset(m, n, &m->g->nodes[id]);
-    return RC_OK;
+    return node_read_attrs(m, n, id);
 }
 
 rc_status rci_import_nodes(struct import *m)

@@ -21,7 +21,7 @@ struct rc_pruner {
     struct rci_scopes scopes;
     bool scored, planned, scoring;
     bool scored_inner;  /* groups outside of trunks have scores */
-    bool *leave;        /* [n_groups] that score() skips for now */
+    bool *leave;        /* [n_groups] that score() skips: trunks at first, later what has scores */
     rc_prune_options o; /* defaults filled in; strings belong to the caller of create */
     const struct rci_criterion *criterion;
     const struct rci_reduction *reduction;

@@ -65,28 +65,7 @@ static rc_status softmax_forward(const struct rci_call *c)
 static rc_status softmax_backward(const struct rci_call *c)
 {
     struct softmax_plan p;
-    const float *y = c->out[0].data, *g = c->d_out[0].data;
-    float *d = c->d_in[0].data;
-    if (!d)
-        return RC_OK;
-    RC_TRY(softmax_plan(c->node, &c->in[0].shape, &p));
-#pragma omp parallel for schedule(static) if (p.outer * p.n * p.inner >= RC_PARALLEL_MIN)
-    for (int64_t r = 0; r < p.outer * p.inner; r++) {
-        const int64_t base = r / p.inner * p.n * p.inner + r % p.inner;
-        double dot = 0;
-        for (int64_t k = 0; k < p.n; k++)
-            dot += (double) g[base + k * p.inner] * (double) y[base + k * p.inner];
-        for (int64_t k = 0; k < p.n; k++) {
-            const int64_t at = base + k * p.inner;
-            d[at] = (float) ((double) y[at] * ((double) g[at] - dot));
-        }
-    }
-    return RC_OK;
-}
-
-static rc_status log_backward(const struct rci_call *c)
-{
-    struct softmax_plan p;
+    const bool logarithm = c->node->op->variant == SOFTMAX_LOG;
     const float *y = c->out[0].data, *g = c->d_out[0].data;
     float *d = c->d_in[0].data;
     if (!d)
@@ -96,11 +75,14 @@ static rc_status log_backward(const struct rci_call *c)
     for (int64_t r = 0; r < p.outer * p.inner; r++) {
         const int64_t base = r / p.inner * p.n * p.inner + r % p.inner;
         double sum = 0;
-        for (int64_t k = 0; k < p.n; k++)
-            sum += (double) g[base + k * p.inner];
         for (int64_t k = 0; k < p.n; k++) {
             const int64_t at = base + k * p.inner;
-            d[at] = (float) ((double) g[at] - exp((double) y[at]) * sum);
+            sum += (double) g[at] * (logarithm ? 1 : (double) y[at]);
+        }
+        for (int64_t k = 0; k < p.n; k++) {
+            const int64_t at = base + k * p.inner;
+            const double dy = (double) g[at], v = (double) y[at];
+            d[at] = (float) (logarithm ? dy - exp(v) * sum : v * (dy - sum));
         }
     }
     return RC_OK;
@@ -160,24 +142,22 @@ static bool softmax_separate(const struct rc_graph *g, const struct rci_node *n,
     return a->axis != 0 && a->axis != -(int64_t) rank;
 }
 
-#define SOFTMAX_OP                                                                          \
-    RC_OP_ARITY(1, 1, 1, 1),                                                                \
-        .attr_size = sizeof(struct rci_softmax_attrs), .infer = softmax_infer,              \
-        .forward = softmax_forward, .separate = softmax_separate, .couple = softmax_couple, \
-        .read_attrs = softmax_read, .bind = softmax_bind, .write_attrs = softmax_write,     \
-        .cost = rci_op_cost_elementwise
+#define SOFTMAX_OP                                                                              \
+    RC_OP_ARITY(1, 1, 1, 1),                                                                    \
+        .attr_size = sizeof(struct rci_softmax_attrs), .infer = softmax_infer,                  \
+        .forward = softmax_forward, .backward = softmax_backward, .separate = softmax_separate, \
+        .couple = softmax_couple, .read_attrs = softmax_read, .bind = softmax_bind,             \
+        .write_attrs = softmax_write, .cost = rci_op_cost_elementwise
 
 const struct rci_op rci_op_softmax = {
     .name = "Softmax",
     SOFTMAX_OP,
     .flags = RC_OP_PROBABILITIES,
     .sign = RC_SIGN_NON_NEGATIVE,
-    .backward = softmax_backward,
 };
 
 const struct rci_op rci_op_logsoftmax = {
     .name = "LogSoftmax",
     SOFTMAX_OP,
     .variant = SOFTMAX_LOG,
-    .backward = log_backward,
 };

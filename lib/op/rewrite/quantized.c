@@ -15,8 +15,6 @@ static const char *real_of(struct rci_rule_call *c, const char *x, const char *s
     const struct rci_tensor *s = rci_rule_const(c, scale);
     if (!s || s->shape.rank > 0)
         rci_made_int(c, m, "axis", axis);
-    if ((!s || rci_shape_count(&s->shape) > 1) && c->r->opset < 13)
-        c->r->opset = 13; /* before, a tensor has one scale */
     return m.out;
 }
 
@@ -263,9 +261,26 @@ static rc_status qlinearconcat_rule(struct rci_rule_call *c)
 
 /* --- operators on integers that say nothing of scales --- */
 
+/* Scales for each channel came with opset 13. Files of before have them too, and rules make them:
+ * what is written is of 13 then. */
+static void scales_opset(struct rci_rule_call *c)
+{
+    enum { PER_AXIS_SINCE = 13 };
+    if (rci_rule_attr(c, "axis") && c->r->opset < PER_AXIS_SINCE)
+        c->r->opset = PER_AXIS_SINCE;
+}
+
+static rc_status dequantize_rule(struct rci_rule_call *c)
+{
+    c->declined = true; /* only looked at, as the next */
+    scales_opset(c);
+    return RC_OK;
+}
+
 static rc_status quantize_rule(struct rci_rule_call *c)
 {
-    c->declined = true; /* only looked at */
+    c->declined = true;
+    scales_opset(c);
     return rci_rule_set_quantized(
         c, (struct rci_quantized){rci_rule_out(c, 0), rci_rule_in(c, 1), rci_rule_in(c, 2)});
 }
@@ -347,6 +362,7 @@ const struct rci_rule rci_rules_quantized[] = {
     {ms, "NhwcMaxPool", nhwcmaxpool_rule, "Transpose, MaxPool"},
     {"", "MaxPool", maxpool_rule, "DequantizeLinear, MaxPool, QuantizeLinear on integers"},
     {"", "QuantizeLinear", quantize_rule, NULL},
+    {"", "DequantizeLinear", dequantize_rule, NULL},
     {"", "Transpose", moved_rule, NULL},
     {"", "Reshape", moved_rule, NULL},
     {"", "Flatten", moved_rule, NULL},

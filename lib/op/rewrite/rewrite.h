@@ -16,7 +16,7 @@ struct rci_rewrite {
     size_t n, room;
     struct rci_quantized *quantized; /* by name, open addressing */
     size_t n_quantized, room_quantized;
-    int64_t opset; /* result: the least one that the new nodes can be written in, 0: any */
+    int64_t opset; /* result: the least one that the nodes can be written in, 0: any */
 };
 
 /* Is there a rule for this operator? domain NULL or "" is ONNX's. Some rules only take nodes in a
