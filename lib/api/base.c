@@ -40,7 +40,7 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
     RC_CHECK_OUT(out);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_context_options"));
     RC_TRY(rci_abi_check_flags(o.flags, RC_CONTEXT_REFERENCE, "rc_context_options"));
-    RC_TRY(rci_context_create(out, &o));
+    RC_TRY(rci_context_new(out, &o));
     const bool told = o.choices && *o.choices;
     rc_status st = rci_cpu_open(*out);
     if (st == RC_OK)

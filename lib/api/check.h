@@ -49,12 +49,12 @@ static inline rc_status rci_check_index(const char *what, uint64_t index, uint64
 
 /* The body of every rc_x_free(): NULL, a pointer to NULL and half-built objects are fine, a handle
  * of another kind is not touched, and the variable is NULL afterwards. */
-#define RC_FREE(kind, handle)                \
-    do {                                     \
-        if (!(handle))                       \
-            return;                          \
-        if (rci_##kind##_valid(*(handle)))   \
-            rci_##kind##_destroy(*(handle)); \
-        *(handle) = NULL;                    \
+#define RC_FREE(kind, handle)              \
+    do {                                   \
+        if (!(handle))                     \
+            return;                        \
+        if (rci_##kind##_valid(*(handle))) \
+            rci_##kind##_free(*(handle));  \
+        *(handle) = NULL;                  \
     } while (0)
 #endif

@@ -11,7 +11,7 @@ rc_status rc_distiller_new(rc_distiller **out, const rc_graph *teacher,
     RC_CHECK_OUT(out);
     RC_CHECK(graph, teacher);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_distill_options"));
-    return rci_distiller_create(out, teacher, &o);
+    return rci_distiller_new(out, teacher, &o);
 }
 
 rc_status rc_distiller_attach(rc_distiller *distiller, rc_trainer *trainer)

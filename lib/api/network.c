@@ -46,7 +46,7 @@ rc_status rc_graph_new_network(rc_graph **out, rc_context *context, const char *
         .shortcuts = o.shortcuts,
         .seed = o.seed,
     };
-    return rci_zoo_create(out, context, architecture, &z);
+    return rci_zoo_new(out, context, architecture, &z);
 }
 
 rc_status rc_graph_fuse(rc_graph *graph)

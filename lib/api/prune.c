@@ -73,7 +73,7 @@ rc_status rc_pruner_new(rc_pruner **out, const rc_graph *graph, const rc_prune_o
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
     RC_TRY(prune_options_read(&o, options, graph->ctx));
-    return rci_pruner_create(out, graph, &o);
+    return rci_pruner_new(out, graph, &o);
 }
 
 void rc_pruner_free(rc_pruner **pruner)

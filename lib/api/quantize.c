@@ -38,7 +38,7 @@ rc_status rc_quantizer_new(rc_quantizer **out, const rc_graph *graph,
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
     RC_TRY(quantize_options_read(&o, options));
-    return rci_quantizer_create(out, graph, &o);
+    return rci_quantizer_new(out, graph, &o);
 }
 
 void rc_quantizer_free(rc_quantizer **quantizer)

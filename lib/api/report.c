@@ -8,7 +8,7 @@ rc_status rc_report_new(rc_report **out, rc_context *context, const char *title)
     RC_CHECK_OUT(out);
     RC_CHECK(context, context);
     RC_CHECK_SET(title);
-    return rci_report_create(out, context, title);
+    return rci_report_new(out, context, title);
 }
 
 void rc_report_free(rc_report **report)

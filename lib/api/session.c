@@ -68,14 +68,14 @@ static rc_status session_options_read(rc_session_options *out, const rc_session_
 }
 
 /* From a graph that is kept, or (when that is NULL) from one that is taken over. */
-static rc_status session_create(rc_session **out, const struct rc_graph *kept,
-                                struct rc_graph *taken, const rc_session_options *o)
+static rc_status session_new(rc_session **out, const struct rc_graph *kept, struct rc_graph *taken,
+                             const rc_session_options *o)
 {
     const struct rc_graph *g = kept ? kept : taken;
     rci_id *observed = NULL;
     rc_status st = find_observed_value(g, o, &observed);
     if (st != RC_OK) {
-        rci_graph_destroy(taken);
+        rci_graph_free(taken);
         return st;
     }
     const struct rci_session_config config = {
@@ -85,8 +85,8 @@ static rc_status session_create(rc_session **out, const struct rc_graph *kept,
         .observe = observed,
         .n_observe = (uint32_t) o->observe_count,
     };
-    st = kept ? rci_session_create(out, kept, &config)
-              : rci_session_create_taking(out, taken, &config);
+    st =
+        kept ? rci_session_new(out, kept, &config) : rci_session_create_taking(out, taken, &config);
     rci_release(observed);
     if (st == RC_OK)
         st = check_float(*out);
@@ -101,7 +101,7 @@ rc_status rc_session_new(rc_session **out, const rc_graph *graph, const rc_sessi
     RC_CHECK_OUT(out);
     RC_CHECK(graph, graph);
     RC_TRY(session_options_read(&o, options));
-    return session_create(out, graph, NULL, &o);
+    return session_new(out, graph, NULL, &o);
 }
 
 rc_status rc_session_load(rc_session **out, rc_context *context, const char *path,
@@ -114,7 +114,7 @@ rc_status rc_session_load(rc_session **out, rc_context *context, const char *pat
     RC_CHECK_SET(path);
     RC_TRY(session_options_read(&o, options));
     RC_TRY(rci_onnx_load(&g, context, path));
-    return session_create(out, NULL, g, &o);
+    return session_new(out, NULL, g, &o);
 }
 
 void rc_session_free(rc_session **session)

@@ -14,7 +14,7 @@ rc_status rc_survey_new(rc_survey **out, rc_context *context, const char *path)
     RC_CHECK_OUT(out);
     RC_CHECK(context, context);
     RC_CHECK_SET(path);
-    return rci_survey_create(out, context, path);
+    return rci_survey_new(out, context, path);
 }
 
 void rc_survey_free(rc_survey **survey)

@@ -18,7 +18,7 @@ rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, const rc_dataset *da
     RC_TRY(rci_abi_check_flags(o.flags, RC_TRAIN_IN_ORDER | RC_TRAIN_FREEZE_BN | RC_TRAIN_BF16,
                                "rc_train_options"));
     RC_CHECK_OPTIONAL(dataset, o.validation, "validation");
-    return rci_trainer_create(out, graph, dataset, &o);
+    return rci_trainer_new(out, graph, dataset, &o);
 }
 
 rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result)

@@ -69,7 +69,7 @@ static rc_status context_options_read(rc_context_options *o)
     return RC_OK;
 }
 
-rc_status rci_context_create(struct rc_context **out, const rc_context_options *options)
+rc_status rci_context_new(struct rc_context **out, const rc_context_options *options)
 {
     rc_context_options o = *options;
     RC_TRY(context_options_read(&o));
@@ -84,7 +84,7 @@ rc_status rci_context_create(struct rc_context **out, const rc_context_options *
     return RC_OK;
 }
 
-void rci_context_destroy(struct rc_context *c)
+void rci_context_free(struct rc_context *c)
 {
     if (!c)
         return;

@@ -16,8 +16,8 @@ struct rc_context {
 };
 
 bool rci_context_valid(const struct rc_context *c);
-rc_status rci_context_create(struct rc_context **out, const rc_context_options *o);
-void rci_context_destroy(struct rc_context *c);
+rc_status rci_context_new(struct rc_context **out, const rc_context_options *o);
+void rci_context_free(struct rc_context *c);
 
 /* Parts of one block start on cache lines of their own. */
 static inline size_t rci_align_line(size_t bytes)

@@ -51,12 +51,12 @@ static rc_status fill_batch(struct rci_batches *b)
     }
     /* A caller's function is called on the caller's own thread only. */
     if (b->o.prefetch && !d->source->serial)
-        RC_TRY(rci_prefetch_create(&b->prefetch, d, b->o.batch));
+        RC_TRY(rci_prefetch_new(&b->prefetch, d, b->o.batch));
     return RC_OK;
 }
 
-rc_status rci_batches_create(struct rci_batches **out, const struct rc_dataset *d,
-                             const struct rci_batches_config *o)
+rc_status rci_batches_new(struct rci_batches **out, const struct rc_dataset *d,
+                          const struct rci_batches_config *o)
 {
     *out = NULL;
     struct rci_batches *b = RC_NEW(d->ctx, struct rci_batches);
@@ -66,18 +66,18 @@ rc_status rci_batches_create(struct rci_batches **out, const struct rc_dataset *
     b->o = *o;
     const rc_status st = fill_batch(b);
     if (st != RC_OK) {
-        rci_batches_destroy(b);
+        rci_batches_free(b);
         return st;
     }
     *out = b;
     return RC_OK;
 }
 
-void rci_batches_destroy(struct rci_batches *b)
+void rci_batches_free(struct rci_batches *b)
 {
     if (!b)
         return;
-    rci_prefetch_destroy(b->prefetch); /* first: its thread reads the rest */
+    rci_prefetch_free(b->prefetch); /* first: its thread reads the rest */
     rci_augment_chain_free(b->chain);
     rci_release(b->order[0].image);
     rci_release(b->order[1].image);

@@ -25,9 +25,9 @@ struct rci_batches_config {
                                  drop_last; 0: one rank */
     const char *augmentation; /* chain as "crop:pad=4+flip"; NULL or "": see `augment` */
 };
-rc_status rci_batches_create(struct rci_batches **out, const struct rc_dataset *d,
-                             const struct rci_batches_config *o);
-void rci_batches_destroy(struct rci_batches *b);
+rc_status rci_batches_new(struct rci_batches **out, const struct rc_dataset *d,
+                          const struct rci_batches_config *o);
+void rci_batches_free(struct rci_batches *b);
 uint64_t rci_batches_per_epoch(const struct rci_batches *b);
 /* Batch `index` of `epoch`: x gets [n,C,H,W] f32, y n labels, id (may be NULL) the image indices.
  * Pure function of its arguments and the configuration. */

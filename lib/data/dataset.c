@@ -170,7 +170,7 @@ static rc_status dataset_finish(struct rc_dataset **out, struct rc_dataset *d, c
 {
     const rc_status st = d ? open_source(d, path, o) : RC_ERR_MEMORY;
     if (st != RC_OK) {
-        rci_dataset_destroy(d);
+        rci_dataset_free(d);
         return st;
     }
     *out = d;
@@ -197,7 +197,7 @@ rc_status rci_dataset_new_callback(struct rc_dataset **out, struct rc_context *c
     return dataset_finish(out, d, "callback", o);
 }
 
-void rci_dataset_destroy(struct rc_dataset *d)
+void rci_dataset_free(struct rc_dataset *d)
 {
     if (!d)
         return;

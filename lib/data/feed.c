@@ -48,7 +48,7 @@ rc_status rci_feed_open(struct rci_feed *f, const struct rc_graph *g, const stru
                                               .prefetch = o->prefetch,
                                               .seed = o->seed,
                                               .limit = o->shuffle ? 0 : f->left};
-    RC_TRY(rci_batches_create(&f->batches, d, &config));
+    RC_TRY(rci_batches_new(&f->batches, d, &config));
     f->x = rci_alloc_array(f->ctx, f->batch * (size_t) (chw[0] * chw[1] * chw[2]), sizeof(*f->x));
     f->label = rci_alloc_array(f->ctx, f->batch, sizeof(*f->label));
     return f->x && f->label ? RC_OK : RC_ERR_MEMORY;
@@ -71,7 +71,7 @@ rc_status rci_feed_next(struct rci_feed *f, uint32_t *n)
 
 void rci_feed_close(struct rci_feed *f)
 {
-    rci_batches_destroy(f->batches);
+    rci_batches_free(f->batches);
     rci_release(f->x);
     rci_release(f->label);
     *f = (struct rci_feed){0};

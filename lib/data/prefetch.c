@@ -53,7 +53,7 @@ static bool start_thread(struct rci_prefetch *p)
     return !failed;
 }
 
-rc_status rci_prefetch_create(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch)
+rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch)
 {
     *out = NULL;
     struct rci_prefetch *p = RC_NEW(d->ctx, struct rci_prefetch);
@@ -68,13 +68,13 @@ rc_status rci_prefetch_create(struct rci_prefetch **out, const struct rc_dataset
     p->job.y = rci_alloc_array(d->ctx, batch, sizeof(int32_t));
     p->job.id = rci_alloc_array(d->ctx, batch, sizeof(uint32_t));
     if (!p->job.x || !p->job.y || !p->job.id) {
-        rci_prefetch_destroy(p);
+        rci_prefetch_free(p);
         return rci_fail(RC_ERR_MEMORY, "out of memory: batch of %u images of %zu values", batch,
                         values);
     }
     p->running = start_thread(p);
     if (!p->running) {
-        rci_prefetch_destroy(p); /* slower, but the same batches */
+        rci_prefetch_free(p); /* slower, but the same batches */
         rci_log(d->ctx, RC_LOG_WARNING, "no thread for preparing batches ahead");
         return RC_OK;
     }
@@ -82,7 +82,7 @@ rc_status rci_prefetch_create(struct rci_prefetch **out, const struct rc_dataset
     return RC_OK;
 }
 
-void rci_prefetch_destroy(struct rci_prefetch *p)
+void rci_prefetch_free(struct rci_prefetch *p)
 {
     if (!p)
         return;

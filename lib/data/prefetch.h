@@ -10,9 +10,8 @@ struct rci_order {
 };
 
 struct rci_prefetch;
-rc_status rci_prefetch_create(struct rci_prefetch **out, const struct rc_dataset *d,
-                              uint32_t batch);
-void rci_prefetch_destroy(struct rci_prefetch *p); /* accepts NULL */
+rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch);
+void rci_prefetch_free(struct rci_prefetch *p); /* accepts NULL */
 
 /* The thread is idle afterwards. `*served` when it had prepared this batch: then the result is
  * copied, or its failure handed on. */

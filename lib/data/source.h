@@ -68,7 +68,7 @@ rc_status rci_dataset_open(struct rc_dataset **out, struct rc_context *c, const 
 rc_status rci_dataset_new_callback(struct rc_dataset **out, struct rc_context *c,
                                    const rc_dataset_source *source, const rc_dataset_options *o);
 bool rci_dataset_valid(const struct rc_dataset *d); /* magic */
-void rci_dataset_destroy(struct rc_dataset *d);
+void rci_dataset_free(struct rc_dataset *d);
 rc_status rci_dataset_get_label(const struct rc_dataset *d, uint64_t index, int32_t *label);
 rc_status rci_dataset_read(const struct rc_dataset *d, uint64_t first, uint64_t count, float *x,
                            int32_t *y);

@@ -78,8 +78,8 @@ static rc_status distiller_build(struct rc_distiller *d, const struct rc_graph *
     return rci_graph_clone(&d->teacher, teacher);
 }
 
-rc_status rci_distiller_create(struct rc_distiller **out, const struct rc_graph *teacher,
-                               const rc_distill_options *o)
+rc_status rci_distiller_new(struct rc_distiller **out, const struct rc_graph *teacher,
+                            const rc_distill_options *o)
 {
     struct rc_distiller *d = RC_NEW(teacher->ctx, struct rc_distiller);
     if (!d)
@@ -88,19 +88,19 @@ rc_status rci_distiller_create(struct rc_distiller **out, const struct rc_graph 
     d->ctx = teacher->ctx;
     const rc_status st = distiller_build(d, teacher, o);
     if (st != RC_OK) {
-        rci_distiller_destroy(d);
+        rci_distiller_free(d);
         return st;
     }
     *out = d;
     return RC_OK;
 }
 
-void rci_distiller_destroy(struct rc_distiller *d)
+void rci_distiller_free(struct rc_distiller *d)
 {
     if (!d)
         return;
-    rci_session_destroy(d->session);
-    rci_graph_destroy(d->teacher);
+    rci_session_free(d->session);
+    rci_graph_free(d->teacher);
     rci_release(d->params);
     rci_release(d->identity);
     rci_release(d->answer);
@@ -224,7 +224,7 @@ rc_status rci_distiller_attach(struct rc_distiller *d, struct rc_trainer *t)
     if (!d->answer || !d->outputs)
         return RC_ERR_MEMORY;
     RC_TRY(open_cache(d, &plan));
-    RC_TRY(rci_session_create(&d->session, d->teacher, &config));
+    RC_TRY(rci_session_new(&d->session, d->teacher, &config));
     return rci_trainer_add_hook(t, &hook);
 }
 

@@ -26,7 +26,7 @@ rc_status rci_plan_open(struct rci_plan *p, struct rc_graph *g, int64_t batch, b
     if (p->bf16 && reference)
         return rci_fail(RC_ERR_UNSUPPORTED, "bf16 needs oneDNN, this runs on plain C");
     if (!reference)
-        RC_TRY(rci_engine_create(&p->engine, g->ctx));
+        RC_TRY(rci_engine_new(&p->engine, g->ctx));
     p->shape = rci_alloc_array(p->ctx, p->n_values + 1u, sizeof(*p->shape));
     p->primary = rci_alloc_array(p->ctx, p->n_values + 1u, sizeof(*p->primary));
     p->planned = rci_alloc_array(p->ctx, p->n_nodes + 1u, sizeof(*p->planned));
@@ -48,7 +48,7 @@ static void close_steps(struct rci_plan *p)
         rci_release(s->at);
         rci_release(s->tensor);
         if (s->reorder && !s->again)
-            rci_reorder_destroy(s->reorder);
+            rci_reorder_free(s->reorder);
     }
     rci_release(p->steps);
 }
@@ -58,8 +58,8 @@ void rci_plan_close(struct rci_plan *p)
     close_steps(p);
     for (uint32_t i = 0; i < p->n_nodes && p->planned; i++) {
         struct rci_prep *q = p->planned[i].prep;
-        if (q && q->destroy)
-            q->destroy(q->state);
+        if (q && q->free)
+            q->free(q->state);
         rci_release(q);
     }
     for (uint32_t i = 0; i < p->n_slots; i++)
@@ -76,8 +76,8 @@ void rci_plan_close(struct rci_plan *p)
     rci_release(p->arena);
     rci_release(p->scratch);
     if (p->engine)
-        rci_engine_destroy(p->engine);
-    rci_graph_destroy(p->g);
+        rci_engine_free(p->engine);
+    rci_graph_free(p->g);
     *p = (struct rci_plan){0};
 }
 

@@ -198,7 +198,7 @@ static void close_io(struct io *io, uint32_t n)
     rci_release(io);
 }
 
-void rci_session_destroy(struct rc_session *s)
+void rci_session_free(struct rc_session *s)
 {
     if (!s)
         return;
@@ -216,7 +216,7 @@ rc_status rci_session_create_taking(struct rc_session **out, struct rc_graph *g,
     *out = NULL;
     struct rc_session *s = RC_NEW(g->ctx, struct rc_session);
     if (!s) {
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         return RC_ERR_MEMORY;
     }
     s->magic = MAGIC;
@@ -240,7 +240,7 @@ rc_status rci_session_create_taking(struct rc_session **out, struct rc_graph *g,
         rci_compute_leave(saved);
     }
     if (st != RC_OK) {
-        rci_session_destroy(s);
+        rci_session_free(s);
         return st;
     }
     rci_session_profile(s, s->flags & RC_SESSION_PROFILE);
@@ -248,8 +248,8 @@ rc_status rci_session_create_taking(struct rc_session **out, struct rc_graph *g,
     return RC_OK;
 }
 
-rc_status rci_session_create(struct rc_session **out, const struct rc_graph *g,
-                             const struct rci_session_config *o)
+rc_status rci_session_new(struct rc_session **out, const struct rc_graph *g,
+                          const struct rci_session_config *o)
 {
     struct rc_graph *own;
     *out = NULL;
@@ -268,7 +268,7 @@ static rc_status renew(struct rc_session *s, const struct rc_graph *from, bool *
     if (*done)
         st = rci_plan_renew(&s->plan, g);
     rci_compute_leave(saved);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     return st;
 }
 
@@ -286,20 +286,20 @@ rc_status rci_session_refresh(struct rc_session *s, const struct rc_graph *g)
                                          .repeatable = s->plan.repeatable,
                                          .observe = s->observe,
                                          .n_observe = s->n_observe};
-    RC_TRY(rci_session_create(&fresh, g, &o));
+    RC_TRY(rci_session_new(&fresh, g, &o));
     bool same = fresh->n_in == s->n_in && fresh->n_out == s->n_out;
     for (uint32_t i = 0; same && i < s->n_in; i++)
         same = rci_shape_equal(&fresh->in[i].shape.shape, &s->in[i].shape.shape);
     for (uint32_t i = 0; same && i < s->n_out; i++)
         same = rci_shape_equal(&fresh->out[i].shape.shape, &s->out[i].shape.shape);
     if (!same) {
-        rci_session_destroy(fresh);
+        rci_session_free(fresh);
         return rci_fail(RC_ERR_ARG, "the graph has other inputs or outputs than the session");
     }
     const struct rc_session old = *s;
     *s = *fresh;
     *fresh = old;
-    rci_session_destroy(fresh);
+    rci_session_free(fresh);
     return RC_OK;
 }
 

@@ -22,14 +22,14 @@ struct rci_session_config {
     uint32_t n_observe;
 };
 
-rc_status rci_session_create(struct rc_session **out, const struct rc_graph *g,
-                             const struct rci_session_config *o);
+rc_status rci_session_new(struct rc_session **out, const struct rc_graph *g,
+                          const struct rci_session_config *o);
 /* The same from a graph that nobody needs afterwards: it is taken over, also on failure. Its
  * weights are scaled in place and each is released when it is packed: half the memory. */
 rc_status rci_session_create_taking(struct rc_session **out, struct rc_graph *g,
                                     const struct rci_session_config *o);
 bool rci_session_valid(const struct rc_session *s); /* magic */
-void rci_session_destroy(struct rc_session *s);
+void rci_session_free(struct rc_session *s);
 
 /* Shapes are at the compiled batch. Outputs: the graph's, then the observed values. */
 uint32_t rci_session_n_inputs(const struct rc_session *s);

@@ -130,7 +130,7 @@ static rc_status reorder_make(struct rci_plan *p, struct rci_reorder **out, uint
     const struct rci_tensor *t = slot_shape(p, value);
     const struct rci_md *plain, *a = p->slots[from].md, *b = p->slots[to].md;
     RC_TRY(rci_md_plain(p->engine, t->dtype, &t->shape, &plain));
-    return rci_reorder_create(out, p->engine, a ? a : plain, b ? b : plain);
+    return rci_reorder_new(out, p->engine, a ? a : plain, b ? b : plain);
 }
 
 rc_status rci_move_reorder(struct rci_plan *p, uint32_t from, uint32_t to, rci_id value)
@@ -185,7 +185,7 @@ static rc_status reorder_now(struct rci_plan *p, uint32_t to, const void *plain,
     void *scratch = rci_alloc(p->ctx, rci_reorder_scratch(r));
     const rc_status st = scratch ? rci_reorder_run(r, plain, packed, scratch) : RC_ERR_MEMORY;
     rci_release(scratch);
-    rci_reorder_destroy(r);
+    rci_reorder_free(r);
     return st;
 }
 

@@ -107,8 +107,7 @@ static rc_status tape_compile(struct rci_tape *t)
     return expose_outputs(t);
 }
 
-rc_status rci_tape_create(struct rci_tape **out, struct rc_graph *g,
-                          const struct rci_tape_config *o)
+rc_status rci_tape_new(struct rci_tape **out, struct rc_graph *g, const struct rci_tape_config *o)
 {
     *out = NULL;
     struct rci_tape *t = RC_NEW(g->ctx, struct rci_tape);
@@ -122,14 +121,14 @@ rc_status rci_tape_create(struct rci_tape **out, struct rc_graph *g,
     rci_compute_leave(saved);
     t->o.taps = NULL; /* the caller's, for this call only */
     if (st != RC_OK) {
-        rci_tape_destroy(t);
+        rci_tape_free(t);
         return st;
     }
     *out = t;
     return RC_OK;
 }
 
-void rci_tape_destroy(struct rci_tape *t)
+void rci_tape_free(struct rci_tape *t)
 {
     if (!t)
         return;

@@ -28,9 +28,8 @@ struct rci_tape_config {
 };
 
 /* The graph is borrowed, must outlive the tape, and its structure must not change. */
-rc_status rci_tape_create(struct rci_tape **out, struct rc_graph *g,
-                          const struct rci_tape_config *o);
-void rci_tape_destroy(struct rci_tape *t);
+rc_status rci_tape_new(struct rci_tape **out, struct rc_graph *g, const struct rci_tape_config *o);
+void rci_tape_free(struct rci_tape *t);
 
 /* Parameters = constants with op->trainable set that are not frozen, in topological order. */
 uint32_t rci_tape_n_params(const struct rci_tape *t);

@@ -6,7 +6,7 @@
 
 #define GRAPH_MAGIC UINT64_C(0x72636772617068) /* "rcgraph" */
 
-rc_status rci_graph_create(struct rc_graph **out, struct rc_context *c)
+rc_status rci_graph_new(struct rc_graph **out, struct rc_context *c)
 {
     struct rc_graph *g = RC_NEW(c, struct rc_graph);
     if (!g)
@@ -33,7 +33,7 @@ static void free_node(struct rci_node *n)
     rci_release(n->out);
 }
 
-void rci_graph_destroy(struct rc_graph *g)
+void rci_graph_free(struct rc_graph *g)
 {
     if (!g)
         return;
@@ -136,7 +136,7 @@ static rc_status clone(struct rc_graph **out, const struct rc_graph *from, bool 
 {
     struct rc_graph *g;
     rc_status st;
-    RC_TRY(rci_graph_create(&g, from->ctx));
+    RC_TRY(rci_graph_new(&g, from->ctx));
     g->opset = from->opset;
     g->ir_version = from->ir_version;
     g->dynamic_batch = from->dynamic_batch;
@@ -150,7 +150,7 @@ static rc_status clone(struct rc_graph **out, const struct rc_graph *from, bool 
     if (st == RC_OK)
         *out = g;
     else
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     return st;
 }
 

@@ -73,15 +73,15 @@ struct rc_graph {
     uint32_t n_meta, cap_meta;
     int64_t opset, ir_version; /* as read; written back */
     enum rci_dtype
-        storage; /* every real of the file was one: all are written so. 0: f32, or mixed */
-    bool dynamic_batch;        /* axis 0 of inputs and outputs is symbolic */
-    char *batch_name;          /* its name in the file, such as "N"; NULL: "N" is written */
-    int64_t batch;             /* the batch that value shapes are inferred at; 1 when dynamic */
+        storage;        /* every real of the file was one: all are written so. 0: f32, or mixed */
+    bool dynamic_batch; /* axis 0 of inputs and outputs is symbolic */
+    char *batch_name;   /* its name in the file, such as "N"; NULL: "N" is written */
+    int64_t batch;      /* the batch that value shapes are inferred at; 1 when dynamic */
     struct rci_name_index value_names, node_names;
 };
 
-rc_status rci_graph_create(struct rc_graph **out, struct rc_context *c);
-void rci_graph_destroy(struct rc_graph *g); /* accepts NULL and half-built graphs */
+rc_status rci_graph_new(struct rc_graph **out, struct rc_context *c);
+void rci_graph_free(struct rc_graph *g); /* accepts NULL and half-built graphs */
 rc_status rci_graph_clone(struct rc_graph **out, const struct rc_graph *from); /* ids are kept */
 /* Constants are the same memory in both graphs: for reading, while neither changes its own.
  * rci_graph_own_const() before writing gives this graph a copy of one. */

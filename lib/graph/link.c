@@ -348,7 +348,7 @@ static rc_status link_collect(struct rci_links *l)
     return RC_OK;
 }
 
-rc_status rci_links_create(struct rci_links **out, const struct rc_graph *g)
+rc_status rci_links_new(struct rci_links **out, const struct rc_graph *g)
 {
     *out = NULL;
     struct rci_links *l = RC_NEW(g->ctx, struct rci_links);
@@ -358,14 +358,14 @@ rc_status rci_links_create(struct rci_links **out, const struct rc_graph *g)
     l->ctx = g->ctx;
     const rc_status st = link_collect(l);
     if (st != RC_OK) {
-        rci_links_destroy(l);
+        rci_links_free(l);
         return st;
     }
     *out = l;
     return RC_OK;
 }
 
-void rci_links_destroy(struct rci_links *l)
+void rci_links_free(struct rci_links *l)
 {
     if (!l)
         return;

@@ -25,8 +25,7 @@ const struct rci_shape *rci_links_shape(const struct rci_links *l, int32_t opera
 void rci_link_same(struct rci_links *l, struct rci_axis a, struct rci_axis b);
 /* Index k of `part` is index offset + k*step of `whole` (Concat, Split, Slice, Pad). */
 void rci_link_offset(struct rci_links *l, struct rci_axis part, struct rci_axis whole,
-                     int64_t offset,
-                    int64_t step);
+                     int64_t offset, int64_t step);
 /* Index k of `a` owns indices [k*count, (k+1)*count) of `b` (Flatten: count = H*W). */
 void rci_link_repeat(struct rci_links *l, struct rci_axis a, struct rci_axis b, int64_t count);
 /* Runs of `count` neighbours live and die together (the groups of GroupNormalization). */
@@ -46,9 +45,9 @@ const int32_t *rci_links_kept(const struct rci_links *l, struct rci_axis a, uint
 int64_t rci_links_old_length(const struct rci_links *l, struct rci_axis a);
 
 /* --- for those who collect and cut --- */
-enum { /* which way a node uses an axis of one of its operands: bits */
-    RC_SIDE_IN = 1, /* tied to an input of the node that is not constant */
-    RC_SIDE_OUT = 2 /* tied to an output */
+enum {                 /* which way a node uses an axis of one of its operands: bits */
+       RC_SIDE_IN = 1, /* tied to an input of the node that is not constant */
+       RC_SIDE_OUT = 2 /* tied to an output */
 };
 #define RC_LINK_INTERFACE (UINT32_MAX - 1) /* in fixed_by: the graph's inputs and outputs */
 
@@ -57,22 +56,22 @@ struct rci_links {
     const struct rc_graph *g;
     struct rc_context *ctx;
     uint32_t n_ids, n_rows;
-    uint32_t *base;         /* [n_rows] */
-    uint32_t *row_of;       /* [n_ids] */
-    uint32_t *parent;       /* [n_ids] union-find; the root is the smallest id */
-    uint8_t *zero;          /* [n_ids] constant zero where it was made (Pad) */
-    uint8_t *side;          /* [n_rows] RC_SIDE_* of constants at their readers */
-    rci_id *fixed_by;        /* [n_rows] node that needs this length, RC_NONE: may be cut */
-    struct rci_shape *shape; /* [n_values] before the cut */
-    int32_t **kept;         /* [n_rows] after the cut: kept indices, NULL: whole */
-    uint32_t *n_kept;       /* [n_rows] */
+    uint32_t *base;              /* [n_rows] */
+    uint32_t *row_of;            /* [n_ids] */
+    uint32_t *parent;            /* [n_ids] union-find; the root is the smallest id */
+    uint8_t *zero;               /* [n_ids] constant zero where it was made (Pad) */
+    uint8_t *side;               /* [n_rows] RC_SIDE_* of constants at their readers */
+    rci_id *fixed_by;            /* [n_rows] node that needs this length, RC_NONE: may be cut */
+    struct rci_shape *shape;     /* [n_values] before the cut */
+    int32_t **kept;              /* [n_rows] after the cut: kept indices, NULL: whole */
+    uint32_t *n_kept;            /* [n_rows] */
     const struct rci_node *node; /* the one being coupled or resized */
     struct rci_link_scratch *scratch;
 };
 
 /* Ask every node of a shape-inferred graph. The graph is borrowed. */
-rc_status rci_links_create(struct rci_links **out, const struct rc_graph *g);
-void rci_links_destroy(struct rci_links *l);
+rc_status rci_links_new(struct rci_links **out, const struct rc_graph *g);
+void rci_links_free(struct rci_links *l);
 /* The representative of all ids that live and die with `id`. */
 uint32_t rci_links_find(struct rci_links *l, uint32_t id);
 

@@ -146,7 +146,7 @@ static rc_status clean_up_checked(struct rc_graph *g)
             st = rci_check_compare(&check, g, rci_pass_drop_conversions.name);
         rci_check_end(&check);
     }
-    rci_graph_destroy(raw);
+    rci_graph_free(raw);
     return st;
 }
 
@@ -163,7 +163,7 @@ static rc_status finish(struct rc_graph **out, struct rci_arena *arena, Onnx__Mo
                         const struct rci_onnx_source *source)
 {
     struct rc_graph *g;
-    rc_status st = rci_graph_create(&g, arena->ctx);
+    rc_status st = rci_graph_new(&g, arena->ctx);
     if (st != RC_OK) {
         rci_arena_free(arena);
         return st;
@@ -173,7 +173,7 @@ static rc_status finish(struct rc_graph **out, struct rci_arena *arena, Onnx__Mo
     if (st == RC_OK)
         st = clean_up(g, source->flags);
     if (st != RC_OK)
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     else
         *out = g;
     return st;

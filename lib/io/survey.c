@@ -75,7 +75,7 @@ static rc_status survey_read(struct rc_survey *s, const char *path)
     return st;
 }
 
-rc_status rci_survey_create(struct rc_survey **out, struct rc_context *c, const char *path)
+rc_status rci_survey_new(struct rc_survey **out, struct rc_context *c, const char *path)
 {
     struct rc_survey *s = RC_NEW(c, struct rc_survey);
     *out = NULL;
@@ -89,11 +89,11 @@ rc_status rci_survey_create(struct rc_survey **out, struct rc_context *c, const 
     if (st == RC_OK)
         *out = s;
     else
-        rci_survey_destroy(s);
+        rci_survey_free(s);
     return st == RC_OK || strstr(rci_error_text(), path) ? st : rci_fail_prefix(st, "%s", path);
 }
 
-void rci_survey_destroy(struct rc_survey *s)
+void rci_survey_free(struct rc_survey *s)
 {
     if (!s)
         return;

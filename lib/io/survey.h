@@ -19,8 +19,8 @@ struct rc_survey {
     uint32_t n_operators, cap_operators;
 };
 
-rc_status rci_survey_create(struct rc_survey **out, struct rc_context *c, const char *path);
-void rci_survey_destroy(struct rc_survey *s);
+rc_status rci_survey_new(struct rc_survey **out, struct rc_context *c, const char *path);
+void rci_survey_free(struct rc_survey *s);
 bool rci_survey_valid(const struct rc_survey *s);
 /* Is a node of the domain? */
 bool rci_survey_uses(const struct rc_survey *s, const char *domain);

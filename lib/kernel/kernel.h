@@ -20,7 +20,7 @@ struct rci_conv_kernel {
 
     /* RC_ERR_UNSUPPORTED where it does not fit; RC_ERR_MEMORY. */
     rc_status (*create)(void **state, struct rc_context *c, const struct rci_conv_spec *s);
-    void (*destroy)(void *state);
+    void (*free)(void *state);
     const char *(*text)(const void *state); /* for profiles; lives as long as the state */
 
     /* Packed constants belong to the caller. From plain [out][in][kh][kw], s8 where the layer has

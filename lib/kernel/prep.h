@@ -74,13 +74,13 @@ struct rci_prep {
     bool (*suits)(const void *state, const void *weights);
     size_t scratch, saved; /* [bytes] */
     const char *impl;      /* implementation name for profiles; lives as long as `state`, or NULL */
-    void *state;           /* from rci_alloc; released by destroy */
+    void *state;           /* from rci_alloc; released by free */
     rc_status (*run)(const struct rci_step_io *io);
     bool team; /* all threads of a parallel region call `run`, which divides its work
                   by an orphaned "omp for nowait" and cannot fail; the session waits
                   for all of them behind it. Neighbours that do so share
                   one region: beginning one takes as long as a small layer */
-    void (*destroy)(void *state);
+    void (*free)(void *state);
 
     /* backward: layouts of the gradients. d_out arrives in d_out_md (NULL: out_md[i] when set,
      * plain otherwise); d_in[i] is written in d_in_md[i] (NULL: want[i]). The forward operands that

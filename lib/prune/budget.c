@@ -102,7 +102,7 @@ static rc_status budget_fill(struct rci_budget *b)
     return RC_OK;
 }
 
-rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *c)
+rc_status rci_budget_new(struct rci_budget **out, const struct rci_coupling *c)
 {
     *out = NULL;
     struct rci_budget *b = RC_NEW(c->links->ctx, struct rci_budget);
@@ -111,14 +111,14 @@ rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *
     b->c = c;
     const rc_status st = budget_fill(b);
     if (st != RC_OK) {
-        rci_budget_destroy(b);
+        rci_budget_free(b);
         return st;
     }
     *out = b;
     return RC_OK;
 }
 
-void rci_budget_destroy(struct rci_budget *b)
+void rci_budget_free(struct rci_budget *b)
 {
     if (!b)
         return;

@@ -16,8 +16,8 @@ struct rci_budget {
     uint64_t bytes;            /* of all parameters, now */
 };
 
-rc_status rci_budget_create(struct rci_budget **out, const struct rci_coupling *c);
-void rci_budget_destroy(struct rci_budget *b);
+rc_status rci_budget_new(struct rci_budget **out, const struct rci_coupling *c);
+void rci_budget_free(struct rci_budget *b);
 /* Take `n` units out (sign -1) or put them back (+1). */
 void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, int sign);
 #endif

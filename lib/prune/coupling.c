@@ -225,25 +225,25 @@ out:
     return st;
 }
 
-rc_status rci_coupling_create(struct rci_coupling **out, const struct rc_graph *g)
+rc_status rci_coupling_new(struct rci_coupling **out, const struct rc_graph *g)
 {
     rc_status st;
     *out = NULL;
     struct rci_coupling *c = RC_NEW(g->ctx, struct rci_coupling);
     if (!c)
         return RC_ERR_MEMORY;
-    RC_TRY_OUT(st, rci_links_create(&c->links, g));
+    RC_TRY_OUT(st, rci_links_new(&c->links, g));
     RC_TRY_OUT(st, classify(c));
     RC_TRY_OUT(st, list_units(c));
     RC_TRY_OUT(st, group_units(c));
     *out = c;
     c = NULL;
 out:
-    rci_coupling_destroy(c);
+    rci_coupling_free(c);
     return st;
 }
 
-void rci_coupling_destroy(struct rci_coupling *c)
+void rci_coupling_free(struct rci_coupling *c)
 {
     if (!c)
         return;
@@ -251,7 +251,7 @@ void rci_coupling_destroy(struct rci_coupling *c)
         rci_release(c->group[i].unit);
         rci_release(c->group[i].member);
     }
-    rci_links_destroy(c->links);
+    rci_links_free(c->links);
     rci_release(c->start);
     rci_release(c->id);
     rci_release(c->kind);

@@ -43,8 +43,8 @@ struct rci_coupling {
 };
 
 /* Groups in execution order of their first member. The graph is borrowed. */
-rc_status rci_coupling_create(struct rci_coupling **out, const struct rc_graph *g);
-void rci_coupling_destroy(struct rci_coupling *c);
+rc_status rci_coupling_new(struct rci_coupling **out, const struct rc_graph *g);
+void rci_coupling_free(struct rci_coupling *c);
 static inline const uint32_t *rci_unit_ids(const struct rci_coupling *c, uint32_t unit, uint32_t *n)
 {
     *n = c->start[unit + 1] - c->start[unit];

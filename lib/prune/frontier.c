@@ -63,7 +63,7 @@ static void close_view(struct rci_frontier *f)
 {
     for (uint32_t k = 0; f->out && k < f->n_out; k++)
         rci_release(f->out[k]);
-    rci_session_destroy(f->session);
+    rci_session_free(f->session);
     rci_release(f->watched);
     rci_release(f->value);
     rci_release(f->out);
@@ -102,7 +102,7 @@ static rc_status cut_out(struct rci_frontier *f, struct rc_graph *part, const rc
         if (!is_input(f->g, f->kept[i].value))
             f->in_of[next++] = f->kept[i].value;
     const struct rci_session_config o = {.batch = f->feed.batch, .repeatable = true};
-    return rci_session_create(&f->session, part, &o);
+    return rci_session_new(&f->session, part, &o);
 }
 
 static rc_status frontier_compile(struct rci_frontier *f, const rci_id *out)
@@ -110,7 +110,7 @@ static rc_status frontier_compile(struct rci_frontier *f, const rci_id *out)
     struct rc_graph *part;
     RC_TRY(rci_graph_clone_shared(&part, f->g));
     rc_status st = cut_out(f, part, out);
-    rci_graph_destroy(part);
+    rci_graph_free(part);
     RC_TRY(st);
     for (uint32_t k = 0; k < f->n_out; k++) {
         f->out[k] = rci_alloc(f->ctx, rci_tensor_bytes(rci_session_output(f->session, k)));

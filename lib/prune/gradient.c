@@ -38,7 +38,7 @@ static rc_status open_tape(struct walk *w)
                         o->criterion->m.name, w->feed.batch);
     RC_TRY(rci_graph_clone(&w->g, g));
     const struct rci_tape_config t = {.batch = w->feed.batch, .frozen_bn = true};
-    RC_TRY(rci_tape_create(&w->tape, w->g, &t));
+    RC_TRY(rci_tape_new(&w->tape, w->g, &t));
     const struct rci_method *m;
     RC_TRY(rci_method_find(&m, &rci_kind_loss, "cross-entropy"));
     w->loss = (const struct rci_loss *) m;
@@ -175,10 +175,10 @@ rc_status rci_observe_gradients(double ***row, const struct rci_observation *o)
     *row = w.sum;
     w.sum = NULL;
 out:
-    rci_tape_destroy(w.tape);
+    rci_tape_free(w.tape);
     rci_feed_close(&w.feed);
     rci_observed_free(w.sum, o->c);
-    rci_graph_destroy(w.g);
+    rci_graph_free(w.g);
     rci_release(w.loss_params);
     rci_release(w.d);
     rci_release(w.d_of);

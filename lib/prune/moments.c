@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-rc_status rci_moments_create(struct rci_moments *m, struct rc_context *ctx, size_t d, size_t o)
+rc_status rci_moments_new(struct rci_moments *m, struct rc_context *ctx, size_t d, size_t o)
 {
     *m = (struct rci_moments){.ctx = ctx, .d = d, .o = o};
     if (d > RC_MOMENTS_MAX)

@@ -16,7 +16,7 @@ struct rci_moments {
 
 /* o may be 0: only x. RC_ERR_UNSUPPORTED above RC_MOMENTS_MAX numbers per position. */
 enum { RC_MOMENTS_MAX = 8192 };
-rc_status rci_moments_create(struct rci_moments *m, struct rc_context *ctx, size_t d, size_t o);
+rc_status rci_moments_new(struct rci_moments *m, struct rc_context *ctx, size_t d, size_t o);
 void rci_moments_free(struct rci_moments *m);
 /* x: [rows][d], t: [rows][o] */
 rc_status rci_moments_add(struct rci_moments *m, const float *x, const float *t, size_t rows);

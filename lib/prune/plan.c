@@ -191,7 +191,7 @@ static void list_keep(const struct rc_pruner *p, uint8_t *keep)
 static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_t *keep)
 {
     struct rci_links *l;
-    RC_TRY(rci_links_create(&l, g)); /* the same ids: a clone keeps all numbers */
+    RC_TRY(rci_links_new(&l, g)); /* the same ids: a clone keeps all numbers */
     rc_status st = rci_graph_cut(g, l, keep);
     const struct rci_repair_job job = {.before = p->graph,
                                        .after = g,
@@ -201,7 +201,7 @@ static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_
                                        .batch = p->o.batch};
     if (st == RC_OK)
         st = p->repair->run(p->repair_params, &job);
-    rci_links_destroy(l);
+    rci_links_free(l);
     return st;
 }
 
@@ -223,7 +223,7 @@ rc_status rci_pruner_apply(struct rc_graph **out, struct rc_pruner *p)
     *out = g;
     g = NULL;
 out:
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     rci_release(keep);
     return st == RC_OK ? planned : st;
 }

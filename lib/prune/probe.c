@@ -32,8 +32,8 @@ static rc_status probe_compile(struct rci_probe *p, struct rci_probe_view *v,
     if (st == RC_OK)
         st = rci_graph_sweep(part, NULL);
     if (st == RC_OK)
-        st = rci_session_create(&v->session, part, &o);
-    rci_graph_destroy(part);
+        st = rci_session_new(&v->session, part, &o);
+    rci_graph_free(part);
     return st;
 }
 
@@ -88,7 +88,7 @@ void rci_probe_close(struct rci_probe *p)
         struct rci_probe_view *v = &p->view[i];
         for (uint32_t k = 0; v->out && v->session && k < rci_session_n_outputs(v->session); k++)
             rci_release(v->out[k]);
-        rci_session_destroy(v->session);
+        rci_session_free(v->session);
         rci_release(v->value);
         rci_release(v->out);
     }

@@ -113,8 +113,8 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
 {
     RC_TRY(rci_graph_clone(&p->graph, g));
     RC_TRY(rci_graph_cost(p->graph, &p->before));
-    RC_TRY(rci_coupling_create(&p->coupling, p->graph));
-    RC_TRY(rci_budget_create(&p->budget, p->coupling));
+    RC_TRY(rci_coupling_new(&p->coupling, p->graph));
+    RC_TRY(rci_budget_new(&p->budget, p->coupling));
     const uint32_t n = p->coupling->n_groups;
     p->protect = rci_alloc_array(p->ctx, n, sizeof(*p->protect));
     p->score = rci_alloc_array(p->ctx, n, sizeof(*p->score));
@@ -128,7 +128,7 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
         p->kept[i] = p->coupling->group[i].n_units;
     for (uint64_t i = 0; i < p->o.keep_count; i++)
         RC_TRY(protect(p, p->o.keep[i]));
-    RC_TRY(rci_scopes_create(&p->scopes, p->coupling, p->protect, &p->o));
+    RC_TRY(rci_scopes_new(&p->scopes, p->coupling, p->protect, &p->o));
     if (p->o.macs == 0 && p->o.parameters == 0 && p->o.ratio == 0 && !p->o.bytes &&
         !p->scopes.has_ratio)
         p->o.macs = 0.5;
@@ -136,8 +136,8 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
     return pick_methods(p);
 }
 
-rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
-                            const rc_prune_options *o)
+rc_status rci_pruner_new(struct rc_pruner **out, const struct rc_graph *g,
+                         const rc_prune_options *o)
 {
     *out = NULL;
     struct rc_pruner *p = RC_NEW(g->ctx, struct rc_pruner);
@@ -148,14 +148,14 @@ rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
     p->o = *o;
     const rc_status st = pruner_fill(p, g);
     if (st != RC_OK) {
-        rci_pruner_destroy(p);
+        rci_pruner_free(p);
         return st;
     }
     *out = p;
     return RC_OK;
 }
 
-void rci_pruner_destroy(struct rc_pruner *p)
+void rci_pruner_free(struct rc_pruner *p)
 {
     if (!p)
         return;
@@ -163,9 +163,9 @@ void rci_pruner_destroy(struct rc_pruner *p)
         rci_release(p->score ? p->score[i] : NULL);
         rci_release(p->by_score ? p->by_score[i] : NULL);
     }
-    rci_budget_destroy(p->budget);
-    rci_coupling_destroy(p->coupling);
-    rci_graph_destroy(p->graph);
+    rci_budget_free(p->budget);
+    rci_coupling_free(p->coupling);
+    rci_graph_free(p->graph);
     rci_release(p->protect);
     rci_release(p->score);
     rci_release(p->by_score);
@@ -202,13 +202,13 @@ rc_status rci_pruner_channel_cost(const struct rc_pruner *p, uint32_t group, uin
 {
     struct rci_budget *b;
     *macs = *parameters = 0;
-    RC_TRY(rci_budget_create(&b, p->coupling));
+    RC_TRY(rci_budget_new(&b, p->coupling));
     *macs = b->macs;
     *parameters = b->parameters;
     rci_budget_change(b, p->coupling->group[group].unit, 1, -1);
     *macs -= b->macs;
     *parameters -= b->parameters;
-    rci_budget_destroy(b);
+    rci_budget_free(b);
     return RC_OK;
 }
 
@@ -303,7 +303,7 @@ static rc_status score_all(struct rc_pruner *p)
                                       .images = p->o.images,
                                       .batch = p->o.batch};
     if (p->criterion->eliminate)
-        RC_TRY(rci_readings_create(&readings, p->coupling, &o, p->leave, p->o.seed));
+        RC_TRY(rci_readings_new(&readings, p->coupling, &o, p->leave, p->o.seed));
     else if (p->criterion->map)
         RC_TRY(rci_observe_maps(&observed, &o));
     else if (p->criterion->needs_gradient)
@@ -322,7 +322,7 @@ static rc_status score_all(struct rc_pruner *p)
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
         RC_TRY_OUT(st, score_group(p, &s, i));
 out:
-    rci_readings_destroy(readings);
+    rci_readings_free(readings);
     rci_activity_free(activity, p->coupling);
     rci_observed_free(observed, p->coupling);
     return st;

@@ -22,7 +22,7 @@ struct rc_pruner {
     bool scored, planned, scoring;
     bool scored_inner;  /* groups outside of trunks have scores */
     bool *leave;        /* [n_groups] that score() skips: trunks at first, later what has scores */
-    rc_prune_options o; /* defaults filled in; strings belong to the caller of create */
+    rc_prune_options o; /* defaults filled in; strings belong to the caller of new */
     const struct rci_criterion *criterion;
     const struct rci_reduction *reduction;
     const struct rci_normalizer *normalizer;
@@ -32,9 +32,9 @@ struct rc_pruner {
 };
 
 bool rci_pruner_valid(const struct rc_pruner *p);
-rc_status rci_pruner_create(struct rc_pruner **out, const struct rc_graph *g,
-                            const rc_prune_options *o);
-void rci_pruner_destroy(struct rc_pruner *p);
+rc_status rci_pruner_new(struct rc_pruner **out, const struct rc_graph *g,
+                         const rc_prune_options *o);
+void rci_pruner_free(struct rc_pruner *p);
 rc_status rci_pruner_score(struct rc_pruner *p);
 /* The same, but residual trunks may be left out where their scores would cost much. */
 rc_status rci_pruner_score_inner(struct rc_pruner *p);

@@ -109,7 +109,7 @@ static rc_status score_layer(const struct rci_readings *r, const struct rci_obse
     float *rows = NULL;
     rci_linear_of(&l, r->c->links->g, r->node[i]);
     double *w = rci_alloc_array(r->c->links->ctx, l.d * l.o, sizeof(double));
-    rc_status st = w ? rci_moments_create(&moments, r->c->links->ctx, l.d, 0) : RC_ERR_MEMORY;
+    rc_status st = w ? rci_moments_new(&moments, r->c->links->ctx, l.d, 0) : RC_ERR_MEMORY;
     if (st == RC_OK)
         st = readings_observe(&l, f, &moments, &rows);
     if (st == RC_OK) {
@@ -151,8 +151,8 @@ static rc_status score_layers(struct rci_readings *r, const struct rci_observati
     return st;
 }
 
-rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
-                              const struct rci_observation *o, const bool *leave, uint64_t seed)
+rc_status rci_readings_new(struct rci_readings **out, const struct rci_coupling *c,
+                           const struct rci_observation *o, const bool *leave, uint64_t seed)
 {
     struct rci_readings *r = RC_NEW(c->links->ctx, struct rci_readings);
     *out = r;
@@ -166,12 +166,12 @@ rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupli
         st = score_layers(r, o);
     if (st == RC_OK)
         return RC_OK;
-    rci_readings_destroy(r);
+    rci_readings_free(r);
     *out = NULL;
     return st;
 }
 
-void rci_readings_destroy(struct rci_readings *r)
+void rci_readings_free(struct rci_readings *r)
 {
     if (!r)
         return;

@@ -14,9 +14,9 @@ struct rci_readings {
 
 /* leave: [n_groups] groups whose scores nobody asks for. One layer after the other, with one
  * layer's matrices in memory. */
-rc_status rci_readings_create(struct rci_readings **out, const struct rci_coupling *c,
-                              const struct rci_observation *o, const bool *leave, uint64_t seed);
-void rci_readings_destroy(struct rci_readings *r);
+rc_status rci_readings_new(struct rci_readings **out, const struct rci_coupling *c,
+                           const struct rci_observation *o, const bool *leave, uint64_t seed);
+void rci_readings_free(struct rci_readings *r);
 /* Is every group that may be cut read by such a layer, and none too large? protect: [n_groups]
  * groups that stay whole. */
 bool rci_readings_cover(const struct rci_coupling *c, const bool *protect);

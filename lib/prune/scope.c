@@ -151,8 +151,8 @@ static rc_status add_rest(struct rci_scopes *s, const struct rci_coupling *c, co
     return RC_OK;
 }
 
-rc_status rci_scopes_create(struct rci_scopes *s, const struct rci_coupling *c, const bool *protect,
-                            const rc_prune_options *o)
+rc_status rci_scopes_new(struct rci_scopes *s, const struct rci_coupling *c, const bool *protect,
+                         const rc_prune_options *o)
 {
     *s = (struct rci_scopes){0};
     s->of = rci_alloc_array(c->links->ctx, c->n_groups, sizeof(*s->of));

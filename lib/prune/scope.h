@@ -13,8 +13,8 @@ struct rci_scopes {
 };
 
 /* From options->scope, scopes and ratios. */
-rc_status rci_scopes_create(struct rci_scopes *s, const struct rci_coupling *c, const bool *protect,
-                            const rc_prune_options *o);
+rc_status rci_scopes_new(struct rci_scopes *s, const struct rci_coupling *c, const bool *protect,
+                         const rc_prune_options *o);
 void rci_scopes_free(struct rci_scopes *s);
 
 /* '*' and '?' match anything; of nodes and weights that make or scale the group's channels. */

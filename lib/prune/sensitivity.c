@@ -75,15 +75,15 @@ static rc_status open_pass(struct pass *p, const struct rc_graph *g, const rci_i
             p->g->values[v].flags |= RC_VALUE_FROZEN;
     RC_TRY(rci_graph_infer(p->g));
     const struct rci_tape_config t = {.batch = p->batch, .frozen_bn = true, .input_grads = true};
-    RC_TRY(rci_tape_create(&p->tape, p->g, &t));
+    RC_TRY(rci_tape_new(&p->tape, p->g, &t));
     return open_buffers(p);
 }
 
 static void close_pass(struct pass *p)
 {
-    rci_tape_destroy(p->tape);
+    rci_tape_free(p->tape);
     rci_feed_close(&p->feed);
-    rci_graph_destroy(p->g);
+    rci_graph_free(p->g);
     rci_release(p->zero);
     rci_release(p->v);
     rci_release(p->in);

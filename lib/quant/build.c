@@ -207,6 +207,6 @@ rc_status rci_quantizer_apply(struct rc_graph **out, const struct rc_quantizer *
     if (st == RC_OK)
         *out = b.g;
     else
-        rci_graph_destroy(b.g);
+        rci_graph_free(b.g);
     return st;
 }

@@ -267,11 +267,11 @@ static rc_status correct_run(struct correct *c)
     rc_status st = measure_shift(c, g, &before);
     for (uint32_t i = 0; i < c->n && st == RC_OK; i++)
         st = correct_layer(c, g, &c->layer[i]);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     RC_TRY(st);
     RC_TRY(rci_quantizer_apply(&g, c->q));
     st = measure_shift(c, g, &after);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     RC_TRY(st);
     c->q->corrected = after < before;
     if (!c->q->corrected)

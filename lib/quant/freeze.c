@@ -138,6 +138,6 @@ rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *tra
     if (st == RC_OK)
         *out = f.g;
     else
-        rci_graph_destroy(f.g);
+        rci_graph_free(f.g);
     return st;
 }

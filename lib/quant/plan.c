@@ -203,7 +203,7 @@ static void plan_find_observed(struct rci_quant_plan *p, const struct rc_graph *
     }
 }
 
-rc_status rci_quant_plan_create(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags)
+rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags)
 {
     rci_id *order = NULL;
     uint32_t n_order = 0;

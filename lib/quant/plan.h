@@ -28,7 +28,7 @@ enum {
  * of Add; what leaves an Add (behind its activation); everything these values passed through
  * unchanged; and what was averaged to them. The graph must be folded (no BatchNormalization
  * between). */
-rc_status rci_quant_plan_create(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags);
+rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags);
 void rci_quant_plan_free(struct rci_quant_plan *p);
 
 /* Types of all classes, from structure and from what was seen of the inputs. */

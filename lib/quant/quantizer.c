@@ -64,15 +64,15 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
     RC_TRY(rci_graph_clone(&q->g, g));
     RC_TRY(quantizer_fold(q->g));
     const uint32_t single = o->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0;
-    RC_TRY(rci_quant_plan_create(&q->plan, q->g, single));
+    RC_TRY(rci_quant_plan_new(&q->plan, q->g, single));
     RC_TRY(list_entries(q));
     q->bias = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->bias));
     q->moments = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->moments));
     return q->bias && q->moments ? RC_OK : RC_ERR_MEMORY;
 }
 
-rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
-                               const rc_quantize_options *o)
+rc_status rci_quantizer_new(struct rc_quantizer **out, const struct rc_graph *g,
+                            const rc_quantize_options *o)
 {
     *out = NULL;
     struct rc_quantizer *q = RC_NEW(g->ctx, struct rc_quantizer);
@@ -89,7 +89,7 @@ rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph 
     if (st == RC_OK)
         *out = q;
     else
-        rci_quantizer_destroy(q);
+        rci_quantizer_free(q);
     return st;
 }
 
@@ -107,7 +107,7 @@ void rci_quantizer_forget_biases(struct rc_quantizer *q)
     q->corrected = false;
 }
 
-void rci_quantizer_destroy(struct rc_quantizer *q)
+void rci_quantizer_free(struct rc_quantizer *q)
 {
     if (!q)
         return;
@@ -119,7 +119,7 @@ void rci_quantizer_destroy(struct rc_quantizer *q)
     rci_release(q->params);
     rci_release(q->observer_spec);
     rci_quant_plan_free(&q->plan);
-    rci_graph_destroy(q->g);
+    rci_graph_free(q->g);
     q->magic = 0;
     rci_release(q);
 }

@@ -27,9 +27,9 @@ struct rc_quantizer {
 };
 
 /* `o` with defaults filled in. */
-rc_status rci_quantizer_create(struct rc_quantizer **out, const struct rc_graph *g,
-                               const rc_quantize_options *o);
-void rci_quantizer_destroy(struct rc_quantizer *q);
+rc_status rci_quantizer_new(struct rc_quantizer **out, const struct rc_graph *g,
+                            const rc_quantize_options *o);
+void rci_quantizer_free(struct rc_quantizer *q);
 bool rci_quantizer_valid(const struct rc_quantizer *q);
 
 rc_status rci_quantizer_calibrate(struct rc_quantizer *q, const struct rc_dataset *d);

@@ -40,7 +40,7 @@ static rc_status walk_init(struct rci_quant_walk *w, const struct rc_quantizer *
     RC_TRY(rci_feed_open(&w->feed, g, d, &data));
     const struct rci_session_config config = {
         .batch = w->feed.batch, .observe = observe, .n_observe = n_observe, .repeatable = true};
-    RC_TRY(rci_session_create(&w->session, g, &config));
+    RC_TRY(rci_session_new(&w->session, g, &config));
     return walk_buffers(w);
 }
 
@@ -68,6 +68,6 @@ void rci_quant_walk_end(struct rci_quant_walk *w)
         rci_release(w->out[i]);
     rci_release(w->out);
     rci_feed_close(&w->feed);
-    rci_session_destroy(w->session);
+    rci_session_free(w->session);
     *w = (struct rci_quant_walk){0};
 }

@@ -64,7 +64,7 @@ static rc_status run_on_copy(struct rci_run *run, rc_graph **out)
     if (st == RC_OK || st == RC_ERR_GOAL)
         *out = run->best;
     else
-        rci_graph_destroy(run->best);
+        rci_graph_free(run->best);
     return st;
 }
 

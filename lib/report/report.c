@@ -13,7 +13,7 @@ bool rci_report_valid(const struct rc_report *r)
     return r && r->magic == REPORT_MAGIC;
 }
 
-rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const char *title)
+rc_status rci_report_new(struct rc_report **out, struct rc_context *c, const char *title)
 {
     *out = NULL;
     struct rc_report *r = RC_NEW(c, struct rc_report);
@@ -23,7 +23,7 @@ rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const 
     r->ctx = c;
     r->text.ctx = c;
     if (!(r->title = rci_strdup(c, title))) {
-        rci_report_destroy(r);
+        rci_report_free(r);
         return RC_ERR_MEMORY;
     }
     *out = r;
@@ -37,7 +37,7 @@ static void release_texts(rc_report_step *s)
     rci_release((char *) s->top1_on);
 }
 
-void rci_report_destroy(struct rc_report *r)
+void rci_report_free(struct rc_report *r)
 {
     if (!r)
         return;

@@ -33,9 +33,9 @@ struct rc_report {
     struct rci_buffer text; /* what the last rc_report_get_json or rc_report_get_html gave out */
 };
 
-rc_status rci_report_create(struct rc_report **out, struct rc_context *c, const char *title);
+rc_status rci_report_new(struct rc_report **out, struct rc_context *c, const char *title);
 bool rci_report_valid(const struct rc_report *r); /* magic */
-void rci_report_destroy(struct rc_report *r);
+void rci_report_free(struct rc_report *r);
 rc_status rci_report_set_fact(struct rc_report *r, const char *name, const char *value);
 rc_status rci_report_add_step(struct rc_report *r, const rc_report_step *step);
 rc_status rci_report_set_summary(struct rc_report *r, int32_t which, const rc_report_step *step);

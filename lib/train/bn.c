@@ -46,10 +46,10 @@ rc_status rci_bn_reestimate(struct rc_graph *g, const struct rc_dataset *d, uint
     const struct rci_tape_config config = {.batch = fit.batch, .threads = threads, .no_grad = true};
     rc_status st = rci_feed_open(&feed, g, d, &data);
     if (st == RC_OK)
-        st = rci_tape_create(&tape, g, &config);
+        st = rci_tape_new(&tape, g, &config);
     if (st == RC_OK)
         st = walk(tape, &feed);
-    rci_tape_destroy(tape);
+    rci_tape_free(tape);
     rci_feed_close(&feed);
     return st;
 }

@@ -67,25 +67,25 @@ static rc_status evaluator_open(struct rci_evaluator *e, const struct rc_graph *
         .threads = (uint32_t) o->threads,
         .flags = (o->flags & RC_EVALUATE_BF16 ? RC_SESSION_BF16 : 0) |
                  (o->flags & RC_EVALUATE_MIXED ? RC_SESSION_MIXED : 0)};
-    RC_TRY(rci_session_create(&e->session, g, &session));
+    RC_TRY(rci_session_new(&e->session, g, &session));
     const size_t batch = (size_t) e->fit.batch;
     e->z = rci_alloc_array(g->ctx, batch * e->fit.classes, sizeof(*e->z));
     e->outputs = rci_alloc_array(g->ctx, g->n_outputs, sizeof(*e->outputs));
     return e->z && e->outputs ? RC_OK : RC_ERR_MEMORY;
 }
 
-void rci_evaluator_destroy(struct rci_evaluator *e)
+void rci_evaluator_free(struct rci_evaluator *e)
 {
     if (!e)
         return;
-    rci_session_destroy(e->session);
+    rci_session_free(e->session);
     rci_release(e->z);
     rci_release(e->outputs);
     rci_release(e);
 }
 
-rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph *g,
-                               const struct rc_dataset *d, const rc_evaluate_options *o)
+rc_status rci_evaluator_new(struct rci_evaluator **out, const struct rc_graph *g,
+                            const struct rc_dataset *d, const rc_evaluate_options *o)
 {
     struct rci_evaluator *e = RC_NEW(g->ctx, struct rci_evaluator);
     *out = NULL;
@@ -93,7 +93,7 @@ rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph
         return RC_ERR_MEMORY;
     const rc_status st = evaluator_open(e, g, d, o);
     if (st != RC_OK) {
-        rci_evaluator_destroy(e);
+        rci_evaluator_free(e);
         return st;
     }
     *out = e;
@@ -164,13 +164,13 @@ rc_status rci_evaluate_graph(const struct rc_graph *g, const struct rc_dataset *
     struct rci_evaluator *e;
     const uint64_t start = rci_clock_ns();
     o = o ? o : &defaults;
-    rc_status st = rci_evaluator_create(&e, g, d, o);
+    rc_status st = rci_evaluator_new(&e, g, d, o);
     if (st == RC_OK)
         st = clear_confusion(e, o);
     if (st == RC_OK)
         st = rci_evaluator_run(e, g, o->confusion, r);
     if (st == RC_OK)
         r->seconds = (double) (rci_clock_ns() - start) * 1e-9;
-    rci_evaluator_destroy(e);
+    rci_evaluator_free(e);
     return st;
 }

@@ -11,9 +11,9 @@ rc_status rci_evaluate_graph(const struct rc_graph *g, const struct rc_dataset *
 
 /* A session and its buffers, kept for a graph whose weights change. `o` may not be NULL. */
 struct rci_evaluator;
-rc_status rci_evaluator_create(struct rci_evaluator **out, const struct rc_graph *g,
-                               const struct rc_dataset *d, const rc_evaluate_options *o);
-void rci_evaluator_destroy(struct rci_evaluator *e);
+rc_status rci_evaluator_new(struct rci_evaluator **out, const struct rc_graph *g,
+                            const struct rc_dataset *d, const rc_evaluate_options *o);
+void rci_evaluator_free(struct rci_evaluator *e);
 /* With the weights that `g`, the graph it was made of, has now. confusion: [classes^2], zeros, or
  * NULL. */
 rc_status rci_evaluator_run(struct rci_evaluator *of, const struct rc_graph *g, uint64_t *confusion,

@@ -63,7 +63,7 @@ static rc_status validate(struct rc_trainer *t, double *top1)
     rc_evaluate_result r;
     RC_TRY(finish_weights(t));
     if (!t->validator)
-        RC_TRY(rci_evaluator_create(&t->validator, t->graph, t->o.validation, &o));
+        RC_TRY(rci_evaluator_new(&t->validator, t->graph, t->o.validation, &o));
     RC_TRY(rci_evaluator_run(t->validator, t->graph, NULL, &r));
     *top1 = r.top1;
     return RC_OK;

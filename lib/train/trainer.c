@@ -85,7 +85,7 @@ static rc_status open_data(struct rc_trainer *t)
         .rank = t->sync.rank,
         .augmentation = t->augmented && strcmp(augmentation, "usual") ? augmentation : NULL,
     };
-    RC_TRY(rci_batches_create(&t->batches, t->dataset, &config));
+    RC_TRY(rci_batches_new(&t->batches, t->dataset, &config));
     t->per_epoch = rci_batches_per_epoch(t->batches);
     t->steps = t->per_epoch * t->o.epochs;
     if (!t->o.validation)
@@ -109,7 +109,7 @@ static rc_status open_graph(struct rc_trainer *t)
                                            .bf16 = t->o.flags & RC_TRAIN_BF16,
                                            .memory = (size_t) t->o.memory,
                                            .sync = t->sync};
-    RC_TRY(rci_tape_create(&t->tape, t->graph, &config));
+    RC_TRY(rci_tape_new(&t->tape, t->graph, &config));
     if (rci_tape_n_params(t->tape) == 0)
         return rci_fail(RC_ERR_MODEL, "the model has no weights to train");
     return rci_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states, t->o.ema > 0,
@@ -204,8 +204,8 @@ static rc_status trainer_build(struct rc_trainer *t)
     return RC_OK;
 }
 
-rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g,
-                             const struct rc_dataset *d, const rc_train_options *o)
+rc_status rci_trainer_new(struct rc_trainer **out, struct rc_graph *g, const struct rc_dataset *d,
+                          const rc_train_options *o)
 {
     struct rc_trainer *t = RC_NEW(g->ctx, struct rc_trainer);
     if (!t)
@@ -217,21 +217,21 @@ rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g,
     t->o = *o;
     const rc_status st = trainer_build(t);
     if (st != RC_OK) {
-        rci_trainer_destroy(t);
+        rci_trainer_free(t);
         return st;
     }
     *out = t;
     return RC_OK;
 }
 
-void rci_trainer_destroy(struct rc_trainer *t)
+void rci_trainer_free(struct rc_trainer *t)
 {
     if (!t)
         return;
     rci_train_state_close(&t->state);
-    rci_tape_destroy(t->tape);
-    rci_batches_destroy(t->batches);
-    rci_evaluator_destroy(t->validator);
+    rci_tape_free(t->tape);
+    rci_batches_free(t->batches);
+    rci_evaluator_free(t->validator);
     rci_release(t->loss_params);
     rci_release(t->optimizer_params);
     rci_release(t->rate_params);

@@ -47,9 +47,9 @@ struct rci_train_plan {
 };
 
 /* `o` as the caller gave it: zeros are resolved here. */
-rc_status rci_trainer_create(struct rc_trainer **out, struct rc_graph *g,
-                             const struct rc_dataset *d, const rc_train_options *o);
-void rci_trainer_destroy(struct rc_trainer *t);
+rc_status rci_trainer_new(struct rc_trainer **out, struct rc_graph *g, const struct rc_dataset *d,
+                          const rc_train_options *o);
+void rci_trainer_free(struct rc_trainer *t);
 rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook *h);
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out);
 rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *result);

@@ -176,8 +176,8 @@ static rc_status choose_shortcuts(struct net *n, const char *given)
     return RC_OK;
 }
 
-rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char *architecture,
-                         const struct rci_zoo_options *o)
+rc_status rci_zoo_new(struct rc_graph **out, struct rc_context *c, const char *architecture,
+                      const struct rci_zoo_options *o)
 {
     *out = NULL;
     struct net n = {.plan = find_plan(architecture),
@@ -186,7 +186,7 @@ rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char
         return RC_ERR_ARG;
     RC_TRY(choose_shortcuts(&n, o->shortcuts));
     n.b.seed = o->seed;
-    RC_TRY(rci_graph_create(&n.b.g, c));
+    RC_TRY(rci_graph_new(&n.b.g, c));
     struct rc_graph *g = n.b.g;
     g->opset = 13;
     g->ir_version = 7;
@@ -196,7 +196,7 @@ rc_status rci_zoo_create(struct rc_graph **out, struct rc_context *c, const char
     g->name = rci_strdup(c, architecture);
     const rc_status st = g->batch_name && g->name ? build(&n, o) : RC_ERR_MEMORY;
     if (st != RC_OK) {
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         return st;
     }
     *out = g;

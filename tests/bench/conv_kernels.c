@@ -73,10 +73,10 @@ static void open_onednn(struct bench *b, const float *plain)
     OK(rci_prim_bind(&b->prim, DNNL_ARG_BIAS, bias));
     b->weights[ONEDNN] = buffer(b, rci_md_bytes(weights));
     OK(rci_md_plain(b->engine, RC_F32, &shape, &from));
-    OK(rci_reorder_create(&pack, b->engine, from, weights));
+    OK(rci_reorder_new(&pack, b->engine, from, weights));
     void *scratch = buffer(b, rci_reorder_scratch(pack) + 4);
     OK(rci_reorder_run(pack, plain, b->weights[ONEDNN], scratch));
-    rci_reorder_destroy(pack);
+    rci_reorder_free(pack);
     rci_release(scratch);
     b->src = buffer(b, rci_md_bytes(b->spec.src));
     b->dst_bytes = rci_md_bytes(b->spec.dst);
@@ -158,14 +158,14 @@ static void close_bench(struct bench *b)
     rci_prim_clear(&b->prim);
     for (int k = 0; k < KERNELS; k++) {
         if (b->own[k])
-            b->own[k]->destroy(b->state[k]);
+            b->own[k]->free(b->state[k]);
         rci_release(b->dst[k]);
         rci_release(b->weights[k]);
         rci_release(b->scratch[k]);
     }
     rci_release(b->src);
     rci_release(b->bias);
-    rci_engine_destroy(b->engine);
+    rci_engine_free(b->engine);
     test_context_done(b->ctx);
 }
 
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
                             {pad, pad},
                             {pad, pad}}};
     b.ctx = test_context();
-    OK(rci_engine_create(&b.engine, b.ctx));
+    OK(rci_engine_new(&b.engine, b.ctx));
     float *plain = buffer(&b, (size_t) (v[1] * v[3] * window * window) * sizeof(float));
     b.bias = buffer(&b, (size_t) (v[3] + 64) * sizeof(float));
     open_onednn(&b, plain);

@@ -87,7 +87,7 @@ static void open_winograd(struct layer *l)
                                     .cpu = l->ctx->cpu};
     OK(rci_winograd_kernel.create(&l->forward, l->ctx, &s));
     OK(rci_winograd_create_data(&l->data, l->ctx, &s));
-    OK(rci_winograd_grad_create(&l->weights, l->ctx, &s));
+    OK(rci_winograd_grad_new(&l->weights, l->ctx, &s));
     size_t most = rci_winograd_kernel.scratch(l->forward);
     const size_t other[] = {rci_winograd_kernel.scratch(l->data),
                             rci_winograd_grad_scratch(l->weights), l->direct[0].scratch,
@@ -150,13 +150,13 @@ static void close_layer(struct layer *l)
         for (int i = 0; i < 3; i++)
             rci_release(l->handle[p][i]);
     }
-    rci_winograd_kernel.destroy(l->forward);
-    rci_winograd_kernel.destroy(l->data);
-    rci_winograd_grad_destroy(l->weights);
+    rci_winograd_kernel.free(l->forward);
+    rci_winograd_kernel.free(l->data);
+    rci_winograd_grad_free(l->weights);
     rci_release(l->plain);
     rci_release(l->packed);
     rci_release(l->scratch);
-    rci_engine_destroy(l->engine);
+    rci_engine_free(l->engine);
     test_context_done(l->ctx);
 }
 
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     struct layer l = {
         .g = {n, c, c, 1, {side, side}, {side, side}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}};
     l.ctx = test_context();
-    OK(rci_engine_create(&l.engine, l.ctx));
+    OK(rci_engine_new(&l.engine, l.ctx));
     open_direct(&l);
     open_winograd(&l);
     printf("%ld images, %ld channels, %ldx%ld, %d threads: Winograd, oneDNN [ms], ratio\n", n, c,

@@ -31,7 +31,7 @@ static void measure(struct way *way, int n, int64_t batch, const float *x, float
         for (int k = 0; k < n; k++) {
             const uint64_t begin = rci_clock_ns();
             OK(rci_session_run(way[k].session, batch, (const void *const[]){x},
-                                   (void *const[]){y}));
+                               (void *const[]){y}));
             if (i >= 0)
                 way[k].ns[i] = rci_clock_ns() - begin;
         }
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
     struct rc_graph *g = net_zoo(c, argv[1], 1);
     for (int k = 0; k < n; k++) {
         const struct rci_session_config o = {.batch = batch, .part = k ? atoll(argv[k + 2]) : 0};
-        OK(rci_session_create(&way[k].session, g, &o));
+        OK(rci_session_new(&way[k].session, g, &o));
         way[k].part = rci_session_part(way[k].session);
     }
     const int64_t in = rci_shape_count(&rci_session_input(way[0].session, 0)->shape);
@@ -63,11 +63,11 @@ int main(int argc, char **argv)
     for (int k = 0; k < n; k++) {
         printf("%s %lld in parts of %lld: %.3f%s\n", argv[1], (long long) batch,
                (long long) way[k].part, (double) way[k].ns[ROUNDS / 2] / 1e6, k ? "" : " chosen");
-        rci_session_destroy(way[k].session);
+        rci_session_free(way[k].session);
     }
     free(x);
     free(y);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
     return 0;
 }

@@ -20,7 +20,7 @@ static void close_state(void)
     struct rc_graph *g = run.graph;
     struct rc_context *c = g->ctx;
     rci_train_state_close(&run);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     fuzz_context_done(c);
 }
 
@@ -31,9 +31,9 @@ static struct rci_train_state *shared_state(void)
         struct rc_graph *g = quant_two_convs(c, (float[]){1, 2}, (float[]){0, 1});
         struct rci_tape *t;
         const struct rci_tape_config o = {.batch = 1};
-        FUZZ_CHECK(rci_tape_create(&t, g, &o) == RC_OK);
+        FUZZ_CHECK(rci_tape_new(&t, g, &o) == RC_OK);
         FUZZ_CHECK(rci_train_state_open(&run, g, t, 1, true, true) == RC_OK);
-        rci_tape_destroy(t);
+        rci_tape_free(t);
         FUZZ_CHECK(atexit(close_state) == 0);
     }
     return &run;

@@ -42,7 +42,7 @@ static void open_set(struct rc_context *c, const char *kind, const char *path)
     FUZZ_CHECK(st != RC_ERR_STATE && st != RC_ERR_ARG);
     if (d)
         read_images(d);
-    rci_dataset_destroy(d);
+    rci_dataset_free(d);
 }
 
 static void open_idx(struct rc_context *c, struct fuzz_input in)

@@ -24,7 +24,7 @@ static void write_and_read(struct rc_context *c, const struct rc_graph *g)
     refused_or_out_of_memory(st);
     if (st == RC_OK)
         FUZZ_CHECK(again.size == file.size && !memcmp(again.data, file.data, file.size));
-    rci_graph_destroy(back);
+    rci_graph_free(back);
     rci_release(file.data);
     rci_release(again.data);
 }
@@ -41,7 +41,7 @@ static void rewrite(const struct rc_graph *g)
     for (size_t i = 0; st == RC_OK && i < sizeof(passes) / sizeof(passes[0]); i++)
         st = rci_pass_run(twin, passes[i], NULL);
     refused_or_out_of_memory(st);
-    rci_graph_destroy(twin);
+    rci_graph_free(twin);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(rci_graph_verify(g) == RC_OK);
         write_and_read(c, g);
         rewrite(g);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     fuzz_context_done(c);
     return 0;

@@ -13,7 +13,7 @@ static rc_quantizer *quantizer;
 static void close_quantizer(void)
 {
     struct rc_context *c = quantizer->ctx;
-    rci_quantizer_destroy(quantizer);
+    rci_quantizer_free(quantizer);
     fuzz_context_done(c);
 }
 
@@ -23,7 +23,7 @@ static rc_quantizer *shared_quantizer(void)
         struct rc_context *c = fuzz_context();
         struct rc_graph *g = quant_two_convs(c, (float[]){1, 2}, (float[]){0, 1});
         quantizer = quant_new(g, "minmax", RC_QUANTIZE_NO_BIAS_CORRECTION);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         FUZZ_CHECK(atexit(close_quantizer) == 0);
     }
     return quantizer;
@@ -43,7 +43,7 @@ static void quantize(const rc_quantizer *q)
     struct rc_graph *g;
     FUZZ_CHECK(rci_quantizer_apply(&g, q) == RC_OK);
     FUZZ_CHECK(rci_graph_verify(g) == RC_OK);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

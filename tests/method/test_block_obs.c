@@ -167,7 +167,7 @@ static void outputs_weigh_as_much_as_the_answers_move(void **state)
     for (int k = 0; k < 3; k++) /* the answers themselves: the mean of 64 squares of a normal */
         assert_true(fc[k] > 0.5 && fc[k] < 1.7);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
 }
 
 static const double *scores_of(rc_pruner *p, const char *group, uint64_t *n)
@@ -210,7 +210,7 @@ static void a_repeated_channel_is_free(void **state)
         assert_true(k == first ? s[k] < 1e-3 * s[second] : s[k] > 10 * s[first]);
     rc_pruner_free(&p);
     rc_dataset_free(&data);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
 }
 
 /* Losses are compared as they are, unless the user says otherwise. */
@@ -235,7 +235,7 @@ static void losses_are_not_normalised(void **state)
     assert_near(largest[1], 1, 1e-12);
     assert_true(fabs(largest[0] - 1) > 1e-3);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
 }
 
 static void data_is_needed(void **state)
@@ -250,7 +250,7 @@ static void data_is_needed(void **state)
     o.criterion = "block-obs:ridge=2";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "ridge");
     rc_dataset_free(&data);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
 }
 
 /* Trunks are scored only when they are needed, and then the plan is the same. */

@@ -19,7 +19,7 @@ static struct loaded load(const char *name)
     char path[96];
     snprintf(path, sizeof(path), "tests/golden/pruning/%s.onnx", name);
     OK(rc_graph_load(&l.g, l.ctx, source_path(path)));
-    OK(rci_coupling_create(&l.c, l.g));
+    OK(rci_coupling_new(&l.c, l.g));
     snprintf(path, sizeof(path), "tests/golden/pruning/%s.json", name);
     OK(rci_json_load(&l.json, l.ctx, source_path(path)));
     return l;
@@ -28,8 +28,8 @@ static struct loaded load(const char *name)
 static void unload(struct loaded *l)
 {
     rci_json_free(&l->json);
-    rci_coupling_destroy(l->c);
-    rci_graph_destroy(l->g);
+    rci_coupling_free(l->c);
+    rci_graph_free(l->g);
     test_context_done(l->ctx);
 }
 
@@ -217,7 +217,7 @@ static void outputs_and_softmax_axes_stay_whole(void **state)
     x = net_softmax(&n, x);
     net_done(&n, net_conv(&n, "last", x, (struct net_conv){.out = 5, .k = 1}));
     struct rci_coupling *c;
-    OK(rci_coupling_create(&c, n.g));
+    OK(rci_coupling_new(&c, n.g));
     assert_int_equal(c->n_groups, 3);
     assert_true(group_of(c, "free")->fixed_by == RC_NONE);
     assert_int_equal(group_of(c, "free")->n_members, 6);
@@ -228,8 +228,8 @@ static void outputs_and_softmax_axes_stay_whole(void **state)
     assert_true(by != RC_NONE);
     assert_string_equal(n.g->nodes[by].op->name, "Softmax");
     assert_true(group_of(c, "last")->fixed_by == RC_LINK_INTERFACE);
-    rci_coupling_destroy(c);
-    rci_graph_destroy(n.g);
+    rci_coupling_free(c);
+    rci_graph_free(n.g);
     test_context_done(ctx);
 }
 
@@ -248,10 +248,10 @@ static void operator_without_rule_fixes_its_neighbours(void **state)
     mute.couple = NULL;
     n.g->nodes[node].op = &mute;
     struct rci_coupling *c;
-    OK(rci_coupling_create(&c, n.g));
+    OK(rci_coupling_new(&c, n.g));
     assert_true(group_of(c, "a")->fixed_by == node);
-    rci_coupling_destroy(c);
-    rci_graph_destroy(n.g);
+    rci_coupling_free(c);
+    rci_graph_free(n.g);
     test_context_done(ctx);
 }
 

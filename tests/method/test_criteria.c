@@ -48,7 +48,7 @@ static void check_two(const rc_prune_options *o, double first, double second)
     assert_near(s[0], first, 1e-6);
     assert_near(s[1], second, 1e-6);
     rc_pruner_free(&p);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -92,7 +92,7 @@ static void filters_are_compared_with_each_other(void **state)
             assert_near(s[k], t[i].score[k], 1e-6);
         rc_pruner_free(&p);
     }
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -151,7 +151,7 @@ static void random_scores_depend_on_the_seed_alone(void **state)
     }
     assert_true(first[0] == first[1]);
     assert_true(first[0] != first[2]);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -175,7 +175,7 @@ static void a_criterion_without_its_data_says_so(void **state)
     o.criterion = "magic";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "no criterion named \"magic\"");
     assert_null(p);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -201,7 +201,7 @@ static bool golden_load(struct golden *t)
 
 static void golden_done(struct golden *t)
 {
-    rci_graph_destroy(t->g);
+    rci_graph_free(t->g);
     rci_json_free(&t->json);
     test_context_done(t->ctx);
 }

@@ -104,7 +104,7 @@ static void feature_map_criteria_follow_their_definitions(void **state)
     check_scores(n.g, d, "hrank", 8, rank, MAPS);
     check_scores(n.g, d, "chip", 8, chip, MAPS); /* five channels, four positions: A'A */
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -126,7 +126,7 @@ static void independent_maps_count_with_their_own_length(void **state)
     check_scores(n.g, d, "hrank", 1, (const double[]){1, 1}, 2);
     check_scores(n.g, d, "apoz", 1, (const double[]){0.25, 0.25}, 2);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -161,7 +161,7 @@ static void gradient_criteria_follow_their_definitions(void **state)
     check_scores(n.g, d, "fisher", 2, (const double[]){image, image}, 2);
     check_scores(n.g, d, "fisher-batch", 2, (const double[]){batch, batch}, 2);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -184,7 +184,7 @@ static void the_gate_form_takes_scale_and_shift(void **state)
     const double g0 = p * 2, g1 = p * 1;            /* dL/dh = dz b, dz = (-p, p) */
     check_scores(n.g, d, "taylor-gate", 1, (const double[]){g0 * g0, 16 * g1 * g1}, 2);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -207,7 +207,7 @@ static void labels_beyond_the_answers_are_refused(void **state)
     REFUSED(rc_pruner_plan(p, NULL), RC_ERR_DATA, "label 1, but the network gives 1 numbers");
     rc_pruner_free(&p);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -268,7 +268,7 @@ static void a_callback_is_a_criterion(void **state)
     rc_pruner_free(&p);
     o.criterion = "l1";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "but there is a score callback too");
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -328,7 +328,7 @@ static bool golden_load(struct golden *t)
 static void golden_done(struct golden *t)
 {
     rc_dataset_free(&t->d);
-    rci_graph_destroy(t->g);
+    rci_graph_free(t->g);
     rci_json_free(&t->json);
     test_context_done(t->ctx);
     free(t->records);

@@ -32,7 +32,7 @@ static struct rci_tensor first_relu(const struct rc_graph *g)
     for (uint64_t i = 0; i < IMAGES; i++)
         noise_image(i, x + i * PIXELS, PIXELS);
     net_run(head, IMAGES, x, &y);
-    rci_graph_destroy(head);
+    rci_graph_free(head);
     return y;
 }
 
@@ -85,7 +85,7 @@ static void criteria_see_all_images(void **state)
     }
     rci_tensor_free(&y);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -106,7 +106,7 @@ static void images_of_another_size_are_refused(void **state)
     REFUSED(rc_pruner_plan(p, NULL), RC_ERR_SHAPE, "input \"input\" is f32 1x3x8x8");
     rc_pruner_free(&p);
     rc_dataset_free(&d);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -160,14 +160,14 @@ static void default_is_the_best_that_data_allow(void **state)
     struct net n = small_net(c);
     default_is(n.g, d, "block-obs", "least-squares");
     default_is(n.g, NULL, "l2", "none");
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     struct net grouped = net_new(c); /* block-obs cannot look at its reader */
     rci_id x = net_input(&grouped, 2, 6, 6);
     x = net_cbr(&grouped, "a", x, (struct net_conv){.out = 8, .k = 3});
     x = net_cbr(&grouped, "b", x, (struct net_conv){.out = 8, .k = 3, .group = 8});
     net_done(&grouped, net_conv(&grouped, "c", x, (struct net_conv){.out = 8, .k = 1, .group = 2}));
     default_is(grouped.g, d, "l2", "least-squares");
-    rci_graph_destroy(grouped.g);
+    rci_graph_free(grouped.g);
     rc_dataset_free(&d);
     test_context_done(c);
 }

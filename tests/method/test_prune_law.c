@@ -33,7 +33,7 @@ static void check_net(rci_id (*build)(struct net *n, rci_id x))
     const rci_id x = net_input(&n, 3, 8, 8);
     net_done(&n, build(&n, x));
     check_law(n.g, 12, 1e-6, 2);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
     test_context_done(c);
 }
 
@@ -188,7 +188,7 @@ static void check_file(const char *path, uint32_t seeds)
     struct rc_graph *g;
     OK(rc_graph_load(&g, c, path));
     check_law(g, seeds, 1e-5, 1);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 

@@ -67,7 +67,7 @@ static void local_scope_takes_the_same_part_of_every_group(void **state)
     check_kept(g, &o, 1, 16, 7); /* one ranking: "a" goes down to a tenth first */
     o.scope = "local";
     check_kept(g, &o, 6, 12, 6);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void groups_of_a_kind_compete_in_isomorphic_scope(void **state)
@@ -77,7 +77,7 @@ static void groups_of_a_kind_compete_in_isomorphic_scope(void **state)
     o.ratio = 0.75;
     o.scope = "isomorphic";
     check_kept(g, &o, 2, 16, 6); /* "a" and "b": 18 of 24 */
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void scopes_of_ones_own_share_a_ratio(void **state)
@@ -99,7 +99,7 @@ static void scopes_of_ones_own_share_a_ratio(void **state)
     plan(g, &o, &st, kept, &r);
     assert_int_equal(kept[A], 6);
     assert_int_equal(kept[B] + kept[C], 18);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void layers_keep_the_ratio_of_the_first_pattern(void **state)
@@ -124,7 +124,7 @@ static void layers_keep_the_ratio_of_the_first_pattern(void **state)
     plan(g, &o, &st, kept, &r);
     assert_int_equal(st, RC_ERR_GOAL);
     assert_non_null(strstr(rc_last_error(), "\"b\": at least 0.3750 of the channels remain"));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void weights_fit_into_bytes(void **state)
@@ -143,7 +143,7 @@ static void weights_fit_into_bytes(void **state)
     plan(g, &o, &st, kept, &r);
     assert_int_equal(st, RC_ERR_GOAL);
     assert_non_null(strstr(rc_last_error(), "bytes of weights remain, 64 asked"));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void wrong_scopes_are_refused(void **state)
@@ -170,7 +170,7 @@ static void wrong_scopes_are_refused(void **state)
         o.ratio_count = t[i].ratios != NULL;
         REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, t[i].text);
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 int main(void)

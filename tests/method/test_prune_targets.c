@@ -58,7 +58,7 @@ static void check_targets(const char *name, const char *allocation)
         assert_true(left[i] > goal[i] - 0.12);
         rc_pruner_free(&p);
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -93,7 +93,7 @@ static void uniform_halves_every_group(void **state)
     }
     assert_int_equal(halved, 6);
     rc_pruner_free(&p);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -127,7 +127,7 @@ static void trunk_is_cut_only_when_needed(void **state)
         assert_int_equal(touched, row[k].touched);
         rc_pruner_free(&p);
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -152,7 +152,7 @@ static void counts_are_rounded_and_floored(void **state)
         assert_true(info.kept >= 6);
     }
     rc_pruner_free(&p);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -187,7 +187,7 @@ static void kept_layers_stay_whole(void **state)
     o.keep = nothing;
     o.keep_count = 1;
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "\"layer9.*\" matches no node or weight");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -214,7 +214,7 @@ static void group_costs_are_what_a_cut_saves(void **state)
     }
     REFUSED(rc_pruner_set_kept(p, 0, 0), RC_ERR_ARG, "kept is 0, allowed is 1 to");
     rc_pruner_free(&p);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -234,7 +234,7 @@ static void unreachable_targets_say_how_far_it_goes(void **state)
     OK(rc_pruner_apply(&out, p, NULL)); /* the best there is */
     rc_graph_free(&out);
     rc_pruner_free(&p);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 
@@ -263,7 +263,7 @@ static void options_out_of_range_are_refused(void **state)
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ARG, "repair bn needs a data set");
     o.size = 8;
     REFUSED(rc_pruner_new(&p, g, &o), RC_ERR_ABI, "rc_prune_options.size is 8");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 

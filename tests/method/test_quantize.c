@@ -289,7 +289,7 @@ static void trainable_form_learns(void **state)
     struct rc_graph *q = quant_calibrated(c, g, "minmax", RC_QUANTIZE_QAT);
     struct rci_tape *t;
     const struct rci_tape_config o = {.batch = N, .frozen_bn = true};
-    OK(rci_tape_create(&t, q, &o));
+    OK(rci_tape_new(&t, q, &o));
     float x[N * PIXELS], target[N * 5], d[N * 5];
     fill_random(x, N * PIXELS, 1);
     fill_random(target, N * 5, 2);
@@ -316,7 +316,7 @@ static void trainable_form_learns(void **state)
     assert_true(weights >= 4);
     if (!(last < 0.8 * first))
         fail_msg("error %g after %d steps, was %g", last, STEPS, first);
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     rc_graph_free(&q);
     rc_graph_free(&g);
     test_context_done(c);

@@ -100,7 +100,7 @@ static void done(struct shot *s)
     rc_graph_free(&s->plain);
     rc_graph_free(&s->repaired);
     rc_dataset_free(&s->data);
-    rci_graph_destroy(s->n.g);
+    rci_graph_free(s->n.g);
 }
 
 /* A value over all images, by the plain operators. */
@@ -115,7 +115,7 @@ static struct rci_tensor look(const struct rc_graph *g, rci_id value)
     for (uint64_t i = 0; i < IMAGES; i++)
         noise_image(i, x + i * PIXELS, PIXELS);
     net_run(part, IMAGES, x, &y);
-    rci_graph_destroy(part);
+    rci_graph_free(part);
     return y;
 }
 
@@ -371,7 +371,7 @@ static void wrong_options_are_refused(void **state)
     o.repair = "least-squares:positions=0";
     REFUSED(rc_pruner_new(&p, n.g, &o), RC_ERR_ARG, "positions");
     rc_dataset_free(&data);
-    rci_graph_destroy(n.g);
+    rci_graph_free(n.g);
 }
 
 int main(void)

@@ -146,7 +146,7 @@ static void affine_form_equals_the_operator(void **state)
             struct rc_graph *g;
             struct rci_affine a = {0};
             rci_id x, w, id;
-            OK(rci_graph_create(&g, ctx));
+            OK(rci_graph_new(&g, ctx));
             OK(rci_graph_add_input(g, &x, "x", RC_F32, &xs));
             OK(rci_graph_add_const(g, &w, "w", &kt));
             OK(rci_graph_add_node(g, &id, op, "n", NULL, side ? (rci_id[]){x, w} : (rci_id[]){w, x},
@@ -162,7 +162,7 @@ static void affine_form_equals_the_operator(void **state)
             }
             rci_release(a.scale);
             rci_release(a.shift);
-            rci_graph_destroy(g);
+            rci_graph_free(g);
             test_context_done(ctx);
         }
 }

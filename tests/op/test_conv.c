@@ -268,7 +268,7 @@ static void conv_absorbs_scale_and_shift(void **state)
     static const struct rci_conv_attrs a = CONV(1, 1, 0, 0, 0, 0, 1);
     const struct rci_shape shape = RC_SHAPE(1, 2, 2, 2);
     const struct rci_tensor weights = {RC_F32, RC_SHAPE(3, 2, 1, 1), (float[]){1, 2, 3, 4, 5, 6}};
-    OK(rci_graph_create(&g, ctx));
+    OK(rci_graph_new(&g, ctx));
     OK(rci_graph_add_input(g, &x, "x", RC_F32, &shape));
     OK(rci_graph_add_const(g, &w, "w", &weights));
     OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Conv"), "conv", &a, (rci_id[]){x, w}, 2,
@@ -284,7 +284,7 @@ static void conv_absorbs_scale_and_shift(void **state)
     assert_true(b[0] == 3 && b[2] == 0 && n->n_in == 3);
     rci_release(f.scale);
     rci_release(f.shift);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(ctx);
 }
 
@@ -302,7 +302,7 @@ static void links_of(int64_t in, int64_t out, int64_t group, struct rc_graph **g
     const struct rci_shape shape = RC_SHAPE(1, in, 2, 2), ws = RC_SHAPE(out, in / group, 1, 1);
     struct rci_tensor w;
     rci_id x, node;
-    OK(rci_graph_create(g, ctx));
+    OK(rci_graph_new(g, ctx));
     OK(rci_graph_add_input(*g, &x, "x", RC_F32, &shape));
     OK(rci_tensor_new(&w, ctx, RC_F32, &ws));
     OK(rci_graph_add_const(*g, &ids[1], "w", &w));
@@ -313,7 +313,7 @@ static void links_of(int64_t in, int64_t out, int64_t group, struct rc_graph **g
     ids[2] = (*g)->nodes[node].out[0];
     OK(rci_graph_set_outputs(*g, &ids[2], 1));
     OK(rci_graph_infer(*g));
-    OK(rci_links_create(l, *g));
+    OK(rci_links_new(l, *g));
 }
 
 static void conv_couples_channels_with_weights(void **state)
@@ -338,8 +338,8 @@ static void conv_couples_channels_with_weights(void **state)
             assert_int_equal(id_of(l, v[0], 1, 3), id_of(l, v[2], 1, 6));
             assert_int_equal(id_of(l, v[0], 1, 3), id_of(l, v[1], 0, 7));
         }
-        rci_links_destroy(l);
-        rci_graph_destroy(g);
+        rci_links_free(l);
+        rci_graph_free(g);
         test_context_done(ctx);
     }
 }

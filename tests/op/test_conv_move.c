@@ -16,7 +16,7 @@ static struct rc_session *compile(const struct rc_graph *g)
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = BATCH};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     return s;
 }
 
@@ -67,8 +67,8 @@ static double shortcut(struct rc_context *c, int64_t channels, int64_t pad, enum
     if (channels > 4 && test_cpu()->lanes) /* few come as planes, where oneDNN wants them so */
         assert_int_equal(moves(s), 1);
     const double error = error_of(s, n.g);
-    rci_session_destroy(s);
-    rci_graph_destroy(n.g);
+    rci_session_free(s);
+    rci_graph_free(n.g);
     return error;
 }
 
@@ -122,9 +122,9 @@ static void other_weights_are_multiplied(void **state)
     }
     OK(rci_session_refresh(again, n.g));
     assert_true(error_of(again, n.g) == 0);
-    rci_session_destroy(again);
-    rci_session_destroy(s);
-    rci_graph_destroy(n.g);
+    rci_session_free(again);
+    rci_session_free(s);
+    rci_graph_free(n.g);
 }
 
 /* Scaled, swapped, one channel left out: not moves. */
@@ -139,8 +139,8 @@ static void near_misses_are_convolutions(void **state)
         struct rc_session *s = compile(n.g);
         assert_int_equal(moves(s), 0);
         assert_true(error_of(s, n.g) < 1e-5);
-        rci_session_destroy(s);
-        rci_graph_destroy(n.g);
+        rci_session_free(s);
+        rci_graph_free(n.g);
     }
 }
 

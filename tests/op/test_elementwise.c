@@ -215,14 +215,14 @@ static void not_a_number_passes_fused_activations(void **state)
         if (way == FUSED)
             OK(rci_pass_run(g, &rci_pass_fuse_post, NULL));
         const uint64_t flags = way == FAST ? 0 : RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS;
-        OK(rci_session_create(&s, g, &(struct rci_session_config){.batch = 2, .flags = flags}));
+        OK(rci_session_new(&s, g, &(struct rci_session_config){.batch = 2, .flags = flags}));
         if (way != FAST)
             assert_int_equal(rci_session_n_steps(s), way == FUSED ? 1 : 2);
         OK(rci_session_run(s, 2, (const void *[]){x}, (void *[]){y}));
         if (way != FAST || own_kernel(s))
             expect_spread(y, &activations[k / WAYS]);
-        rci_session_destroy(s);
-        rci_graph_destroy(g);
+        rci_session_free(s);
+        rci_graph_free(g);
         test_context_done(c);
     }
 }

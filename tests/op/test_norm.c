@@ -140,7 +140,7 @@ static void norm_is_an_affine_map(void **state)
     const struct rci_norm_attrs a = {1.0f, 0.9f};
     const struct rci_shape x = RC_SHAPE(1, 2, 1, 1);
     static float v[4][2] = {{2, 3}, {10, 20}, {1, -2}, {3, 8}};
-    OK(rci_graph_create(&g, ctx));
+    OK(rci_graph_new(&g, ctx));
     OK(rci_graph_add_input(g, &ins[0], "x", RC_F32, &x));
     for (int i = 1; i < 5; i++) {
         const struct rci_tensor t = {RC_F32, RC_SHAPE(2), v[i - 1]};
@@ -156,7 +156,7 @@ static void norm_is_an_affine_map(void **state)
     assert_true(f.scale[0] == 1 && f.scale[1] == 1 && f.shift[0] == 9 && f.shift[1] == 22);
     rci_release(f.scale);
     rci_release(f.shift);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(ctx);
 }
 

@@ -77,7 +77,7 @@ static void masked_equals_cut_behind_every_operator(void **state)
         struct rci_links *l;
         opnet_open(&n, &opnet_cases[i]);
         OK(rci_graph_clone(&cut, n.g));
-        OK(rci_links_create(&l, cut));
+        OK(rci_links_new(&l, cut));
         uint8_t *keep = rci_alloc_zero(n.ctx, l->n_ids);
         assert_non_null(keep);
         assert_int_equal(choose(&n, l, keep), 3); /* every operator lets channels go */
@@ -85,9 +85,9 @@ static void masked_equals_cut_behind_every_operator(void **state)
         OK(rci_graph_cut(cut, l, keep));
         assert_true(cut->values[n.w1].tensor.shape.dim[0] <= 5);
         compare(&n, opnet_cases[i].name, cut);
-        rci_links_destroy(l);
+        rci_links_free(l);
         rci_release(keep);
-        rci_graph_destroy(cut);
+        rci_graph_free(cut);
         opnet_close(&n);
     }
 }

@@ -21,7 +21,7 @@ static void sessions_compute_what_plain_operators_do(void **state)
         struct rci_tensor x = opnet_input(&n);
         OK(eval_graph(n.g, &x, &y));
         OK(rci_tensor_new(&got, n.ctx, RC_F32, &y.shape));
-        OK(rci_session_create(&s, n.g, &(struct rci_session_config){.batch = 2}));
+        OK(rci_session_new(&s, n.g, &(struct rci_session_config){.batch = 2}));
         OK(rci_session_run(s, 2, (const void *[]){x.data}, (void *[]){got.data}));
         for (int64_t k = 0, count = rci_shape_count(&y.shape); k < count; k++) {
             const double p = (double) ((float *) got.data)[k], q = (double) ((float *) y.data)[k];
@@ -29,7 +29,7 @@ static void sessions_compute_what_plain_operators_do(void **state)
                 fail_msg("%s: element %lld: session %g, plain %g", opnet_cases[i].name,
                          (long long) k, p, q);
         }
-        rci_session_destroy(s);
+        rci_session_free(s);
         rci_tensor_free(&x);
         rci_tensor_free(&y);
         rci_tensor_free(&got);
@@ -74,7 +74,7 @@ static double tape_slope(struct opnet *n, const struct rci_tensor *x, const floa
     struct rci_tape *t;
     double sum = 0;
     bool found = false;
-    OK(rci_tape_create(&t, n->g, &(struct rci_tape_config){.batch = 2}));
+    OK(rci_tape_new(&t, n->g, &(struct rci_tape_config){.batch = 2}));
     const int64_t count = rci_shape_count(&rci_tape_output(t, 0)->shape);
     float *g = rci_alloc_array(n->ctx, (size_t) count, sizeof(*g));
     assert_non_null(g);
@@ -89,7 +89,7 @@ static double tape_slope(struct opnet *n, const struct rci_tensor *x, const floa
         }
     assert_true(found);
     rci_release(g);
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     return sum;
 }
 

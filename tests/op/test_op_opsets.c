@@ -223,7 +223,7 @@ static struct rc_graph *build(struct rc_context *c, const struct item *it, int64
     struct rc_graph *g;
     rci_id in[3], id;
     uint32_t n_in = 1;
-    OK(rci_graph_create(&g, c));
+    OK(rci_graph_new(&g, c));
     g->opset = opset;
     g->ir_version = 8;
     g->batch = it->x.dim[0];
@@ -284,8 +284,8 @@ static void check_item(struct rc_context *c, const struct item *it, int64_t opse
     }
     rci_tensor_free(&x);
     rci_release(b.data);
-    rci_graph_destroy(back);
-    rci_graph_destroy(g);
+    rci_graph_free(back);
+    rci_graph_free(g);
 }
 
 static const char checker[] = "import glob, sys\n"
@@ -325,18 +325,18 @@ static void what_an_opset_cannot_say_is_refused(void **state)
     struct rc_graph *g = build(c, &slice9, 9);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED,
             "step is -2, must be 1 below opset 10");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     const struct item gelu13 = {"Gelu", &by_tanh, IMAGE, 1, 13, 13, 0};
     const struct item upsample = {"Upsample", &twice, IMAGE, 1, 10, 10, 0};
     g = build(c, &gelu13, 13);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "Gelu exists since opset 20");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     g = build(c, &upsample, 10);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "Upsample ended with opset 9");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     g = build(c, &softmax12, 12);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "cannot be written in opset 12");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 

@@ -187,7 +187,7 @@ static void gemm_absorbs_scale_and_shift(void **state)
         const struct rci_gemm_attrs t = {1, 1, 0, trans};
         const struct rci_shape shape = RC_SHAPE(1, 2);
         const struct rci_tensor weights = {RC_F32, RC_SHAPE(2, 2), (float[]){1, 2, 3, 4}};
-        OK(rci_graph_create(&g, ctx));
+        OK(rci_graph_new(&g, ctx));
         OK(rci_graph_add_input(g, &x, "x", RC_F32, &shape));
         OK(rci_graph_add_const(g, &w, "w", &weights));
         OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Gemm"), "fc", &t, (rci_id[]){x, w}, 2,
@@ -199,7 +199,7 @@ static void gemm_absorbs_scale_and_shift(void **state)
         const float *v = g->values[w].tensor.data, *b = g->values[n->in[2]].tensor.data;
         assert_true(v[0] == 10 && v[3] == 400 && b[0] == 5 && b[1] == 6);
         assert_true(trans ? v[1] == 20 && v[2] == 300 : v[1] == 200 && v[2] == 30);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     test_context_done(ctx);
 }

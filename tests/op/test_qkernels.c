@@ -264,10 +264,10 @@ static void starve(const char *name)
     for (int64_t k = 0; failed; k++) {
         struct rc_session *s = NULL;
         until_failure = k;
-        const rc_status st = rci_session_create(&s, n.g, &config);
+        const rc_status st = rci_session_new(&s, n.g, &config);
         failed = until_failure < 0;
         until_failure = INT64_MAX;
-        rci_session_destroy(s);
+        rci_session_free(s);
         assert_int_equal(st, failed ? RC_ERR_MEMORY : RC_OK);
         if (blocks != before)
             fail_msg("%s: allocation %lld: %lld blocks leak", name, (long long) k,

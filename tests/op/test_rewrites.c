@@ -59,7 +59,7 @@ static void same(struct onnx_model *a, struct onnx_model *b, const char *op, dou
     }
     for (int k = 0; k < 2; k++) {
         rci_tensor_free(&y[k]);
-        rci_graph_destroy(g[k]);
+        rci_graph_free(g[k]);
     }
     test_context_done(c);
 }
@@ -290,7 +290,7 @@ static void scales_per_channel_raise_the_opset(void **state)
     onnx_add(&a, onnx_node("DequantizeLinear", "d", "yq ys yz", "y"));
     OK(load_model(&a, c, &g));
     assert_int_equal(g->opset, 13);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
 }
 

@@ -41,7 +41,7 @@ struct rci_conv_geometry scene_geometry(int64_t c, int64_t k, int64_t h, int64_t
 void scene_open(struct scene *s, const struct rci_conv_geometry *g)
 {
     *s = (struct scene){.ctx = test_context(), .g = *g};
-    OK(rci_engine_create(&s->engine, s->ctx));
+    OK(rci_engine_new(&s->engine, s->ctx));
     const struct rci_shape in = rci_conv_src_shape(g), out = rci_conv_dst_shape(g);
     s->spec = (struct rci_conv_spec){.geometry = &s->g, .threads = 2, .cpu = test_cpu()};
     OK(rci_md_tagged(s->engine, RC_F32, &in, dnnl_nhwc, &s->spec.src));
@@ -58,7 +58,7 @@ void scene_close(struct scene *s)
     free(s->weights);
     free(s->bias);
     free(s->residual);
-    rci_engine_destroy(s->engine);
+    rci_engine_free(s->engine);
     test_context_done(s->ctx);
 }
 
@@ -124,7 +124,7 @@ void scene_run_kernel(const struct scene *s, const struct rci_conv_kernel *k, co
     void *state;
     OK(k->create(&state, s->ctx, &s->spec));
     scene_run(&(struct scene_run){k, state, s->weights, s->spec.bias ? s->bias : NULL, src, dst});
-    k->destroy(state);
+    k->free(state);
 }
 
 /* Where element i of an activation that is stored channels last lies in a layout. */

@@ -22,7 +22,7 @@ static int64_t dim_of(const struct net *n, rci_id x, uint32_t axis)
 struct net net_new(struct rc_context *c)
 {
     struct net n = {0};
-    OK(rci_graph_create(&n.g, c));
+    OK(rci_graph_new(&n.g, c));
     n.g->dynamic_batch = true;
     n.g->batch = 1;
     n.g->opset = 17;

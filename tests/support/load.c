@@ -11,7 +11,7 @@ rc_status load_bytes(struct pb bytes, struct rc_context *c, struct rc_graph **g)
     if (g)
         *g = own;
     else
-        rci_graph_destroy(own);
+        rci_graph_free(own);
     return st;
 }
 

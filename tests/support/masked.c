@@ -33,8 +33,8 @@ void masked_cut(const struct rc_graph *g, uint64_t seed, double share, bool read
     struct rci_budget *b;
     struct rci_graph_cost cost;
     struct rci_rng r = rci_rng_make(seed, 0, 0);
-    OK(rci_coupling_create(&c, g));
-    OK(rci_budget_create(&b, c));
+    OK(rci_coupling_new(&c, g));
+    OK(rci_budget_new(&b, c));
     OK(rci_graph_clone(&f->masked, g));
     OK(rci_graph_clone(&f->cut, g));
     uint8_t *keep = rci_alloc(g->ctx, c->links->n_ids);
@@ -61,12 +61,12 @@ void masked_cut(const struct rc_graph *g, uint64_t seed, double share, bool read
     assert_int_equal(cost.macs, b->macs);
     assert_int_equal(cost.parameters, b->parameters);
     rci_release(keep);
-    rci_budget_destroy(b);
-    rci_coupling_destroy(c);
+    rci_budget_free(b);
+    rci_coupling_free(c);
 }
 
 void masked_done(struct masked *f)
 {
-    rci_graph_destroy(f->masked);
-    rci_graph_destroy(f->cut);
+    rci_graph_free(f->masked);
+    rci_graph_free(f->cut);
 }

@@ -176,7 +176,7 @@ struct rc_graph *net_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
     const struct rci_shape s = RC_SHAPE(1, 3, 13, 11);
     const struct rci_axis_attrs flat = {1};
     rci_id x;
-    OK(rci_graph_create(&m.b.g, c));
+    OK(rci_graph_new(&m.b.g, c));
     struct rc_graph *g = m.b.g;
     g->dynamic_batch = true;
     OK(rci_graph_add_input(g, &x, "input", RC_F32, &s));
@@ -200,7 +200,7 @@ struct rc_graph *net_zoo(struct rc_context *c, const char *name, double multipli
 {
     struct rc_graph *g;
     const struct rci_zoo_options o = {.multiplier = multiplier, .seed = 3};
-    OK(rci_zoo_create(&g, c, name, &o));
+    OK(rci_zoo_new(&g, c, name, &o));
     net_randomize(g, 9);
     return g;
 }
@@ -221,7 +221,7 @@ void run_reference(const struct rc_graph *g, int64_t n, const float *x, float *y
     struct rc_session *s;
     const struct rci_session_config o = {
         .batch = n, .part = n, .flags = RC_SESSION_NO_PASSES | RC_SESSION_REFERENCE_OPS};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
-    rci_session_destroy(s);
+    rci_session_free(s);
 }

@@ -24,7 +24,7 @@ static void build(struct opcheck *c, const char *name, const void *attrs,
     assert_true(n_in <= OPCHECK_MAX && n_out <= OPCHECK_MAX);
     memset(c, 0, sizeof(*c));
     c->ctx = test_context();
-    OK(rci_graph_create(&c->g, c->ctx));
+    OK(rci_graph_new(&c->g, c->ctx));
     c->g->opset = 13;
     c->g->batch = 1;
     for (uint32_t i = 0; i < n_in; i++) {
@@ -69,15 +69,15 @@ void opcheck_open(struct opcheck *c, const char *op, const void *attrs, const st
 static struct rci_call call_of(const struct opcheck *c)
 {
     return (struct rci_call){.node = c->node,
-                            .ctx = c->ctx,
-                            .in = c->in,
-                            .out = c->out,
-                            .d_in = c->d_in,
-                            .d_out = c->d_out,
-                            .saved = c->saved,
-                            .training = c->training,
-                            .seed = c->seed,
-                            .step = c->step};
+                             .ctx = c->ctx,
+                             .in = c->in,
+                             .out = c->out,
+                             .d_in = c->d_in,
+                             .d_out = c->d_out,
+                             .saved = c->saved,
+                             .training = c->training,
+                             .seed = c->seed,
+                             .step = c->step};
 }
 
 void opcheck_forward(struct opcheck *c)
@@ -120,7 +120,7 @@ void opcheck_close(struct opcheck *c)
         rci_tensor_free(&c->d_out[k]);
     }
     rci_release(c->saved);
-    rci_graph_destroy(c->g);
+    rci_graph_free(c->g);
     test_context_done(c->ctx);
 }
 

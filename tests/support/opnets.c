@@ -356,7 +356,7 @@ void opnet_open(struct opnet *n, const struct opnet_case *c)
 {
     const struct rci_shape s = RC_SHAPE(2, 3, 4, 4);
     *n = (struct opnet){.ctx = test_context(), .w1 = RC_NONE};
-    OK(rci_graph_create(&n->g, n->ctx));
+    OK(rci_graph_new(&n->g, n->ctx));
     n->g->opset = 13;
     n->g->batch = 2;
     OK(rci_graph_add_input(n->g, &n->x, "x", RC_F32, &s));
@@ -369,7 +369,7 @@ void opnet_open(struct opnet *n, const struct opnet_case *c)
 
 void opnet_close(struct opnet *n)
 {
-    rci_graph_destroy(n->g);
+    rci_graph_free(n->g);
     test_context_done(n->ctx);
 }
 

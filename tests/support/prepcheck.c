@@ -61,11 +61,11 @@ static void convert(struct run *r, const struct rci_shape *s, const struct rci_m
     const struct rci_md *plain;
     struct rci_reorder *o;
     OK(rci_md_plain(r->engine, RC_F32, s, &plain));
-    OK(rci_reorder_create(&o, r->engine, from ? from : plain, to ? to : plain));
+    OK(rci_reorder_new(&o, r->engine, from ? from : plain, to ? to : plain));
     void *scratch = rci_alloc(r->ctx, rci_reorder_scratch(o));
     OK(rci_reorder_run(o, a, b, scratch));
     rci_release(scratch);
-    rci_reorder_destroy(o);
+    rci_reorder_free(o);
 }
 
 static size_t bytes_of(const struct rci_md *md, const struct rci_tensor *t)
@@ -117,7 +117,7 @@ static void open_graph(struct run *r)
 {
     const struct prepcheck *c = r->c;
     rci_id ins[MAX], node;
-    OK(rci_graph_create(&r->g, r->ctx));
+    OK(rci_graph_new(&r->g, r->ctx));
     for (uint32_t i = 0; i < c->n_in; i++) {
         ins[i] = RC_NONE;
         if (!c->in[i].dtype)
@@ -299,7 +299,7 @@ static void run_fast(struct run *r)
 static void close_all(struct run *r)
 {
     if (r->p.state)
-        r->p.destroy(r->p.state);
+        r->p.free(r->p.state);
     for (uint32_t i = 0; i < MAX; i++) {
         rci_tensor_free(&r->in[i]);
         rci_tensor_free(&r->d_in[i]);
@@ -315,8 +315,8 @@ static void close_all(struct run *r)
     rci_tensor_free(&r->out[0]);
     rci_tensor_free(&r->d_out[0]);
     rci_tensor_free(&r->fast_out);
-    rci_graph_destroy(r->g);
-    rci_engine_destroy(r->engine);
+    rci_graph_free(r->g);
+    rci_engine_free(r->engine);
     test_context_done(r->ctx);
 }
 
@@ -344,7 +344,7 @@ rc_status prepcheck_run(const struct prepcheck *c, char *impl)
     struct run r = zero;
     r.c = c;
     r.ctx = test_context();
-    OK(rci_engine_create(&r.engine, r.ctx));
+    OK(rci_engine_new(&r.engine, r.ctx));
     open_graph(&r);
     open_prep(&r);
     const rc_status st = r.node->op->prepare(&r.asked, &r.p);
@@ -396,9 +396,9 @@ void prepcheck_starved(const struct prepcheck *c)
         struct run r = zero;
         r.c = c;
         until_failure = INT64_MAX;
-        OK(rci_context_create(&r.ctx, &o));
+        OK(rci_context_new(&r.ctx, &o));
         OK(rci_cpu_open(r.ctx));
-        OK(rci_engine_create(&r.engine, r.ctx));
+        OK(rci_engine_new(&r.engine, r.ctx));
         open_graph(&r);
         open_prep(&r);
         until_failure = n;

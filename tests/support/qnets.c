@@ -14,7 +14,7 @@ void qnet_open(struct qnet *n)
 {
     *n = (struct qnet){.rng = rci_rng_make(7, 1, 2)};
     OK(rc_context_new(&n->ctx, qnet_options));
-    OK(rci_graph_create(&n->g, n->ctx));
+    OK(rci_graph_new(&n->g, n->ctx));
     for (int i = 0; i < 5; i++)
         n->in[i] = RC_NONE;
 }
@@ -23,7 +23,7 @@ void qnet_close(struct qnet *n)
 {
     for (uint32_t i = 0; i < n->n_data; i++)
         free(n->data[i]);
-    rci_graph_destroy(n->g);
+    rci_graph_free(n->g);
     rci_choice_close(n->ctx);
     test_context_done(n->ctx);
 }
@@ -80,7 +80,7 @@ static struct rci_tensor run(struct qnet *n, uint64_t flags, char *kernel)
 {
     struct rc_session *s;
     const struct rci_session_config config = {.batch = n->g->batch, .flags = flags};
-    OK(rci_session_create(&s, n->g, &config));
+    OK(rci_session_new(&s, n->g, &config));
     struct rci_tensor y = *rci_session_output(s, 0);
     y.data = malloc(rci_tensor_bytes(&y));
     OK(rci_session_run(s, config.batch, (const void *const *) n->data, &y.data));
@@ -90,7 +90,7 @@ static struct rci_tensor run(struct qnet *n, uint64_t flags, char *kernel)
         if (!strcmp(info.op, n->g->nodes[0].op->name))
             snprintf(kernel, 96, "%s", info.kernel);
     }
-    rci_session_destroy(s);
+    rci_session_free(s);
     return y;
 }
 

@@ -59,7 +59,7 @@ struct rc_graph *quant_two_convs(struct rc_context *c, const float w[2], const f
     struct rc_graph *g;
     rci_id in, v[6], node;
     const struct rci_shape x = RC_SHAPE(1, 1, 2, 2), one = RC_SHAPE(1), k = RC_SHAPE(1, 1, 1, 1);
-    OK(rci_graph_create(&g, c));
+    OK(rci_graph_new(&g, c));
     OK(rci_graph_add_input(g, &in, "a: b (1)", RC_F32, &x));
     for (int i = 0; i < 2; i++) {
         float pair[2] = {w[i], b[i]};
@@ -106,9 +106,9 @@ void quant_run(const struct rc_graph *g, int64_t n, const float *x, float *y, ui
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = n, .flags = flags};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     OK(rci_session_run(s, n, (const void *const[]){x}, (void *const[]){y}));
-    rci_session_destroy(s);
+    rci_session_free(s);
 }
 
 /* Integers against their simulation on floats, and both against the network itself. */
@@ -136,12 +136,12 @@ uint32_t quant_count_steps(const struct rc_graph *g, const char *op)
     struct rc_session *s;
     const struct rci_session_config o = {.batch = 2};
     uint32_t count = 0;
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
         struct rci_step_info info;
         rci_session_step(s, i, &info);
         count += !strcmp(info.op, op);
     }
-    rci_session_destroy(s);
+    rci_session_free(s);
     return count;
 }

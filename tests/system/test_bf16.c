@@ -28,7 +28,7 @@ static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint6
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = batch, .flags = flags};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     return s;
 }
 
@@ -52,9 +52,9 @@ static void check_network(struct rc_context *c, const char *name, int64_t pixels
     const double e = relative_error(y, want, 2 * classes);
     if (!(e > 0 && e < 0.03)) /* equal would mean that nothing ran in bf16 */
         fail_msg("%s: error %g", name, e);
-    rci_session_destroy(exact);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(exact);
+    rci_session_free(s);
+    rci_graph_free(g);
     free(x);
     free(want);
     free(y);
@@ -87,8 +87,8 @@ static void any_network_runs(void **state)
             if (!(e < 0.06))
                 fail_msg("seed %d, %d images: error %g", (int) seed, (int) n, e);
         }
-        rci_session_destroy(s);
-        rci_graph_destroy(g);
+        rci_session_free(s);
+        rci_graph_free(g);
     }
 }
 
@@ -111,8 +111,8 @@ static void check_no_reorders(struct rc_context *c, const char *name)
         if (strncmp(info.layout, "bf16 ", 5) || !strcmp(info.op, "reorder"))
             fail_msg("%s: step %s (%s) writes %s", name, info.name, info.op, info.layout);
     }
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 static void nothing_is_reordered_from_stem_to_pool(void **state)
@@ -140,7 +140,7 @@ static void check_accuracy(struct rc_context *c, rc_dataset *d, const char *name
     if (!(fabs(r.top1 - exact.top1) <= 0.2))
         fail_msg("%s: top-1 %.2f in bf16, %.2f in f32", name, r.top1, exact.top1);
     assert_true(r.loss != exact.loss);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void accuracy_on_cifar_stays(void **state)
@@ -168,7 +168,7 @@ static struct rci_tape *tape_of(struct rc_graph *g, bool bf16)
 {
     struct rci_tape *t;
     const struct rci_tape_config o = {.batch = BATCH, .bf16 = bf16};
-    OK(rci_tape_create(&t, g, &o));
+    OK(rci_tape_new(&t, g, &o));
     return t;
 }
 
@@ -211,9 +211,9 @@ static void gradients_point_the_same_way(void **state)
         if (!(cosine > 0.95)) /* where a ReLU is near zero its gradient may switch */
             fail_msg("seed %d: cosine %g", (int) seed, cosine);
         sum += cosine;
-        rci_tape_destroy(exact);
-        rci_tape_destroy(t);
-        rci_graph_destroy(g);
+        rci_tape_free(exact);
+        rci_tape_free(t);
+        rci_graph_free(g);
     }
     if (!(sum / 12 > 0.98))
         fail_msg("mean cosine %g", sum / 12);
@@ -239,8 +239,8 @@ static void training_reorders_weights_only(void **state)
     }
     assert_true(joins >= 18);   /* additions with their masks */
     assert_int_equal(moved, 1); /* the images */
-    rci_tape_destroy(t);
-    rci_graph_destroy(g);
+    rci_tape_free(t);
+    rci_graph_free(g);
 }
 
 /* Steps that run Winograd's bf16 kernel: all 3x3 layers but the stem and two with stride 2. */
@@ -251,7 +251,7 @@ static uint32_t winograd_steps(struct rc_graph *g)
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_steps; i++)
         n += p->steps[i].impl && !strcmp(p->steps[i].impl, "winograd:avx512bf16");
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     return n;
 }
 
@@ -265,7 +265,7 @@ static void three_by_three_layers_train_by_winograd(void **state)
     assert_int_equal(setenv("RESCOMP_WINOGRAD", "off", 1), 0);
     assert_int_equal(winograd_steps(g), 0);
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static rc_status add_loss(void *user, struct rci_train_step *s)
@@ -321,9 +321,9 @@ static void same_steps_give_same_bytes(void **state)
         if (rci_tape_param_grad(a, i))
             assert_memory_equal(rci_tape_param_grad(a, i), rci_tape_param_grad(b, i),
                                 (size_t) rci_tape_param_count(a, i) * sizeof(float));
-    rci_tape_destroy(a);
-    rci_tape_destroy(b);
-    rci_graph_destroy(g);
+    rci_tape_free(a);
+    rci_tape_free(b);
+    rci_graph_free(g);
 }
 
 /* --- where it is refused --- */
@@ -337,7 +337,7 @@ static void plain_c_has_no_bf16(void **state)
     struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
     o.flags = RC_SESSION_BF16 | RC_SESSION_REFERENCE;
     REFUSED(rc_session_new(&s, g, &o), RC_ERR_UNSUPPORTED, "bf16 needs oneDNN");
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void other_processors_are_named(void **state)

@@ -36,7 +36,7 @@ static struct rc_session *compile(const struct rc_graph *g, uint32_t threads)
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = 1, .threads = threads};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     return s;
 }
 
@@ -53,11 +53,11 @@ static void threads_that_the_library_made_are_as_the_callers(void **state)
         OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
         OK(rci_session_run(wide, 1, (const void *const[]){x}, (void *const[]){y}));
         assert_int_equal(flushing(THREADS + 2), 0);
-        rci_session_destroy(wide);
-        rci_session_destroy(s);
+        rci_session_free(wide);
+        rci_session_free(s);
     }
     free(x);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void training_leaves_threads_as_they_were(void **state)
@@ -66,12 +66,12 @@ static void training_leaves_threads_as_they_were(void **state)
     float *x = calloc(4 * 3 * 32 * 32, sizeof(*x));
     const struct rci_tape_config o = {.batch = 4, .threads = THREADS};
     struct rci_tape *t;
-    OK(rci_tape_create(&t, g, &o));
+    OK(rci_tape_new(&t, g, &o));
     OK(rci_tape_forward(t, (const void *const[]){x}, 1, 0));
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     assert_int_equal(flushing(THREADS), 0);
     free(x);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* A mode that the caller has set stays too. */
@@ -88,9 +88,9 @@ static void the_callers_mode_stays(void **state)
     _mm_setcsr(before);
     OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
     assert_int_equal(_mm_getcsr() & FLUSH, before & FLUSH);
-    rci_session_destroy(s);
+    rci_session_free(s);
     free(x);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 #else
     (void) state;
     skip();
@@ -111,8 +111,8 @@ static double sum_of_denormals(struct rc_context *c)
     OK(rci_session_run(s, 1, (const void *const[]){x}, (void *const[]){y}));
     for (int i = 0; i < PIXELS; i++)
         sum += y[i] < 0 ? -(double) y[i] : (double) y[i];
-    rci_session_destroy(s);
-    rci_graph_destroy(n.g);
+    rci_session_free(s);
+    rci_graph_free(n.g);
     free(x);
     free(y);
     return sum;

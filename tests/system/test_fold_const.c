@@ -53,10 +53,10 @@ static void a_view_follows_the_batch(void **state)
         assert_int_equal(at[g->outputs[0]].shape.dim[1], 12);
     }
     rci_release(at);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     g = view_chain(*state, "6,2");
     assert_int_equal(g->values[g->outputs[0]].tensor.shape.dim[0], 6);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* Only the part of a shape that is fixed becomes a constant: w * H. */
@@ -80,7 +80,7 @@ static void fixed_dimensions_become_constants(void **state)
     const struct rci_tensor *k = &g->values[rci_graph_find_value(g, "k")].tensor;
     assert_non_null(k->data);
     assert_true(((float *) k->data)[0] == 3);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void shared_initializers_become_one_each(void **state)
@@ -99,7 +99,7 @@ static void shared_initializers_become_one_each(void **state)
     assert_ptr_not_equal(w->data,
                          w2->data); /* training must not tie what only happened to be equal */
     assert_memory_equal(w->data, w2->data, 8);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void quantized_weights_stay_quantized(void **state)
@@ -117,7 +117,7 @@ static void quantized_weights_stay_quantized(void **state)
     OK(load_model(&m, *state, &g));
     assert_int_equal(live_nodes(g), 2);
     assert_int_equal(rci_graph_find_value(g, "unused"), RC_NONE);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* 20 bytes may not become gigabytes. */
@@ -137,7 +137,7 @@ static void huge_constants_are_not_made(void **state)
     onnx_output(&m, "y", "?");
     if (load_model(&m, c, &g) == RC_OK)
         assert_int_equal(live_nodes(g), 2);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     OK(rc_context_get_memory(c, NULL, &peak));
     assert_true(peak < 64 << 20);
     rc_context_free(&c);
@@ -162,7 +162,7 @@ static void a_dequantized_number_is_bound(void **state)
     OK(load_model(&m, *state, &g));
     assert_int_equal(live_nodes(g), 1);
     assert_int_equal(g->values[g->outputs[0]].tensor.shape.dim[1], 5);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 int main(void)

@@ -371,7 +371,7 @@ static struct cost load_once(const struct pb *p)
     const clock_t t0 = clock(); /* processor time: others use the machine */
     cost.status = rci_onnx_load_memory(&g, c, p->data, p->size);
     cost.seconds = (double) (clock() - t0) / CLOCKS_PER_SEC;
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     OK(rc_context_get_memory(c, NULL, &cost.peak));
     test_context_done(c);
     return cost;
@@ -386,7 +386,7 @@ static uint64_t file_peak(const struct pb *p)
     struct rc_graph *g;
     uint64_t peak;
     rci_onnx_load(&g, c, path);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     OK(rc_context_get_memory(c, NULL, &peak));
     test_context_done(c);
     scratch_remove(folder);

@@ -28,7 +28,7 @@ static void expect_sound(struct rc_context *c, struct rc_graph *g)
     OK(rci_graph_verify(g));
     OK(rci_onnx_save_memory(&again, g));
     OK(rci_onnx_load_memory(&back, c, again.data, again.size));
-    rci_graph_destroy(back);
+    rci_graph_free(back);
     rci_release(again.data);
 }
 
@@ -47,7 +47,7 @@ static bool refused(struct rc_context *c, const uint8_t *data, size_t size)
     const rc_status st = rci_onnx_load_memory(&g, c, data, size);
     if (st == RC_OK) {
         expect_sound(c, g);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         return false;
     }
     assert_null(g);

@@ -76,7 +76,7 @@ static rc_status load_elsewhere(const struct place *p, const char *const *entrie
     if (out)
         *out = g;
     else
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     return st;
 }
 
@@ -87,7 +87,7 @@ static void expect_weights(struct rc_graph *g, const float *want)
 {
     const rci_id w = rci_graph_find_value(g, "w");
     assert_memory_equal(g->values[w].tensor.data, want, 12);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static const float numbers[] = {1, 2, 3, 4, 5};
@@ -268,7 +268,7 @@ static rc_status load_shaped(struct rc_context *c, const char *shape, const char
     if (out)
         *out = g;
     else
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     return st;
 }
 
@@ -279,13 +279,13 @@ static void open_sizes_are_given_by_the_caller(void **state)
     OK(load_shaped(*state, "N,3,h,w", "N,3,32,64", &g));
     assert_int_equal(g->values[g->inputs[0]].tensor.shape.dim[3], 64);
     assert_true(g->dynamic_batch);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     OK(load_shaped(*state, "N,3,8,8", "x=5,N,16,N", &g));
     assert_int_equal(g->values[g->inputs[0]].tensor.shape.dim[2], 16);
     assert_int_equal(g->values[g->inputs[0]].tensor.shape.dim[3], 8);
     assert_int_equal(g->batch, 5);
     assert_false(g->dynamic_batch);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     REFUSED(load_shaped(*state, "N,3,h,w", "N,3,32", NULL), RC_ERR_SHAPE, "3 axes");
     REFUSED(load_shaped(*state, "N,3,h,w", "N,3,0,32", NULL), RC_ERR_ARG, "axis is 0");
     REFUSED(load_shaped(*state, "N,3,h,w", "N,3,99999999999,32", NULL), RC_ERR_ARG, "allowed 1..");

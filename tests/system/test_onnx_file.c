@@ -16,7 +16,7 @@ static struct rci_bytes saved_network(struct rc_context *c)
     struct rc_graph *g = net_zoo(c, "resnet20", 1);
     struct rci_bytes file;
     OK(rci_onnx_save_memory(&file, g));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     return file;
 }
 
@@ -37,7 +37,7 @@ static void a_file_and_its_bytes_give_the_same_graph(void **state)
     OK(rci_onnx_save_memory(&again, g));
     assert_int_equal(again.size, file.size);
     assert_memory_equal(again.data, file.data, file.size);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     rci_release(again.data);
     rci_release(file.data);
     unlink(path);
@@ -58,8 +58,8 @@ static void compare(struct rc_context *c, const uint8_t *data, size_t size)
         assert_non_null(strstr(rc_last_error(), path));
         assert_non_null(strstr(rc_last_error(), text));
     }
-    rci_graph_destroy(g);
-    rci_graph_destroy(h);
+    rci_graph_free(g);
+    rci_graph_free(h);
 }
 
 static void broken_files_are_refused_as_their_bytes_are(void **state)
@@ -75,8 +75,8 @@ static void broken_files_are_refused_as_their_bytes_are(void **state)
         write_file(bad, file.size);
         const rc_status st = rci_onnx_load_memory(&g, *state, bad, file.size);
         assert_int_equal(rci_onnx_load(&h, *state, path), st);
-        rci_graph_destroy(g);
-        rci_graph_destroy(h);
+        rci_graph_free(g);
+        rci_graph_free(h);
     }
     memcpy(bad, file.data, file.size); /* the graph twice, and a field nobody knows */
     memcpy(bad + file.size, "\x3a\x00", 2);
@@ -104,7 +104,7 @@ static void a_cap_of_twice_the_size_of_the_file_is_enough(void **state)
         if (cap < size ? st != RC_ERR_MEMORY : st != RC_OK && cap >= size * 2)
             fail_msg("cap %d, file %d: %s: %s", (int) cap, (int) size, rc_status_name(st),
                      st == RC_OK ? "" : rc_last_error());
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         OK(rc_context_get_memory(c, &live, NULL));
         assert_int_equal(live, 0);
         rc_context_free(&c);

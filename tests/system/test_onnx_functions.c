@@ -94,7 +94,7 @@ static void functions_that_call_functions_become_their_nodes(void **state)
     for (int i = 0; i < 3; i++)
         assert_float_equal(((float *) y.data)[i], want[i], 1e-6);
     rci_tensor_free(&y);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void functions_that_cannot_end_are_refused(void **state)

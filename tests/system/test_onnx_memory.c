@@ -79,7 +79,7 @@ static uint64_t count_failures(struct faulty *f, struct rc_context *c, const str
         const rc_status st = g ? rci_onnx_save_memory(&saved, g)
                                : rci_onnx_load_memory(&loaded, c, p->data, p->size);
         f->fail_at = UINT64_MAX;
-        rci_graph_destroy(loaded);
+        rci_graph_free(loaded);
         rci_release(saved.data);
         assert_int_equal(f->live, live);
         if (st == RC_OK)
@@ -100,7 +100,7 @@ static void every_allocation_may_fail(void **state)
         assert_true(count_failures(&f, c, &p, NULL) > 50);
         OK(rci_onnx_load_memory(&g, c, p.data, p.size));
         assert_true(count_failures(&f, c, NULL, g) > 3);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     pb_free(&p);
     rc_context_free(&c);

@@ -230,7 +230,7 @@ static rc_status round_trip(struct one *t)
     }
     for (uint32_t k = 0; k < g->n_outputs; k++)
         rci_tensor_free(&out[k]);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     return st;
 }
 
@@ -250,7 +250,7 @@ static void close_one(struct one *t)
         rci_tensor_free(&t->out[k]);
         rci_tensor_free(&t->want[k]);
     }
-    rci_graph_destroy(t->g);
+    rci_graph_free(t->g);
     rci_arena_free(&t->arena);
 }
 

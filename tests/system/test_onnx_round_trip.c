@@ -89,7 +89,7 @@ static void round_trip(struct rc_context *c, const struct rc_graph *g)
     OK(rci_onnx_save_memory(&second, back));
     assert_int_equal(first.size, second.size);
     assert_memory_equal(first.data, second.data, first.size);
-    rci_graph_destroy(back);
+    rci_graph_free(back);
     rci_release(first.data);
     rci_release(second.data);
 }
@@ -133,7 +133,7 @@ static uint32_t every_model_in(const char *folder, struct rc_context *c)
         assert_no_shape_chain(g);
         batch_is_free(g);
         round_trip(c, g);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         n++;
     }
     closedir(d);
@@ -178,7 +178,7 @@ static void old_and_new_files_survive(void **state)
         assert_string_equal(rci_graph_get_metadata(g, "key"), "value");
         assert_int_equal(g->batch, ir % 2 ? 1 : 4);
         round_trip(*state, g);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
 }
 
@@ -187,7 +187,7 @@ static void graphs_made_in_code_can_be_written(void **state)
     struct rc_graph *g;
     rci_id x, n;
     const struct rci_shape s = RC_SHAPE(1, 5);
-    OK(rci_graph_create(&g, *state));
+    OK(rci_graph_new(&g, *state));
     g->dynamic_batch = true;
     OK(rci_graph_add_input(g, &x, "in", RC_F32, &s));
     OK(rci_graph_add_node(g, &n, rci_op_find(NULL, "Relu"), "act", NULL, &x, 1, NULL, 1));
@@ -198,7 +198,7 @@ static void graphs_made_in_code_can_be_written(void **state)
     struct rci_bytes b;
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_STATE, "\"act\" (Relu) has no ONNX form");
     g->nodes[n].n_post = 0;
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void an_unwritable_path_leaves_nothing(void **state)
@@ -206,7 +206,7 @@ static void an_unwritable_path_leaves_nothing(void **state)
     struct rc_graph *g = small_graph(*state, 8, "N,2,3,3");
     assert_true(rci_onnx_save(g, "/nonexistent/folder/x.onnx") != RC_OK);
     assert_non_null(strstr(rc_last_error(), "/nonexistent/folder/x.onnx"));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 int main(void)

@@ -112,12 +112,12 @@ static void storage_in_16_bits_halves_the_file_and_reads_back(void **state)
         struct rc_graph *wide = reload(*state, h, &full, &size);
         assert_true(size >= plain.size);
         assert_true(net_difference(wide, h, 2) == 0);
-        rci_graph_destroy(wide);
-        rci_graph_destroy(again);
-        rci_graph_destroy(h);
+        rci_graph_free(wide);
+        rci_graph_free(again);
+        rci_graph_free(h);
         rci_release(plain.data);
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* Every real of the file is f16: so is every real of the file that is written. */
@@ -150,9 +150,9 @@ static void a_file_of_one_type_is_written_in_that_type(void **state)
         assert_true(types[k] != RC_F64 || net_difference(g, h, 2) == 0);
         struct rc_graph *again = reload(*state, h, NULL, NULL);
         same(h, again);
-        rci_graph_destroy(again);
-        rci_graph_destroy(h);
-        rci_graph_destroy(g);
+        rci_graph_free(again);
+        rci_graph_free(h);
+        rci_graph_free(g);
         rci_release(file.data);
     }
 }
@@ -199,8 +199,8 @@ static void casts_between_reals_vanish_and_come_back(void **state)
     h = reload(*state, g, NULL, NULL);
     same(g, h);
     assert_int_equal(h->values[h->outputs[0]].storage, RC_F64);
-    rci_graph_destroy(g);
-    rci_graph_destroy(h);
+    rci_graph_free(g);
+    rci_graph_free(h);
 }
 
 static void a_weight_too_large_for_f16_is_named(void **state)
@@ -217,7 +217,7 @@ static void a_weight_too_large_for_f16_is_named(void **state)
     REFUSED(rci_onnx_save_memory_as(&file, g, &form), RC_ERR_UNSUPPORTED,
             "constant \"w\": element 1 is 70000, too large for f16");
     assert_null(file.data);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     m = onnx_model();
     const double wide[] = {1, 1e300, 3};
     onnx_add(&m, onnx_node("Add", "add", "x w", "y"));

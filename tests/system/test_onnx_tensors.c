@@ -199,7 +199,7 @@ static void every_encoding_gives_the_same_numbers(void **state)
             assert_int_equal(g->values[rci_graph_find_value(g, "w")].storage,
                              real ? t[k].dtype : 0);
             assert_memory_equal(w->data, real ? converted : t[k].data, 3 * (real ? 4 : t[k].width));
-            rci_graph_destroy(g);
+            rci_graph_free(g);
         }
 }
 
@@ -220,7 +220,7 @@ static void packed_and_plain_dims_may_mix(void **state)
     assert_true(rci_shape_equal(&w->shape, &s));
     for (int i = 0; i < 6; i++)
         assert_true(((float *) w->data)[i] == (float) (i + 1));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static struct pb constant(const char *attribute, int64_t type)
@@ -273,7 +273,7 @@ static void constant_nodes_become_constants(void **state)
         assert_int_equal(w->shape.rank, t[i].rank);
         assert_true((w->dtype == RC_F32 ? ((float *) w->data)[0]
                                         : (double) ((int64_t *) w->data)[0]) == t[i].first);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     struct onnx_model m = onnx_model();
     onnx_add(&m, constant("value_string", 3));

@@ -39,7 +39,7 @@ static void a_domain_that_no_node_uses_is_ignored(void **state)
     for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
         assert_null(memmem(saved.data, saved.size, domains[i], strlen(domains[i])));
     rci_release(saved.data);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void a_domain_that_a_node_uses_stops_the_model_by_that_node(void **state)
@@ -72,7 +72,7 @@ static void every_opset_and_newer_ir_versions_load(void **state)
         m.ir_version = opset < 22 ? 3 + opset / 3 : 20;
         OK(load_model(&m, *state, &g));
         assert_int_equal(g->opset, opset < 7 ? 7 : opset);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
 }
 
@@ -86,7 +86,7 @@ static void run_model(struct onnx_model *m, struct rc_context *c, int64_t count,
         x[i] = (float) i;
     OK(load_model(m, c, &g));
     net_run(g, 1, x, y);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void expect(struct rci_tensor *y, const float *want, int64_t n)

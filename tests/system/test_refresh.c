@@ -13,7 +13,7 @@ static struct rc_session *compile(const struct rc_graph *g, uint64_t flags)
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = 1, .flags = flags};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     return s;
 }
 
@@ -49,9 +49,9 @@ static void refresh_takes_new_weights(void **state)
         assert_memory_equal(y, want, sizeof(y));
         run_reference(g, 1, x, want);
         assert_true(relative_error(y, want, CLASSES) < 2e-5);
-        rci_session_destroy(fresh);
-        rci_session_destroy(s);
-        rci_graph_destroy(g);
+        rci_session_free(fresh);
+        rci_session_free(s);
+        rci_graph_free(g);
     }
     assert_true(kept >= 3);
 }
@@ -76,12 +76,12 @@ static void refresh_packs_a_network_again(void **state)
         assert_memory_equal(y, want, sizeof(y));
         run(other, x, y); /* had shared the old weights */
         assert_memory_equal(y, old, sizeof(y));
-        rci_session_destroy(fresh);
-        rci_session_destroy(other);
+        rci_session_free(fresh);
+        rci_session_free(other);
         run(s, x, y);
         assert_memory_equal(y, want, sizeof(y));
-        rci_session_destroy(s);
-        rci_graph_destroy(g);
+        rci_session_free(s);
+        rci_graph_free(g);
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
     free(x);
@@ -115,8 +115,8 @@ static void refresh_without_memory_keeps_the_old_weights(void **state)
     assert_true(failures > 4);
     run(s, x, y);
     assert_memory_not_equal(y, old, sizeof(y));
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
     free(x);
 }
 
@@ -137,10 +137,10 @@ static void refresh_with_another_structure(void **state)
     REFUSED(rci_session_refresh(s, zoo), RC_ERR_ARG, "other inputs or outputs");
     run(s, x, want);
     assert_memory_equal(y, want, sizeof(y));
-    rci_session_destroy(s);
-    rci_graph_destroy(zoo);
-    rci_graph_destroy(other);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(zoo);
+    rci_graph_free(other);
+    rci_graph_free(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

@@ -20,7 +20,7 @@ static struct rc_session *compile(const struct rc_graph *g, int64_t batch, uint6
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = batch, .flags = flags};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     return s;
 }
 
@@ -44,8 +44,8 @@ static void check_random(struct rc_context *c, uint64_t seed, uint32_t kinds)
         if (!(e < 2e-5))
             fail_msg("seed %d, kinds %u, %d images: error %g", (int) seed, kinds, (int) n, e);
     }
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 static void fast_equals_reference_on_random_nets(void **state)
@@ -76,7 +76,7 @@ static void what_is_added_may_also_be_read(void **state)
     rci_id v[3], node, k;
     fill_random(x, N, 1);
     fill_random(weights, C * C * 9, 2);
-    OK(rci_graph_create(&g, *state));
+    OK(rci_graph_new(&g, *state));
     OK(rci_graph_add_input(g, &v[0], "x", RC_F32, &shape));
     OK(rci_graph_add_const(g, &k, "w", &w));
     OK(rci_graph_add_node(g, &node, conv, "first", &a, (rci_id[]){v[0], k}, 2, NULL, 1));
@@ -93,8 +93,8 @@ static void what_is_added_may_also_be_read(void **state)
     assert_true(rci_session_n_steps(s) <= 6); /* three convolutions, two reorders, one copy */
     run(s, 1, x, y);
     assert_true(relative_error(y, want, N) < 2e-5);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 static void without_passes_the_result_is_the_same(void **state)
@@ -106,8 +106,8 @@ static void without_passes_the_result_is_the_same(void **state)
     struct rc_session *s = compile(g, 1, RC_SESSION_NO_PASSES);
     run(s, 1, x, y);
     assert_true(relative_error(y, want, CLASSES) < 2e-5);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 /* Convolution layouts go from the stem to the pool: no conversion of activations on the way, but
@@ -134,8 +134,8 @@ static void check_no_reorders(struct rc_context *c, const char *name)
     char onednn[RC_ONEDNN_VERSION];
     rci_onednn_version(onednn);
     assert_true(reorders <= (onednn[0] == '2' ? 0 : 1));
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 static void residual_networks_need_no_reorders(void **state)
@@ -187,15 +187,15 @@ static void running_allocates_nothing(void **state)
     run(s, 4, x, y);
     run(s, 1, x, y);
     assert_int_equal(n_allocations, before);
-    rci_session_destroy(s);
+    rci_session_free(s);
     const struct rci_session_config o = {.batch = 4, .part = 3};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     const int64_t in_parts = n_allocations;
     run(s, 4, x, y);
     run(s, 2, x, y);
     assert_int_equal(n_allocations, in_parts);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
     rc_context_free(&c);
 }
 
@@ -216,16 +216,16 @@ static void every_allocation_may_fail(void **state)
             struct rci_tape *t = NULL;
             n_allocations = 0;
             fail_at = k;
-            st = training ? rci_tape_create(&t, g, &u) : rci_session_create(&s, g, &o);
+            st = training ? rci_tape_new(&t, g, &u) : rci_session_new(&s, g, &o);
             fail_at = 0;
             assert_true(st == RC_OK || st == RC_ERR_MEMORY);
-            rci_session_destroy(s);
-            rci_tape_destroy(t);
+            rci_session_free(s);
+            rci_tape_free(t);
             OK(rc_context_get_memory(c, &after, NULL));
             assert_int_equal(before, after);
         }
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     rc_context_free(&c);
 }
 
@@ -240,9 +240,9 @@ static void same_input_gives_same_bytes(void **state)
     assert_memory_equal(a, b, sizeof(a));
     run(t, 2, x, b);
     assert_memory_equal(a, b, sizeof(a));
-    rci_session_destroy(s);
-    rci_session_destroy(t);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_session_free(t);
+    rci_graph_free(g);
 }
 
 static void observed_values_come_after_the_outputs(void **state)
@@ -252,7 +252,7 @@ static void observed_values_come_after_the_outputs(void **state)
     const rci_id v = g->nodes[rci_graph_find_node(g, "bn1")].out[0];
     struct rc_session *s;
     const struct rci_session_config o = {.batch = 1, .observe = &v, .n_observe = 1};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     assert_int_equal(rci_session_n_outputs(s), 2);
     const int64_t n = rci_shape_count(&rci_session_output(s, 1)->shape);
     assert_int_equal(n, 4 * 32 * 32);
@@ -265,8 +265,8 @@ static void observed_values_come_after_the_outputs(void **state)
     assert_true(sum > 0); /* the shift of BatchNormalization, before Relu */
     free(in);
     free(seen);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
     (void) x;
     (void) y;
 }
@@ -278,8 +278,8 @@ static void wrong_numbers_of_images_are_refused(void **state)
     struct rc_session *s = compile(g, 2, 0);
     REFUSED(rci_session_run(s, 3, (const void *const[]){x}, (void *const[]){y}), RC_ERR_ARG,
             "3 images, the session takes 1 to 2");
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 static void a_forked_child_is_refused(void **state)
@@ -293,8 +293,8 @@ static void a_forked_child_is_refused(void **state)
     int status = 1;
     waitpid(child, &status, 0);
     assert_int_equal(status, 0);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 /* --- trained models --- */
@@ -353,9 +353,9 @@ static void check_model(struct rc_context *c, const char *name, int at_least)
     assert_true(relative_error(one, fast + 50, 10) < 1e-5);
     run_reference(g, 16, x, plain);
     assert_true(relative_error(fast, plain, 160) < 1e-4);
-    rci_session_destroy(s);
-    rci_session_destroy(single);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_session_free(single);
+    rci_graph_free(g);
 }
 
 static void trained_models_recognise_cifar_images(void **state)
@@ -392,12 +392,12 @@ static void winograd_gives_the_same_logits(void **state)
         run(s, N, x, y[i]);
         if (i < 2)
             assert_int_equal(uses(s, "winograd"), i == 1 && can);
-        rci_session_destroy(s);
+        rci_session_free(s);
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
     assert_true(relative_error(y[1], y[0], N * 10) < 1e-4);
     assert_true(relative_error(y[2], y[0], N * 10) < 1e-4);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* A processor on which oneDNN computes wrongly: plain C everywhere, with a warning. */
@@ -414,15 +414,15 @@ static void a_failed_self_test_means_plain_c(void **state)
     struct rc_session *s = compile(g, N, 0);
     struct rci_tape *t;
     const struct rci_tape_config o = {.batch = N};
-    OK(rci_tape_create(&t, g, &o));
+    OK(rci_tape_new(&t, g, &o));
     assert_int_equal(unsetenv("RESCOMP_SELF_TEST"), 0);
     assert_null(rci_session_plan(s)->engine);
     assert_null(rci_tape_plan(t)->engine);
     run(s, N, x, y);
     assert_true(relative_error(y, want, N * CLASSES) < 2e-5);
-    rci_tape_destroy(t);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_tape_free(t);
+    rci_session_free(s);
+    rci_graph_free(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

@@ -23,7 +23,7 @@ static struct rc_session *compile_in_parts(const struct rc_graph *g, int64_t bat
 {
     struct rc_session *s;
     const struct rci_session_config o = {.batch = batch, .part = part};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     return s;
 }
 
@@ -46,9 +46,9 @@ static void parts_of_a_batch_give_what_the_batch_gives(void **state)
                 for (int64_t i = n * CLASSES; i < BATCH * CLASSES; i++)
                     assert_true(y[i] == 0); /* only images asked for are written */
             }
-            rci_session_destroy(s);
+            rci_session_free(s);
         }
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
 }
 
@@ -88,7 +88,7 @@ static void on_every_processor(void (*check)(const struct rc_graph *g, uint32_t 
         struct rc_graph *g = lowered(c);
         for (uint32_t threads = 1; threads <= 2; threads++)
             check(g, threads);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         test_context_done(c);
     }
 }
@@ -128,11 +128,11 @@ static void sessions_take_the_part_that_is_chosen(void **state)
     struct rc_graph *g = net_zoo(*state, "resnet20", 1), *low = lowered(*state);
     struct rc_session *s;
     const struct rci_session_config o = {.batch = 45, .threads = 2, .repeatable = true};
-    OK(rci_session_create(&s, g, &o));
+    OK(rci_session_new(&s, g, &o));
     assert_int_equal(rci_session_part(s), part_with(low, 45, 2));
-    rci_session_destroy(s);
-    rci_graph_destroy(low);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(low);
+    rci_graph_free(g);
 }
 
 /* Caches of twice the size hold parts of about the size, or larger ones. */
@@ -149,7 +149,7 @@ static void larger_caches_have_larger_parts(void **state)
         assert_true(part >= before);
         first = first ? first : part;
         before = part;
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         test_context_done(c);
     }
     assert_true(before >= 2 * first);
@@ -178,7 +178,7 @@ static void bf16_counts_half_the_bytes(void **state)
             more |= bf16 > f32;
         }
         assert_true(more);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         test_context_done(c);
     }
 }
@@ -196,7 +196,7 @@ static void a_slice_of_the_batch_keeps_it_together(void **state)
                                           .bound = 1};
         struct rc_graph *g;
         rci_id v, node;
-        OK(rci_graph_create(&g, *state));
+        OK(rci_graph_new(&g, *state));
         OK(rci_graph_add_input(g, &v, "x", RC_F32, &shape));
         g->dynamic_batch = true;
         g->batch = 1;
@@ -207,7 +207,7 @@ static void a_slice_of_the_batch_keeps_it_together(void **state)
         int64_t part;
         OK(rci_part_choose(&part, g, &w));
         assert_int_equal(part, axis == 0 ? N : 2); /* the images turned round, or two columns */
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
 }
 
@@ -222,7 +222,7 @@ static void images_that_depend_on_each_other_stay_together(void **state)
         const struct rci_softmax_attrs a = {axis, 0};
         struct rc_graph *g;
         rci_id v, node;
-        OK(rci_graph_create(&g, *state));
+        OK(rci_graph_new(&g, *state));
         OK(rci_graph_add_input(g, &v, "x", RC_F32, &shape));
         g->dynamic_batch = true;
         g->batch = 1;
@@ -234,8 +234,8 @@ static void images_that_depend_on_each_other_stay_together(void **state)
         assert_int_equal(rci_session_part(s), axis == 0 ? N : 2);
         run(s, N, x, y);
         assert_true(relative_error(y, want, N * K) < 2e-5);
-        rci_session_destroy(s);
-        rci_graph_destroy(g);
+        rci_session_free(s);
+        rci_graph_free(g);
     }
 }
 
@@ -253,7 +253,7 @@ static void a_session_and_its_graph_do_not_change_each_other(void **state)
             struct rc_session *s;
             const struct rci_session_config o = {.batch = 1, .flags = flags};
             OK(rci_graph_clone(&copy, g));
-            OK(rci_session_create(&s, g, &o));
+            OK(rci_session_new(&s, g, &o));
             for (uint32_t v = 0; v < g->n_values; v++)
                 if (rci_value_is_const(&g->values[v])) {
                     const struct rci_tensor *t = &g->values[v].tensor;
@@ -264,11 +264,11 @@ static void a_session_and_its_graph_do_not_change_each_other(void **state)
             net_randomize(g, 99);
             run(s, 1, x, y);
             assert_memory_equal(y, before, sizeof(y));
-            rci_graph_destroy(g);
+            rci_graph_free(g);
             run(s, 1, x, y);
             assert_memory_equal(y, before, sizeof(y));
-            rci_session_destroy(s);
-            rci_graph_destroy(copy);
+            rci_session_free(s);
+            rci_graph_free(copy);
         }
     }
 }
@@ -285,7 +285,7 @@ static void hold_weights_once(struct rc_context *c, const char *winograd)
     for (int i = 0; i < 3; i++) {
         if (i == 2)
             net_randomize(g, 99); /* other weights: nothing to share */
-        OK(rci_session_create(&s[i], g, &(struct rci_session_config){.batch = 1}));
+        OK(rci_session_new(&s[i], g, &(struct rci_session_config){.batch = 1}));
         OK(rc_context_get_memory(c, &live[i + 1], NULL));
     }
     assert_int_equal(unsetenv("RESCOMP_WINOGRAD"), 0);
@@ -294,16 +294,16 @@ static void hold_weights_once(struct rc_context *c, const char *winograd)
     assert_true(live[2] - live[1] < first - weights / 10 * 9);
     assert_true(live[3] - live[2] > first - weights / 10);
     run(s[0], 1, x, want);
-    rci_session_destroy(s[0]);
-    rci_graph_destroy(g);
+    rci_session_free(s[0]);
+    rci_graph_free(g);
     run(s[1], 1, x, y);
     assert_memory_equal(y, want, sizeof(y));
     run(s[2], 1, x, y);
     assert_memory_not_equal(y, want, sizeof(y));
-    rci_session_destroy(s[2]);
+    rci_session_free(s[2]);
     run(s[1], 1, x, y);
     assert_memory_equal(y, want, sizeof(y));
-    rci_session_destroy(s[1]);
+    rci_session_free(s[1]);
     OK(rc_context_get_memory(c, &left, NULL));
     assert_true(left < live[0]); /* the graph is gone, and nothing else stays */
     free(x);
@@ -332,10 +332,10 @@ static void *run_stream(void *arg)
         struct rc_session *s;
         const struct rci_session_config o = {.batch = 1, .threads = 1};
         t->same &=
-            rci_session_create(&s, t->g, &o) == RC_OK &&
+            rci_session_new(&s, t->g, &o) == RC_OK &&
             rci_session_run(s, 1, (const void *const[]){t->x}, (void *const[]){y}) == RC_OK &&
             !memcmp(y, t->want, sizeof(y));
-        rci_session_destroy(s);
+        rci_session_free(s);
     }
     return NULL;
 }
@@ -348,9 +348,9 @@ static void sessions_come_and_go_in_many_threads(void **state)
     struct stream stream[STREAMS];
     pthread_t thread[STREAMS];
     fill_random(x, PIXELS, 1);
-    OK(rci_session_create(&s, g, &(struct rci_session_config){.batch = 1, .threads = 1}));
+    OK(rci_session_new(&s, g, &(struct rci_session_config){.batch = 1, .threads = 1}));
     run(s, 1, x, want);
-    rci_session_destroy(s);
+    rci_session_free(s);
     for (int i = 0; i < STREAMS; i++) {
         stream[i] = (struct stream){g, x, want, false};
         assert_int_equal(pthread_create(&thread[i], NULL, run_stream, &stream[i]), 0);
@@ -359,7 +359,7 @@ static void sessions_come_and_go_in_many_threads(void **state)
         pthread_join(thread[i], NULL);
         assert_true(stream[i].same);
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* A file's weights are held once while it is read, and twice while a session is
@@ -376,7 +376,7 @@ static void loading_and_compiling_hold_weights_twice(void **state)
     uint64_t live, peak;
     const char *path = "session_parts.onnx";
     OK(rci_onnx_save(g, path));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     test_context_done(c);
     c = test_context();
     OK(rci_file_read(c, path, 0, &file));
@@ -388,17 +388,17 @@ static void loading_and_compiling_hold_weights_twice(void **state)
     OK(rc_context_get_memory(c, &live, &peak));
     assert_true(live < size + size / 20);
     assert_true(peak < size + size / 10);
-    OK(rci_session_create(&s, g, &(struct rci_session_config){.batch = 1}));
+    OK(rci_session_new(&s, g, &(struct rci_session_config){.batch = 1}));
     OK(rc_context_get_memory(c, NULL, &peak));
     assert_true(peak < 2 * size + size * 3 / 4);
-    rci_session_destroy(s);
-    rci_graph_destroy(g);
+    rci_session_free(s);
+    rci_graph_free(g);
     test_context_done(c);
     c = test_context();
     OK(rc_session_load(&s, c, path, NULL));
     OK(rc_context_get_memory(c, NULL, &peak));
     assert_true(peak < size + size / 2);
-    rci_session_destroy(s);
+    rci_session_free(s);
     test_context_done(c);
     remove(path);
 }

@@ -14,7 +14,7 @@ static struct rci_tape *tape_of(struct rc_graph *g, struct rci_tape_config o)
 {
     struct rci_tape *t;
     o.batch = o.batch ? o.batch : BATCH;
-    OK(rci_tape_create(&t, g, &o));
+    OK(rci_tape_new(&t, g, &o));
     return t;
 }
 
@@ -87,7 +87,7 @@ static void check_differences(struct rc_graph *g, struct rci_tape_config o)
     if (!(error[n / 2] < 3e-2) || !(error[n - 1] < 0.3))
         fail_msg("error of directions: median %g, largest %g", error[n / 2], error[n - 1]);
     free(error);
-    rci_tape_destroy(t);
+    rci_tape_free(t);
 }
 
 static void gradients_match_differences(void **state)
@@ -97,7 +97,7 @@ static void gradients_match_differences(void **state)
         check_differences(g, (struct rci_tape_config){0});
         check_differences(g, (struct rci_tape_config){.reference_ops = true});
         check_differences(g, (struct rci_tape_config){.frozen_bn = true});
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
 }
 
@@ -140,10 +140,10 @@ static void fast_gradients_equal_plain_ones(void **state)
             if (rci_value_is_const(&g->values[v]) && g->values[v].tensor.dtype == RC_F32)
                 assert_true(relative_error(g->values[v].tensor.data, h->values[v].tensor.data,
                                            rci_shape_count(&g->values[v].tensor.shape)) < 1e-4);
-        rci_tape_destroy(a);
-        rci_tape_destroy(b);
-        rci_graph_destroy(g);
-        rci_graph_destroy(h);
+        rci_tape_free(a);
+        rci_tape_free(b);
+        rci_graph_free(g);
+        rci_graph_free(h);
     }
 }
 
@@ -164,9 +164,9 @@ static void same_seed_gives_same_bytes(void **state)
             assert_memory_equal(rci_tape_param_grad(a, i), rci_tape_param_grad(b, i),
                                 (size_t) rci_tape_param_count(a, i) * sizeof(float));
     }
-    rci_tape_destroy(a);
-    rci_tape_destroy(b);
-    rci_graph_destroy(g);
+    rci_tape_free(a);
+    rci_tape_free(b);
+    rci_graph_free(g);
 }
 
 /* A gradient given at a tap adds to what the loss gives. */
@@ -200,8 +200,8 @@ static void taps_take_gradients(void **state)
         for (int64_t k = 0; k < rci_tape_param_count(t, i); k++)
             assert_true(rci_tape_param_grad(t, i)[k] == 0);
     free(ones);
-    rci_tape_destroy(t);
-    rci_graph_destroy(g);
+    rci_tape_free(t);
+    rci_graph_free(g);
 }
 
 /* Statistics of three batches at once are those of one batch three times as large. */
@@ -230,10 +230,10 @@ static void re_estimated_statistics_are_exact(void **state)
         const struct rci_tensor *p = &g->values[n->in[k]].tensor, *q = &h->values[n->in[k]].tensor;
         assert_true(relative_error(p->data, q->data, p->shape.dim[0]) < 1e-5);
     }
-    rci_tape_destroy(a);
-    rci_tape_destroy(b);
-    rci_graph_destroy(g);
-    rci_graph_destroy(h);
+    rci_tape_free(a);
+    rci_tape_free(b);
+    rci_graph_free(g);
+    rci_graph_free(h);
 }
 
 static void frozen_statistics_do_not_move(void **state)
@@ -249,8 +249,8 @@ static void frozen_statistics_do_not_move(void **state)
     forward(t, x);
     backward(t, d);
     assert_memory_equal(before, mean->data, rci_tensor_bytes(mean));
-    rci_tape_destroy(t);
-    rci_graph_destroy(g);
+    rci_tape_free(t);
+    rci_graph_free(g);
 }
 
 static void frozen_constants_are_no_parameters(void **state)
@@ -259,11 +259,11 @@ static void frozen_constants_are_no_parameters(void **state)
     struct rci_tape *t = tape_of(g, (struct rci_tape_config){0});
     const uint32_t n = rci_tape_n_params(t);
     g->values[rci_tape_param(t, 0)].flags |= RC_VALUE_FROZEN;
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     t = tape_of(g, (struct rci_tape_config){0});
     assert_int_equal(rci_tape_n_params(t), n - 1);
-    rci_tape_destroy(t);
-    rci_graph_destroy(g);
+    rci_tape_free(t);
+    rci_graph_free(g);
 }
 
 static void walks_out_of_order_are_refused(void **state)
@@ -275,8 +275,8 @@ static void walks_out_of_order_are_refused(void **state)
     forward(t, x);
     backward(t, d);
     REFUSED(rci_tape_backward(t, (const float *const[]){d}), RC_ERR_STATE, "needs a forward");
-    rci_tape_destroy(t);
-    rci_graph_destroy(g);
+    rci_tape_free(t);
+    rci_graph_free(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

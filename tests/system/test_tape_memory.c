@@ -13,7 +13,7 @@ static struct rci_tape *tape_of(struct rc_graph *g, struct rci_tape_config o)
 {
     struct rci_tape *t;
     o.batch = BATCH;
-    OK(rci_tape_create(&t, g, &o));
+    OK(rci_tape_new(&t, g, &o));
     return t;
 }
 
@@ -60,10 +60,10 @@ static size_t compare(const struct rc_graph *g, struct rci_tape_config o, size_t
                                 (size_t) rci_tape_param_count(a, i) * sizeof(float));
         same_constants(whole, capped);
     }
-    rci_tape_destroy(a);
-    rci_tape_destroy(b);
-    rci_graph_destroy(whole);
-    rci_graph_destroy(capped);
+    rci_tape_free(a);
+    rci_tape_free(b);
+    rci_graph_free(whole);
+    rci_graph_free(capped);
     free(x);
     free(d);
     return bytes;
@@ -73,7 +73,7 @@ static size_t needed(struct rc_graph *g, struct rci_tape_config o)
 {
     struct rci_tape *t = tape_of(g, o);
     const size_t bytes = rci_tape_activation_bytes(t);
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     return bytes;
 }
 
@@ -84,7 +84,7 @@ static size_t least(struct rc_graph *g, struct rci_tape_config o)
     unsigned long long bytes = 0;
     o.batch = BATCH;
     o.memory = 1;
-    assert_int_equal(rci_tape_create(&t, g, &o), RC_ERR_LIMIT);
+    assert_int_equal(rci_tape_new(&t, g, &o), RC_ERR_LIMIT);
     assert_null(t);
     const char *at = strstr(rci_error_text(), "need at least ");
     assert_non_null(at);
@@ -109,7 +109,7 @@ static void resnets_give_the_same_bytes(void **state)
     check_net(g, (struct rci_tape_config){.frozen_bn = true});
     assert_true(least(g, (struct rci_tape_config){0}) <
                 needed(g, (struct rci_tape_config){0}) * 6 / 10);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void bf16_gives_the_same_bytes(void **state)
@@ -118,7 +118,7 @@ static void bf16_gives_the_same_bytes(void **state)
         skip();
     struct rc_graph *g = net_zoo(*state, "resnet20", 1.0);
     check_net(g, (struct rci_tape_config){.bf16 = true});
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* Dropout and every kind of block; a net may have nothing to repeat, then it is refused. */
@@ -133,7 +133,7 @@ static void random_nets_give_the_same_bytes(void **state)
             compare(g, o, smallest);
             capped++;
         }
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     assert_true(capped >= 6);
 }
@@ -144,7 +144,7 @@ static void plain_normalization_is_not_repeated(void **state)
     struct rc_graph *g = net_zoo(*state, "resnet20", 0.25);
     const struct rci_tape_config o = {.reference_ops = true};
     assert_int_equal(least(g, o), needed(g, o));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void a_large_cap_changes_nothing(void **state)
@@ -152,7 +152,7 @@ static void a_large_cap_changes_nothing(void **state)
     struct rc_graph *g = net_random(*state, 3, NET_RESIDUAL);
     const size_t whole = needed(g, (struct rci_tape_config){0});
     assert_int_equal(needed(g, (struct rci_tape_config){.memory = whole}), whole);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 int main(void)

@@ -306,12 +306,12 @@ static void expect_gradients(const char *start, const char *kind, bool plain, st
     OK(rc_dataset_read(f.d, 0, BATCH, x, y));
     const struct rci_tape_config config = {.batch = BATCH, .reference_ops = plain};
     struct rci_tape *t;
-    OK(rci_tape_create(&t, f.g, &config));
+    OK(rci_tape_new(&t, f.g, &config));
     OK(rci_tape_forward(t, (const void *const[]){x}, 0, 0));
     logit_gradient(&f, kind, x, y, rci_tape_output(t, 0)->data, grad);
     OK(rci_tape_backward(t, (const float *const[]){grad}));
     compare_gradients(&f, t, copy, limit);
-    rci_tape_destroy(t);
+    rci_tape_free(t);
     rci_release(copy);
     fixture_close(&f);
 }

@@ -323,7 +323,7 @@ static void write_many(const struct scene *s, int child, int keys)
     struct rc_context *c;
     char key[64];
     const rc_context_options o = RC_CONTEXT_OPTIONS_INIT;
-    bool good = rci_context_create(&c, &o) == RC_OK && rci_cpu_open(c) == RC_OK &&
+    bool good = rci_context_new(&c, &o) == RC_OK && rci_cpu_open(c) == RC_OK &&
                 rci_choice_open(c, s->path) == RC_OK;
     for (int i = 0; good && i < keys; i++) {
         snprintf(key, sizeof(key), "process %d key %d", child, i);

@@ -72,7 +72,7 @@ static rc_dataset *dataset(const char *split, uint64_t holdout)
 static struct rci_batches *batches(rc_dataset *d, const struct rci_batches_config *o)
 {
     struct rci_batches *b;
-    OK(rci_batches_create(&b, d, o));
+    OK(rci_batches_new(&b, d, o));
     return b;
 }
 
@@ -103,7 +103,7 @@ static void batches_equal_a_naive_implementation(void **state)
         }
     }
     REFUSED(rci_batches_get(b, 0, 6, x, y, id, &n), RC_ERR_ARG, "an epoch has 6");
-    rci_batches_destroy(b);
+    rci_batches_free(b);
     rc_dataset_free(&d);
 }
 
@@ -130,7 +130,7 @@ static void shuffling_visits_every_image_once_and_differs_by_epoch(void **state)
     uint32_t again[10];
     OK(rci_batches_get(b, 0, 4, x, y, again, &n)); /* going back gives the same */
     assert_memory_equal(again, id[0] + 40, sizeof(again));
-    rci_batches_destroy(b);
+    rci_batches_free(b);
     rc_dataset_free(&d);
 }
 
@@ -141,12 +141,11 @@ static void dropping_the_last_batch_leaves_whole_ones(void **state)
     struct rci_batches_config o = {.batch = 20, .drop_last = true};
     struct rci_batches *b = batches(d, &o);
     assert_int_equal(rci_batches_per_epoch(b), 5);
-    rci_batches_destroy(b);
+    rci_batches_free(b);
     o.batch = 104;
-    REFUSED(rci_batches_create(&b, d, &o), RC_ERR_DATA,
-            "103 images are less than one batch of 104");
+    REFUSED(rci_batches_new(&b, d, &o), RC_ERR_DATA, "103 images are less than one batch of 104");
     o.batch = 0;
-    REFUSED(rci_batches_create(&b, d, &o), RC_ERR_ARG, "batch is 0");
+    REFUSED(rci_batches_new(&b, d, &o), RC_ERR_ARG, "batch is 0");
     rc_dataset_free(&d);
 }
 
@@ -198,7 +197,7 @@ static uint64_t epochs_hash(uint64_t threads, bool prefetch)
         }
     OK(rci_batches_get(b, 7, 2, x, y, id, &n)); /* not what was prepared */
     h = hash(x, n * 784 * sizeof(float), h);
-    rci_batches_destroy(b);
+    rci_batches_free(b);
     rc_dataset_free(&d);
     test_context_done(c);
     return h;

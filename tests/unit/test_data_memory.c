@@ -41,12 +41,12 @@ static rc_status use(rc_context *c, const char *spec)
             .batch = 4, .shuffle = true, .prefetch = true, .augmentation = "crop+flip"};
         st = rc_dataset_read(d, 0, 1, x, y);
         if (st == RC_OK)
-            st = rci_batches_create(&b, d, &bo);
+            st = rci_batches_new(&b, d, &bo);
         if (st == RC_OK) {
             st = rci_batches_get(b, 0, 0, x, y, NULL, &n);
             if (st == RC_OK)
                 st = rci_batches_get(b, 1, 0, x, y, NULL, &n);
-            rci_batches_destroy(b);
+            rci_batches_free(b);
         }
     }
     rc_dataset_free(&d);

@@ -14,14 +14,14 @@ static int setup(void **state)
 {
     (void) state;
     ctx = test_context();
-    OK(rci_engine_create(&engine, ctx));
+    OK(rci_engine_new(&engine, ctx));
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void) state;
-    rci_engine_destroy(engine);
+    rci_engine_free(engine);
     test_context_done(ctx);
     return 0;
 }
@@ -64,11 +64,11 @@ static const struct rci_md *blocked(enum rci_dtype type, const struct rci_shape 
 static void convert(const struct rci_md *from, const void *a, const struct rci_md *to, void *b)
 {
     struct rci_reorder *r;
-    OK(rci_reorder_create(&r, engine, from, to));
+    OK(rci_reorder_new(&r, engine, from, to));
     void *scratch = rci_alloc(ctx, rci_reorder_scratch(r));
     OK(rci_reorder_run(r, a, b, scratch));
     rci_release(scratch);
-    rci_reorder_destroy(r);
+    rci_reorder_free(r);
 }
 
 static void there_and_back(const struct rci_shape *s, dnnl_format_tag_t tag)
@@ -121,7 +121,7 @@ static void reorder_sees_grouped_weights_in_five_axes(void **state)
     assert_memory_equal(in, back, sizeof(in));
     rci_release(b);
     struct rci_reorder *r;
-    REFUSED(rci_reorder_create(&r, engine, a, bad), RC_ERR_SHAPE, "12 elements into 10");
+    REFUSED(rci_reorder_new(&r, engine, a, bad), RC_ERR_SHAPE, "12 elements into 10");
 }
 
 /* --- integer convolution against doubles --- */
@@ -194,8 +194,8 @@ static double int8_error(const struct int8_case *c, struct int8_data *d, float d
                                                        .res_type = RC_U8,
                                                        .relu = c->relu}};
     struct rci_int8_conv *conv;
-    OK(rci_int8_conv_create(&conv, engine, &spec));
-    OK(rci_prim_create(&conv->prim));
+    OK(rci_int8_conv_new(&conv, engine, &spec));
+    OK(rci_prim_new(&conv->prim));
     const int64_t n = c->out * d->g.out[0] * d->g.out[0];
     void *src = pack(conv->src_md, c->src, d->src_bytes);
     void *weights = pack(conv->weights_md, RC_S8, d->weights_bytes);
@@ -220,7 +220,7 @@ static double int8_error(const struct int8_case *c, struct int8_data *d, float d
     void *all[] = {src, weights, out, scratch, plain};
     for (int i = 0; i < 5; i++)
         rci_release(all[i]);
-    rci_int8_conv_destroy(conv);
+    rci_int8_conv_free(conv);
     return worst;
 }
 

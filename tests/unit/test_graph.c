@@ -5,26 +5,34 @@
 
 static rc_status pick_infer(const struct rci_infer *i)
 {
-    i->out[0] = (struct rci_tensor){ i->in[0].dtype, i->in[0].shape, NULL };
+    i->out[0] = (struct rci_tensor){i->in[0].dtype, i->in[0].shape, NULL};
     return RC_OK;
 }
-static const struct rci_op pick = { .name = "Pick", .min_in = 1, .max_in = 2, .min_out = 1,
-                                   .max_out = 1, .attr_size = 8, .infer = pick_infer };
+static const struct rci_op pick = {.name = "Pick",
+                                   .min_in = 1,
+                                   .max_in = 2,
+                                   .min_out = 1,
+                                   .max_out = 1,
+                                   .attr_size = 8,
+                                   .infer = pick_infer};
 
-struct built { struct rc_graph *g; rci_id x, w, a, b; };
+struct built {
+    struct rc_graph *g;
+    rci_id x, w, a, b;
+};
 
 /* x -> a(x, w) -> b -> output */
 static struct built build(struct rc_context *c)
 {
     struct built t;
-    float w[3] = { 1, 2, 3 };
-    const struct rci_tensor wt = { RC_F32, RC_SHAPE(3), w };
+    float w[3] = {1, 2, 3};
+    const struct rci_tensor wt = {RC_F32, RC_SHAPE(3), w};
     const struct rci_shape s = RC_SHAPE(1, 3);
-    OK(rci_graph_create(&t.g, c));
+    OK(rci_graph_new(&t.g, c));
     t.g->dynamic_batch = true;
     OK(rci_graph_add_input(t.g, &t.x, "x", RC_F32, &s));
     OK(rci_graph_add_const(t.g, &t.w, "w", &wt));
-    OK(rci_graph_add_node(t.g, &t.a, &pick, "a", NULL, (rci_id[]){ t.x, t.w }, 2, NULL, 1));
+    OK(rci_graph_add_node(t.g, &t.a, &pick, "a", NULL, (rci_id[]){t.x, t.w}, 2, NULL, 1));
     OK(rci_graph_add_node(t.g, &t.b, &pick, NULL, NULL, t.g->nodes[t.a].out, 1, NULL, 1));
     OK(rci_graph_set_outputs(t.g, t.g->nodes[t.b].out, 1));
     OK(rci_graph_infer(t.g));
@@ -42,7 +50,7 @@ static void shapes_follow_the_batch(void **state)
     t.g->dynamic_batch = false;
     REFUSED(rci_graph_infer_at(t.g, 5, shapes), RC_ERR_SHAPE,
             "batch is 5, the model allows only 1");
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
 }
 
 static void names_are_unique_and_found(void **state)
@@ -59,7 +67,7 @@ static void names_are_unique_and_found(void **state)
     REFUSED(rci_graph_rename_value(t.g, t.w, "x"), RC_ERR_MODEL, "defined twice");
     OK(rci_graph_add_value(t.g, &v, NULL));
     assert_int_equal(rci_graph_find_value(t.g, t.g->values[v].name), v);
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
 }
 
 static void bypassing_keeps_the_names_of_outputs(void **state)
@@ -72,7 +80,7 @@ static void bypassing_keeps_the_names_of_outputs(void **state)
     assert_string_equal(t.g->values[t.g->outputs[0]].name, keep);
     assert_int_equal(t.g->values[t.g->outputs[0]].producer, t.a);
     assert_int_equal(rci_graph_find_value(t.g, keep), t.g->outputs[0]);
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
 }
 
 static void sweeping_removes_what_reaches_no_output(void **state)
@@ -87,7 +95,7 @@ static void sweeping_removes_what_reaches_no_output(void **state)
     assert_int_equal(rci_graph_find_node(t.g, "spare"), RC_NONE);
     assert_int_equal(rci_graph_find_value(t.g, "w"), RC_NONE);
     OK(rci_graph_verify(t.g));
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
 }
 
 static void a_copy_is_independent_and_equal(void **state)
@@ -98,12 +106,12 @@ static void a_copy_is_independent_and_equal(void **state)
     OK(rci_graph_clone(&copy, t.g));
     ((float *) t.g->values[t.w].tensor.data)[0] = 9;
     assert_true(((float *) copy->values[t.w].tensor.data)[0] == 1);
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
     OK(rci_graph_verify(copy));
     assert_string_equal(rci_graph_get_metadata(copy, "key"), "value");
     OK(rci_graph_set_metadata(copy, "key", NULL));
     assert_null(rci_graph_get_metadata(copy, "key"));
-    rci_graph_destroy(copy);
+    rci_graph_free(copy);
 }
 
 static void cycles_and_undefined_operands_are_refused(void **state)
@@ -117,7 +125,7 @@ static void cycles_and_undefined_operands_are_refused(void **state)
     REFUSED(rci_graph_verify(t.g), RC_ERR_MODEL, "operand 0 \"ghost\" is not defined");
     t.g->nodes[t.a].in[0] = RC_NONE;
     REFUSED(rci_graph_verify(t.g), RC_ERR_MODEL, "operand 0 is required");
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
 }
 
 static void readers_and_order_agree(void **state)
@@ -137,13 +145,13 @@ static void readers_and_order_agree(void **state)
     rci_readers_free(&r);
     assert_int_equal(rci_graph_single_reader(t.g, t.x), t.a);
     assert_int_equal(rci_graph_single_reader(t.g, t.g->outputs[0]), RC_NONE);
-    rci_graph_destroy(t.g);
+    rci_graph_free(t.g);
 }
 
 static void many_names_stay_fast_and_correct(void **state)
 {
     struct rc_graph *g;
-    OK(rci_graph_create(&g, *state));
+    OK(rci_graph_new(&g, *state));
     char name[16];
     rci_id v;
     for (int i = 0; i < 20000; i++) {
@@ -151,7 +159,7 @@ static void many_names_stay_fast_and_correct(void **state)
         OK(rci_graph_add_value(g, &v, name));
     }
     assert_int_equal(rci_graph_find_value(g, "v12345"), 12345);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

@@ -147,7 +147,7 @@ static void check(struct layer *l, const struct rci_qkernel_set *set,
             fail_msg("%s, %lld channels: sum %lld of output %lld is %g", kernel->text(k),
                      (long long) g->in_channels, (long long) sum, (long long) i, (double) l->y[i]);
     }
-    kernel->destroy(k);
+    kernel->free(k);
     rc_context_free(&c);
 }
 

@@ -165,7 +165,7 @@ static rc_status run_load(struct scene *s)
     struct rc_graph *g;
     RC_TRY(rci_onnx_load(&g, s->ctx, s->path));
     OK(rci_graph_verify(g));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     return RC_OK;
 }
 
@@ -182,7 +182,7 @@ static void verify_save(const struct scene *s, bool done)
         return;
     }
     OK(rci_onnx_load(&g, s->ctx, s->path));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void models_are_whole_or_untouched(void **state)
@@ -266,9 +266,9 @@ static void checkpoints_are_whole_or_untouched(void **state)
     struct rci_tape *tape;
     const struct rci_tape_config o = {.batch = 1};
     s->graph = quant_two_convs(s->ctx, (float[]){1, 2}, (float[]){0, 1});
-    OK(rci_tape_create(&tape, s->graph, &o));
+    OK(rci_tape_new(&tape, s->graph, &o));
     OK(rci_train_state_open(&s->state, s->graph, tape, 2, true, true));
-    rci_tape_destroy(tape);
+    rci_tape_free(tape);
     survive(s, &(struct script){"save state", run_save_checkpoint, "old", verify_replaced});
     OK(rci_checkpoint_write(&s->state, s->path, "run"));
     survive(s, &(struct script){"load state", run_load_checkpoint, NULL, NULL});
@@ -289,7 +289,7 @@ static rc_status open_set(struct scene *s, const char *kind, uint32_t images)
     const rc_status st = rci_dataset_read(d, 0, 1, x, &y);
     if (st == RC_OK)
         assert_int_equal(d->images, images); /* a fault never makes a set smaller */
-    rci_dataset_destroy(d);
+    rci_dataset_free(d);
     return st;
 }
 
@@ -353,8 +353,8 @@ static int teardown(void **state)
 {
     struct scene *s = *state;
     rci_train_state_close(&s->state);
-    rci_quantizer_destroy(s->quantizer);
-    rci_graph_destroy(s->graph);
+    rci_quantizer_free(s->quantizer);
+    rci_graph_free(s->graph);
     scratch_remove(s->folder);
     test_context_done(s->ctx);
     return 0;

@@ -42,13 +42,13 @@ static int setup(void **state)
     FILE *f = fopen(source_path("tests/golden/histograms.bin"), "rb");
     if (!f || fread(counts, sizeof(counts), 1, f) != 1 || fclose(f) != 0)
         return -1;
-    return rci_context_create(&ctx, &(rc_context_options) RC_CONTEXT_OPTIONS_INIT);
+    return rci_context_new(&ctx, &(rc_context_options) RC_CONTEXT_OPTIONS_INIT);
 }
 
 static int teardown(void **state)
 {
     (void) state;
-    rci_context_destroy(ctx);
+    rci_context_free(ctx);
     return 0;
 }
 

@@ -33,7 +33,7 @@ static void affine_nodes_go_into_weights(void **state)
     assert_int_equal(n, 19);
     assert_int_equal(count_nodes(g, "BatchNormalization"), 0);
     assert_true(error < 1e-5);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 /* Two convolutions read one weight; only one of them is followed by BatchNormalization. */
@@ -43,7 +43,7 @@ static void shared_weights_are_copied_before_folding(void **state)
     const struct rci_build_conv c = {3, 3, 3, 1, 1};
     const struct rci_shape s = RC_SHAPE(1, 3, 8, 8);
     rci_id x;
-    OK(rci_graph_create(&b.g, *state));
+    OK(rci_graph_new(&b.g, *state));
     b.g->dynamic_batch = true;
     OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
     const rci_id y = rci_build_conv(&b, x, "a", &c);
@@ -59,7 +59,7 @@ static void shared_weights_are_copied_before_folding(void **state)
     uint32_t n;
     assert_true(change_by(b.g, &rci_pass_fold_affine, &n) < 1e-5);
     assert_int_equal(n, 1);
-    rci_graph_destroy(b.g);
+    rci_graph_free(b.g);
 }
 
 static void identities_go_and_names_stay(void **state)
@@ -68,7 +68,7 @@ static void identities_go_and_names_stay(void **state)
     const struct rci_shape s = RC_SHAPE(1, 3, 4, 4);
     const struct rci_reshape_attrs same = {.dims = {0, 3, 4, 4}, .rank = 4, .bound = 1};
     rci_id x, y;
-    OK(rci_graph_create(&b.g, *state));
+    OK(rci_graph_new(&b.g, *state));
     b.g->dynamic_batch = true;
     OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
     y = rci_build_node(&b, "Identity", "i", NULL, &x, 1);
@@ -88,7 +88,7 @@ static void identities_go_and_names_stay(void **state)
     assert_int_equal(count_nodes(b.g, NULL), 1);
     assert_string_equal(b.g->values[b.g->outputs[0]].name, "result");
     assert_string_equal(b.g->values[b.g->inputs[0]].name, "x");
-    rci_graph_destroy(b.g);
+    rci_graph_free(b.g);
 }
 
 static void an_identity_between_input_and_output_stays(void **state)
@@ -96,7 +96,7 @@ static void an_identity_between_input_and_output_stays(void **state)
     struct rci_build b = {.seed = 1};
     const struct rci_shape s = RC_SHAPE(1, 3);
     rci_id x;
-    OK(rci_graph_create(&b.g, *state));
+    OK(rci_graph_new(&b.g, *state));
     OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
     const rci_id y = rci_build_node(&b, "Identity", "i", NULL, &x, 1);
     OK(rci_graph_set_outputs(b.g, &y, 1));
@@ -104,7 +104,7 @@ static void an_identity_between_input_and_output_stays(void **state)
     uint32_t n;
     OK(rci_pass_run(b.g, &rci_pass_drop_identity, &n));
     assert_int_equal(n, 0);
-    rci_graph_destroy(b.g);
+    rci_graph_free(b.g);
 }
 
 static void option_a_shortcuts_become_exact_convolutions(void **state)
@@ -116,7 +116,7 @@ static void option_a_shortcuts_become_exact_convolutions(void **state)
     assert_int_equal(count_nodes(g, "Slice") + count_nodes(g, "Pad"), 0);
     assert_int_equal(count_nodes(g, "Conv"), 21);
     assert_true(error == 0);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void a_cropping_slice_is_not_a_convolution(void **state)
@@ -126,7 +126,7 @@ static void a_cropping_slice_is_not_a_convolution(void **state)
     const struct rci_slice_attrs crop = {
         .ends = {5}, .axes = {2}, .steps = {2}, .n = 1, .bound = 1};
     rci_id x;
-    OK(rci_graph_create(&b.g, *state));
+    OK(rci_graph_new(&b.g, *state));
     OK(rci_graph_add_input(b.g, &x, "x", RC_F32, &s));
     const rci_id y = rci_build_node(&b, "Slice", "s", &crop, &x, 1);
     OK(rci_graph_set_outputs(b.g, &y, 1));
@@ -134,7 +134,7 @@ static void a_cropping_slice_is_not_a_convolution(void **state)
     uint32_t n;
     OK(rci_pass_run(b.g, &rci_pass_shortcut_conv, &n));
     assert_int_equal(n, 0);
-    rci_graph_destroy(b.g);
+    rci_graph_free(b.g);
 }
 
 static void activations_and_additions_go_behind_convolutions(void **state)
@@ -149,7 +149,7 @@ static void activations_and_additions_go_behind_convolutions(void **state)
         for (uint32_t k = 0; g->nodes[i].op && k < g->nodes[i].n_post; k++)
             if (g->nodes[i].post[k].kind == RC_POST_ADD)
                 assert_int_equal(g->nodes[i].post[k].operand, g->nodes[i].op->max_in);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 static void training_fuses_relu_with_what_is_before_it(void **state)
@@ -159,7 +159,7 @@ static void training_fuses_relu_with_what_is_before_it(void **state)
     OK(rci_pass_run(g, &rci_pass_fuse_post_training, &n));
     assert_int_equal(n, 19); /* ten behind BatchNormalization, nine behind Add */
     assert_int_equal(count_nodes(g, "Add"), 9);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, context_setup, context_teardown)

@@ -36,11 +36,11 @@ static void move(struct blocks *s, const struct rci_md *from, const struct rci_m
                  const float *x, float *y)
 {
     struct rci_reorder *r;
-    OK(rci_reorder_create(&r, s->engine, from, to));
+    OK(rci_reorder_new(&r, s->engine, from, to));
     void *scratch = malloc(rci_reorder_scratch(r) + 64);
     OK(rci_reorder_run(r, x, y, scratch));
     free(scratch);
-    rci_reorder_destroy(r);
+    rci_reorder_free(r);
 }
 
 static void open_typed(struct blocks *s, enum rci_dtype type, int64_t c, int64_t k, int64_t h,
@@ -48,7 +48,7 @@ static void open_typed(struct blocks *s, enum rci_dtype type, int64_t c, int64_t
 {
     enum { BATCH = 2 };
     s->ctx = test_context();
-    OK(rci_engine_create(&s->engine, s->ctx));
+    OK(rci_engine_new(&s->engine, s->ctx));
     s->g = (struct rci_conv_geometry){BATCH,  c,      k,      1,      {h, w}, {h, w},
                                       {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
     const struct rci_shape in = rci_conv_src_shape(&s->g), out = rci_conv_dst_shape(&s->g);
@@ -84,7 +84,7 @@ static void close_scene(struct blocks *s)
     free(s->out);
     free(s->got);
     free(s->want);
-    rci_engine_destroy(s->engine);
+    rci_engine_free(s->engine);
     test_context_done(s->ctx);
 }
 
@@ -175,7 +175,7 @@ static void check(struct blocks *s, int fused)
     for (int64_t i = 0; i < n; i++)
         note(&worst, s->got[i], s->want[i]);
     close_enough(&worst, s, "output");
-    rci_winograd_kernel.destroy(w);
+    rci_winograd_kernel.free(w);
 }
 
 /* Skips where there is no kernel at all; otherwise the blocked layout of this processor. */
@@ -245,7 +245,7 @@ static void few_tiles_and_many_weights(void **state)
         assert_true(rci_winograd_small(&spec));
         check(&s, i);
         struct rci_winograd_grad *g;
-        assert_int_equal(rci_winograd_grad_create(&g, s.ctx, &spec), RC_ERR_UNSUPPORTED);
+        assert_int_equal(rci_winograd_grad_new(&g, s.ctx, &spec), RC_ERR_UNSUPPORTED);
         assert_null(g);
         close_scene(&s);
     }
@@ -264,7 +264,7 @@ static void compare_threads(int64_t c, int64_t k, int64_t side, dnnl_format_tag_
         if (threads == 1)
             memcpy(first, s.out, bytes);
         assert_memory_equal(first, s.out, bytes);
-        rci_winograd_kernel.destroy(w);
+        rci_winograd_kernel.free(w);
     }
     free(first);
     close_scene(&s);
@@ -332,14 +332,14 @@ static void check_source_gradient(struct blocks *s, const struct rci_conv_spec *
     close_enough(&worst, s, "source gradient");
     free(blocked_gradient);
     free(got);
-    rci_winograd_kernel.destroy(kernel);
+    rci_winograd_kernel.free(kernel);
 }
 
 static void check_weights_gradient(struct blocks *s, const struct rci_conv_spec *spec)
 {
     const int64_t c = s->g.in_channels, k = s->g.out_channels, pixels = s->g.in[0] * s->g.in[1];
     struct rci_winograd_grad *kernel;
-    OK(rci_winograd_grad_create(&kernel, s->ctx, spec));
+    OK(rci_winograd_grad_new(&kernel, s->ctx, spec));
     void *scratch = malloc(rci_winograd_grad_scratch(kernel));
     float *got = random_array(k * c * 9, 8), *bias = random_array(k, 9);
     move(s, s->plain_dst, s->dst, s->residual, s->out);
@@ -361,7 +361,7 @@ static void check_weights_gradient(struct blocks *s, const struct rci_conv_spec 
     free(scratch);
     free(got);
     free(bias);
-    rci_winograd_grad_destroy(kernel);
+    rci_winograd_grad_free(kernel);
 }
 
 static void gradients(void **state)
@@ -426,7 +426,7 @@ static void channels_behind_the_last_stay_zero(void **state)
         if (channel >= 25)
             assert_true(s.out[i] == 0.0f);
     }
-    rci_winograd_kernel.destroy(w);
+    rci_winograd_kernel.free(w);
     close_scene(&s);
 }
 

@@ -73,7 +73,7 @@ static void contest_close(struct contest *c)
 {
     for (uint32_t k = OWN; k < CANDIDATES; k++)
         if (c->of[k].state)
-            c->of[k].kernel->destroy(c->of[k].state);
+            c->of[k].kernel->free(c->of[k].state);
 }
 
 static uint32_t count_candidates(const struct contest *c, uint32_t *last)
@@ -226,9 +226,9 @@ rc_status rci_conv_choose(struct rci_conv_chosen *out, const struct rci_conv_que
     return st;
 }
 
-void rci_conv_chosen_destroy(struct rci_conv_chosen *c)
+void rci_conv_chosen_free(struct rci_conv_chosen *c)
 {
     if (c->kernel)
-        c->kernel->destroy(c->state);
+        c->kernel->free(c->state);
     *c = (struct rci_conv_chosen){NULL, NULL, 0};
 }

@@ -38,5 +38,5 @@ struct rci_conv_chosen {
 };
 /* RC_ERR_UNSUPPORTED where nothing can. */
 rc_status rci_conv_choose(struct rci_conv_chosen *out, const struct rci_conv_question *q);
-void rci_conv_chosen_destroy(struct rci_conv_chosen *c); /* accepts one without a kernel */
+void rci_conv_chosen_free(struct rci_conv_chosen *c); /* accepts one without a kernel */
 #endif

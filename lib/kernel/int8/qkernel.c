@@ -318,7 +318,7 @@ float *rci_qkernel_scales(struct rci_qkernel_job *j, struct rc_context *c,
     return scale;
 }
 
-static void qkernel_destroy(void *state)
+static void qkernel_free(void *state)
 {
     rci_release(((struct qkernel *) state)->scales);
     rci_release(state);
@@ -357,7 +357,7 @@ static rc_status qkernel_create(void **out, struct rc_context *c, enum rci_qkern
     k->scales =
         rci_qkernel_scales(&k->job, c, s, k->set->lanes, kind == RC_QKERNEL_WINOGRAD ? 64 : 1);
     if (!k->scales) {
-        qkernel_destroy(k);
+        qkernel_free(k);
         return RC_ERR_MEMORY;
     }
     *out = k;
@@ -474,7 +474,7 @@ static bool winograd_likely(const struct rci_conv_spec *s)
 
 /* What both have in common. */
 #define QKERNEL_SLOTS                                                                     \
-    .integers = true, .destroy = qkernel_destroy, .text = qkernel_text,                   \
+    .integers = true, .free = qkernel_free, .text = qkernel_text,                         \
     .weights_bytes = qkernel_weights_bytes, .bias_bytes = qkernel_bias_bytes,             \
     .pack_weights = qkernel_pack_weights, .scratch = qkernel_scratch, .run = qkernel_run, \
     .share = qkernel_share

@@ -11,8 +11,7 @@ struct rci_qreal {
     float *scales;
 };
 
-rc_status rci_qreal_create(struct rci_qreal **out, struct rc_context *c,
-                           const struct rci_conv_spec *s)
+rc_status rci_qreal_new(struct rci_qreal **out, struct rc_context *c, const struct rci_conv_spec *s)
 {
     struct rci_qreal *r = RC_NEW(c, struct rci_qreal);
     *out = NULL;
@@ -29,7 +28,7 @@ rc_status rci_qreal_create(struct rci_qreal **out, struct rc_context *c,
     return RC_OK;
 }
 
-void rci_qreal_destroy(struct rci_qreal *r)
+void rci_qreal_free(struct rci_qreal *r)
 {
     if (!r)
         return;

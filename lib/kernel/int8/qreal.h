@@ -8,9 +8,9 @@
 struct rci_qreal;
 /* Weights and threads of the spec are not used; a residual is an argument of its own, and dst may
  * be F32 beside it. */
-rc_status rci_qreal_create(struct rci_qreal **out, struct rc_context *c,
-                           const struct rci_conv_spec *s);
-void rci_qreal_destroy(struct rci_qreal *r);
+rc_status rci_qreal_new(struct rci_qreal **out, struct rc_context *c,
+                        const struct rci_conv_spec *s);
+void rci_qreal_free(struct rci_qreal *r);
 
 /* Numbers of the source, and of the sums with room behind them for reading whole vectors. */
 int64_t rci_qreal_in_count(const struct rci_qreal *r);

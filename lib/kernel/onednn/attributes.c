@@ -1,7 +1,7 @@
 /* Primitive attributes: scratchpad mode, fused post-ops, integer scales. */
 #include "kernel/onednn/onednn.h"
 
-rc_status rci_attr_create(dnnl_primitive_attr_t *out)
+rc_status rci_attr_new(dnnl_primitive_attr_t *out)
 {
     *out = NULL;
     RC_TRY(rci_dnnl_check(dnnl_primitive_attr_create(out), "attributes"));

@@ -99,8 +99,8 @@ static rc_status int8_settle(struct rci_int8_conv *c, struct rci_engine *e,
     return rci_prim_fix_int8(&c->prim, &s->scales);
 }
 
-rc_status rci_int8_conv_create(struct rci_int8_conv **out, struct rci_engine *e,
-                               const struct rci_int8_conv_spec *s)
+rc_status rci_int8_conv_new(struct rci_int8_conv **out, struct rci_engine *e,
+                            const struct rci_int8_conv_spec *s)
 {
     *out = NULL;
     struct rc_context *ctx = rci_engine_context(e);
@@ -122,7 +122,7 @@ rc_status rci_int8_conv_create(struct rci_int8_conv **out, struct rci_engine *e,
             goto out;
         rci_int8_bias(c->bias, s->bias, channels, &spec.scales);
     }
-    RC_TRY_OUT(st, rci_attr_create(&attr));
+    RC_TRY_OUT(st, rci_attr_new(&attr));
     RC_TRY_OUT(st, rci_attr_int8(attr, &spec.scales));
     const struct rci_conv_request request = {.geometry = s->geometry,
                                              .attr = attr,
@@ -140,7 +140,7 @@ out:
     if (st == RC_OK)
         *out = c;
     else
-        rci_int8_conv_destroy(c);
+        rci_int8_conv_free(c);
     return st;
 }
 
@@ -151,7 +151,7 @@ rc_status rci_int8_conv_run(struct rci_int8_conv *c, const void *src, const void
     return rci_prim_run(&c->prim, handle, scratch);
 }
 
-void rci_int8_conv_destroy(struct rci_int8_conv *c)
+void rci_int8_conv_free(struct rci_int8_conv *c)
 {
     if (!c)
         return;

@@ -84,7 +84,7 @@ struct rci_conv_args {
 
 /* Integer convolution: u8 or s8 sources, s8 weights that are already quantized (plain, packed by a
  * reorder to weights_md), f32 bias in real units kept inside. A residual is added to what dst
- * holds. A matrix product is the geometry with 1x1 everything. Described only: rci_prim_create() of
+ * holds. A matrix product is the geometry with 1x1 everything. Described only: rci_prim_new() of
  * prim comes before the first run. */
 struct rci_int8_conv_spec {
     const struct rci_conv_geometry *geometry;
@@ -97,9 +97,9 @@ struct rci_int8_conv {
     const struct rci_md *src_md, *weights_md, *dst_md;
     float *bias;
 };
-rc_status rci_int8_conv_create(struct rci_int8_conv **out, struct rci_engine *e,
-                               const struct rci_int8_conv_spec *s);
+rc_status rci_int8_conv_new(struct rci_int8_conv **out, struct rci_engine *e,
+                            const struct rci_int8_conv_spec *s);
 rc_status rci_int8_conv_run(struct rci_int8_conv *c, const void *src, const void *weights,
                             void *dst, void *scratch);
-void rci_int8_conv_destroy(struct rci_int8_conv *c);
+void rci_int8_conv_free(struct rci_int8_conv *c);
 #endif

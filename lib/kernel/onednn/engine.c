@@ -22,7 +22,7 @@ struct rci_engine {
     size_t trial_bytes;
 };
 
-rc_status rci_engine_create(struct rci_engine **out, struct rc_context *c)
+rc_status rci_engine_new(struct rci_engine **out, struct rc_context *c)
 {
     *out = NULL;
     struct rci_engine *e = RC_NEW(c, struct rci_engine);
@@ -34,14 +34,14 @@ rc_status rci_engine_create(struct rci_engine **out, struct rc_context *c)
         st = rci_dnnl_check(dnnl_stream_create(&e->stream, e->engine, dnnl_stream_default_flags),
                             "stream");
     if (st != RC_OK) {
-        rci_engine_destroy(e);
+        rci_engine_free(e);
         return st;
     }
     *out = e;
     return RC_OK;
 }
 
-void rci_engine_destroy(struct rci_engine *e)
+void rci_engine_free(struct rci_engine *e)
 {
     if (!e)
         return;
@@ -376,8 +376,8 @@ static rc_status same_shape(struct rci_engine *e, const struct rci_md **from,
     return rci_md_plain(e, (*to)->dtype, &(*from)->shape, to);
 }
 
-rc_status rci_reorder_create(struct rci_reorder **out, struct rci_engine *e,
-                             const struct rci_md *from, const struct rci_md *to)
+rc_status rci_reorder_new(struct rci_reorder **out, struct rci_engine *e, const struct rci_md *from,
+                          const struct rci_md *to)
 {
     *out = NULL;
     struct rci_reorder *r = RC_NEW(e->ctx, struct rci_reorder);
@@ -387,7 +387,7 @@ rc_status rci_reorder_create(struct rci_reorder **out, struct rci_engine *e,
     dnnl_primitive_desc_t pd;
     rc_status st;
     RC_TRY_OUT(st, same_shape(e, &from, &to));
-    RC_TRY_OUT(st, rci_attr_create(&attr));
+    RC_TRY_OUT(st, rci_attr_new(&attr));
     RC_TRY_OUT(st, rci_dnnl_reorder(&pd, e->engine, RC_DMD(from->d), RC_DMD(to->d), attr));
     RC_TRY_OUT(st, rci_prim_init(&r->prim, e, pd));
     RC_TRY_OUT(st, rci_prim_bind(&r->prim, DNNL_ARG_FROM, from));
@@ -398,7 +398,7 @@ out:
     if (st == RC_OK)
         *out = r;
     else
-        rci_reorder_destroy(r);
+        rci_reorder_free(r);
     return st;
 }
 
@@ -413,7 +413,7 @@ rc_status rci_reorder_run(struct rci_reorder *r, const void *from, void *to, voi
     return rci_prim_run(&r->prim, handle, scratch);
 }
 
-void rci_reorder_destroy(struct rci_reorder *r)
+void rci_reorder_free(struct rci_reorder *r)
 {
     if (!r)
         return;

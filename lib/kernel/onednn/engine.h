@@ -9,8 +9,8 @@
 struct rci_md; /* a oneDNN memory descriptor in the engine's pool */
 struct rci_engine;
 
-rc_status rci_engine_create(struct rci_engine **out, struct rc_context *c);
-void rci_engine_destroy(struct rci_engine *e);
+rc_status rci_engine_new(struct rci_engine **out, struct rc_context *c);
+void rci_engine_free(struct rci_engine *e);
 
 /* Preparing is over: release what only that needed. */
 void rci_engine_settle(struct rci_engine *e);
@@ -42,9 +42,9 @@ const char *rci_md_text(const struct rci_md *md, char *buf);
  * hold as many elements (grouped weights have a fifth axis), the plain side is seen in the
  * other's shape. */
 struct rci_reorder;
-rc_status rci_reorder_create(struct rci_reorder **out, struct rci_engine *e,
-                             const struct rci_md *from, const struct rci_md *to);
+rc_status rci_reorder_new(struct rci_reorder **out, struct rci_engine *e, const struct rci_md *from,
+                          const struct rci_md *to);
 size_t rci_reorder_scratch(const struct rci_reorder *r);
 rc_status rci_reorder_run(struct rci_reorder *r, const void *from, void *to, void *scratch);
-void rci_reorder_destroy(struct rci_reorder *r);
+void rci_reorder_free(struct rci_reorder *r);
 #endif

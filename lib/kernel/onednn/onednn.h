@@ -66,7 +66,7 @@ rc_status rci_prim_init(struct rci_prim *p, struct rci_engine *e, dnnl_primitive
 /* The same in two steps: creating compiles the kernel, a primitive that will not run needs none.
  * Creating twice does nothing. */
 rc_status rci_prim_describe(struct rci_prim *p, struct rci_engine *e, dnnl_primitive_desc_t pd);
-rc_status rci_prim_create(struct rci_prim *p);
+rc_status rci_prim_new(struct rci_prim *p);
 void rci_prim_clear(struct rci_prim *p);
 /* Append an argument; rci_prim_run() takes handles in the order of these calls. */
 rc_status rci_prim_bind(struct rci_prim *p, int arg, const struct rci_md *md);
@@ -83,7 +83,7 @@ bool rci_pd_is_reference(const_dnnl_primitive_desc_t pd);
 /* --- attributes --- */
 /* User scratchpad mode, deterministic where the version knows it. Destroy with
  * dnnl_primitive_attr_destroy(). */
-rc_status rci_attr_create(dnnl_primitive_attr_t *out);
+rc_status rci_attr_new(dnnl_primitive_attr_t *out);
 /* node->post as post-ops. ADD becomes `sum` into the destination, which is of type `sum`, and its
  * operand is put in *in_place (at most one; -1 when there is none). RC_ERR_UNSUPPORTED for what
  * cannot be fused. */

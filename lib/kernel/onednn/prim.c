@@ -16,7 +16,7 @@ rc_status rci_prim_describe(struct rci_prim *p, struct rci_engine *e, dnnl_primi
         "scratchpad");
 }
 
-rc_status rci_prim_create(struct rci_prim *p)
+rc_status rci_prim_new(struct rci_prim *p)
 {
     return p->prim ? RC_OK : rci_dnnl_check(dnnl_primitive_create(&p->prim, p->pd), "primitive");
 }
@@ -24,7 +24,7 @@ rc_status rci_prim_create(struct rci_prim *p)
 rc_status rci_prim_init(struct rci_prim *p, struct rci_engine *e, dnnl_primitive_desc_t pd)
 {
     RC_TRY(rci_prim_describe(p, e, pd));
-    return rci_prim_create(p);
+    return rci_prim_new(p);
 }
 
 void rci_prim_clear(struct rci_prim *p)

@@ -81,13 +81,13 @@ static rc_status convert(struct rci_engine *e, const struct rci_md *from_md, con
 {
     struct rci_reorder *r = NULL;
     void *scratch = NULL;
-    rc_status st = rci_reorder_create(&r, e, from_md, to_md);
+    rc_status st = rci_reorder_new(&r, e, from_md, to_md);
     if (st == RC_OK) {
         scratch = rci_alloc(rci_engine_context(e), rci_reorder_scratch(r));
         st = scratch ? rci_reorder_run(r, from, to, scratch) : RC_ERR_MEMORY;
     }
     rci_release(scratch);
-    rci_reorder_destroy(r);
+    rci_reorder_free(r);
     return st;
 }
 
@@ -163,7 +163,7 @@ static rc_status float_test(struct rci_engine *e, struct scene *s, int64_t in, i
     const struct rci_shape channels = RC_SHAPE(out);
     struct rci_conv_request r = {.geometry = &s->g, .prop = dnnl_forward_inference};
     rc_status st;
-    RC_TRY_OUT(st, rci_attr_create(&attr));
+    RC_TRY_OUT(st, rci_attr_new(&attr));
     RC_TRY_OUT(st, rci_md_plain(e, RC_F32, &channels, &bias));
     r.bias = bias;
     r.attr = attr;
@@ -215,8 +215,8 @@ static rc_status int8_test(struct rci_engine *e, struct scene *s, int64_t in, in
     struct rci_int8_conv *c = NULL;
     struct buffers b = {0};
     rc_status st;
-    RC_TRY_OUT(st, rci_int8_conv_create(&c, e, &spec));
-    RC_TRY_OUT(st, rci_prim_create(&c->prim));
+    RC_TRY_OUT(st, rci_int8_conv_new(&c, e, &spec));
+    RC_TRY_OUT(st, rci_prim_new(&c->prim));
     RC_TRY_OUT(st, int8_run(e, s, c, &b));
     for (int64_t i = 0; i < out * PIXELS && st == RC_OK; i++) {
         const float real = fmaxf(0.0f, s->want[i] + 128.0f * (float) s->q_res[i]);
@@ -227,7 +227,7 @@ static rc_status int8_test(struct rci_engine *e, struct scene *s, int64_t in, in
     }
 out:
     buffers_free(&b);
-    rci_int8_conv_destroy(c);
+    rci_int8_conv_free(c);
     return st;
 }
 
@@ -242,10 +242,10 @@ static rc_status selftest_run_once(struct rc_context *c)
 {
     struct rci_engine *e = NULL;
     struct scene *s = RC_NEW(c, struct scene);
-    rc_status st = s ? rci_engine_create(&e, c) : RC_ERR_MEMORY;
+    rc_status st = s ? rci_engine_new(&e, c) : RC_ERR_MEMORY;
     if (st == RC_OK)
         st = selftest_run_all(e, s);
-    rci_engine_destroy(e);
+    rci_engine_free(e);
     rci_release(s);
     return st;
 }

@@ -13,8 +13,8 @@ struct rci_winograd_grad {
     size_t tiles, sums; /* [floats] of a thread */
 };
 
-rc_status rci_winograd_grad_create(struct rci_winograd_grad **out, struct rc_context *c,
-                                   const struct rci_conv_spec *s)
+rc_status rci_winograd_grad_new(struct rci_winograd_grad **out, struct rc_context *c,
+                                const struct rci_conv_spec *s)
 {
     struct rci_winograd_plan plan;
     *out = NULL;
@@ -34,7 +34,7 @@ rc_status rci_winograd_grad_create(struct rci_winograd_grad **out, struct rc_con
     return RC_OK;
 }
 
-void rci_winograd_grad_destroy(struct rci_winograd_grad *w)
+void rci_winograd_grad_free(struct rci_winograd_grad *w)
 {
     rci_release(w);
 }

@@ -24,9 +24,9 @@ struct rci_winograd_grad;
 /* Tiles of 4x4 only, in bf16 without a bias; then all three passes can. */
 bool rci_winograd_grad_fits(const struct rci_conv_spec *s);
 /* RC_ERR_UNSUPPORTED, RC_ERR_MEMORY; `bias` asks for the bias' gradient too. */
-rc_status rci_winograd_grad_create(struct rci_winograd_grad **out, struct rc_context *c,
-                                   const struct rci_conv_spec *s);
-void rci_winograd_grad_destroy(struct rci_winograd_grad *w);
+rc_status rci_winograd_grad_new(struct rci_winograd_grad **out, struct rc_context *c,
+                                const struct rci_conv_spec *s);
+void rci_winograd_grad_free(struct rci_winograd_grad *w);
 size_t rci_winograd_grad_scratch(const struct rci_winograd_grad *w); /* [bytes] */
 struct rci_winograd_grad_args {
     const void *src, *d_dst;

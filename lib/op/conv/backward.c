@@ -11,14 +11,14 @@ struct rci_conv_backward {
     size_t moved[2], weights_scratch;
 };
 
-void rci_conv_backward_destroy(struct rci_conv_backward *b)
+void rci_conv_backward_free(struct rci_conv_backward *b)
 {
     if (!b)
         return;
     rci_prim_clear(&b->data);
     rci_prim_clear(&b->weights);
-    rci_reorder_destroy(b->move[0]);
-    rci_reorder_destroy(b->move[1]);
+    rci_reorder_free(b->move[0]);
+    rci_reorder_free(b->move[1]);
     rci_release(b->unwanted[0]);
     rci_release(b->unwanted[1]);
     rci_release(b);
@@ -101,7 +101,7 @@ static rc_status prepare_moves(struct rci_conv_backward *b, struct rci_engine *e
     for (int i = 0; i < 2; i++) {
         if (rci_md_equal(have[i], want[i]))
             continue;
-        RC_TRY(rci_reorder_create(&b->move[i], e, have[i], want[i]));
+        RC_TRY(rci_reorder_new(&b->move[i], e, have[i], want[i]));
         const size_t own = rci_reorder_scratch(b->move[i]);
         shared = own > shared ? own : shared;
         size[i] = rci_align_line(rci_md_bytes(want[i]));
@@ -175,7 +175,7 @@ static rc_status prepare_both(struct rci_conv_backward *b, const struct rci_requ
                               struct rci_prep *p, const struct rci_conv_trained *t)
 {
     dnnl_primitive_attr_t attr;
-    RC_TRY(rci_attr_create(&attr));
+    RC_TRY(rci_attr_new(&attr));
     rc_status st = req->needs_grad[0] ? prepare_data(b, req, p, t, attr) : RC_OK;
     if (st == RC_OK && (req->needs_grad[1] || (b->has_bias && req->needs_grad[2])))
         st = prepare_weights(b, req, p, t, attr);
@@ -184,8 +184,8 @@ static rc_status prepare_both(struct rci_conv_backward *b, const struct rci_requ
     return st;
 }
 
-rc_status rci_conv_backward_create(struct rci_conv_backward **out, const struct rci_request *req,
-                                   struct rci_prep *p, const struct rci_conv_trained *t)
+rc_status rci_conv_backward_new(struct rci_conv_backward **out, const struct rci_request *req,
+                                struct rci_prep *p, const struct rci_conv_trained *t)
 {
     struct rci_conv_backward *b = RC_NEW(rci_engine_context(req->engine), struct rci_conv_backward);
     *out = NULL;
@@ -194,7 +194,7 @@ rc_status rci_conv_backward_create(struct rci_conv_backward **out, const struct 
     b->has_bias = t->layouts->bias;
     const rc_status st = prepare_both(b, req, p, t);
     if (st != RC_OK)
-        rci_conv_backward_destroy(b);
+        rci_conv_backward_free(b);
     else
         *out = b;
     return st;

@@ -31,12 +31,12 @@ struct onednn {
 static rc_status onednn_make(void *user, size_t *weights, size_t *scratch)
 {
     struct onednn *o = user;
-    RC_TRY(rci_prim_create(o->prim));
+    RC_TRY(rci_prim_new(o->prim));
     *weights = rci_md_bytes(o->l->weights);
     *scratch = o->prim->scratch;
     if (rci_md_equal(o->arriving, o->l->src))
         return RC_OK;
-    RC_TRY(rci_reorder_create(&o->move, o->prim->engine, o->arriving, o->l->src));
+    RC_TRY(rci_reorder_new(&o->move, o->prim->engine, o->arriving, o->l->src));
     o->moved = rci_align_line(rci_md_bytes(o->l->src));
     *scratch = o->moved + rci_larger(o->prim->scratch, rci_reorder_scratch(o->move));
     return RC_OK;
@@ -95,6 +95,6 @@ rc_status rci_conv_choose_own(struct rci_conv_chosen *out, const struct rci_requ
                                          .make = onednn_make,
                                          .run = onednn_run};
     const rc_status st = rci_conv_choose(out, &q);
-    rci_reorder_destroy(o.move);
+    rci_reorder_free(o.move);
     return st;
 }

@@ -135,7 +135,7 @@ static rc_status settle_layouts(const struct rci_request *req, const struct rci_
     *pd = NULL;
     if (req->node->n_in > 2 && req->in[2].dtype)
         RC_TRY(rci_md_plain(req->engine, RC_F32, &channels, &l->bias));
-    RC_TRY(rci_attr_create(&attr));
+    RC_TRY(rci_attr_new(&attr));
     const struct rci_conv_request r = {.geometry = g,
                                        .prop = req->training ? dnnl_forward_training
                                                              : dnnl_forward_inference,
@@ -164,12 +164,12 @@ struct conv_state {
     bool has_bias;
 };
 
-static void conv_destroy(void *state)
+static void conv_free(void *state)
 {
     struct conv_state *s = state;
     rci_prim_clear(&s->forward);
-    rci_conv_chosen_destroy(&s->own);
-    rci_conv_backward_destroy(s->backward);
+    rci_conv_chosen_free(&s->own);
+    rci_conv_backward_free(s->backward);
     rci_release(s);
 }
 
@@ -238,10 +238,10 @@ static rc_status conv_use_onednn(const struct rci_request *req, struct rci_prep 
     p->run = conv_run;
     if (req->training) {
         const struct rci_conv_trained t = {g, l, s->forward.pd, compute_type(req)};
-        RC_TRY(rci_conv_backward_create(&s->backward, req, p, &t));
+        RC_TRY(rci_conv_backward_new(&s->backward, req, p, &t));
         p->run_backward = conv_run_backward;
     }
-    return rci_prim_create(&s->forward);
+    return rci_prim_new(&s->forward);
 }
 
 /* Takes over `pd`. */
@@ -273,11 +273,11 @@ static rc_status conv_prepare_kernel(const struct rci_request *req, struct rci_p
     s->has_bias = l->bias;
     const rc_status st = conv_fill(req, p, s, spec, l, pd);
     if (st != RC_OK) {
-        conv_destroy(s);
+        conv_free(s);
         return st;
     }
     p->state = s;
-    p->destroy = conv_destroy;
+    p->free = conv_free;
     return RC_OK;
 }
 

@@ -154,7 +154,7 @@ rc_status rci_conv_move(const struct rci_request *req, struct rci_prep *p,
     move_describe(m, req, s);
     p->want[1] = NULL;
     p->state = m;
-    p->destroy = rci_release;
+    p->free = rci_release;
     p->run = move_share;
     p->team = true;
     p->suits = move_suits;

@@ -46,8 +46,8 @@ struct rci_conv_trained {
     enum rci_dtype type; /* of activations and weights */
 };
 struct rci_conv_backward;
-rc_status rci_conv_backward_create(struct rci_conv_backward **out, const struct rci_request *req,
-                                   struct rci_prep *p, const struct rci_conv_trained *t);
+rc_status rci_conv_backward_new(struct rci_conv_backward **out, const struct rci_request *req,
+                                struct rci_prep *p, const struct rci_conv_trained *t);
 rc_status rci_conv_backward_run(struct rci_conv_backward *b, const struct rci_step_io *io);
-void rci_conv_backward_destroy(struct rci_conv_backward *b); /* accepts NULL */
+void rci_conv_backward_free(struct rci_conv_backward *b); /* accepts NULL */
 #endif

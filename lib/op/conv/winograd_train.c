@@ -12,12 +12,12 @@ struct trained {
     void *unwanted[2]; /* somewhere for a weights or bias gradient that nobody asked for */
 };
 
-static void trained_destroy(void *state)
+static void trained_free(void *state)
 {
     struct trained *t = state;
-    rci_winograd_kernel.destroy(t->forward);
-    rci_winograd_kernel.destroy(t->data);
-    rci_winograd_grad_destroy(t->weights);
+    rci_winograd_kernel.free(t->forward);
+    rci_winograd_kernel.free(t->data);
+    rci_winograd_grad_free(t->weights);
     rci_release(t->unwanted[0]);
     rci_release(t->unwanted[1]);
     rci_release(t);
@@ -73,8 +73,8 @@ static rc_status trained_run_backward(const struct rci_step_io *io)
     return RC_OK;
 }
 
-static rc_status trained_create(struct trained *t, const struct rci_request *req,
-                                struct rci_prep *p, const struct rci_conv_spec *s)
+static rc_status trained_new(struct trained *t, const struct rci_request *req, struct rci_prep *p,
+                             const struct rci_conv_spec *s)
 {
     struct rc_context *c = rci_engine_context(req->engine);
     struct rci_conv_spec data = *s;
@@ -89,7 +89,7 @@ static rc_status trained_create(struct trained *t, const struct rci_request *req
     }
     if (!req->needs_grad[1] && !(s->bias && req->needs_grad[2]))
         return RC_OK;
-    RC_TRY(rci_winograd_grad_create(&t->weights, c, s));
+    RC_TRY(rci_winograd_grad_new(&t->weights, c, s));
     p->backward_reads |= 1u << 0;
     p->backward_scratch = rci_larger(p->backward_scratch, rci_winograd_grad_scratch(t->weights));
     const struct rci_conv_geometry *g = s->geometry;
@@ -114,13 +114,13 @@ rc_status rci_conv_winograd_train(const struct rci_request *req, struct rci_prep
     struct trained *t = RC_NEW(rci_engine_context(req->engine), struct trained);
     if (!t)
         return RC_ERR_MEMORY;
-    const rc_status st = trained_create(t, req, p, s);
+    const rc_status st = trained_new(t, req, p, s);
     if (st != RC_OK) {
-        trained_destroy(t);
+        trained_free(t);
         return st;
     }
     p->state = t;
-    p->destroy = trained_destroy;
+    p->free = trained_free;
     p->run = trained_run;
     p->run_backward = trained_run_backward;
     p->want[1] = NULL;

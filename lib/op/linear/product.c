@@ -13,7 +13,7 @@ struct layouts {
     const struct rci_md *a, *w, *w_any, *bias, *y;
 };
 
-static void state_destroy(void *state)
+static void state_free(void *state)
 {
     struct product_state *s = state;
     rci_prim_clear(&s->forward);
@@ -79,7 +79,7 @@ static rc_status prepare_forward(const struct rci_request *req, struct rci_prep 
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd = NULL;
     int32_t in_place;
-    RC_TRY(rci_attr_create(&attr));
+    RC_TRY(rci_attr_new(&attr));
     const struct rci_dnnl_product d = {.prop = req->training ? dnnl_forward_training
                                                              : dnnl_forward_inference,
                                        .src = rci_md_dnnl(l->a),
@@ -163,7 +163,7 @@ static rc_status prepare_backward(const struct rci_request *req, struct rci_prep
                                   const struct layouts *l)
 {
     dnnl_primitive_attr_t attr;
-    RC_TRY(rci_attr_create(&attr));
+    RC_TRY(rci_attr_new(&attr));
     rc_status st = req->needs_grad[0] ? prepare_data(req, p, s, q, l, attr) : RC_OK;
     if (st == RC_OK && (req->needs_grad[1] || (q->bias && req->needs_grad[2])))
         st = prepare_weights(req, p, s, q, l, attr);
@@ -188,7 +188,7 @@ rc_status rci_product_prepare(const struct rci_request *req, struct rci_prep *p,
     struct layouts l;
     s->has_bias = q->bias;
     p->state = s;
-    p->destroy = state_destroy;
+    p->free = state_free;
     p->values_at_run = true;
     p->run = run_forward;
     /* a linear layer trains in f32: it is small, and the loss reads what it gives */
@@ -199,7 +199,7 @@ rc_status rci_product_prepare(const struct rci_request *req, struct rci_prep *p,
     if (st == RC_OK && req->training)
         st = prepare_backward(req, p, s, q, &l);
     if (st != RC_OK) {
-        state_destroy(s);
+        state_free(s);
         p->state = NULL;
     }
     return st;

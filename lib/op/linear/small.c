@@ -64,7 +64,7 @@ rc_status rci_product_small(const struct rci_request *req, struct rci_prep *p,
     p->packing[1] =
         (struct rci_packing){(size_t) (groups(q) * UNIT * q->k) * sizeof(float), pack_weights};
     p->state = s;
-    p->destroy = rci_release;
+    p->free = rci_release;
     p->values_at_run = true;
     p->run = share;
     p->team = true;

@@ -12,7 +12,7 @@ struct gate {
     int64_t g_step; /* from one image's gate to the next: 0 when all share one */
 };
 
-static void gate_destroy(void *state)
+static void gate_free(void *state)
 {
     rci_release(state);
 }
@@ -155,6 +155,6 @@ rc_status rci_gate_prepare(const struct rci_request *req, struct rci_prep *p)
         return st;
     }
     p->state = s;
-    p->destroy = gate_destroy;
+    p->free = gate_free;
     return RC_OK;
 }

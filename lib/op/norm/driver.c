@@ -235,7 +235,7 @@ rc_status rci_norm_prepare(const struct rci_request *req, struct rci_prep *p)
         return st;
     }
     p->state = d;
-    p->destroy = rci_release;
+    p->free = rci_release;
     p->run = driver_forward;
     p->out_md[0] = p->d_out_md[0] = p->d_in_md[0] = p->want[0];
     p->saved = req->training ? coefficients_bytes(d) : 0;

@@ -6,7 +6,7 @@ struct pool_state {
     struct rci_prim forward, backward;
 };
 
-static void state_destroy(void *state)
+static void state_free(void *state)
 {
     struct pool_state *s = state;
     rci_prim_clear(&s->forward);
@@ -99,13 +99,13 @@ rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,
     if (!s)
         return RC_ERR_MEMORY;
     p->state = s;
-    p->destroy = state_destroy;
+    p->free = state_free;
     p->run = run_forward;
     struct rci_dnnl_pool d = {0};
     const struct rci_md *mask = NULL;
     dnnl_primitive_attr_t attr;
     describe(&d, w, kind);
-    rc_status st = rci_attr_create(&attr);
+    rc_status st = rci_attr_new(&attr);
     if (st == RC_OK) {
         st = prepare_forward(req, p, s, &d, attr, &mask);
         if (st == RC_OK && req->training)
@@ -113,7 +113,7 @@ rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {
-        state_destroy(s);
+        state_free(s);
         p->state = NULL;
     }
     return st;

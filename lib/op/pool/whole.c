@@ -78,7 +78,7 @@ rc_status rci_pool_whole(const struct rci_request *req, struct rci_prep *p)
     s->wide = x->dim[3];
     p->want[0] = req->have[0];
     p->state = s;
-    p->destroy = rci_release;
+    p->free = rci_release;
     p->run = share;
     p->team = true;
     p->impl = "mean";

@@ -102,7 +102,7 @@ static rc_status qadd_prepare(const struct rci_request *req, struct rci_prep *p)
         {*(const struct rci_qadd_attrs *) req->node->attrs, {req->in[0].dtype, req->in[1].dtype}},
         rci_shape_count(&req->out[0].shape)};
     p->state = s;
-    p->destroy = rci_release;
+    p->free = rci_release;
     p->run = run;
     p->impl = "int8 add";
     return RC_OK;

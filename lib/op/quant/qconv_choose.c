@@ -3,10 +3,10 @@
 #include "kernel/choice/cost.h"
 #include "kernel/onednn/onednn.h"
 
-void rci_qconv_own_destroy(struct rci_qconv_own *o)
+void rci_qconv_own_free(struct rci_qconv_own *o)
 {
-    rci_conv_chosen_destroy(&o->integer);
-    rci_qconv_real_destroy(o->real);
+    rci_conv_chosen_free(&o->integer);
+    rci_qconv_real_free(o->real);
     o->real = NULL;
 }
 
@@ -17,7 +17,7 @@ static rc_status onednn_make(void *user, size_t *weights, size_t *scratch)
     struct rci_int8_conv *c = user;
     *weights = rci_md_bytes(c->weights_md);
     *scratch = c->prim.scratch;
-    return rci_prim_create(&c->prim);
+    return rci_prim_new(&c->prim);
 }
 
 static rc_status onednn_run(void *user, const struct rci_conv_args *a)
@@ -39,7 +39,7 @@ struct real_way {
 static rc_status real_make(void *user, size_t *weights, size_t *scratch)
 {
     struct real_way *w = user;
-    RC_TRY(rci_qconv_real_create(&w->made, w->engine, w->kind, w->spec));
+    RC_TRY(rci_qconv_real_new(&w->made, w->engine, w->kind, w->spec));
     *weights = 0;
     *scratch = rci_qconv_real_scratch(w->made);
     return RC_OK;
@@ -107,11 +107,11 @@ rc_status rci_qconv_choose(struct rci_qconv_own *out, struct rci_engine *e,
     rc_status st = rci_conv_choose(&out->integer, &q);
     const uint32_t real = out->integer.kernel ? 0 : out->integer.other;
     if (st == RC_OK && real && !way[real - 1].made)
-        st = rci_qconv_real_create(&way[real - 1].made, e, way[real - 1].kind, s);
+        st = rci_qconv_real_new(&way[real - 1].made, e, way[real - 1].kind, s);
     for (uint32_t i = 0; i < REALS; i++)
         if (st == RC_OK && real == i + 1)
             out->real = way[i].made;
         else
-            rci_qconv_real_destroy(way[i].made);
+            rci_qconv_real_free(way[i].made);
     return st;
 }

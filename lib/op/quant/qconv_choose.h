@@ -9,7 +9,7 @@ struct rci_qconv_own {
     struct rci_conv_chosen integer;
     struct rci_qconv_real *real;
 };
-void rci_qconv_own_destroy(struct rci_qconv_own *o);
+void rci_qconv_own_free(struct rci_qconv_own *o);
 
 struct rci_qconv_wish {
     bool mixed;       /* f32 kernels take part */

@@ -21,11 +21,11 @@ struct qconv_state {
     char impl[96];
 };
 
-static void state_destroy(void *state)
+static void state_free(void *state)
 {
     struct qconv_state *s = state;
-    rci_int8_conv_destroy(s->integer);
-    rci_qconv_own_destroy(&s->own);
+    rci_int8_conv_free(s->integer);
+    rci_qconv_own_free(&s->own);
     rci_release(s->scale);
     rci_release(s->bias);
     rci_release(s);
@@ -82,7 +82,7 @@ static rc_status prepare_integer(const struct rci_request *req, struct rci_prep 
         .src = s->x_type,
         .dst = s->a.out,
         .bias = rci_op_has(req->node, RC_QCONV_BIAS) ? req->in[RC_QCONV_BIAS].data : NULL};
-    RC_TRY(rci_int8_conv_create(&s->integer, req->engine, &spec));
+    RC_TRY(rci_int8_conv_new(&s->integer, req->engine, &spec));
     const char *name = rci_prim_name(&s->integer->prim);
     if (!strncmp(name, "ref", 3))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": no integer kernel", req->node->name);
@@ -219,8 +219,8 @@ static rc_status choose_own(const struct rci_request *req, struct rci_prep *p,
     RC_TRY(rci_qconv_choose(&s->own, req->engine, &spec, s->integer,
                             &(struct rci_qconv_wish){req->mixed, req->int8_kernel}));
     if (!s->own.integer.kernel && !s->own.real)
-        return rci_prim_create(&s->integer->prim);
-    rci_int8_conv_destroy(s->integer);
+        return rci_prim_new(&s->integer->prim);
+    rci_int8_conv_free(s->integer);
     s->integer = NULL;
     RC_TRY(want_channels_last(req, p, s, g));
     if (s->has_residual && s->a.out != RC_F32)
@@ -240,7 +240,7 @@ static rc_status choose_kernel(const struct rci_request *req, struct rci_prep *p
     if (st == RC_ERR_MEMORY)
         return st;
     if (st != RC_OK) {
-        rci_int8_conv_destroy(s->integer);
+        rci_int8_conv_free(s->integer);
         s->integer = NULL;
     }
     return choose_own(req, p, s, g);
@@ -254,7 +254,7 @@ rc_status rci_qconv_prepare(const struct rci_request *req, struct rci_prep *p)
     if (!s)
         return RC_ERR_MEMORY;
     p->state = s;
-    p->destroy = state_destroy;
+    p->free = state_free;
     p->impl = s->impl;
     struct rci_shape x = req->in[RC_QCONV_X].shape;
     if (x.rank == 2)
@@ -269,7 +269,7 @@ rc_status rci_qconv_prepare(const struct rci_request *req, struct rci_prep *p)
     s->channels = g.out_channels;
     const rc_status st = choose_kernel(req, p, s, &g);
     if (st != RC_OK) {
-        state_destroy(s);
+        state_free(s);
         p->state = NULL;
     }
     return st;

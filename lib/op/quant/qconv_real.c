@@ -16,14 +16,14 @@ struct rci_qconv_real {
     char name[96];
 };
 
-void rci_qconv_real_destroy(struct rci_qconv_real *r)
+void rci_qconv_real_free(struct rci_qconv_real *r)
 {
     if (!r)
         return;
-    rci_qreal_destroy(r->around);
+    rci_qreal_free(r->around);
     rci_prim_clear(&r->onednn);
     if (r->kernel)
-        r->kernel->destroy(r->state);
+        r->kernel->free(r->state);
     rci_release(r->weights);
     rci_release(r);
 }
@@ -60,12 +60,12 @@ static rc_status reorder_weights(struct rci_qconv_real *r, struct rci_engine *e,
     const struct rci_md *plain;
     struct rci_reorder *move;
     RC_TRY(rci_md_plain(e, RC_F32, shape, &plain));
-    RC_TRY(rci_reorder_create(&move, e, plain, to));
+    RC_TRY(rci_reorder_new(&move, e, plain, to));
     void *scratch = rci_alloc(c, rci_reorder_scratch(move));
     r->weights = rci_alloc_zero(c, rci_md_bytes(to));
     const rc_status st =
         scratch && r->weights ? rci_reorder_run(move, real, r->weights, scratch) : RC_ERR_MEMORY;
-    rci_reorder_destroy(move);
+    rci_reorder_free(move);
     rci_release(scratch);
     return st;
 }
@@ -74,7 +74,7 @@ static rc_status describe(dnnl_primitive_desc_t *pd, struct rci_engine *e,
                           const struct rci_conv_spec *s)
 {
     dnnl_primitive_attr_t attr;
-    RC_TRY(rci_attr_create(&attr));
+    RC_TRY(rci_attr_new(&attr));
     const struct rci_conv_request r = {.geometry = s->geometry,
                                        .prop = dnnl_forward_inference,
                                        .src = s->src,
@@ -139,7 +139,7 @@ static rc_status fill(struct rci_qconv_real *r, struct rci_engine *e, enum rci_q
     struct rc_context *c = rci_engine_context(e);
     struct rci_conv_spec conv;
     RC_TRY(real_spec(&conv, e, s));
-    RC_TRY(rci_qreal_create(&r->around, c, s));
+    RC_TRY(rci_qreal_new(&r->around, c, s));
     r->threads = s->threads;
     r->sums_at = rci_align_line((size_t) rci_qreal_in_count(r->around) * sizeof(float));
     r->conv_at =
@@ -153,8 +153,8 @@ static rc_status fill(struct rci_qconv_real *r, struct rci_engine *e, enum rci_q
     return st;
 }
 
-rc_status rci_qconv_real_create(struct rci_qconv_real **out, struct rci_engine *e,
-                                enum rci_qconv_real_kind kind, const struct rci_conv_spec *s)
+rc_status rci_qconv_real_new(struct rci_qconv_real **out, struct rci_engine *e,
+                             enum rci_qconv_real_kind kind, const struct rci_conv_spec *s)
 {
     *out = NULL;
     struct rci_qconv_real *r = RC_NEW(rci_engine_context(e), struct rci_qconv_real);
@@ -162,7 +162,7 @@ rc_status rci_qconv_real_create(struct rci_qconv_real **out, struct rci_engine *
         return RC_ERR_MEMORY;
     const rc_status st = fill(r, e, kind, s);
     if (st != RC_OK)
-        rci_qconv_real_destroy(r);
+        rci_qconv_real_free(r);
     else
         *out = r;
     return st;

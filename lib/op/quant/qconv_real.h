@@ -12,9 +12,9 @@ rc_status rci_qconv_real_own_fits(bool *fits, struct rci_engine *e, const struct
 
 struct rci_qconv_real;
 /* RC_ERR_UNSUPPORTED where there is no such kernel for the layer. The weights are copied. */
-rc_status rci_qconv_real_create(struct rci_qconv_real **out, struct rci_engine *e,
-                                enum rci_qconv_real_kind kind, const struct rci_conv_spec *s);
-void rci_qconv_real_destroy(struct rci_qconv_real *r);
+rc_status rci_qconv_real_new(struct rci_qconv_real **out, struct rci_engine *e,
+                             enum rci_qconv_real_kind kind, const struct rci_conv_spec *s);
+void rci_qconv_real_free(struct rci_qconv_real *r);
 size_t rci_qconv_real_scratch(const struct rci_qconv_real *r); /* [bytes] */
 const char *rci_qconv_real_name(const struct rci_qconv_real *r);
 /* src and dst are different memory; `res`, a residual, may be dst. */

@@ -252,7 +252,7 @@ static rc_status qpool_prepare(const struct rci_request *req, struct rci_prep *p
     if (!j)
         return RC_ERR_MEMORY;
     p->state = j;
-    p->destroy = rci_release;
+    p->free = rci_release;
     job_init(j, req->node, &req->in[0], &req->out[0], req->have[0] != NULL);
     p->run = run;
     p->impl = j->a.max ? "int8 max" : "int8 average";

@@ -89,7 +89,7 @@ struct concat_state {
     uint32_t count;
 };
 
-static void state_destroy(void *state)
+static void state_free(void *state)
 {
     struct concat_state *s = state;
     rci_prim_clear(&s->prim);
@@ -152,11 +152,11 @@ static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *
         return RC_ERR_MEMORY;
     s->count = req->node->n_in;
     p->state = s;
-    p->destroy = state_destroy;
+    p->free = state_free;
     p->run = concat_run;
     dnnl_primitive_attr_t attr;
     const struct rci_md *layout;
-    rc_status st = rci_attr_create(&attr);
+    rc_status st = rci_attr_new(&attr);
     if (st == RC_OK) {
         st = rci_md_any(req->engine, type, &req->out[0].shape, &layout);
         if (st == RC_OK)
@@ -164,7 +164,7 @@ static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {
-        state_destroy(s);
+        state_free(s);
         p->state = NULL;
     }
     return st;

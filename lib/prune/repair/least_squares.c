@@ -111,7 +111,7 @@ static rc_status collect_layers(struct work *w)
     w->wanted = rci_alloc_array(ctx, rows * l->o, sizeof(float));
     if (!w->position || !w->rows || !w->wanted)
         return RC_ERR_MEMORY;
-    RC_TRY(rci_moments_create(&w->m, ctx, l->d, l->o));
+    RC_TRY(rci_moments_new(&w->m, ctx, l->d, l->o));
     do {
         const uint64_t first = w->after->at;
         RC_TRY(rci_frontier_next(w->before, &n));
