@@ -76,7 +76,8 @@ static void names_put(struct rci_name_index *x, const char *name, rci_id id)
     x->used++;
 }
 
-static rc_status grow(struct rc_graph *g, struct rci_name_index *x, name_fn name_of, uint32_t n)
+static rc_status index_grow(struct rc_graph *g, struct rci_name_index *x, name_fn name_of,
+                            uint32_t n)
 {
     uint32_t wanted = 64;
     while (wanted < n * 4)
@@ -92,23 +93,23 @@ static rc_status grow(struct rc_graph *g, struct rci_name_index *x, name_fn name
     return RC_OK;
 }
 
-static rc_status add(struct rc_graph *g, struct rci_name_index *x, name_fn name_of, rci_id id,
-                     uint32_t n)
+static rc_status index_add(struct rc_graph *g, struct rci_name_index *x, name_fn name_of, rci_id id,
+                           uint32_t n)
 {
     if (x->used * 2 >= x->capacity)
-        return grow(g, x, name_of, n); /* picks up `id` as well */
+        return index_grow(g, x, name_of, n); /* picks up `id` as well */
     names_put(x, name_of(g, id), id);
     return RC_OK;
 }
 
 rc_status rci_names_add_value(struct rc_graph *g, rci_id id)
 {
-    return add(g, &g->value_names, value_name, id, g->n_values);
+    return index_add(g, &g->value_names, value_name, id, g->n_values);
 }
 
 rc_status rci_names_add_node(struct rc_graph *g, rci_id id)
 {
-    return add(g, &g->node_names, node_name, id, g->n_nodes);
+    return index_add(g, &g->node_names, node_name, id, g->n_nodes);
 }
 
 static rci_id names_find(const struct rc_graph *g, const struct rci_name_index *x, name_fn name_of,

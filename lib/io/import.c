@@ -159,8 +159,8 @@ static rc_status clean_up(struct rc_graph *g, uint32_t flags)
 }
 
 /* The rest of loading; the arena goes. */
-static rc_status finish(struct rc_graph **out, struct rci_arena *arena, Onnx__ModelProto *m,
-                        const struct rci_onnx_source *source)
+static rc_status import_finish(struct rc_graph **out, struct rci_arena *arena, Onnx__ModelProto *m,
+                               const struct rci_onnx_source *source)
 {
     struct rc_graph *g;
     rc_status st = rci_graph_new(&g, arena->ctx);
@@ -180,16 +180,16 @@ static rc_status finish(struct rc_graph **out, struct rci_arena *arena, Onnx__Mo
 }
 
 /* `owned`: the block of `data`, released once the message is unpacked, or NULL. */
-static rc_status load(struct rc_graph **out, struct rc_context *c,
-                      const struct rci_onnx_source *source, const void *data, size_t size,
-                      void *owned)
+static rc_status import_load(struct rc_graph **out, struct rc_context *c,
+                             const struct rci_onnx_source *source, const void *data, size_t size,
+                             void *owned)
 {
     struct rci_arena arena = {.ctx = c};
     Onnx__ModelProto *model = NULL;
     const rc_status st = rci_onnx_read(&model, &arena, data, size);
     rci_release(owned);
     if (st == RC_OK)
-        return finish(out, &arena, model, source);
+        return import_finish(out, &arena, model, source);
     rci_arena_free(&arena);
     return st;
 }
@@ -253,7 +253,7 @@ static rc_status load_outline(struct rc_graph **out, struct rc_context *c,
     if (st == RC_OK)
         st = read_pieces(&arena, model, o, f);
     if (st == RC_OK)
-        return finish(out, &arena, model, source);
+        return import_finish(out, &arena, model, source);
     rci_arena_free(&arena);
     return st;
 }
@@ -263,7 +263,7 @@ static rc_status load_whole(struct rc_graph **out, struct rc_context *c,
 {
     struct rci_bytes file = {0};
     RC_TRY(rci_file_read(c, source->path, 0, &file));
-    const rc_status st = load(out, c, source, file.data, file.size, file.data);
+    const rc_status st = import_load(out, c, source, file.data, file.size, file.data);
     return st == RC_OK ? RC_OK : rci_fail_prefix(st, "%s", source->path);
 }
 
@@ -289,7 +289,7 @@ rc_status rci_onnx_load_from(struct rc_graph **out, struct rc_context *c,
                              const struct rci_onnx_source *source, const void *data, size_t size)
 {
     *out = NULL;
-    return source->path ? load_path(out, c, source) : load(out, c, source, data, size, NULL);
+    return source->path ? load_path(out, c, source) : import_load(out, c, source, data, size, NULL);
 }
 
 rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)

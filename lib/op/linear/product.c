@@ -13,7 +13,7 @@ struct layouts {
     const struct rci_md *a, *w, *w_any, *bias, *y;
 };
 
-static void state_free(void *state)
+static void product_state_free(void *state)
 {
     struct product_state *s = state;
     rci_prim_clear(&s->forward);
@@ -24,14 +24,14 @@ static void state_free(void *state)
     rci_release(s);
 }
 
-static rc_status run_forward(const struct rci_step_io *io)
+static rc_status product_run_forward(const struct rci_step_io *io)
 {
     struct product_state *s = io->state;
     void *const handle[4] = {io->in[0], io->in[1], io->out[0], s->has_bias ? io->in[2] : NULL};
     return rci_prim_run(&s->forward, handle, io->scratch);
 }
 
-static rc_status run_backward(const struct rci_step_io *io)
+static rc_status product_run_backward(const struct rci_step_io *io)
 {
     struct product_state *s = io->state;
     if (s->wants_data) {
@@ -72,9 +72,9 @@ static const struct rci_md *announced(const struct rci_product *q, const struct 
     return q->transposed ? md : NULL;
 }
 
-static rc_status prepare_forward(const struct rci_request *req, struct rci_prep *p,
-                                 struct product_state *s, const struct rci_product *q,
-                                 struct layouts *l)
+static rc_status product_prepare_forward(const struct rci_request *req, struct rci_prep *p,
+                                         struct product_state *s, const struct rci_product *q,
+                                         struct layouts *l)
 {
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd = NULL;
@@ -158,9 +158,9 @@ static rc_status prepare_weights(const struct rci_request *req, struct rci_prep 
     return RC_OK;
 }
 
-static rc_status prepare_backward(const struct rci_request *req, struct rci_prep *p,
-                                  struct product_state *s, const struct rci_product *q,
-                                  const struct layouts *l)
+static rc_status product_prepare_backward(const struct rci_request *req, struct rci_prep *p,
+                                          struct product_state *s, const struct rci_product *q,
+                                          const struct layouts *l)
 {
     dnnl_primitive_attr_t attr;
     RC_TRY(rci_attr_new(&attr));
@@ -170,7 +170,7 @@ static rc_status prepare_backward(const struct rci_request *req, struct rci_prep
     dnnl_primitive_attr_destroy(attr);
     p->backward_scratch =
         s->data.scratch > s->weights.scratch ? s->data.scratch : s->weights.scratch;
-    p->run_backward = run_backward;
+    p->run_backward = product_run_backward;
     return st;
 }
 
@@ -188,18 +188,18 @@ rc_status rci_product_prepare(const struct rci_request *req, struct rci_prep *p,
     struct layouts l;
     s->has_bias = q->bias;
     p->state = s;
-    p->free = state_free;
+    p->free = product_state_free;
     p->values_at_run = true;
-    p->run = run_forward;
+    p->run = product_run_forward;
     /* a linear layer trains in f32: it is small, and the loss reads what it gives */
     const bool bf16 = req->bf16 && !req->training && q->transposed;
     rc_status st = layouts_make(&l, req->engine, q, bf16 ? RC_BF16 : RC_F32);
     if (st == RC_OK)
-        st = prepare_forward(req, p, s, q, &l);
+        st = product_prepare_forward(req, p, s, q, &l);
     if (st == RC_OK && req->training)
-        st = prepare_backward(req, p, s, q, &l);
+        st = product_prepare_backward(req, p, s, q, &l);
     if (st != RC_OK) {
-        state_free(s);
+        product_state_free(s);
         p->state = NULL;
     }
     return st;

@@ -6,7 +6,7 @@ struct pool_state {
     struct rci_prim forward, backward;
 };
 
-static void state_free(void *state)
+static void pool_state_free(void *state)
 {
     struct pool_state *s = state;
     rci_prim_clear(&s->forward);
@@ -14,21 +14,22 @@ static void state_free(void *state)
     rci_release(s);
 }
 
-static rc_status run_forward(const struct rci_step_io *io)
+static rc_status pool_run_forward(const struct rci_step_io *io)
 {
     struct pool_state *s = io->state;
     void *const handle[3] = {io->in[0], io->out[0], io->saved};
     return rci_prim_run(&s->forward, handle, io->scratch);
 }
 
-static rc_status run_backward(const struct rci_step_io *io)
+static rc_status pool_run_backward(const struct rci_step_io *io)
 {
     struct pool_state *s = io->state;
     void *const handle[3] = {io->d_out[0], io->d_in[0], io->saved};
     return rci_prim_run(&s->backward, handle, io->scratch);
 }
 
-static void describe(struct rci_dnnl_pool *d, const struct rci_window *w, enum rci_pool_kind kind)
+static void pool_describe(struct rci_dnnl_pool *d, const struct rci_window *w,
+                          enum rci_pool_kind kind)
 {
     d->alg =
         kind == RC_POOL_MAX ? dnnl_pooling_max : rci_dnnl_average(kind == RC_POOL_AVERAGE_PADDED);
@@ -42,9 +43,9 @@ static void describe(struct rci_dnnl_pool *d, const struct rci_window *w, enum r
     }
 }
 
-static rc_status prepare_forward(const struct rci_request *req, struct rci_prep *p,
-                                 struct pool_state *s, struct rci_dnnl_pool *d,
-                                 const_dnnl_primitive_attr_t attr, const struct rci_md **mask)
+static rc_status pool_prepare_forward(const struct rci_request *req, struct rci_prep *p,
+                                      struct pool_state *s, struct rci_dnnl_pool *d,
+                                      const_dnnl_primitive_attr_t attr, const struct rci_md **mask)
 {
     const struct rci_md *x = req->have[0], *any;
     if (!x)
@@ -70,9 +71,9 @@ static rc_status prepare_forward(const struct rci_request *req, struct rci_prep 
     return RC_OK;
 }
 
-static rc_status prepare_backward(const struct rci_request *req, struct rci_prep *p,
-                                  struct pool_state *s, struct rci_dnnl_pool *d,
-                                  const_dnnl_primitive_attr_t attr, const struct rci_md *mask)
+static rc_status pool_prepare_backward(const struct rci_request *req, struct rci_prep *p,
+                                       struct pool_state *s, struct rci_dnnl_pool *d,
+                                       const_dnnl_primitive_attr_t attr, const struct rci_md *mask)
 {
     dnnl_primitive_desc_t pd;
     d->prop = dnnl_backward;
@@ -86,7 +87,7 @@ static rc_status prepare_backward(const struct rci_request *req, struct rci_prep
         RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_WORKSPACE, mask));
     p->d_in_md[0] = p->want[0];
     p->backward_scratch = s->backward.scratch;
-    p->run_backward = run_backward;
+    p->run_backward = pool_run_backward;
     return RC_OK;
 }
 
@@ -99,21 +100,21 @@ rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,
     if (!s)
         return RC_ERR_MEMORY;
     p->state = s;
-    p->free = state_free;
-    p->run = run_forward;
+    p->free = pool_state_free;
+    p->run = pool_run_forward;
     struct rci_dnnl_pool d = {0};
     const struct rci_md *mask = NULL;
     dnnl_primitive_attr_t attr;
-    describe(&d, w, kind);
+    pool_describe(&d, w, kind);
     rc_status st = rci_attr_new(&attr);
     if (st == RC_OK) {
-        st = prepare_forward(req, p, s, &d, attr, &mask);
+        st = pool_prepare_forward(req, p, s, &d, attr, &mask);
         if (st == RC_OK && req->training)
-            st = prepare_backward(req, p, s, &d, attr, mask);
+            st = pool_prepare_backward(req, p, s, &d, attr, mask);
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {
-        state_free(s);
+        pool_state_free(s);
         p->state = NULL;
     }
     return st;

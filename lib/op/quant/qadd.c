@@ -72,7 +72,7 @@ struct qadd_state {
     int64_t n;
 };
 
-static rc_status run(const struct rci_step_io *io)
+static rc_status qadd_step(const struct rci_step_io *io)
 {
     const struct qadd_state *s = io->state;
     qadd_run(&s->job, io->in[0], io->in[1], io->out[0], s->n);
@@ -103,7 +103,7 @@ static rc_status qadd_prepare(const struct rci_request *req, struct rci_prep *p)
         rci_shape_count(&req->out[0].shape)};
     p->state = s;
     p->free = rci_release;
-    p->run = run;
+    p->run = qadd_step;
     p->impl = "int8 add";
     return RC_OK;
 }

@@ -55,7 +55,7 @@ static int32_t integer_at(const uint8_t *x, enum rci_dtype t, int64_t i)
     return t == RC_U8 ? x[i] : (int8_t) x[i];
 }
 
-static int64_t accumulate(const struct job *j, int64_t image, int64_t o, int64_t v, int64_t u)
+static int64_t qconv_accumulate(const struct job *j, int64_t image, int64_t o, int64_t v, int64_t u)
 {
     const struct rci_conv_geometry *g = &j->g;
     const int64_t in = g->in_channels / g->groups, first = o / (g->out_channels / g->groups) * in;
@@ -78,7 +78,7 @@ static int64_t accumulate(const struct job *j, int64_t image, int64_t o, int64_t
     return acc;
 }
 
-static double requantize(const struct job *j, int64_t acc, int64_t o, int64_t at)
+static double qconv_requantize(const struct job *j, int64_t acc, int64_t o, int64_t at)
 {
     const struct rci_qconv_attrs *a = j->a;
     double v = (double) acc * (double) a->x_scale * (double) j->scale[j->n_scale > 1 ? o : 0];
@@ -93,7 +93,8 @@ static double requantize(const struct job *j, int64_t acc, int64_t o, int64_t at
     return a->relu && v < 0 ? 0 : v;
 }
 
-static void store(const struct rci_tensor *y, const struct rci_qconv_attrs *a, int64_t at, double v)
+static void qconv_store(const struct rci_tensor *y, const struct rci_qconv_attrs *a, int64_t at,
+                        double v)
 {
     if (a->out == RC_F32) {
         ((float *) y->data)[at] = (float) v;
@@ -133,7 +134,8 @@ static rc_status qconv_forward(const struct rci_call *c)
         const int64_t image = r / j.g.out[0] / j.g.out_channels;
         for (int64_t u = 0; u < wide; u++) {
             const int64_t at = r * wide + u;
-            store(&c->out[0], j.a, at, requantize(&j, accumulate(&j, image, o, v, u), o, at));
+            qconv_store(&c->out[0], j.a, at,
+                        qconv_requantize(&j, qconv_accumulate(&j, image, o, v, u), o, at));
         }
     }
     return RC_OK;

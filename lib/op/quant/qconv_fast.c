@@ -21,7 +21,7 @@ struct qconv_state {
     char impl[96];
 };
 
-static void state_free(void *state)
+static void qconv_state_free(void *state)
 {
     struct qconv_state *s = state;
     rci_int8_conv_free(s->integer);
@@ -254,7 +254,7 @@ rc_status rci_qconv_prepare(const struct rci_request *req, struct rci_prep *p)
     if (!s)
         return RC_ERR_MEMORY;
     p->state = s;
-    p->free = state_free;
+    p->free = qconv_state_free;
     p->impl = s->impl;
     struct rci_shape x = req->in[RC_QCONV_X].shape;
     if (x.rank == 2)
@@ -269,7 +269,7 @@ rc_status rci_qconv_prepare(const struct rci_request *req, struct rci_prep *p)
     s->channels = g.out_channels;
     const rc_status st = choose_kernel(req, p, s, &g);
     if (st != RC_OK) {
-        state_free(s);
+        qconv_state_free(s);
         p->state = NULL;
     }
     return st;

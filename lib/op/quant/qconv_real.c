@@ -70,8 +70,8 @@ static rc_status reorder_weights(struct rci_qconv_real *r, struct rci_engine *e,
     return st;
 }
 
-static rc_status describe(dnnl_primitive_desc_t *pd, struct rci_engine *e,
-                          const struct rci_conv_spec *s)
+static rc_status real_describe(dnnl_primitive_desc_t *pd, struct rci_engine *e,
+                               const struct rci_conv_spec *s)
 {
     dnnl_primitive_attr_t attr;
     RC_TRY(rci_attr_new(&attr));
@@ -91,7 +91,7 @@ static rc_status use_onednn(struct rci_qconv_real *r, struct rci_engine *e,
     const struct rci_shape plain = plain_weights(s->geometry);
     const struct rci_md *packed;
     dnnl_primitive_desc_t pd;
-    RC_TRY(describe(&pd, e, s));
+    RC_TRY(real_describe(&pd, e, s));
     RC_TRY(rci_prim_init(&r->onednn, e, pd));
     RC_TRY(rci_md_query(e, pd, dnnl_query_weights_md, 0, &packed));
     RC_TRY(rci_prim_bind(&r->onednn, DNNL_ARG_SRC, s->src));
@@ -133,8 +133,8 @@ static float *real_weights(struct rc_context *c, const struct rci_conv_spec *s)
     return real;
 }
 
-static rc_status fill(struct rci_qconv_real *r, struct rci_engine *e, enum rci_qconv_real_kind kind,
-                      const struct rci_conv_spec *s)
+static rc_status real_fill(struct rci_qconv_real *r, struct rci_engine *e,
+                           enum rci_qconv_real_kind kind, const struct rci_conv_spec *s)
 {
     struct rc_context *c = rci_engine_context(e);
     struct rci_conv_spec conv;
@@ -160,7 +160,7 @@ rc_status rci_qconv_real_new(struct rci_qconv_real **out, struct rci_engine *e,
     struct rci_qconv_real *r = RC_NEW(rci_engine_context(e), struct rci_qconv_real);
     if (!r)
         return RC_ERR_MEMORY;
-    const rc_status st = fill(r, e, kind, s);
+    const rc_status st = real_fill(r, e, kind, s);
     if (st != RC_OK)
         rci_qconv_real_free(r);
     else
@@ -183,14 +183,14 @@ bool rci_qconv_real_shares(const struct rci_qconv_real *r)
     return r->kernel;
 }
 
-static float *sums_of(const struct rci_qconv_real *r, const struct rci_qconv_args *a)
+static float *real_sums(const struct rci_qconv_real *r, const struct rci_qconv_args *a)
 {
     return (float *) (void *) ((char *) a->scratch + r->sums_at);
 }
 
 void rci_qconv_real_share(const struct rci_qconv_real *r, const struct rci_qconv_args *a)
 {
-    float *sums = sums_of(r, a);
+    float *sums = real_sums(r, a);
     const struct rci_conv_args conv = {a->scratch, r->weights, NULL, sums,
                                        (char *) a->scratch + r->conv_at};
     rci_qreal_share_in(r->around, a->src, a->scratch);
@@ -207,7 +207,7 @@ rc_status rci_qconv_real_run(struct rci_qconv_real *r, const struct rci_qconv_ar
         rci_qconv_real_share(r, a);
         return RC_OK;
     }
-    float *sums = sums_of(r, a);
+    float *sums = real_sums(r, a);
     void *const handle[3] = {a->scratch, r->weights, sums};
 #pragma omp parallel num_threads(r->threads)
     rci_qreal_share_in(r->around, a->src, a->scratch);

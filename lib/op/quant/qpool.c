@@ -70,7 +70,7 @@ static void job_init(struct qpool_job *j, const struct rci_node *n, const struct
 
 /* Taps [*from, *to) of output `at` along axis `a` that lie inside the input; returns how many count
  * for the mean. */
-static int64_t taps(const struct qpool_job *j, int a, int64_t at, int64_t *from, int64_t *to)
+static int64_t qpool_taps(const struct qpool_job *j, int a, int64_t at, int64_t *from, int64_t *to)
 {
     const struct rci_window *w = &j->w;
     const int64_t first = at * w->stride[a] - w->begin[a], d = w->dilation[a];
@@ -87,7 +87,7 @@ static int64_t taps(const struct qpool_job *j, int a, int64_t at, int64_t *from,
     return count < w->kernel[a] ? count : w->kernel[a];
 }
 
-static void put(const struct qpool_job *j, void *y, int64_t at, double mean)
+static void qpool_put(const struct qpool_job *j, void *y, int64_t at, double mean)
 {
     if (j->a.out == RC_F32) {
         ((float *) y)[at] = (float) mean;
@@ -130,7 +130,7 @@ static void qpool_pixel(const struct qpool_job *j, const uint8_t *x, void *y, in
     const int64_t image = pixel / j->y.dim[3] / j->y.dim[2];
     const int64_t left = j->x.dim[1] - channel, n = left < CHUNK ? left : CHUNK;
     int64_t p0, p1, q0, q1;
-    const int64_t count = taps(j, 0, v, &p0, &p1) * taps(j, 1, u, &q0, &q1);
+    const int64_t count = qpool_taps(j, 0, v, &p0, &p1) * qpool_taps(j, 1, u, &q0, &q1);
     int32_t sum[CHUNK];
     for (int64_t c = 0; c < n; c++)
         sum[c] = j->a.max ? (int32_t) rci_q_low(j->type) : 0;
@@ -149,7 +149,7 @@ static void qpool_pixel(const struct qpool_job *j, const uint8_t *x, void *y, in
         if (j->a.max)
             ((uint8_t *) y)[at] = (uint8_t) sum[c];
         else
-            put(j, y, at, sum[c] * scale);
+            qpool_put(j, y, at, sum[c] * scale);
     }
 }
 
@@ -170,7 +170,7 @@ static rc_status qpool_forward(const struct rci_call *c)
     return RC_OK;
 }
 
-static rc_status run(const struct rci_step_io *io)
+static rc_status qpool_step(const struct rci_step_io *io)
 {
     qpool_run(io->state, io->in[0], io->out[0]);
     return RC_OK;
@@ -190,7 +190,7 @@ static void larger_s8(int8_t *restrict most, const int8_t *restrict x, int64_t n
         most[i] = most[i] > x[i] ? most[i] : x[i];
 }
 
-static void larger(const struct qpool_job *j, uint8_t *most, const uint8_t *x, int64_t n)
+static void qpool_larger(const struct qpool_job *j, uint8_t *most, const uint8_t *x, int64_t n)
 {
     if (j->type == RC_U8)
         larger_u8(most, x, n);
@@ -199,15 +199,15 @@ static void larger(const struct qpool_job *j, uint8_t *most, const uint8_t *x, i
 }
 
 /* The largest of x[k * step], 0 <= k < count; the smallest integer when there is none. */
-static void largest(const struct qpool_job *j, uint8_t *most, const uint8_t *x, int64_t step,
-                    int64_t count, int64_t n)
+static void qpool_largest(const struct qpool_job *j, uint8_t *most, const uint8_t *x, int64_t step,
+                          int64_t count, int64_t n)
 {
     if (count > 0)
         memcpy(most, x, (size_t) n);
     else
         memset(most, j->type == RC_U8 ? 0 : 0x80, (size_t) n);
     for (int64_t k = 1; k < count; k++)
-        larger(j, most, x + k * step, n);
+        qpool_larger(j, most, x + k * step, n);
 }
 
 static void max_row(const struct qpool_job *j, const uint8_t *x, uint8_t *y, int64_t row,
@@ -217,18 +217,19 @@ static void max_row(const struct qpool_job *j, const uint8_t *x, uint8_t *y, int
     const int64_t c = j->x.dim[1], wide = j->x.dim[3] * c, out_wide = j->y.dim[3] * c;
     const int64_t image = row / j->y.dim[2], v = row % j->y.dim[2];
     int64_t from, to;
-    taps(j, 0, v, &from, &to);
+    qpool_taps(j, 0, v, &from, &to);
     const int64_t top = v * w->stride[0] - w->begin[0] + from * w->dilation[0];
-    largest(j, column, x + image * j->in.image + top * wide, w->dilation[0] * wide, to - from,
-            wide);
+    qpool_largest(j, column, x + image * j->in.image + top * wide, w->dilation[0] * wide, to - from,
+                  wide);
     for (int64_t u = 0; u < j->y.dim[3]; u++) {
-        taps(j, 1, u, &from, &to);
+        qpool_taps(j, 1, u, &from, &to);
         const int64_t left = u * w->stride[1] - w->begin[1] + from * w->dilation[1];
-        largest(j, y + row * out_wide + u * c, column + left * c, w->dilation[1] * c, to - from, c);
+        qpool_largest(j, y + row * out_wide + u * c, column + left * c, w->dilation[1] * c,
+                      to - from, c);
     }
 }
 
-static rc_status run_max(const struct rci_step_io *io)
+static rc_status qpool_step_max(const struct rci_step_io *io)
 {
     const struct qpool_job *j = io->state;
     const int64_t wide = j->x.dim[1] * j->x.dim[3], rows = j->y.dim[0] * j->y.dim[2];
@@ -254,7 +255,7 @@ static rc_status qpool_prepare(const struct rci_request *req, struct rci_prep *p
     p->state = j;
     p->free = rci_release;
     job_init(j, req->node, &req->in[0], &req->out[0], req->have[0] != NULL);
-    p->run = run;
+    p->run = qpool_step;
     p->impl = j->a.max ? "int8 max" : "int8 average";
     if (!req->have[0])
         return RC_OK;
@@ -269,7 +270,7 @@ static rc_status qpool_prepare(const struct rci_request *req, struct rci_prep *p
     if (j->a.max) {
         j->threads = (int) req->threads;
         p->scratch = (size_t) (j->threads * j->x.dim[1] * j->x.dim[3]);
-        p->run = run_max;
+        p->run = qpool_step_max;
     }
     return RC_OK;
 }

@@ -89,7 +89,7 @@ struct concat_state {
     uint32_t count;
 };
 
-static void state_free(void *state)
+static void concat_state_free(void *state)
 {
     struct concat_state *s = state;
     rci_prim_clear(&s->prim);
@@ -152,7 +152,7 @@ static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *
         return RC_ERR_MEMORY;
     s->count = req->node->n_in;
     p->state = s;
-    p->free = state_free;
+    p->free = concat_state_free;
     p->run = concat_run;
     dnnl_primitive_attr_t attr;
     const struct rci_md *layout;
@@ -164,7 +164,7 @@ static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {
-        state_free(s);
+        concat_state_free(s);
         p->state = NULL;
     }
     return st;
