@@ -25,8 +25,8 @@ static rc_status quantize(rc_graph **out, const rc_graph *graph, rc_dataset *cal
             printf("  %-20s seen %7.3f .. %7.3f, clipped at %7.3f, %s\n", e.name, e.low, e.high,
                    e.amax, e.is_signed ? "s8" : "u8");
     }
-    if (status == RC_OK && table) /* RC_TABLE_TENSORRT writes TensorRT's calibration cache */
-        status = rc_quantizer_save_table(quantizer, table, RC_TABLE_JSON);
+    if (status == RC_OK && table) /* "tensorrt" writes its calibration cache */
+        status = rc_quantizer_save_table(quantizer, table, "json");
     if (status == RC_OK)
         status = rc_quantizer_apply(out, quantizer);
     rc_quantizer_free(&quantizer);

@@ -14,7 +14,7 @@ static const struct option options[] = {
     {"target", "NAME",
      "cpu (safe in pairs: fast and exact without VNNI too), vnni (full range) or any (7 bits)"},
     {"table", "FILE", "write the calibration table there; with --load-table read it instead"},
-    {"table-format", "NAME", "json or tensorrt; default: json"},
+    {"table-format", "NAME", "see rescomp methods table-format; default: json"},
     {"tensorrt", "X.Y.Z", "release that --table-format tensorrt is for, 2 to 10; default: 8.6.1"},
     {"load-table", NULL, "take ranges from --table instead of calibrating"},
     {"no-bias-correction", NULL, "keep biases as they are"},
@@ -66,13 +66,14 @@ static int fill(const struct args *a, rc_quantize_options *o, bool qat)
     return code;
 }
 
-static int table_format(const struct args *a, int32_t *format)
+static int check_format(const struct args *a, const char *name)
 {
-    const char *name = args_text(a, "table-format", "json");
-    *format = !strcmp(name, "tensorrt") ? RC_TABLE_TENSORRT : RC_TABLE_JSON;
-    if (strcmp(name, "tensorrt") && strcmp(name, "json"))
-        return tool_usage(a, "--table-format is \"%s\", allowed are json and tensorrt", name);
-    return EXIT_DONE;
+    rc_method_info m = RC_METHOD_INFO_INIT;
+    const size_t n = strcspn(name, ":");
+    for (uint64_t i = 0; rc_method_get("table-format", i, &m) == RC_OK; i++)
+        if (strlen(m.name) == n && !memcmp(m.name, name, n))
+            return EXIT_DONE;
+    return tool_usage(a, "--table-format is \"%s\", see rescomp methods table-format", name);
 }
 
 /* Calibrate or read the table; then the trainable or the exported form into j->after. */
@@ -80,10 +81,10 @@ static int quantize_graph(struct job *j, bool qat)
 {
     rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     const char *table = args_text(j->a, "table", NULL);
-    int32_t format;
+    const char *format = args_text(j->a, "table-format", "json");
     int code = fill(j->a, &o, qat);
     if (code == EXIT_DONE)
-        code = table_format(j->a, &format);
+        code = check_format(j->a, format);
     if (code != EXIT_DONE)
         return code;
     const bool load = args_flag(j->a, "load-table");

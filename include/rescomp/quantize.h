@@ -51,8 +51,7 @@ typedef struct rc_quantize_options {
                                 files and memory still take 8 per weight, and no kernel gets
                                 faster. [bits] */
     uint64_t flags;        /**< RC_QUANTIZE_*; 0: none. */
-    const char *tensorrt;  /**< Release of TensorRT that RC_TABLE_TENSORRT is written for, as in
-                                "10.3.0": TensorRT ignores a cache of another one. From 2 to 10,
+    const char *tensorrt;  /**< Release of TensorRT that its table is written for, as in "10.3.0": TensorRT ignores a cache of another one. From 2 to 10,
                                 later ones have no caches; NULL: "8.6.1". */
 } rc_quantize_options;
 
@@ -91,35 +90,42 @@ RC_API void rc_quantizer_free(rc_quantizer **quantizer);
  */
 RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, const rc_dataset *dataset);
 
-/** Format of a table file. */
-typedef enum rc_table_format {
-    RC_TABLE_JSON = 0,    /**< This library's own: types, ranges and thresholds. */
-    RC_TABLE_TENSORRT = 1 /**< TensorRT's calibration cache (text). Written for the release that
-                               rc_quantize_options.tensorrt names, read from any. */
-} rc_table_format;
-
 /**
- * Write the calibration table, whole or not at all.
- * @return RC_OK; RC_ERR_ARG; RC_ERR_STATE not calibrated; RC_ERR_PATH, RC_ERR_IO; RC_ERR_MEMORY.
- * @since 0.1
+ * Write the ranges and, where the format has them, the scales of weights as a table for another
+ * program. Every file appears whole or not at all.
+ *
+ * @param[in] path   File to write.
+ * @param[in] format Name of a method of kind "table-format" (rescomp/method.h): "json", this
+ *                   library's own; "tensorrt", TensorRT's calibration cache, for the release that
+ *                   rc_quantize_options.tensorrt names; "ort", "ncnn", "mnn", "aimet-0.6.1",
+ *                   "aimet-1.0.0", "vitis", "mlu" (docs/formats.md). NULL: "json".
+ * @return RC_OK; RC_ERR_ARG a NULL pointer or an unknown format; RC_ERR_STATE not calibrated;
+ *         RC_ERR_UNSUPPORTED a name that the format cannot hold; RC_ERR_PATH, RC_ERR_IO;
+ *         RC_ERR_MEMORY.
+ * Cost: formats with scales of weights round all weights once. @since 0.1
  */
 RC_API rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const char *path,
-                                         int32_t format);
+                                         const char *format);
 
 /**
- * Take ranges from a table instead of calibrating. Biases are not corrected,
- * and unsafe pairs of weights move by least error of the weights.
+ * Take ranges from a table instead of calibrating, and scales of weights where it has them. Biases
+ * are not corrected, and unsafe pairs of weights move by least error of the weights. A table that
+ * is refused changes nothing.
  *
- * @param[in] format RC_TABLE_*. A JSON table may name no tensor that the graph does not quantize;
- *                   a TensorRT cache also lists others, which are skipped. A scale of 0, as
- *                   TensorRT writes for values that were never calibrated, is refused where the
- *                   graph quantizes the tensor.
- * @return RC_OK; RC_ERR_ARG; RC_ERR_PATH, RC_ERR_IO; RC_ERR_FORMAT not a table, or a scale that
- *         is not positive and finite; RC_ERR_MODEL a tensor is unknown or missing; RC_ERR_MEMORY.
+ * @param[in] format As for rc_quantizer_save_table(). "json" and "mlu" may name no tensor that the
+ *                   graph does not quantize, "ncnn" and "mnn" no layer that it does not have; the
+ *                   others also list others, which are skipped. "ncnn", "mnn" and AIMET's may leave
+ *                   values out, which stay f32; the others may not. Scales of 0, as TensorRT writes
+ *                   for values that were never calibrated, are refused where the graph quantizes
+ *                   the tensor.
+ * @return RC_OK; RC_ERR_ARG; RC_ERR_PATH, RC_ERR_IO; RC_ERR_FORMAT not such a table, another
+ *         version, other bits, or a scale that is not positive and finite; RC_ERR_MODEL a tensor is
+ *         unknown or missing; RC_ERR_UNSUPPORTED asymmetric weights; RC_ERR_MEMORY. Messages name
+ *         the file and the entry.
  * @since 0.1
  */
 RC_API rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *path,
-                                         int32_t format);
+                                         const char *format);
 
 /**
  * Make the quantized graph: weights as s8 constants, QuantizeLinear and DequantizeLinear around

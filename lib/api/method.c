@@ -5,6 +5,7 @@
 #include "prune/allocate.h"
 #include "prune/criterion.h"
 #include "prune/repair.h"
+#include "quant/format.h"
 #include "quant/observer.h"
 #include "train/optim.h"
 #include "train/rate.h"
@@ -28,6 +29,7 @@ static const struct rci_method_kind *const kinds[] = {
     &rci_kind_rate,
     &rci_kind_reduction,
     &rci_kind_repair,
+    &rci_kind_table_format,
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

@@ -53,25 +53,19 @@ rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, const rc_dataset *data
     return rci_quantizer_calibrate(quantizer, dataset);
 }
 
-static rc_status check_table(const rc_quantizer *quantizer, const char *path, int32_t format)
+rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const char *path,
+                                  const char *format)
 {
     RC_CHECK(quantizer, quantizer);
     RC_CHECK_SET(path);
-    if (format != RC_TABLE_JSON && format != RC_TABLE_TENSORRT)
-        return rci_fail(RC_ERR_ARG, "format is %d, allowed are 0 (JSON) and 1 (TensorRT)", format);
-    return RC_OK;
+    return rci_quantizer_save_table(quantizer, path, format ? format : "json");
 }
 
-rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const char *path, int32_t format)
+rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *path, const char *format)
 {
-    RC_TRY(check_table(quantizer, path, format));
-    return rci_quantizer_save_table(quantizer, path, format);
-}
-
-rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *path, int32_t format)
-{
-    RC_TRY(check_table(quantizer, path, format));
-    return rci_quantizer_load_table(quantizer, path, format);
+    RC_CHECK(quantizer, quantizer);
+    RC_CHECK_SET(path);
+    return rci_quantizer_load_table(quantizer, path, format ? format : "json");
 }
 
 rc_status rc_quantizer_apply(rc_graph **out, rc_quantizer *quantizer)

@@ -57,8 +57,9 @@ static bool has_weight(const struct build *b, rci_id value)
 struct weight_rule {
     int32_t top;
     bool per_tensor, trainable, pairs;
-    float *const *moments; /* [n_nodes] */
-    const float *x_scale;  /* [n_nodes] of operand 0; 0: unknown */
+    float *const *moments;             /* [n_nodes] */
+    const struct rci_quant_kept *kept; /* [n_nodes] from a table, or NULL */
+    const float *x_scale;              /* [n_nodes] of operand 0; 0: unknown */
 };
 
 static rc_status add_weight(struct build *b, rci_id value, const struct weight_rule *rule)
@@ -73,6 +74,11 @@ static rc_status add_weight(struct build *b, rci_id value, const struct weight_r
         if (!rci_quant_is_weighted(g, n) || n->in[1] != value)
             continue;
         o.axis = rci_weight_axis(g, n);
+        if (rule->kept && rule->kept[i].n) {
+            o.keep = rule->kept[i].scale;
+            o.clip = true;
+            o.per_tensor = rule->kept[i].n == 1;
+        }
         if (rule->pairs && !o.pairs && rci_quant_blocks_at(&blocks, g, i)) {
             o.pairs = &blocks; /* the first reader's, if there are several */
             o.moments = rule->moments[i];
@@ -174,11 +180,12 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
                                .trainable = qat,
                                .pairs = !(q->flags & RC_QUANTIZE_FULL_RANGE),
                                .moments = q->moments,
+                               .kept = q->kept,
                                .x_scale = x_scale};
     if (rule.top < 1)
         rule.top = 1;
     for (rci_id v = 0; v < q->plan.n; v++)
-        if (q->plan.value[v].quantized)
+        if (q->plan.value[v].quantized && !q->plan.value[v].absent)
             b->activation[b->n_activations++] =
                 (struct rci_qdq_activation){v, q->plan.value[v].type, q->plan.value[v].scale};
     for (rci_id i = 0; i < q->g->n_nodes; i++) {

@@ -89,6 +89,10 @@ static rc_status choose_thresholds(struct rc_quantizer *q, struct rci_observatio
 static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *d)
 {
     q->ready = false;
+    rci_quant_kept_free(q->kept, q->g->n_nodes);
+    q->kept = NULL;
+    for (uint32_t v = 0; v < q->plan.n; v++)
+        q->plan.value[v].absent = false;
     rci_quantizer_forget_biases(q);
     rci_quantizer_forget_moments(q);
     struct rci_observation *seen = rci_alloc_array(q->ctx, q->n_entries, sizeof(*seen));

@@ -12,6 +12,7 @@ struct rci_quant_value {
     double amax;         /* threshold of an observed value */
     enum rci_dtype type; /* RC_U8 or RC_S8, of the whole class */
     float scale;         /* of the whole class */
+    bool absent;         /* of the whole class: a table does not name it, it stays f32 */
 };
 
 struct rci_quant_plan {

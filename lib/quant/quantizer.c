@@ -107,6 +107,13 @@ void rci_quantizer_forget_biases(struct rc_quantizer *q)
     q->corrected = false;
 }
 
+void rci_quant_kept_free(struct rci_quant_kept *kept, uint32_t n)
+{
+    for (uint32_t i = 0; kept && i < n; i++)
+        rci_release(kept[i].scale);
+    rci_release(kept);
+}
+
 void rci_quantizer_free(struct rc_quantizer *q)
 {
     if (!q)
@@ -115,6 +122,8 @@ void rci_quantizer_free(struct rc_quantizer *q)
     rci_release(q->bias);
     rci_quantizer_forget_moments(q);
     rci_release(q->moments);
+    if (q->g)
+        rci_quant_kept_free(q->kept, q->g->n_nodes);
     rci_release(q->entry);
     rci_release(q->params);
     rci_release(q->observer_spec);

@@ -7,6 +7,12 @@
 #include "quant/plan.h"
 #include <rescomp/quantize.h>
 
+/* Scales of a layer's weights that a table gave; n is 0: chosen here. */
+struct rci_quant_kept {
+    float *scale;
+    int64_t n;
+};
+
 struct rc_quantizer {
     uint64_t magic;
     struct rc_context *ctx;
@@ -18,12 +24,13 @@ struct rc_quantizer {
     rci_id *entry; /* observed values in topological order */
     uint32_t n_entries;
     uint64_t images, batch, flags, weight_bits;
-    uint32_t tensorrt; /* version as caches have it, such as 8601 */
-    uint64_t seen;     /* images of the last calibration; 0: from a table */
-    bool ready;        /* the plan has scales */
-    bool corrected;    /* `bias` is in force */
-    float **bias;      /* [g->n_nodes] corrected biases; NULL entries: as in the graph */
-    float **moments;   /* [g->n_nodes] of inputs (quant/moments.h); NULL entries: unknown */
+    uint32_t tensorrt;           /* version as caches have it, such as 8601 */
+    uint64_t seen;               /* images of the last calibration; 0: from a table */
+    bool ready;                  /* the plan has scales */
+    bool corrected;              /* `bias` is in force */
+    float **bias;                /* [g->n_nodes] corrected biases; NULL entries: as in the graph */
+    struct rci_quant_kept *kept; /* [g->n_nodes] from a table, or NULL */
+    float **moments; /* [g->n_nodes] of inputs (quant/moments.h); NULL entries: unknown */
 };
 
 /* `o` with defaults filled in. */
@@ -40,12 +47,13 @@ rc_status rci_quantizer_apply(struct rc_graph **out, const struct rc_quantizer *
 /* The trainable form became trained: constants for weights and biases. */
 rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *trained);
 
-rc_status rci_quantizer_save_table(const struct rc_quantizer *q, const char *path, int32_t format);
-rc_status rci_quantizer_load_table(struct rc_quantizer *q, const char *path, int32_t format);
-/* TensorRT's text cache. "8.6.1" is version 8601, "10.14.1" is 101401. */
+/* `format`: "name" or "name:key=value", see quant/format.h. */
+rc_status rci_quantizer_save_table(const struct rc_quantizer *q, const char *path,
+                                   const char *format);
+rc_status rci_quantizer_load_table(struct rc_quantizer *q, const char *path, const char *format);
+void rci_quant_kept_free(struct rci_quant_kept *kept, uint32_t n);
+/* Of TensorRT's cache: "8.6.1" is version 8601, "10.14.1" is 101401. */
 rc_status rci_tensorrt_version(uint32_t *version, const char *text);
-rc_status rci_tensorrt_write(const struct rc_quantizer *q, struct rci_buffer *b);
-rc_status rci_tensorrt_read(struct rc_quantizer *q, const char *text, size_t size, double *amax);
 
 /* Types and scales from the thresholds; the plan is ready afterwards. */
 void rci_quantizer_settle(struct rc_quantizer *q);

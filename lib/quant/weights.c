@@ -36,7 +36,7 @@ static rc_status scales_settle(float *scale, int64_t n, const struct rci_quant_w
         if (!(scale[k] <= FLT_MAX))
             return rci_fail(RC_ERR_MODEL, "a weight of channel %lld is NaN or infinite",
                             (long long) k);
-        if (o->keep && scale[k] <= o->keep[k] * ((float) o->top + 0.5f)) {
+        if (o->keep && (o->clip || scale[k] <= o->keep[k] * ((float) o->top + 0.5f))) {
             scale[k] = o->keep[k];
             continue;
         }

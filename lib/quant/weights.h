@@ -17,6 +17,7 @@ struct rci_quant_weight_options {
     bool per_tensor;
     const float *least; /* [channels] lower bounds of the scales, or NULL */
     const float *keep;  /* [n_scale] scales to stay with where the weights fit, or NULL */
+    bool clip;          /* stay with `keep` where they do not fit too */
     /* NULL: any integers. Else safe in pairs, where `top` allows others */
     const struct rci_quant_blocks *pairs;
     const float *moments; /* of the inputs of these blocks, or NULL */

@@ -44,7 +44,7 @@ static rc_status judge(struct rci_run *run, struct rc_graph **g, uint64_t began,
     if (!*kept)
         return RC_OK;
     if (run->quantizer && run->o->table)
-        RC_TRY(rc_quantizer_save_table(run->quantizer, run->o->table, RC_TABLE_JSON));
+        RC_TRY(rc_quantizer_save_table(run->quantizer, run->o->table, "json"));
     rc_graph_free(&run->best);
     run->best = *g;
     *g = NULL;

@@ -11,6 +11,7 @@ enum outside_kind {
     OUTSIDE_OPTIMIZER,
     OUTSIDE_RATE,
     OUTSIDE_REPAIR,
+    OUTSIDE_TABLE_FORMAT,
     OUTSIDE_KINDS
 };
 extern unsigned outside_calls[OUTSIDE_KINDS];

@@ -1,6 +1,7 @@
 /* Adding a method is one file and one entry of a list: this program is linked with the library's
  * own tables and one more entry in each, for methods that lib/ has never heard of. They are found
  * by name, listed with their parameters, and used. */
+#include "files.h"
 #include "outside.h"
 #include "test.h"
 #include "tiny.h"
@@ -20,7 +21,8 @@ static void every_kind_lists_it(void **state)
                                                      [OUTSIDE_OBSERVER] = "observer",
                                                      [OUTSIDE_OPTIMIZER] = "optimizer",
                                                      [OUTSIDE_RATE] = "rate",
-                                                     [OUTSIDE_REPAIR] = "repair"};
+                                                     [OUTSIDE_REPAIR] = "repair",
+                                                     [OUTSIDE_TABLE_FORMAT] = "table-format"};
     for (int k = 0; k < OUTSIDE_KINDS; k++) {
         rc_method_info m = RC_METHOD_INFO_INIT;
         uint64_t found = 0;
@@ -106,6 +108,13 @@ static void calibration_uses_it_with_its_parameters(void **state)
     OK(rc_quantizer_new(&q, g, &o));
     OK(rc_quantizer_calibrate(q, d));
     assert_true(outside_calls[OUTSIDE_OBSERVER] > 5); /* once per value */
+    const char *folder = scratch_folder(), *path = scratch_path(folder, "table");
+    rc_quantize_entry_info e = RC_QUANTIZE_ENTRY_INFO_INIT;
+    OK(rc_quantizer_save_table(q, path, "outside"));
+    OK(rc_quantizer_load_table(q, path, "outside"));
+    OK(rc_quantizer_get_entry(q, 0, &e));
+    assert_true(outside_calls[OUTSIDE_TABLE_FORMAT] == 2 && e.amax == 2);
+    scratch_remove(folder);
     rc_quantizer_free(&q);
     rc_dataset_free(&d);
     rc_graph_free(&g);

@@ -199,12 +199,12 @@ static void models_are_whole_or_untouched(void **state)
 
 static rc_status run_save_table(struct scene *s)
 {
-    return rci_quantizer_save_table(s->quantizer, s->path, RC_TABLE_JSON);
+    return rci_quantizer_save_table(s->quantizer, s->path, "json");
 }
 
 static rc_status run_load_table(struct scene *s)
 {
-    return rci_quantizer_load_table(s->quantizer, s->path, RC_TABLE_TENSORRT);
+    return rci_quantizer_load_table(s->quantizer, s->path, "tensorrt");
 }
 
 static void verify_replaced(const struct scene *s, bool done)

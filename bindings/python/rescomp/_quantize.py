@@ -9,14 +9,6 @@ from ._data import Dataset
 from ._ffi import lib
 from ._handle import Handle
 
-_FORMATS = {"json": 0, "tensorrt": 1}
-
-
-def _format(name: str) -> int:
-    if name not in _FORMATS:
-        raise _ffi.ArgumentError(_ffi.ARG, f"format is {name!r}, must be one of {', '.join(_FORMATS)}")
-    return _FORMATS[name]
-
 
 class Quantizer(Handle):
     """Chooses ranges on images and writes them into a copy of the graph as QuantizeLinear nodes.
@@ -47,14 +39,14 @@ class Quantizer(Handle):
         return self
 
     def save_table(self, path: Path, format: str = "json") -> None:
-        """Write the calibration table as "json" or as a "tensorrt" cache."""
+        """Write the table for another program: "json", "tensorrt", "ort", ..., see methods("table-format")."""
         with self._lock:
-            lib.rc_quantizer_save_table(self._h, _ffi.path(path), _format(format))
+            lib.rc_quantizer_save_table(self._h, _ffi.path(path), _ffi.encode(format))
 
     def load_table(self, path: Path, format: str = "json") -> Quantizer:
         """Take ranges from a table instead of calibrating; returns this quantizer."""
         with self._lock:
-            lib.rc_quantizer_load_table(self._h, _ffi.path(path), _format(format))
+            lib.rc_quantizer_load_table(self._h, _ffi.path(path), _ffi.encode(format))
         return self
 
     def entries(self) -> list[dict[str, Any]]:
