@@ -51,8 +51,9 @@ typedef struct rc_quantize_options {
                                 files and memory still take 8 per weight, and no kernel gets
                                 faster. [bits] */
     uint64_t flags;        /**< RC_QUANTIZE_*; 0: none. */
-    const char *tensorrt;  /**< Release of TensorRT that its table is written for, as in "10.3.0": TensorRT ignores a cache of another one. From 2 to 10,
-                                later ones have no caches; NULL: "8.6.1". */
+    const char *tensorrt;  /**< Release of TensorRT that its table is written for, as in "10.3.0":
+                                TensorRT ignores a cache of another one. From 2 to 10, later ones
+                                have no caches; NULL: "8.6.1". */
 } rc_quantize_options;
 
 #define RC_QUANTIZE_OPTIONS_INIT { sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0 }

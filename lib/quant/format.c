@@ -36,10 +36,10 @@ uint32_t rci_table_find_weight(const struct rci_table *t, const char *name, size
 
 rc_status rci_table_set(struct rci_table *t, uint32_t value, const char *entry, double amax)
 {
-    if (!(amax > 0 && amax <= FLT_MAX))
+    if (!(amax > 0 && amax <= FLT_MAX * (1 + 1e-6)))
         return rci_fail(RC_ERR_FORMAT, "\"%s\": the threshold is %g, must be finite and above 0",
                         entry, amax + 0.0); /* -0 is 0 */
-    t->value[value].amax = fmax(t->value[value].amax, amax);
+    t->value[value].amax = fmax(t->value[value].amax, fmin(amax, FLT_MAX));
     return RC_OK;
 }
 
@@ -109,13 +109,20 @@ rc_status rci_table_parse(struct rci_json **j, const struct rci_table *t, const 
     return rci_json_expect(rci_json_root(*j), RC_JSON_OBJECT, "the table");
 }
 
+double rci_table_amax(double amax)
+{
+    return amax / 127 >= (double) FLT_MIN ? amax : 0;
+}
+
 int rci_table_exponent(double amax)
 {
+    enum { MOST = 121 }; /* 127 * 2^e is a float */
     int e;
-    if (!(amax > 0))
+    if (!(rci_table_amax(amax) > 0))
         return 0;
     const double m = frexp(amax / 127, &e); /* 0.5 <= m < 1, amax = 127 * m * 2^e */
-    return m == 0.5 ? e - 1 : e;
+    e -= m == 0.5;
+    return e < MOST ? e : MOST;
 }
 
 float rci_table_largest(const float *x, int64_t n)

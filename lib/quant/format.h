@@ -78,6 +78,8 @@ rc_status rci_table_parse(struct rci_json **j, const struct rci_table *t, const 
                           size_t size);
 
 /* --- fixed point --- */
+/* 0 for thresholds whose step would not be a normal float: only zeros were seen. */
+double rci_table_amax(double amax);
 /* Least integer e with 127 * 2^e >= amax; 0 for 0. */
 int rci_table_exponent(double amax);
 /* The largest of n numbers. */

@@ -225,9 +225,18 @@ static rc_status check_complete(const struct rci_table *t, bool partial)
                             (unsigned) t->n_values, t->value[0].name);
 }
 
-/* Copies of the scales that the table gives, by node. */
-static rc_status keep_scales(struct rci_quant_kept *kept, const struct table *m)
+/* Copies of the scales that the table gives, by node; NULL when it gives none. */
+static rc_status keep_scales(struct rci_quant_kept **out, const struct rc_quantizer *q,
+                             const struct table *m)
 {
+    bool any = false;
+    for (uint32_t i = 0; i < m->t.n_layers; i++)
+        any |= m->t.layer[i].n_scale > 0;
+    struct rci_quant_kept *kept =
+        any ? rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*kept)) : NULL;
+    *out = kept;
+    if (any && !kept)
+        return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < m->t.n_layers; i++) {
         const struct rci_table_layer *l = &m->t.layer[i];
         if (!l->n_scale)
@@ -244,8 +253,8 @@ static rc_status keep_scales(struct rci_quant_kept *kept, const struct table *m)
 
 static rc_status table_take(struct rc_quantizer *q, const struct table *m)
 {
-    struct rci_quant_kept *kept = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*kept));
-    const rc_status st = kept ? keep_scales(kept, m) : RC_ERR_MEMORY;
+    struct rci_quant_kept *kept;
+    const rc_status st = keep_scales(&kept, q, m);
     if (st != RC_OK) {
         rci_quant_kept_free(kept, q->g->n_nodes);
         return st;

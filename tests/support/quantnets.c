@@ -81,6 +81,46 @@ struct rc_graph *quant_two_convs(struct rc_context *c, const float w[2], const f
     return g;
 }
 
+static rci_id add(struct rc_graph *g, const char *op, const char *name, rci_id a, rci_id b)
+{
+    rci_id node;
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, op), name, NULL, (rci_id[]){a, b},
+                          b == RC_NONE ? 1 : 2, NULL, 1));
+    return g->nodes[node].out[0];
+}
+
+static rci_id add_conv(struct rc_graph *g, const char *name, rci_id x, const char *weight,
+                       struct rci_shape shape, const float *w)
+{
+    rci_id value, node;
+    const struct rci_tensor t = {RC_F32, shape, (void *) (uintptr_t) w};
+    OK(rci_graph_add_const(g, &value, weight, &t));
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Conv"), name, NULL, (rci_id[]){x, value}, 2,
+                          NULL, 1));
+    return g->nodes[node].out[0];
+}
+
+struct rc_graph *quant_two_adds(struct rc_context *c)
+{
+    static const float w0[18] = {0.5f, -0.25f, 0, 0, 0, 0.125f, 0, 0, 0, 0, 0, 0.25f, -0.1f},
+                       w1[18] = {1, -0.5f, 0.25f, 2}, w2[2] = {0.75f, -1.5f};
+    const struct rci_shape in = RC_SHAPE(1, 1, 6, 6);
+    struct rc_graph *g;
+    rci_id x;
+    OK(rci_graph_new(&g, c));
+    OK(rci_graph_add_input(g, &x, "x", RC_F32, &in));
+    const rci_id stem = add_conv(g, "stem", x, "stem.w", RC_SHAPE(2, 1, 3, 3), w0);
+    const rci_id act = add(g, "Relu", "act", stem, RC_NONE);
+    const rci_id proj = add_conv(g, "proj", act, "proj.w", RC_SHAPE(2, 2, 1, 1), w1);
+    const rci_id act2 = add(g, "Relu", "act2", add(g, "Add", "sum", proj, act), RC_NONE);
+    const rci_id y = add_conv(g, "head", act2, "head.w", RC_SHAPE(1, 2, 1, 1), w2);
+    OK(rci_graph_set_outputs(g, &y, 1));
+    g->batch = 1;
+    g->opset = 13;
+    OK(rci_graph_infer(g));
+    return g;
+}
+
 struct rc_graph *quant_calibrated(struct rc_context *c, const struct rc_graph *g,
                                   const char *observer, uint64_t flags)
 {

@@ -27,4 +27,6 @@ uint32_t quant_count_steps(const struct rc_graph *g, const char *op);
 rc_quantizer *quant_new(const struct rc_graph *g, const char *observer, uint64_t flags);
 /* Conv(input "a: b (1)") -> Relu -> Conv, 1x1 kernels, weights and biases as given. */
 struct rc_graph *quant_two_convs(struct rc_context *c, const float w[2], const float b[2]);
+/* x -> stem (3x3) -> act (Relu) -> proj (1x1) -> sum (with act) -> act2 (Relu) -> head (1x1). */
+struct rc_graph *quant_two_adds(struct rc_context *c);
 #endif

@@ -17,12 +17,13 @@ static int position_of(double amax, double bits)
 {
     int e; /* amax = m * 2^e, 0.5 <= m < 1: floor(log2(amax)) is e - 1 */
     (void) frexp(amax, &e);
-    return amax > 0 ? e - 1 - ((int) bits - 2) : 0;
+    return rci_table_amax(amax) > 0 ? e - 1 - ((int) bits - 2) : 0;
 }
 
 static double scale_of(double amax, double bits)
 {
-    return amax > 0 ? exp2(position_of(amax, bits)) * (exp2(bits - 1) - 1) / amax : 1;
+    return rci_table_amax(amax) > 0 ? exp2(position_of(amax, bits)) * (exp2(bits - 1) - 1) / amax
+                                    : 1;
 }
 
 static void put_activation(struct rci_json_writer *w, const struct rci_table_value *v)

@@ -21,7 +21,8 @@ static void put_activation(struct rci_json_writer *w, const char *key, const str
     rci_json_put_text(w, "name", v->name);
     rci_json_put_integer(w, "bits", 8);
     rci_json_begin_array(w, "scales");
-    rci_json_put_number(w, NULL, (double) (float) (v->amax > 0 ? v->amax / 127 : 1));
+    rci_json_put_number(w, NULL,
+                        (double) (float) (rci_table_amax(v->amax) > 0 ? v->amax / 127 : 1));
     rci_json_end_array(w);
     rci_json_put_integer(w, "zeroPoint", 0);
     rci_json_put_integer(w, "clampMin", v->is_signed ? -127 : 0);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { LONGEST_KEY = 255 };
+#define MOST 8.5e37 /* 1 / MOST is a normal float */
 
 static bool by_winograd(const struct rci_table_layer *l)
 {
@@ -25,7 +26,8 @@ static bool by_winograd(const struct rci_table_layer *l)
 static rc_status put_number(struct rci_buffer *b, double v)
 {
     char text[RC_NUMBER_TEXT];
-    return rci_buffer_printf(b, " %s", rci_number_fixed(v, 6, text));
+    const char *number = v < 0.1 ? rci_number_text(v, text) : rci_number_fixed(v, 6, text);
+    return rci_buffer_printf(b, " %s", number);
 }
 
 static rc_status write_layer(const struct rci_table_layer *l, struct rci_buffer *b)
@@ -38,7 +40,8 @@ static rc_status write_layer(const struct rci_table_layer *l, struct rci_buffer 
                         l->name);
     RC_TRY(rci_buffer_printf(b, "%s_param_0", l->name));
     for (int64_t o = 0; o < l->out; o++)
-        RC_TRY(put_number(b, l->amax[o] > 0 ? top / (double) l->amax[o] : 1));
+        RC_TRY(
+            put_number(b, rci_table_amax((double) l->amax[o]) > 0 ? top / (double) l->amax[o] : 1));
     return rci_buffer_printf(b, "\n");
 }
 
@@ -53,7 +56,7 @@ static rc_status ncnn_write(const void *params, const struct rci_table *t, struc
         if (v == RC_TABLE_NONE)
             continue;
         RC_TRY(rci_buffer_printf(b, "%s", t->layer[i].name));
-        RC_TRY(put_number(b, t->value[v].amax > 0 ? 127 / t->value[v].amax : 1));
+        RC_TRY(put_number(b, rci_table_amax(t->value[v].amax) > 0 ? 127 / t->value[v].amax : 1));
         RC_TRY(rci_buffer_printf(b, "\n"));
     }
     return RC_OK;
@@ -94,7 +97,7 @@ static rc_status read_weights(struct rci_table_layer *l, const char *at, const c
         if ((int64_t) n >= l->out)
             return rci_fail(RC_ERR_MODEL, "\"%s_param_0\" has more scales than the layer channels",
                             l->name);
-        if (!(v > 0 && v <= 1e30))
+        if (!(v > 0 && v <= MOST))
             return rci_fail(RC_ERR_FORMAT, "\"%s_param_0\": scale %u is %g, must be above 0",
                             l->name, (unsigned) n, v);
         l->scale[n] = (float) (1 / v);
@@ -115,7 +118,7 @@ static rc_status read_input(struct rci_table *t, const struct rci_table_layer *l
     double v;
     if (!next_number(&at, end, &v) || !only_blanks(at, end))
         return rci_fail(RC_ERR_FORMAT, "\"%s\" needs one number", l->name);
-    if (!(v > 0 && v <= 1e30))
+    if (!(v > 0 && v <= MOST))
         return rci_fail(RC_ERR_FORMAT, "\"%s\": the scale is %g, must be above 0", l->name, v);
     if (l->value == RC_TABLE_NONE)
         return RC_OK;

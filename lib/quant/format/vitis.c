@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAST = -64, MOST = 64 }; /* positions */
+enum { LEAST = -127, MOST = 149 }; /* positions */
 
 static void put_position(struct rci_json_writer *w, const char *name, uint64_t bits, double amax)
 {
