@@ -38,10 +38,14 @@ bool rci_shape_equal(const struct rci_shape *a, const struct rci_shape *b)
 bool rci_shape_count_checked(const struct rci_shape *s, int64_t *count)
 {
     int64_t n = 1;
-    for (uint32_t i = 0; i < s->rank; i++)
-        if (s->dim[i] < 0 || __builtin_mul_overflow(n, s->dim[i], &n) || n > INT64_C(0x7fffffff))
+    bool empty = false;
+    for (uint32_t i = 0; i < s->rank; i++) {
+        empty |= s->dim[i] == 0;
+        if (s->dim[i] < 0 || __builtin_mul_overflow(n, s->dim[i] ? s->dim[i] : 1, &n) ||
+            n > INT64_C(0x7fffffff))
             return false;
-    *count = n;
+    }
+    *count = empty ? 0 : n;
     return true;
 }
 

@@ -33,6 +33,23 @@ static void concat_puts_operands_in_order(void **state)
     opcheck_close(&c);
 }
 
+static void concat_of_nothing_is_nothing(void **state)
+{
+    (void) state;
+    const struct rci_concat_attrs last = {1}, first = {0};
+    const struct rci_tensor none[] = {T_F32(0, 3), T_F32(0, 2)}, some[] = {T_F32(2, 0), T_F32(2, 0)};
+    struct opcheck c;
+    opcheck_open(&c, "Concat", &last, none, 2, 1);
+    OPCHECK_SHAPE(&c, 0, 5);
+    opcheck_forward(&c);
+    opcheck_backward(&c);
+    opcheck_close(&c);
+    opcheck_open(&c, "Concat", &first, some, 2, 1);
+    OPCHECK_SHAPE(&c, 4, 0);
+    opcheck_forward(&c);
+    opcheck_close(&c);
+}
+
 static void join_gradient_matches_differences(void **state)
 {
     (void) state;
@@ -110,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_reject_what_does_not_fit),
         cmocka_unit_test(concat_puts_operands_in_order),
+        cmocka_unit_test(concat_of_nothing_is_nothing),
         cmocka_unit_test(join_gradient_matches_differences),
         cmocka_unit_test(add_and_relu_compute_what_they_say),
         cmocka_unit_test(fast_concat_matches_plain),

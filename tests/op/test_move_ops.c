@@ -76,6 +76,24 @@ static const struct {
     {0, 8, 100, 1, {0}},
 };
 
+/* Backwards from before the first element: ONNX clamps the start to it, Python selects nothing. */
+static void slice_backwards_begins_at_an_element(void **state)
+{
+    (void) state;
+    const struct rci_tensor x = {RC_F32, RC_SHAPE(3), (float[]){5, 6, 7}};
+    const struct rci_tensor none = {RC_F32, RC_SHAPE(0), NULL};
+    const struct rci_slice_attrs a = {
+        .starts = {-100}, .ends = {INT64_MIN}, .steps = {-1}, .n = 1, .bound = 1};
+    struct opcheck c;
+    opcheck_open(&c, "Slice", &a, &x, 1, 1);
+    OPCHECK_F32(&c, 0, RC_SHAPE(1), 5);
+    opcheck_close(&c);
+    opcheck_open(&c, "Slice", &a, &none, 1, 1);
+    OPCHECK_SHAPE(&c, 0);
+    opcheck_forward(&c);
+    opcheck_close(&c);
+}
+
 static void slice_selects_like_python(void **state)
 {
     (void) state;
@@ -234,6 +252,7 @@ int main(void)
         cmocka_unit_test(transpose_permutes),
         cmocka_unit_test(transpose_of_a_large_array_is_exact),
         cmocka_unit_test(transpose_refuses_a_wrong_permutation),
+        cmocka_unit_test(slice_backwards_begins_at_an_element),
         cmocka_unit_test(slice_selects_like_python),
         cmocka_unit_test(slice_cuts_several_axes),
         cmocka_unit_test(slice_refuses_bad_bounds),

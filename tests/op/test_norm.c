@@ -24,6 +24,10 @@ static void norm_rejects_what_does_not_fit(void **state)
     opcheck_refused("BatchNormalization", &worse, good, 5, 1, RC_ERR_MODEL,
                     "momentum 1.5 in 0 to 1");
     opcheck_refused("BatchNormalization", &attrs, good, 5, 3, RC_ERR_UNSUPPORTED, "training mode");
+    const struct rci_tensor c0 = T_F32(0), none[5] = {T_F32(2, 0, 4, 4), c0, c0, c0, c0};
+    const struct rci_tensor nobody[5] = {T_F32(0, 3, 4, 4), c3, c3, c3, c3};
+    opcheck_refused("BatchNormalization", &attrs, none, 5, 1, RC_ERR_SHAPE, "2x0x4x4");
+    opcheck_refused("BatchNormalization", &attrs, nobody, 5, 1, RC_ERR_SHAPE, "0x3x4x4");
 }
 
 static void inference_uses_running_statistics(void **state)

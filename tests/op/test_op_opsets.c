@@ -89,6 +89,9 @@ static const struct rci_resize_attrs some_axes = {.sizes = {7, 5},
                                                   .by_size = 1,
                                                   .keep_aspect = 1};
 
+static const struct rci_resize_attrs symmetric = {
+    .scales = {1, 1, 2, 1.5}, .n = 4, .bound = 1, .from = RC_RESIZE_HALF_PIXEL_SYMMETRIC};
+
 #define IMAGE          \
     {                  \
         4,             \
@@ -334,6 +337,18 @@ static void what_an_opset_cannot_say_is_refused(void **state)
     g = build(c, &upsample, 10);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "Upsample ended with opset 9");
     rci_graph_free(g);
+    const struct item later[] = {{"ReduceMean", &mean_none, IMAGE, 1, 17, 17, 0},
+                                 {"Resize", &some_axes, IMAGE, 1, 17, 17, 0},
+                                 {"Resize", &symmetric, IMAGE, 1, 18, 18, 0},
+                                 {"Split", &split_uneven, IMAGE, 2, 17, 17, 0}};
+    static const char *const exists[] = {
+        "noop_with_empty_axes exists since opset 18", "axes exists since opset 18",
+        "half_pixel_symmetric exists since opset 19", "num_outputs that need not divide"};
+    for (int k = 0; k < 4; k++) {
+        g = build(c, &later[k], later[k].first);
+        REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, exists[k]);
+        rci_graph_free(g);
+    }
     g = build(c, &softmax12, 12);
     REFUSED(rci_onnx_save_memory(&b, g), RC_ERR_UNSUPPORTED, "cannot be written in opset 12");
     rci_graph_free(g);

@@ -24,6 +24,11 @@ static void pools_reject_what_does_not_fit(void **state)
     opcheck_refused("MaxPool", &two, &line, 1, 1, RC_ERR_UNSUPPORTED, "only [N, C, H, W]");
     opcheck_refused("MaxPool", &two, &flat, 1, 1, RC_ERR_SHAPE, "only [N, C, H, W]");
     opcheck_refused("GlobalAveragePool", NULL, &flat, 1, 1, RC_ERR_SHAPE, "[N, C, ...]");
+    const char *const global[] = {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"};
+    const struct rci_tensor empty[] = {T_F32(0, 2, 3, 3), T_F32(1, 0, 3, 3), T_F32(1, 2, 0, 3)};
+    for (int k = 0; k < 9; k++)
+        opcheck_refused(global[k / 3], &(struct rci_globallp_attrs){2}, &empty[k % 3], 1, 1,
+                        RC_ERR_SHAPE, "has no elements");
 }
 
 struct pool_case {

@@ -167,6 +167,28 @@ static void topk_sorts_and_argmax_finds(void **state)
     opcheck_close(&c);
 }
 
+/* NaN is the largest, in ONNX Runtime too: every place comes once. */
+static void topk_orders_nan_behind_all_numbers(void **state)
+{
+    (void) state;
+    static const struct {
+        float x[4];
+        int smallest, place[3];
+    } cases[] = {{{NAN, 1, 2, 3}, 0, {0, 3, 2}}, {{NAN, 1, 2, 3}, 1, {1, 2, 3}},
+                 {{1, NAN, 3, 2}, 0, {1, 2, 3}}, {{3, 2, 1, NAN}, 1, {2, 1, 0}},
+                 {{NAN, NAN, 1, 2}, 0, {0, 1, 3}}, {{NAN, NAN, 1, 2}, 1, {2, 3, 0}}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct rci_tensor x = {RC_F32, RC_SHAPE(4), (void *) (uintptr_t) cases[i].x};
+        const struct rci_arg_attrs a = {.k = 3, .bound = 1, .smallest = cases[i].smallest};
+        struct opcheck c;
+        opcheck_open(&c, "TopK", &a, &x, 1, 2);
+        opcheck_forward(&c);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(((int64_t *) c.out[1].data)[k], cases[i].place[k]);
+        opcheck_close(&c);
+    }
+}
+
 static void constants_of_shapes_and_ranges(void **state)
 {
     (void) state;
@@ -198,6 +220,7 @@ int main(void)
         cmocka_unit_test(more_pools_and_their_gradients),
         cmocka_unit_test(tile_repeats),
         cmocka_unit_test(topk_sorts_and_argmax_finds),
+        cmocka_unit_test(topk_orders_nan_behind_all_numbers),
         cmocka_unit_test(constants_of_shapes_and_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,23 @@ static struct built build(struct rc_context *c)
     return t;
 }
 
+/* Products of parts of a shape, as Flatten and Concat form them, cannot overflow either. */
+static void a_length_of_zero_does_not_hide_absurd_ones(void **state)
+{
+    (void) state;
+    static const struct {
+        struct rci_shape shape;
+        int64_t count; /* -1: refused */
+    } cases[] = {{{3, {3, 0, 5}}, 0},         {{2, {INT32_MAX, 1}}, INT32_MAX},
+                 {{3, {0, INT64_MAX, 2}}, -1}, {{3, {1 << 20, 1 << 20, 0}}, -1},
+                 {{2, {2, -1}}, -1},           {{0, {0}}, 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t count = -1;
+        assert_int_equal(rci_shape_count_checked(&cases[i].shape, &count), cases[i].count >= 0);
+        assert_int_equal(count, cases[i].count);
+    }
+}
+
 static void shapes_follow_the_batch(void **state)
 {
     struct built t = build(*state);
@@ -166,6 +183,7 @@ static void many_names_stay_fast_and_correct(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_length_of_zero_does_not_hide_absurd_ones),
         TEST(shapes_follow_the_batch),
         TEST(names_are_unique_and_found),
         TEST(bypassing_keeps_the_names_of_outputs),

@@ -333,7 +333,9 @@ static rc_status reduce_write(const struct rci_node *n, struct rci_attr_write *w
 {
     const struct rci_reduce_attrs *t = n->attrs;
     RC_TRY(rci_put_int(w, "keepdims", t->keepdims));
-    if (t->noop)
+    if (t->noop && t->n == 0) /* the attribute came with the operand; a list makes it moot */
+        RC_TRY(rci_attr_write_since(w, operand_since(n), "noop_with_empty_axes"));
+    if (t->noop && rci_attr_write_opset(w) >= operand_since(n))
         RC_TRY(rci_put_int(w, "noop_with_empty_axes", 1));
     return rci_axes_write(w, operand_since(n), t->axes, t->n);
 }

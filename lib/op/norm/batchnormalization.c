@@ -17,7 +17,7 @@ static rc_status norm_infer(const struct rci_infer *i)
         RC_TRY(rci_op_check_type(i, k, operand_names[k], RC_DT_F32));
     const struct rci_shape *x = &i->in[0].shape;
     char text[RC_SHAPE_TEXT];
-    if (x->rank < 2)
+    if (x->rank < 2 || rci_shape_count(x) == 0) /* nothing has no mean */
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": input has shape %s, must be [N, C, ...]",
                         n->name, rci_shape_text(x, text));
     for (uint32_t k = 1; k < 5; k++)

@@ -31,6 +31,9 @@ rc_status rci_pool_global_infer(const struct rci_infer *i)
     if (x->rank < 3)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": input has shape %s, must be [N, C, ...]",
                         i->node->name, rci_shape_text(x, text));
+    if (rci_shape_count(x) == 0) /* a plane of no pixels has neither a mean nor a maximum */
+        return rci_fail(RC_ERR_SHAPE, "node \"%s\": input of shape %s has no elements",
+                        i->node->name, rci_shape_text(x, text));
     i->out[0].dtype = RC_F32;
     i->out[0].shape = *x;
     for (uint32_t k = 2; k < x->rank; k++)

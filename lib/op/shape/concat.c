@@ -46,13 +46,15 @@ static rc_status concat_infer(const struct rci_infer *i)
 }
 
 /* Copy between the operand's rows and its part of the whole; a row is everything from the axis on.
- */
-static void move_part(const struct rci_tensor *whole, const struct rci_tensor *part, uint32_t axis,
+ * An axis of length 0 before it leaves no rows, and nothing to copy. */
+static void concat_move(const struct rci_tensor *whole, const struct rci_tensor *part, uint32_t axis,
                       size_t *offset, bool gather)
 {
     int64_t rows = 1;
     for (uint32_t d = 0; d < axis; d++)
         rows *= part->shape.dim[d];
+    if (!rows)
+        return;
     const size_t whole_row = rci_tensor_bytes(whole) / (size_t) rows;
     const size_t row = rci_tensor_bytes(part) / (size_t) rows;
     for (int64_t r = 0; part->data && r < rows; r++) {
@@ -68,7 +70,7 @@ static rc_status concat_forward(const struct rci_call *c)
     const uint32_t axis = axis_of(c->node, c->out[0].shape.rank);
     size_t offset = 0;
     for (uint32_t k = 0; k < c->node->n_in; k++)
-        move_part(&c->out[0], &c->in[k], axis, &offset, true);
+        concat_move(&c->out[0], &c->in[k], axis, &offset, true);
     return RC_OK;
 }
 
@@ -79,7 +81,7 @@ static rc_status concat_backward(const struct rci_call *c)
     for (uint32_t k = 0; k < c->node->n_in; k++) {
         struct rci_tensor part = c->in[k];
         part.data = c->d_in[k].data;
-        move_part(&c->d_out[0], &part, axis, &offset, false);
+        concat_move(&c->d_out[0], &part, axis, &offset, false);
     }
     return RC_OK;
 }

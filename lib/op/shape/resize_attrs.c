@@ -160,6 +160,10 @@ rc_status rci_resize_bind(struct rc_graph *g, struct rci_node *n, const struct r
 
 static rc_status write_words(const struct rci_resize_attrs *t, struct rci_attr_write *w)
 {
+    if (t->from == RC_RESIZE_HALF_PIXEL_SYMMETRIC)
+        RC_TRY(rci_attr_write_since(w, 19, "half_pixel_symmetric"));
+    if (t->keep_aspect || t->n_axes)
+        RC_TRY(rci_attr_write_since(w, 18, t->n_axes ? "axes" : "keep_aspect_ratio_policy"));
     RC_TRY(rci_put_string(w, "coordinate_transformation_mode", froms[t->from]));
     if (t->mode == RC_RESIZE_NEAREST)
         RC_TRY(rci_put_string(w, "nearest_mode", nearests[t->nearest]));

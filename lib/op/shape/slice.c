@@ -63,12 +63,14 @@ static rc_status slice_range(const struct rci_node *n, const struct rci_slice_at
                             (long long) step);
         int64_t from = t->starts[k] < 0 ? t->starts[k] + d : t->starts[k];
         int64_t to = t->ends[k] < 0 ? t->ends[k] + d : t->ends[k];
-        from = step > 0 ? clamp(from, 0, d) : clamp(from, -1, d - 1);
+        /* ONNX: backwards a start before the first element is that element, while in NumPy it
+         * selects nothing; an end of -1 is behind it */
+        from = step > 0 ? clamp(from, 0, d) : clamp(from, 0, d - 1);
         to = step > 0 ? clamp(to, 0, d) : clamp(to, -1, d - 1);
         const int64_t span = step > 0 ? to - from : from - to, by = step > 0 ? step : -step;
         r->start[a] = from;
         r->step[a] = step;
-        r->count[a] = span > 0 ? (span + by - 1) / by : 0;
+        r->count[a] = span > 0 && d > 0 ? (span + by - 1) / by : 0;
     }
     return RC_OK;
 }

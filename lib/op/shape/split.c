@@ -156,8 +156,13 @@ static rc_status split_bind(struct rc_graph *g, struct rci_node *n, const struct
                             const struct rci_tensor *alt, const int64_t batch[2])
 {
     struct rci_split_attrs *t = n->attrs;
+    const struct rci_shape *x = &known[0].shape; /* also where no value is known */
+    const int64_t axis = t->axis < 0 ? t->axis + (int64_t) x->rank : t->axis;
     (void) alt;
     (void) batch;
+    /* Parts that are equal can be said in every opset. The length of axis 0 may be a free batch. */
+    if (axis > 0 && axis < (int64_t) x->rank && x->dim[axis] % n->n_out == 0)
+        t->uneven = 0;
     if (!rci_op_has(n, 1) || !known[1].data)
         return RC_OK;
     RC_TRY(rci_op_ints(n, "split", &known[1], t->sizes, RC_SPLIT_MAX, &t->n));
@@ -174,6 +179,8 @@ static rc_status split_write(const struct rci_node *n, struct rci_attr_write *w)
         return rci_put_ints(w, "split", t->sizes, (uint32_t) t->n);
     if (t->n)
         return rci_op_put_i64(w, 1, "split", t->sizes, t->n);
+    if (t->uneven)
+        RC_TRY(rci_attr_write_since(w, 18, "num_outputs that need not divide the axis"));
     return opset >= 18 && !rci_op_has(n, 1) ? rci_put_int(w, "num_outputs", n->n_out) : RC_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "op/attrs.h"
 #include "op/common.h"
 
+#include <math.h>
 #include <string.h>
 
 static rc_status topk_get(const struct rci_node *n, const struct rci_tensor *in, int64_t *k)
@@ -51,7 +52,8 @@ static double topk_value(const struct rci_tensor *t, int64_t i)
     }
 }
 
-/* i before j? */
+/* Is element i before j? NaN counts as larger than every number, as in ONNX Runtime: an order in
+ * which it compares false with everything would give the same place twice. */
 static bool topk_before(const struct rci_tensor *x, int64_t i, int64_t j, bool smallest)
 {
     if (x->dtype == RC_I64) { /* which a double would round */
@@ -59,6 +61,8 @@ static bool topk_before(const struct rci_tensor *x, int64_t i, int64_t j, bool s
         return a == b ? i < j : smallest ? a < b : a > b;
     }
     const double a = topk_value(x, i), b = topk_value(x, j);
+    if (isnan(a) || isnan(b))
+        return isnan(a) && isnan(b) ? i < j : isnan(smallest ? b : a);
     return a == b ? i < j : smallest ? a < b : a > b;
 }
 
