@@ -1,3 +1,6 @@
+/* The border of contexts, versions, statuses and errors. RC_ABI_NO_TAIL(struct, last) here and in
+ * its neighbours proves that a public struct ends with that member: with padding behind it, two
+ * versions of the struct could have the same size. */
 #include "api/check.h"
 #include "base/context.h"
 #include "kernel/choice/choice.h"
@@ -24,6 +27,7 @@ uint64_t rc_version_number(void)
 
 const char *rc_status_name(rc_status status)
 {
+    /* statuses are 0, -1, -2 ... */
     static const char *const names[] = {
         "RC_OK",          "RC_ERR_ARG",    "RC_ERR_MEMORY",    "RC_ERR_ABI",   "RC_ERR_UNSUPPORTED",
         "RC_ERR_SHAPE",   "RC_ERR_FORMAT", "RC_ERR_TRUNCATED", "RC_ERR_LIMIT", "RC_ERR_MODEL",
@@ -31,6 +35,7 @@ const char *rc_status_name(rc_status status)
         "RC_ERR_BACKEND", "RC_ERR_GOAL",
     };
     const int64_t i = -(int64_t) status;
+    /* a status of a newer library, or a number that never was one */
     return i >= 0 && i < (int64_t) (sizeof(names) / sizeof(names[0])) ? names[i] : "RC_ERR_UNKNOWN";
 }
 
@@ -41,6 +46,7 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_context_options"));
     RC_TRY(rci_abi_check_flags(o.flags, RC_CONTEXT_REFERENCE, "rc_context_options"));
     RC_TRY(rci_context_new(out, &o));
+    /* the option goes before the environment; an empty text counts as none */
     const bool told = o.choices && *o.choices;
     rc_status st = rci_cpu_open(*out);
     if (st == RC_OK)
@@ -52,6 +58,7 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
 
 void rc_context_free(rc_context **context)
 {
+    /* choices lie in memory of the context */
     if (context && rci_context_valid(*context))
         rci_choice_close(*context);
     RC_FREE(context, context);
@@ -60,6 +67,7 @@ void rc_context_free(rc_context **context)
 rc_status rc_context_get_memory(const rc_context *context, uint64_t *live, uint64_t *peak)
 {
     RC_CHECK(context, context);
+    /* counters are atomic: other threads may be allocating */
     if (live)
         *live = atomic_load(&((rc_context *) context)->live);
     if (peak)

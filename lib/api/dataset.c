@@ -1,3 +1,4 @@
+/* The border of data sets and of NPY files. */
 #include "api/check.h"
 #include "data/npy.h"
 #include "data/source.h"
@@ -39,6 +40,7 @@ void rc_dataset_free(rc_dataset **dataset)
 
 uint64_t rc_dataset_count_images(const rc_dataset *dataset)
 {
+    /* functions that return a number have no way to say what is wrong with a handle: 0 */
     return rci_dataset_valid(dataset) ? rci_dataset_images(dataset) : 0;
 }
 

@@ -1,3 +1,4 @@
+/* The border of distillation. */
 #include "api/check.h"
 #include "distill/distiller.h"
 #include "train/run.h"

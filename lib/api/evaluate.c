@@ -1,3 +1,4 @@
+/* The border of evaluation: accuracy and loss of a graph on a data set. */
 #include "train/evaluate.h"
 #include "api/check.h"
 #include "data/source.h"
@@ -21,6 +22,7 @@ rc_status rc_evaluate(const rc_graph *graph, const rc_dataset *dataset,
                         o.batch > 65536 ? "batch" : "threads",
                         (unsigned long long) (o.batch > 65536 ? o.batch : o.threads),
                         o.batch > 65536 ? 65536 : 1024);
+    /* before anything that takes long, so that a wrong size fails at once */
     RC_TRY(rci_abi_clear(result, "rc_evaluate_result"));
     RC_TRY(rci_evaluate_graph(graph, dataset, &o, &r));
     return rci_abi_write(result, &r, sizeof(r), "rc_evaluate_result");

@@ -1,3 +1,4 @@
+/* The border of graphs: loading, saving, and what a caller may read of their nodes and values. */
 #include "graph/graph.h"
 #include "api/check.h"
 #include "io/onnx.h"
@@ -10,6 +11,7 @@ RC_ABI_NO_TAIL(rc_node_info, results);
 RC_ABI_NO_TAIL(rc_graph_load_options, flags);
 RC_ABI_NO_TAIL(rc_graph_save_options, storage);
 
+/* Input shapes that a caller may give; a model has far fewer inputs. */
 enum { MAX_SHAPES = 1024 };
 
 rc_status rc_graph_load(rc_graph **out, rc_context *context, const char *path)
@@ -37,6 +39,7 @@ rc_status rc_graph_load_with(rc_graph **out, rc_context *context, const char *pa
     RC_CHECK(context, context);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_graph_load_options"));
     RC_TRY(rci_abi_check_flags(o.flags, RC_LOAD_CHECK, "rc_graph_load_options"));
+    /* a file, or bytes in memory */
     if (path ? o.data != NULL : !o.data && o.data_size)
         return rci_fail(RC_ERR_ARG, "either path or data must be set");
     if (o.input_shape_count > MAX_SHAPES || (o.input_shape_count && !o.input_shapes))
@@ -110,6 +113,7 @@ rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info)
     RC_CHECK_SET(info);
     RC_TRY(rci_graph_cost(graph, &cost));
     rc_graph_info r = {sizeof(r)};
+    /* removed nodes keep their place, without an operator */
     for (rci_id i = 0; i < graph->n_nodes; i++)
         r.nodes += graph->nodes[i].op != NULL;
     r.parameters = cost.parameters;
@@ -122,6 +126,8 @@ rc_status rc_graph_get_info(const rc_graph *graph, rc_graph_info *info)
     return rci_abi_write(info, &r, sizeof(r), "rc_graph_info");
 }
 
+/* Nodes are numbered in the order in which they run, so gaps left by passes do not show. O(nodes)
+ * for each call. */
 static rc_status node_at(const struct rc_graph *g, uint64_t index, rci_id *out)
 {
     rci_id *order;

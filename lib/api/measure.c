@@ -1,3 +1,4 @@
+/* The border of latencies, and of what is known of the processor. */
 #include "exec/measure.h"
 #include "api/check.h"
 #include "kernel/onednn/engine.h"
@@ -9,6 +10,7 @@ RC_ABI_NO_TAIL(rc_latency_options, warmup);
 RC_ABI_NO_TAIL(rc_latency, images_per_second);
 RC_ABI_NO_TAIL(rc_system_info, cpu_given);
 
+/* The results of all lie on the stack. */
 enum { MAX_SESSIONS = 64, MAX_RUNS = 10000000 };
 
 static rc_status measure_options_read(rc_latency_options *o, const rc_latency_options *caller)
@@ -16,12 +18,14 @@ static rc_status measure_options_read(rc_latency_options *o, const rc_latency_op
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_latency_options"));
     if (o->seconds == 0)
         o->seconds = 2;
+    /* written so that NaN is refused */
     if (!(o->seconds > 0 && o->seconds <= 3600))
         return rci_fail(RC_ERR_ARG, "seconds is %g, allowed is (0, 3600]", o->seconds);
     if (!o->min_runs)
         o->min_runs = 10;
     if (!o->max_runs)
         o->max_runs = 100000;
+    /* 0 is "not set"; RC_ZERO says none */
     o->warmup = o->warmup == RC_ZERO ? 0 : o->warmup ? o->warmup : 3;
     if (o->min_runs > o->max_runs || o->max_runs > MAX_RUNS)
         return rci_fail(

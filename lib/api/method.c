@@ -1,4 +1,4 @@
-/* All kinds of methods in one list, for callers who want to show or check them. */
+/* The border of methods: all kinds in one list, for callers who want to show or check them. */
 #include "api/check.h"
 #include "data/augment/augment.h"
 #include "distill/loss.h"
@@ -17,6 +17,7 @@ RC_ABI_NO_TAIL(rc_method_kind_info, methods);
 RC_ABI_NO_TAIL(rc_method_info, parameters);
 RC_ABI_NO_TAIL(rc_parameter_info, max);
 
+/* In order of names, which callers see by index. Each table is made by meson from its folder. */
 static const struct rci_method_kind *const kinds[] = {
     &rci_kind_allocation,
     &rci_kind_augmentation,
@@ -33,6 +34,7 @@ static const struct rci_method_kind *const kinds[] = {
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
+/* The message lists what there is, so that a caller need not look it up. */
 static rc_status find_kind(const struct rci_method_kind **out, const char *name)
 {
     if (!name)

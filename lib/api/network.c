@@ -1,3 +1,4 @@
+/* The border of networks with fresh weights, and of fusing. */
 #include "api/check.h"
 #include "pass/pass.h"
 #include "zoo/zoo.h"
@@ -7,6 +8,7 @@
 
 RC_ABI_NO_TAIL(rc_network_options, seed);
 
+/* Far beyond any network, and small enough that products of sizes do not overflow. */
 enum { MAX_SIDE = 65536, MAX_CLASSES = 1 << 20 };
 
 static rc_status network_check_range(const char *what, uint64_t value, uint64_t max)
@@ -49,6 +51,8 @@ rc_status rc_graph_new_network(rc_graph **out, rc_context *context, const char *
     return rci_zoo_new(out, context, architecture, &z);
 }
 
+/* Constants first, since identities and scales show only then. Equal nodes are merged before
+ * folding BatchNormalization gives each convolution weights of its own. */
 rc_status rc_graph_fuse(rc_graph *graph)
 {
     RC_CHECK(graph, graph);

@@ -8,6 +8,7 @@ RC_ABI_NO_TAIL(rc_prune_group_info, parameters);
 RC_ABI_NO_TAIL(rc_prune_member_info, role);
 RC_ABI_NO_TAIL(rc_prune_result, groups_cut);
 
+/* 0 is "no such goal"; 1 allows all of it. */
 static rc_status check_fraction(const char *name, double v)
 {
     if (v == 0 || (v > 0 && v <= 1))
@@ -61,6 +62,7 @@ static rc_status prune_options_read(rc_prune_options *o, const rc_prune_options 
     return prune_check_options(o);
 }
 
+/* Handle first: the number of groups is in it. */
 static rc_status check_group(const rc_pruner *pruner, uint64_t group)
 {
     RC_CHECK(pruner, pruner);
@@ -147,6 +149,7 @@ rc_status rc_pruner_plan(rc_pruner *pruner, rc_prune_result *result)
     if (result)
         RC_TRY(rci_abi_clear(result, "rc_prune_result"));
     const rc_status st = rci_pruner_plan(pruner);
+    /* a plan that misses its goal is a plan all the same */
     if (st == RC_OK || st == RC_ERR_GOAL)
         prune_write_result(pruner, result);
     return st;
@@ -193,6 +196,7 @@ rc_status rc_pruner_apply(rc_graph **out, rc_pruner *pruner, rc_prune_result *re
     if (result)
         RC_TRY(rci_abi_clear(result, "rc_prune_result"));
     const rc_status st = rci_pruner_apply(out, pruner);
+    /* also with RC_ERR_GOAL, which gives the smallest graph there is */
     if (*out)
         prune_write_result(pruner, result);
     return st;

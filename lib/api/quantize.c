@@ -8,6 +8,7 @@ RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
 static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize_options *caller)
 {
+    /* all bits up to the last flag */
     const uint64_t known = RC_QUANTIZE_FULL_RANGE * 2 - 1;
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
     if (!o->observer)
@@ -26,6 +27,7 @@ static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize
                         (unsigned long long) o->weight_bits);
     if (!o->tensorrt)
         o->tensorrt = "8.6.1";
+    /* parsed here only to refuse a version while its text is at hand */
     uint32_t version;
     RC_TRY(rci_tensorrt_version(&version, o->tensorrt));
     return rci_abi_check_flags(o->flags, known, "rc_quantize_options");
@@ -93,6 +95,7 @@ rc_status rc_quantizer_get_entry(const rc_quantizer *quantizer, uint64_t index,
     RC_CHECK(quantizer, quantizer);
     RC_CHECK_SET(info);
     RC_TRY(rci_check_index("entry", index, quantizer->n_entries));
+    /* ranges are from calibration, or from a table that was loaded */
     if (!quantizer->ready)
         return rci_fail(RC_ERR_STATE, "the quantizer is not calibrated and has no table");
     const rci_id id = quantizer->entry[index];

@@ -1,3 +1,4 @@
+/* The border of reports. */
 #include "report/report.h"
 #include "api/check.h"
 

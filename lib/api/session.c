@@ -1,3 +1,4 @@
+/* The border of sessions. A session takes and gives f32; other types stay inside. */
 #include "exec/session.h"
 #include "api/check.h"
 #include "io/onnx.h"
@@ -9,6 +10,7 @@ RC_ABI_NO_TAIL(rc_session_options, observe_count);
 RC_ABI_NO_TAIL(rc_session_step_info, bytes);
 RC_ABI_NO_TAIL(rc_session_io_info, shape[7]);
 
+/* More threads than any machine has, and more values than a network. */
 enum { MAX_THREADS = 1024, MAX_OBSERVED = 4096 };
 
 /* The public call passes float arrays. */
@@ -75,10 +77,12 @@ static rc_status session_new(rc_session **out, const struct rc_graph *kept, stru
     rci_id *observed = NULL;
     rc_status st = find_observed_value(g, o, &observed);
     if (st != RC_OK) {
+        /* a graph that was to be taken over is nobody's after a failure */
         rci_graph_free(taken);
         return st;
     }
     const struct rci_session_config config = {
+        /* 0: the model's own, which is 1 where the batch is free */
         .batch = o->batch ? (int64_t) o->batch : g->batch,
         .threads = (uint32_t) o->threads,
         .flags = o->flags,

@@ -1,3 +1,4 @@
+/* The border of surveys: what a file holds, also one that cannot be loaded. */
 #include "io/survey.h"
 #include "api/check.h"
 #include "io/import.h"
@@ -30,6 +31,7 @@ rc_status rc_survey_get_info(const rc_survey *survey, rc_survey_info *info)
     const Onnx__GraphProto *g = survey->model->graph;
     r.nodes = g->n_node;
     for (size_t i = 0; i < g->n_node; i++)
+        /* calls of the model's own functions count by what is in them */
         r.unsupported += !rci_import_supports(survey->model, g->node[i]);
     r.operators = survey->n_operators;
     r.opsets = survey->model->n_opset_import;

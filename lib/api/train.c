@@ -1,3 +1,4 @@
+/* The border of training and of statistics of BatchNormalization. */
 #include "api/check.h"
 #include "base/compute.h"
 #include "data/source.h"
@@ -41,9 +42,11 @@ rc_status rc_graph_reestimate_bn(rc_graph *graph, const rc_dataset *dataset, uin
 {
     RC_CHECK(graph, graph);
     RC_CHECK(dataset, dataset);
+    /* 0: the default. One image of one pixel has no variance */
     if (batch == 1 || batch > 65536)
         return rci_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
                         (unsigned long long) batch);
+    /* denormals are flushed inside, and the caller's mode comes back */
     const struct rci_compute saved = rci_compute_enter(graph->ctx, 0);
     const rc_status st = rci_bn_reestimate(graph, dataset, images, batch, 0);
     rci_compute_leave(saved);

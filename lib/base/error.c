@@ -7,7 +7,7 @@
 enum { CAPACITY = 1024 };
 static _Thread_local char message[CAPACITY];
 
-/* Names come from files of strangers: control characters would let them forge terminal output. */
+/* Names come from untrusted files: control characters would let them forge terminal output. */
 static void escape(char *s)
 {
     for (; *s; s++)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { DEPTH_MAX = 64, VALUES_MAX = 4 << 20, TEXT_MAX = 64 << 20, NUMBER_MAX = 64 };
-/* Finding duplicates compares each key with those before it: bounded, as files are strangers'. */
+/* Finding duplicates compares each key with those before it: bounded, as files are untrusted. */
 enum { KEY_COMPARISONS_MAX = 200000000 };
 
 struct rci_json {

@@ -31,7 +31,7 @@ static void write_break(struct rci_json_writer *w)
         write_text(w, "  ");
 }
 
-/* Names come from strangers' files: what is not UTF-8 becomes U+FFFD. */
+/* Names come from untrusted files: what is not UTF-8 becomes U+FFFD. */
 static void write_quoted(struct rci_json_writer *w, const char *text)
 {
     static const char hex[] = "0123456789abcdef";

@@ -37,6 +37,7 @@ static rc_status fill_batch(struct rci_batches *b)
         return rci_fail(RC_ERR_ARG, "batch is 0, must be 1 or more");
     b->images = b->o.limit && b->o.limit < d->images ? (uint32_t) b->o.limit : d->images;
     b->o.ranks = b->o.ranks ? b->o.ranks : 1;
+    /* ranks take batches in turn, and all must have as many */
     b->per_epoch = b->o.drop_last ? b->images / ((uint64_t) b->o.batch * b->o.ranks)
                                   : ((uint64_t) b->images + b->o.batch - 1) / b->o.batch;
     if (b->per_epoch == 0)

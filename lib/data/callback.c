@@ -40,5 +40,6 @@ const struct rci_source rci_source_callback = {
     .kind = "callback",
     .open = callback_open,
     .fetch = callback_fetch,
+    /* a caller's function need not be safe in several threads */
     .serial = true,
 };

@@ -6,6 +6,7 @@
 
 enum { PIXELS = 3 * 32 * 32 };
 
+/* Files of one of the two archives. */
 struct layout {
     const char *folder, *train[6], *test[2], *names; /* NULL-terminated lists */
     uint32_t label_bytes, classes;                   /* the last label byte counts */
@@ -82,6 +83,7 @@ static rc_status each_part(struct rc_dataset *d, const struct layout *l, const c
     return RC_OK;
 }
 
+/* Twice over the files: counted, then read into memory of that size. */
 static rc_status read_parts(struct rc_dataset *d, const struct layout *l, const char *folder)
 {
     static const int64_t chw[3] = {3, 32, 32};

@@ -94,6 +94,7 @@ static rc_status pick_images(struct rc_dataset *d)
         return RC_OK;
     }
     d->images = n - calib;
+    /* held-out images are random, the order of the others is the file's */
     if (!d->ordered_by_class)
         qsort(pick, d->images, sizeof(*pick), order_u32);
     return RC_OK;

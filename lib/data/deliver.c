@@ -20,6 +20,7 @@ struct scratch {
     uint8_t *a, *b; /* one image each */
 };
 
+/* The first in the order of the batch is reported, whichever thread met it. */
 static void note_failure(struct outcome *o, uint32_t position, rc_status st)
 {
 #pragma omp critical(rci_deliver_note)
@@ -78,6 +79,7 @@ static void normalise(const struct rc_dataset *d, const uint8_t *raw, float *x)
     const size_t plane = (size_t) d->shape[1] * d->shape[2];
     for (uint32_t c = 0; c < d->shape[0]; c++, x += plane) {
         const uint32_t stat = d->pre.n_stats == 1 ? 0 : c;
+        /* BGR: planes in reverse order */
         const size_t from = plane * (d->pre.bgr ? d->shape[0] - 1 - c : c);
         if (!d->is_f32) {
             const float *lut = d->lut[stat];

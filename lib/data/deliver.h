@@ -16,6 +16,6 @@ struct rci_delivery {
     uint64_t seed, epoch;                    /* with the position: the augmentation's stream */
 };
 
-/* The first failure by position is the one that is told, whatever the threads did. */
+/* The first failure by position is the one that is reported, whatever the threads did. */
 rc_status rci_deliver(const struct rci_delivery *job);
 #endif

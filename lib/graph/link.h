@@ -1,6 +1,6 @@
 #ifndef RC_LIB_GRAPH_LINK_H
 #define RC_LIB_GRAPH_LINK_H
-/* Which indices of which axes live and die together. Every channel-carrying axis of every value
+/* Which indices of which axes are cut together. Every channel-carrying axis of every value
  * is a row of index ids; op->couple() says how rows of a node's operands correspond. Union-find
  * over ids then gives the pruning groups; see prune/coupling.h for the consumer. */
 #include "graph/graph.h"
@@ -28,7 +28,7 @@ void rci_link_offset(struct rci_links *l, struct rci_axis part, struct rci_axis 
                      int64_t offset, int64_t step);
 /* Index k of `a` owns indices [k*count, (k+1)*count) of `b` (Flatten: count = H*W). */
 void rci_link_repeat(struct rci_links *l, struct rci_axis a, struct rci_axis b, int64_t count);
-/* Runs of `count` neighbours live and die together (the groups of GroupNormalization). */
+/* Runs of `count` neighbours are cut together (the groups of GroupNormalization). */
 void rci_link_runs(struct rci_links *l, struct rci_axis a, int64_t count);
 /* Grouped convolution: `groups` equal blocks; every block must keep the same number of indices,
  * at the same positions inside the block (position k of all blocks is one unit). */
@@ -72,7 +72,7 @@ struct rci_links {
 /* Ask every node of a shape-inferred graph. The graph is borrowed. */
 rc_status rci_links_new(struct rci_links **out, const struct rc_graph *g);
 void rci_links_free(struct rci_links *l);
-/* The representative of all ids that live and die with `id`. */
+/* The representative of all ids that are cut with `id`. */
 uint32_t rci_links_find(struct rci_links *l, uint32_t id);
 
 /* Remove every id with keep[id] == 0 (the same for all ids of one representative): gather the

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+/* Domains of a file; the opset in which QuantizeLinear got scales for each channel. */
 enum { OPSETS_MOST = 8, PER_AXIS_SINCE = 13 };
 
 /* The first IR version that allows the opset, or the graph's own where the opset stays. A newer one
@@ -43,6 +44,7 @@ static rc_status export_check_opset(const struct export *e)
     return RC_OK;
 }
 
+/* Nodes of a session, or with work fused behind them, have no ONNX operator. */
 static rc_status export_check(const struct rc_graph *g)
 {
     for (rci_id i = 0; i < g->n_nodes; i++) {

@@ -30,12 +30,14 @@ static rc_status node_operands(struct export *e, const struct rci_node *n,
         to->input[count] = rci_export_name(e, n->in[count]);
     for (uint32_t k = 0; k < w->n_operands; k++) {
         Onnx__TensorProto *t = w->operand[k].tensor;
+        /* "<node>_<operand>" may be a value's name already */
         if (rci_graph_find_value(e->g, t->name) != RC_NONE &&
             !(t->name = rci_export_fresh_name(e, t->name, "")))
             return e->arena->status;
         RC_TRY(rci_export_add_initializer(e, t));
         count = operand_insert(to->input, count, w->operand[k].index, t->name);
     }
+    /* trailing empty names need not be said */
     while (count && !*to->input[count - 1])
         count--;
     to->n_input = count;

@@ -35,6 +35,7 @@ static rc_status value_write(struct export *e, const char *name, int32_t type_nu
     tensor->shape = shape;
     shape->n_dim = rank;
     shape->dim = dims;
+    /* an axis that is neither a number nor named is unknown to readers */
     for (uint32_t i = 0; i < rank; i++) {
         onnx__tensor_shape_proto__dimension__init(&dim[i]);
         dims[i] = &dim[i];

@@ -10,7 +10,9 @@
 
 #include <string.h>
 
+/* KNOWN: newer versions are read with a warning, since fields are only added. */
 enum { IR_FIRST = 3, IR_KNOWN = 13, IR_LAST = 31 };
+/* WRITTEN_FIRST: older files are written as opset 7, where broadcasting is what it is today. */
 enum { OPSET_FIRST = 1, OPSET_LAST = 25, OPSET_WRITTEN_FIRST = 7 };
 
 /* Other domains matter where a node uses one, which is refused by its name: exporters list many
@@ -54,6 +56,7 @@ static rc_status model_check(struct rc_context *c, const Onnx__ModelProto *m, in
     RC_TRY(model_opset(m, opset));
     if (m->n_functions > FUNCTIONS_MOST)
         return rci_fail(RC_ERR_LIMIT, "%zu functions, at most %d", m->n_functions, FUNCTIONS_MOST);
+    /* training information and annotations add nothing to inference */
     if (m->graph->n_sparse_initializer)
         return rci_fail(RC_ERR_UNSUPPORTED, "graph with sparse initializers is not supported");
     if (m->n_training_info)
@@ -77,6 +80,7 @@ static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
     return RC_OK;
 }
 
+/* Values before nodes, which name them; external data before initializers, which become tensors. */
 static rc_status model_parts(struct import *im, Onnx__ModelProto *m)
 {
     struct rc_graph *g = im->g;
@@ -150,6 +154,7 @@ static rc_status clean_up_checked(struct rc_graph *g)
     return st;
 }
 
+/* Folding makes the shapes that exporters compute at run time into attributes. */
 static rc_status clean_up(struct rc_graph *g, uint32_t flags)
 {
     if (flags & RCI_LOAD_CHECK)

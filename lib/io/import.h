@@ -11,6 +11,7 @@ struct import_aligned {
     int64_t axis;
 };
 
+/* State of one import. The message lives in `arena` and is gone when the graph is finished. */
 struct import {
     struct rc_graph *g; /* being built */
     struct rci_arena *arena;

@@ -20,6 +20,7 @@ static rc_status constant_make(struct rci_tensor *out, struct rc_context *c, enu
     return RC_OK;
 }
 
+/* NaN is refused in every constant, as in initializers. */
 static rc_status constant_floats(struct rci_tensor *out, struct rc_context *c, const char *node,
                                  const float *v, size_t n, bool scalar)
 {
@@ -60,6 +61,7 @@ rc_status rci_import_constant(struct import *m, const Onnx__NodeProto *n)
     rci_id id;
     if (n->n_input || n->n_output != 1 || !*n->output[0])
         return rci_fail(RC_ERR_MODEL, "node \"%s\": Constant has no operands and one result", node);
+    /* the attribute's name says which kind of value it is */
     if (n->n_attribute != 1)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": Constant has %zu attributes, must have one",
                         node, n->n_attribute);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+/* Tensors of one file may overlap (tied weights), but a file of a few bytes must not stand for
+ * gigabytes. */
 enum {
     FILES_MOST = 1024,
     SHARED_MOST = 4
@@ -23,6 +25,7 @@ struct external {
     uint64_t stored, asked; /* bytes: of the files, and of all tensors */
 };
 
+/* What external_data says of one tensor; NULL: nothing. */
 struct range {
     const char *location, *offset, *length, *checksum;
 };
@@ -75,6 +78,7 @@ static rc_status external_open(struct external *e, const char *location, uint32_
         return rci_fail(RC_ERR_LIMIT, "more than %d files of external data", FILES_MOST);
     RC_TRY(rci_grow(c, &e->file, e->n_files, &e->cap_files, sizeof(*e->file)));
     RC_TRY(rci_grow(c, &e->checksum, e->n_files, &e->cap_checksums, sizeof(*e->checksum)));
+    /* no absolute path, no "..", no link that leads out */
     RC_TRY(rci_file_open_beneath(&e->file[e->n_files], e->folder, location));
     *index = e->n_files;
     e->checksum[e->n_files++] = NULL;
@@ -122,6 +126,7 @@ static rc_status external_tensor(struct external *e, Onnx__TensorProto *t, const
     if (!e->folder)
         return rci_fail(RC_ERR_PATH, "%s: external data of a model in memory, which has no folder",
                         what);
+    /* two contents: which is meant is anybody's guess */
     if (t->has_raw_data)
         return rci_fail(RC_ERR_MODEL, "%s: both raw_data and external data", what);
     RC_TRY(range_keys(t, what, &r));
@@ -131,6 +136,7 @@ static rc_status external_tensor(struct external *e, Onnx__TensorProto *t, const
     const uint64_t size = e->file[index].size;
     RC_TRY(range_number(r.offset, what, "offset", 0, &offset));
     RC_TRY(range_number(r.length, what, "length", offset <= size ? size - offset : 0, &length));
+    /* in this order nothing overflows */
     if (offset > size || length > size - offset)
         return rci_fail(RC_ERR_FORMAT,
                         "%s: external_data: bytes %llu and %llu more, the file \"%.200s\" has %llu",

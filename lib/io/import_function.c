@@ -42,6 +42,7 @@ static rc_status function_check(const struct inliner *l, const Onnx__FunctionPro
                             "node \"%s\": function %s is of opset %lld, the model of %lld", name,
                             call->op_type, (long long) f->opset_import[i]->version,
                             (long long) l->m->opset);
+    /* fewer are fine: what is missing was optional */
     if (call->n_input > f->n_input || call->n_output > f->n_output)
         return rci_fail(
             RC_ERR_MODEL, "node \"%s\": %zu operands and %zu results, function %s has %zu and %zu",
@@ -66,6 +67,7 @@ static char *outside(struct inliner *l, const Onnx__FunctionProto *f, const Onnx
         return name;
     for (size_t i = 0; i < f->n_input; i++)
         if (!strcmp(f->input[i], name))
+            /* an operand that the caller left out is left out inside too */
             return i < call->n_input ? call->input[i] : (char *) "";
     for (size_t i = 0; i < f->n_output && i < call->n_output; i++)
         if (!strcmp(f->output[i], name) && *call->output[i])
@@ -126,6 +128,7 @@ static rc_status body_attributes(struct inliner *l, const Onnx__FunctionProto *f
     return RC_OK;
 }
 
+/* A copy of a node of the function under the caller's names. */
 static rc_status body_node(struct inliner *l, const Onnx__FunctionProto *f,
                            const Onnx__NodeProto *call, const Onnx__NodeProto *from,
                            Onnx__NodeProto **out)
@@ -144,6 +147,7 @@ static rc_status body_node(struct inliner *l, const Onnx__FunctionProto *f,
     return RC_OK;
 }
 
+/* The array lives in the arena, where nothing is freed: doubling wastes as much again at most. */
 static rc_status inliner_add(struct inliner *l, Onnx__NodeProto *node)
 {
     if (l->n == l->most)

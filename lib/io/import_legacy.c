@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+/* First opsets without broadcast and axis, and without consumed_inputs. */
 enum { ALIGNED_BELOW = 7, CONSUMED_BELOW = 9 };
 
 static const Onnx__AttributeProto *legacy_find(const Onnx__NodeProto *n, const char *name,
@@ -67,6 +68,8 @@ static rc_status align(struct import *m, const struct import_aligned *a,
     return st;
 }
 
+/* Shapes must be known in front of each node that is aligned, and its own are needed behind it:
+ * inference goes along, in order. */
 static rc_status align_all(struct import *m, const rci_id *order, uint32_t n_order,
                            struct rci_tensor *shapes, uint32_t n_shapes)
 {

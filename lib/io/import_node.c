@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the error text; the log gets all of them. */
 enum { LISTED_BYTES = 760 };
 
 bool rci_import_is_onnx(const char *domain)
@@ -86,6 +87,7 @@ rc_status rci_import_check_operators(const struct import *m)
     return RC_ERR_UNSUPPORTED;
 }
 
+/* Names that are empty at the end say the same as none. */
 static size_t trimmed(char *const *names, size_t n)
 {
     while (n && !*names[n - 1])

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Inputs, and outputs. */
 enum { IO_MOST = 1024 };
 
 rc_status rci_import_initializers(struct import *m)

@@ -9,6 +9,7 @@ static uint32_t rotated(uint32_t x, int n)
     return x << n | x >> (32 - n);
 }
 
+/* One block of 64 bytes, big-endian words; k changes every 20 rounds, and so does the function. */
 static void sha1_block(uint32_t *h, const uint8_t *p)
 {
     static const uint32_t k[] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
@@ -61,6 +62,7 @@ void rci_sha1_end(struct rci_sha1 *s, char *text)
     uint8_t length[8];
     for (int i = 0; i < 8; i++)
         length[i] = (uint8_t) (s->bytes * 8 >> (56 - 8 * i));
+    /* 0x80 and zeros up to 8 bytes before the end of a block, then the length in bits */
     rci_sha1_add(s, padding, 1 + (119 - s->bytes % 64) % 64);
     rci_sha1_add(s, length, sizeof(length));
     for (int i = 0; i < 40; i++)

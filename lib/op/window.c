@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { MAX_EXTENT = 1 << 16 }; /* of a kernel, stride, dilation or padding */
+/* Of a kernel, stride, dilation or padding: products of two of them, and of one with a place in an
+ * image, then stay far below 2^63. */
+enum { MAX_EXTENT = 1 << 16 };
 
 static rc_status read_list(const struct rci_attrs *r, const char *name, int64_t *out, int32_t count,
                            int64_t least)
@@ -65,6 +67,7 @@ rc_status rci_window_read(struct rci_window_attrs *a, const struct rci_attrs *r)
     return read_auto_pad(a, r);
 }
 
+/* Attributes that a builder left out are 0. */
 static int64_t or_one(int64_t v)
 {
     return v ? v : 1;
@@ -84,6 +87,8 @@ rc_status rci_window_write(const struct rci_window_attrs *a, struct rci_attr_wri
     return rci_put_ints(w, "pads", a->pads, 4);
 }
 
+/* Output size and padding along axis a (0 height, 1 width). SAME_UPPER and SAME_LOWER: out =
+ * ceil(in / stride), whatever the kernel; an odd amount of padding goes behind or before. */
 static rc_status resolve_axis(struct rci_window *w, const struct rci_node *n, int a, int auto_pad,
                               bool ceil_mode)
 {

@@ -1,6 +1,6 @@
 #ifndef RC_LIB_PRUNE_COUPLING_H
 #define RC_LIB_PRUNE_COUPLING_H
-/* Pruning groups. A unit is a set of indices that live and die together (one channel with all its
+/* Pruning groups. A unit is a set of indices that are cut together (one channel with all its
  * copies, or position k of all blocks of a grouped convolution); a group is all units that lie in
  * the same rows, so its members and costs are the same for each of its units. */
 #include "graph/link.h"

@@ -28,6 +28,7 @@ static const char *observer_for(const struct rci_recipe_quantize *q, uint32_t at
     return q->observer;
 }
 
+/* kept: fraction of multiply-adds, parameters or channels; 0 is "no such goal" and stays. */
 static double milder(double kept, uint32_t attempt)
 {
     for (uint32_t i = 0; kept > 0 && i < attempt; i++)
@@ -43,6 +44,7 @@ static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, co
     o.macs = milder(p->macs, run->attempt);
     o.parameters = milder(p->parameters, run->attempt);
     o.ratio = milder(p->ratio, run->attempt);
+    /* what the recipe says goes before what the target likes */
     o.round_to = p->round_to ? (uint64_t) p->round_to : run->target->round_to;
     o.min_channels = (uint64_t) p->min_channels;
     o.criterion = p->criterion;
@@ -62,6 +64,7 @@ static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, co
     o.dataset = run->o->train;
     RC_TRY(rc_pruner_new(&pruner, from, &o));
     rc_status st = rc_pruner_apply(out, pruner, NULL);
+    /* not small enough, but smaller: the run's own goals decide at its end */
     if (st == RC_ERR_GOAL) {
         rci_log(run->ctx, RC_LOG_WARNING, "%s", rc_last_error());
         st = RC_OK;
@@ -113,6 +116,7 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
     }
     RC_TRY_OUT(st, rc_trainer_new(&trainer, g, run->o->train, &o));
     if (t->distill) {
+        /* without a teacher of one's own, the network before compression */
         const rc_graph *teacher = run->o->teacher ? run->o->teacher : run->original;
         RC_TRY_OUT(st, rc_distiller_new(&distiller, teacher, &d));
         RC_TRY_OUT(st, rc_distiller_attach(distiller, trainer));
@@ -125,6 +129,7 @@ out:
     return st;
 }
 
+/* run->quantizer stays until the attempt is judged: its table is written if it is kept. */
 static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize *q,
                            const rc_graph *from, rc_graph **out)
 {
@@ -144,6 +149,7 @@ static rc_status quantize(struct rci_run *run, const struct rci_recipe_quantize 
     RC_TRY(calibrate(run, q, from, out));
     if (!q->epochs)
         return RC_OK;
+    /* training of integers follows the original closely, so it is distilled at a small rate */
     const struct rci_recipe_train t = {
         .epochs = q->epochs, .lr = q->lr, .augmentation = "crop+flip", .distill = true};
     rc_graph *trained = *out;
@@ -158,6 +164,7 @@ static rc_status quantize(struct rci_run *run, const struct rci_recipe_quantize 
 rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage, struct rc_graph **out)
 {
     rc_graph *g = NULL;
+    /* attempts start from the same state, so a failed one leaves no trace */
     RC_TRY(rc_graph_clone(&g, run->best));
     rc_status st = RC_OK;
     for (uint32_t i = stage->first; i < stage->first + stage->count && st == RC_OK; i++) {

@@ -33,6 +33,7 @@ static rc_status check_ratio(const char *name, double v)
 
 static rc_status check_handles(const rc_compress_options *o)
 {
+    /* the loop trains on one and judges on the other, so neither has a default */
     if (!o->train || !o->calib)
         return rci_fail(RC_ERR_ARG, "%s must be set", o->train ? "calib" : "train");
     RC_CHECK_OPTIONAL(dataset, o->train, "train");
@@ -47,6 +48,7 @@ static rc_status compress_options_read(rc_compress_options *o, const rc_compress
 {
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_compress_options"));
     RC_TRY(check_handles(o));
+    /* percentage points; 0 is "not set" and means 1 */
     o->max_drop = o->max_drop == RC_ZERO_REAL ? 0 : o->max_drop == 0 ? 1 : o->max_drop;
     if (!(o->max_drop >= 0 && o->max_drop <= 100))
         return rci_fail(RC_ERR_ARG, "max_drop is %g, allowed is (0, 100]", o->max_drop);
@@ -57,6 +59,7 @@ static rc_status compress_options_read(rc_compress_options *o, const rc_compress
     return RC_OK;
 }
 
+/* RC_ERR_GOAL gives the best graph all the same; every other failure none. */
 static rc_status run_on_copy(struct rci_run *run, rc_graph **out)
 {
     RC_TRY(rci_graph_clone(&run->best, run->original));

@@ -1,4 +1,4 @@
-/* What is measured after every stage, and where it is told. */
+/* What is measured after every stage, and how it is reported. */
 #include "recipe/recipe.h"
 
 #include "io/onnx.h"
@@ -11,6 +11,7 @@ rc_status rci_run_top1(const struct rc_dataset *d, const struct rc_graph *g, dou
     return RC_OK;
 }
 
+/* Both sessions are timed in turns, so that a change of the processor's clock hits both. [ms] */
 rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
                           const struct rc_graph *after, double ms[2])
 {
@@ -38,12 +39,14 @@ rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct 
     rci_run_show(run, "measuring", 1);
     RC_TRY(rc_graph_get_info(g, &info));
     RC_TRY(rci_onnx_save_memory(&file, g));
+    /* only the size is wanted, as a file has it */
     rci_release(file.data);
     f->file_bytes = file.size;
     f->macs = info.macs;
     f->parameters = info.parameters;
     f->weight_bytes = info.weight_bytes;
     RC_TRY(rci_run_top1(run->o->calib, g, &f->calib_top1));
+    /* test images are looked at once, at the end */
     f->top1 = f->calib_top1;
     RC_TRY(rci_run_latency(run, run->original, g, ms));
     f->median_ms = ms[1];

@@ -63,6 +63,7 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
     RC_TRY(read_texts(v, "scopes", p->scopes, &p->n_scopes));
     RC_TRY(read_texts(v, "ratios", p->ratios, &p->n_ratios));
     RC_TRY(read_texts(v, "keep", p->keep, &p->n_keep));
+    /* no goal at all: the default recipe's */
     if (p->macs == 0 && p->parameters == 0 && p->ratio == 0 && !p->max_bytes && !p->n_ratios &&
         !p->n_scopes)
         p->macs = 0.6;
@@ -97,6 +98,7 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
     if (t->distill ? t->loss != NULL : t->distill_loss != NULL)
         return rci_fail(RC_ERR_FORMAT, "recipe: \"%s\" is not used with \"distill\": %s",
                         t->distill ? "loss" : "distill_loss", t->distill ? "true" : "false");
+    /* "" asks for none */
     if (!t->augmentation[0])
         t->augmentation = NULL;
     return RC_OK;
@@ -164,12 +166,14 @@ static rc_status read_steps(struct rci_recipe *r, const struct rci_json_value *r
                         RC_RECIPE_MAX_STEPS);
     for (const struct rci_json_value *v = steps->first; v; v = v->next)
         RC_TRY(parse_step(&r->step[r->n++], v));
+    /* integers can be neither pruned nor trained as floats */
     for (uint32_t i = 0; i + 1 < r->n; i++)
         if (r->step[i].kind == RC_RECIPE_QUANTIZE)
             return rci_fail(RC_ERR_FORMAT, "recipe: \"quantize\" must be the last step");
     return RC_OK;
 }
 
+/* Of the text as it is: another layout of the same recipe starts anew. */
 static uint64_t hash_text(const char *s)
 {
     uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */

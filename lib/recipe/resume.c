@@ -20,6 +20,8 @@ static rc_status graph_checksum(const struct rc_graph *g, uint64_t *sum)
     return RC_OK;
 }
 
+/* Written last: a run that ends before it repeats the stage. The hash is text, since JSON numbers
+ * hold 53 bits. */
 static rc_status write_state(struct rci_run *run, uint32_t done)
 {
     struct rci_buffer text = {.ctx = run->ctx};
@@ -80,6 +82,7 @@ static rc_status resume_read_state(struct rci_run *run, const struct rci_json_va
     RC_TRY(rci_json_read_bool(root, "gave_up", &run->gave_up));
     RC_TRY(graph_checksum(run->original, &sum));
     snprintf(wanted, sizeof(wanted), "%016llx", (unsigned long long) run->recipe.hash);
+    /* continuing with another recipe or model would mix two runs */
     if (strcmp(hash, wanted) || graph != (int64_t) sum || n > stages)
         return rci_fail(RC_ERR_ARG, "%s/state.json belongs to another recipe or model",
                         run->o->folder);
@@ -117,6 +120,7 @@ rc_status rci_run_load_stages(struct rci_run *run, uint32_t stages, uint32_t *do
     if (!path)
         return RC_ERR_MEMORY;
     rc_status st = RC_OK;
+    /* no state yet: a run from its beginning */
     if (stat(path, &s) == 0) {
         st = rci_json_load(&json, run->ctx, path);
         if (st == RC_OK)

@@ -27,6 +27,7 @@ static bool acceptable(const struct rci_run *run, const struct rci_figures *f)
     return run->before.calib_top1 - f->calib_top1 <= run->o->max_drop + 1e-9;
 }
 
+/* Measures *g. A graph that is good enough becomes run->best, and *g NULL. */
 static rc_status judge(struct rci_run *run, struct rc_graph **g, uint64_t began, bool *kept)
 {
     struct rci_figures f = {0};
@@ -52,6 +53,8 @@ static rc_status judge(struct rci_run *run, struct rc_graph **g, uint64_t began,
     return RC_OK;
 }
 
+/* Attempts until one is good enough or there is no milder one. A stage that is given up leaves
+ * run->best as it was; the run goes on. */
 static rc_status run_stage(struct rci_run *run, const struct rci_stage *stage)
 {
     char name[160];
@@ -113,9 +116,11 @@ static rc_status profile(struct rci_run *run, const struct rc_graph *g, int32_t 
     return st;
 }
 
+/* Accuracy was guarded stage by stage; size and latency are of the end. */
 static rc_status check_goals(const struct rci_run *run)
 {
     const struct rci_figures *b = &run->before, *a = &run->now;
+    /* ratios: below 1 is smaller, faster */
     const double size = (double) a->file_bytes / (double) b->file_bytes;
     const double latency = a->median_ms / b->median_ms;
     if (run->o->size_ratio > 0 && size > run->o->size_ratio)
@@ -141,6 +146,7 @@ rc_status rci_run_all(struct rci_run *run)
     run->stage_name = "measuring the original";
     RC_TRY(rci_run_load_stages(run, n, &done));
     RC_TRY(rci_run_measure(run, run->original, &run->before));
+    /* a run without any kept stage ends as it began */
     run->now = run->before;
     RC_TRY(rci_run_report(run, "original", &run->before, true, 0, NULL));
     for (uint32_t i = done; i < n; i++) {

@@ -30,6 +30,7 @@ static rc_status add_layer(struct rc_report *r, const char *name, const char *op
     return RC_OK;
 }
 
+/* Nodes without multiply-adds (activations, shapes) would bury the layers. */
 static rc_status take_node(struct rc_report *r, const struct rc_graph *g, rci_id id, uint32_t which)
 {
     const struct rci_node *n = &g->nodes[id];
@@ -40,6 +41,7 @@ static rc_status take_node(struct rc_report *r, const struct rc_graph *g, rci_id
     struct rci_report_layer *l = which ? find_layer(r, n->name) : NULL; /* names are unique */
     if (!l)
         RC_TRY(add_layer(r, n->name, n->op->name, &l));
+    /* channels of an image, features of a matrix: axis 1 of both */
     const struct rci_shape *s = &g->values[n->out[0]].tensor.shape;
     l->width[which] = s->rank > 1 ? (uint32_t) s->dim[1] : 1;
     l->macs[which] = cost.macs;
@@ -78,7 +80,7 @@ rc_status rci_report_set_layers(struct rc_report *r, const struct rc_graph *befo
 
 rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct rc_session *s)
 {
-    static const char rest[] = "(other)";
+    static const char rest[] = "(other)"; /* steps that are no layer: reorders, what is not fused */
     if (r->n_layers == 0)
         return rci_fail(RC_ERR_STATE, "times need layers: call rc_report_set_layers first");
     for (uint32_t i = 0; i < r->n_layers; i++)
@@ -91,6 +93,7 @@ rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct 
             l = find_layer(r, rest);
         if (!l)
             RC_TRY(add_layer(r, rest, "", &l));
+        /* a step handles one part of the batch; the sum of all parts is the time of a run */
         if (info.runs)
             l->ms[which] +=
                 1000 * info.seconds / (double) info.runs * (double) rci_session_parts(s);

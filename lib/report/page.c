@@ -34,11 +34,13 @@ static bool allowed(const uint8_t *s, uint32_t n)
     return n > 0 && !last_two && (s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n');
 }
 
+/* Bytes that are no UTF-8, or no XML, become U+FFFD one by one: names come from untrusted files. */
 void rci_page_short_text(struct rci_page *p, const char *text, uint32_t most)
 {
     const uint8_t *s = (const uint8_t *) text;
     for (uint32_t i = 0; *s; i++) {
         if (i == most) {
+            /* an ellipsis */
             rci_page_raw(p, "\xE2\x80\xA6");
             return;
         }
@@ -73,6 +75,7 @@ static void put_short(struct rci_page *p, double v)
     rci_page_real(p, v, v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2);
 }
 
+/* Units of a thousand; 999.5 would be rounded to "1000". */
 static void put_scaled(struct rci_page *p, double v, const char *const *units)
 {
     uint32_t i = 0;
@@ -90,6 +93,7 @@ void rci_page_figure(struct rci_page *p, double v, enum rci_unit unit)
     static const char *const bytes[] = {" B", " kB", " MB", " GB", NULL};
     static const char *const counts[] = {"", " k", " M", " G", NULL};
     if (v == 0) {
+        /* an en dash: not measured */
         rci_page_raw(p, "\xE2\x80\x93");
         return;
     }

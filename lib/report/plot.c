@@ -3,6 +3,7 @@
 #include "report/page.h"
 #include <math.h>
 
+/* Pixels: the accuracy plot, then the rows of bars. */
 enum { WIDE = 760, LEFT = 64, RIGHT = 24, TOP = 16, HIGH = 340, BOTTOM = 52 };
 enum { NAME_WIDE = 220, VALUE_WIDE = 180, ROW = 26, BAR = 9 };
 
@@ -19,6 +20,7 @@ static double nice_step(double range, double most)
     return power * (part <= 1 ? 1 : part <= 2 ? 2 : part <= 5 ? 5 : 10);
 }
 
+/* Ends are whole steps. An empty range is widened to 1, so that a single point has axes. */
 static struct axis axis_make(double low, double high, double from, double to)
 {
     const double range = high > low ? high - low : 1;
@@ -26,11 +28,13 @@ static struct axis axis_make(double low, double high, double from, double to)
     return (struct axis){floor(low / step) * step, ceil(high / step) * step, step, from, to};
 }
 
+/* `from` may be below or above `to`: y grows downwards in SVG. */
 static double plot_place(const struct axis *a, double v)
 {
     return a->from + (v - a->low) / (a->high - a->low) * (a->to - a->from);
 }
 
+/* Digits behind the point that tell neighbouring ticks apart. */
 static int digits_of(double step)
 {
     return step >= 1 ? 0 : (int) fmin(6, ceil(-log10(step) - 1e-9));
@@ -94,6 +98,7 @@ static void draw_axes(struct rci_page *p, const struct axis *x, const struct axi
     rci_page_raw(p, "top-1 %</text>\n");
 }
 
+/* 0 is "not measured", which has no place in a plot. */
 static bool plottable(const rc_report_step *s)
 {
     return s->top1 > 0 && s->macs > 0;
@@ -148,6 +153,7 @@ void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r)
     if (macs == 0)
         return;
     const struct axis x = axis_make(0, macs, LEFT, WIDE - RIGHT);
+    /* a margin of 0.2 points, but nothing above 100 % */
     const struct axis y = axis_make(low - 0.2, fmin(high + 0.2, 100), HIGH - BOTTOM, TOP + 8);
     rci_page_raw(p, "<section><h2>Accuracy against multiply-adds</h2>\n"
                     "<p>Numbers are those of the steps above. Filled: kept; hollow: tried and "
@@ -193,10 +199,22 @@ static void legend(struct rci_page *p)
                     "<span class=\"swatch after\"></span> after</p>\n<figure>");
 }
 
+/* What is drawn of a layer: its values before and after, and how they are written. */
+struct bars {
+    const char *title, *label;
+    void (*value)(const struct rci_report_layer *l, double v[2]);
+    void (*put)(struct rci_page *p, const double v[2]);
+};
+
 static void width_of(const struct rci_report_layer *l, double v[2])
 {
     v[0] = l->width[0];
     v[1] = l->width[1];
+}
+
+static void put_widths(struct rci_page *p, const double v[2])
+{
+    rci_page_format(p, "%u \xE2\x86\x92 %u", (unsigned) v[0], (unsigned) v[1]);
 }
 
 static void time_of(const struct rci_report_layer *l, double v[2])
@@ -205,58 +223,54 @@ static void time_of(const struct rci_report_layer *l, double v[2])
     v[1] = l->ms[1];
 }
 
-/* Rows of all layers that have a value; returns the pixels per unit. */
-static double open_bars(struct rci_page *p, const struct rc_report *r,
-                        void (*value)(const struct rci_report_layer *, double[2]),
-                        const char *label)
+static void put_times(struct rci_page *p, const double v[2])
+{
+    rci_page_figure(p, v[0], RC_UNIT_MS);
+    rci_page_raw(p, " \xE2\x86\x92 ");
+    rci_page_figure(p, v[1], RC_UNIT_MS);
+}
+
+/* Opens the picture, for rows of all layers that have a value; returns the pixels per unit. */
+static double open_bars(struct rci_page *p, const struct rc_report *r, const struct bars *b)
 {
     double most = 0, v[2];
     uint32_t rows = 0;
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        value(&r->layers[i], v);
+        b->value(&r->layers[i], v);
         most = fmax(most, fmax(v[0], v[1]));
         rows += v[0] > 0 || v[1] > 0;
     }
     legend(p);
-    open_svg(p, rows * ROW + 4.0, label);
+    open_svg(p, rows * ROW + 4.0, b->label);
     return most > 0 ? (WIDE - NAME_WIDE - VALUE_WIDE) / most : 0;
 }
 
-void rci_page_width_plot(struct rci_page *p, const struct rc_report *r)
+static void draw_bars(struct rci_page *p, const struct rc_report *r, const struct bars *b)
 {
-    rci_page_raw(p, "<section><h2>Channels per layer</h2>\n");
-    const double scale = open_bars(p, r, width_of, "Output channels of each layer");
-    double y = 0;
+    rci_page_format(p, "<section><h2>%s</h2>\n", b->title);
+    const double scale = open_bars(p, r, b);
+    double y = 0, v[2];
     for (uint32_t i = 0; i < r->n_layers; i++) {
-        const struct rci_report_layer *l = &r->layers[i];
-        double v[2];
-        width_of(l, v);
+        b->value(&r->layers[i], v);
         if (v[0] == 0 && v[1] == 0)
             continue;
-        draw_row(p, l, y, v, scale);
-        rci_page_format(p, "%u \xE2\x86\x92 %u</text>\n", l->width[0], l->width[1]);
-        y += ROW;
-    }
-    rci_page_raw(p, "</svg></figure></section>\n");
-}
-
-void rci_page_time_plot(struct rci_page *p, const struct rc_report *r)
-{
-    rci_page_raw(p, "<section><h2>Time per layer</h2>\n");
-    const double scale = open_bars(p, r, time_of, "Time of each layer");
-    double y = 0;
-    for (uint32_t i = 0; i < r->n_layers; i++) {
-        const struct rci_report_layer *l = &r->layers[i];
-        double v[2];
-        time_of(l, v);
-        if (v[0] == 0 && v[1] == 0)
-            continue;
-        draw_row(p, l, y, v, scale);
-        rci_page_figure(p, v[0], RC_UNIT_MS);
-        rci_page_raw(p, " \xE2\x86\x92 ");
-        rci_page_figure(p, v[1], RC_UNIT_MS);
+        draw_row(p, &r->layers[i], y, v, scale);
+        b->put(p, v);
         rci_page_raw(p, "</text>\n");
         y += ROW;
     }
     rci_page_raw(p, "</svg></figure></section>\n");
+}
+
+void rci_page_width_plot(struct rci_page *p, const struct rc_report *r)
+{
+    static const struct bars widths = {"Channels per layer", "Output channels of each layer",
+                                       width_of, put_widths};
+    draw_bars(p, r, &widths);
+}
+
+void rci_page_time_plot(struct rci_page *p, const struct rc_report *r)
+{
+    static const struct bars times = {"Time per layer", "Time of each layer", time_of, put_times};
+    draw_bars(p, r, &times);
 }

@@ -73,6 +73,7 @@ static struct rci_report_fact *find_fact(struct rc_report *r, const char *name)
 rc_status rci_report_set_fact(struct rc_report *r, const char *name, const char *value)
 {
     char *copy = rci_strdup(r->ctx, value);
+    /* a fact that is set again keeps its place */
     struct rci_report_fact *f = find_fact(r, name);
     if (!copy)
         return RC_ERR_MEMORY;

@@ -74,12 +74,14 @@ static void write_facts(struct rci_page *p, const struct rc_report *r)
     rci_page_raw(p, "</dl>\n");
 }
 
+/* "1.50x less", "+0.25 points"; nothing where a figure was not measured. */
 static void write_change(struct rci_page *p, double before, double after, enum rci_unit unit)
 {
     if (before == 0 || after == 0) {
         rci_page_raw(p, "<td></td>");
         return;
     }
+    /* accuracies are compared by difference, everything else by ratio */
     const bool points = unit == RC_UNIT_PERCENT;
     const double worth = points ? after - before : before / after - 1;
     rci_page_format(p, "<td class=\"%s\">", worth >= 0 ? "better" : "worse");
@@ -164,6 +166,7 @@ static void write_steps(struct rci_page *p, const struct rc_report *r)
                  "<th class=\"left\">Kept</th><th class=\"left\">Note</th></tr></thead><tbody>\n");
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
+        /* the first step is the original, which is kept by definition */
         const bool kept = s->kept || i == 0;
         rci_page_format(p, "<tr%s><td>%u</td><td class=\"left\">", kept ? "" : " class=\"dropped\"",
                         i + 1);
@@ -224,5 +227,6 @@ rc_status rci_report_write_html(struct rc_report *r)
     }
     rci_page_raw(&p, "</main></body></html>\n");
     RC_TRY(p.failed);
+    /* a NUL: callers get the text as a string */
     return rci_buffer_append(&r->text, "", 1);
 }

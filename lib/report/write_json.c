@@ -15,11 +15,13 @@ static void put_count(struct rci_json_writer *w, const char *key, uint64_t v)
 static void put_real(struct rci_json_writer *w, const char *key, double v)
 {
     if (v != 0)
+        /* DBL_MIN is a measured 0 (report.c) */
         rci_json_put_number(w, key, v > DBL_MIN ? v : 0);
     else
         rci_json_put_null(w, key);
 }
 
+/* The figures of a step, and those of both summaries. */
 static void put_figures(struct rci_json_writer *w, const rc_report_step *s)
 {
     put_real(w, "top1", s->top1);
@@ -84,6 +86,7 @@ static void put_layers(struct rci_json_writer *w, const struct rc_report *r)
 rc_status rci_report_write_json(struct rc_report *r)
 {
     rci_buffer_free(&r->text);
+    /* errors stay in the writer until rci_json_finish() */
     struct rci_json_writer w = rci_json_writer_make(&r->text, false);
     rci_json_begin_object(&w, NULL);
     rci_json_put_text(&w, "title", r->title);

@@ -1,5 +1,5 @@
 /* Bump allocation in blocks that are released together: a protobuf message is thousands of small
- * strings and structs that live and die as one. */
+ * strings and structs that are released together. */
 #include "wire/arena.h"
 
 #include <string.h>

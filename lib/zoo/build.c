@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+/* The first failure stays. */
 static void note(struct rci_build *b, rc_status st)
 {
     if (b->st == RC_OK)
@@ -35,6 +36,8 @@ static void fill_value(float *w, int64_t n, double scale, struct rci_rng *rng)
         w[i] = (float) scale;
 }
 
+/* A constant "name.what". Each has a random stream of its own, by its number: a layer that is added
+ * at the end changes none before it. */
 static rci_id weights(struct rci_build *b, const char *name, const char *what,
                       const struct rci_shape *shape, fill_fn *fill, double scale)
 {
@@ -87,6 +90,7 @@ rci_id rci_build_norm(struct rci_build *b, rci_id x, const char *name, int64_t c
 {
     const struct rci_norm_attrs attrs = RC_NORM_ATTRS_INIT;
     const struct rci_shape shape = RC_SHAPE(channels);
+    /* scale 1, shift 0, mean 0, variance 1 */
     const rci_id in[5] = {x, weights(b, name, "weight", &shape, fill_value, 1),
                           weights(b, name, "bias", &shape, fill_value, 0),
                           weights(b, name, "running_mean", &shape, fill_value, 0),
@@ -116,6 +120,7 @@ rci_id rci_build_option_a(struct rci_build *b, rci_id x, const char *name,
                                               .bound = 1};
         x = rci_build_node(b, "Slice", NULL, &slice, &x, 1);
     }
+    /* new channels are zeros (option A of He et al.), as many before as behind */
     const int64_t before = (c->out - c->in) / 2, after = c->out - c->in - before;
     const struct rci_pad_attrs pad = {
         .begin = {0, before, 0, 0}, .end = {0, after, 0, 0}, .n = 4, .bound = 1};

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes of a name such as "layer3.35.downsample.0". */
 enum { NAME = 64 };
 
 struct plan {
     const char *name;
-    bool cifar, bottleneck, projected;
+    bool cifar, bottleneck;
+    bool projected;    /* shortcuts of option B by default */
     int64_t blocks[4]; /* per stage; 0 ends */
     int64_t width;     /* of the first stage */
 };
@@ -44,6 +46,7 @@ static rci_id relu(struct net *n, rci_id x, const char *name)
     return rci_build_node(&n->b, "Relu", name, NULL, &x, 1);
 }
 
+/* No bias in the convolution: the shift of BatchNormalization is one. */
 static rci_id conv_norm(struct net *n, rci_id x, const char *block, int index,
                         const struct rci_build_conv *c)
 {
@@ -54,6 +57,8 @@ static rci_id conv_norm(struct net *n, rci_id x, const char *block, int index,
     return rci_build_norm(&n->b, x, name, c->out);
 }
 
+/* The block's input as it is; where shapes differ either projected by a 1x1 convolution (option B)
+ * or subsampled and padded with zeros (option A). */
 static rci_id shortcut(struct net *n, rci_id x, const char *block, const struct rci_build_conv *c)
 {
     char name[NAME];
@@ -98,12 +103,14 @@ static rci_id block(struct net *n, rci_id x, const char *name, const struct rci_
     return relu(n, y, text);
 }
 
+/* At least one channel, however small the multiplier. */
 static int64_t scaled(const struct net *n, int64_t channels)
 {
     const int64_t c = llround((double) channels * n->multiplier);
     return c < 1 ? 1 : c;
 }
 
+/* Stage k is 2^k times as wide; its first block halves the image, but for stage 0. */
 static rci_id stages(struct net *n, rci_id x, int64_t *channels)
 {
     const struct plan *p = n->plan;

@@ -37,7 +37,8 @@ static void concat_of_nothing_is_nothing(void **state)
 {
     (void) state;
     const struct rci_concat_attrs last = {1}, first = {0};
-    const struct rci_tensor none[] = {T_F32(0, 3), T_F32(0, 2)}, some[] = {T_F32(2, 0), T_F32(2, 0)};
+    const struct rci_tensor none[] = {T_F32(0, 3), T_F32(0, 2)};
+    const struct rci_tensor some[] = {T_F32(2, 0), T_F32(2, 0)};
     struct opcheck c;
     opcheck_open(&c, "Concat", &last, none, 2, 1);
     OPCHECK_SHAPE(&c, 0, 5);

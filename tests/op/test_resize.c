@@ -174,8 +174,8 @@ static void topk_orders_nan_behind_all_numbers(void **state)
     static const struct {
         float x[4];
         int smallest, place[3];
-    } cases[] = {{{NAN, 1, 2, 3}, 0, {0, 3, 2}}, {{NAN, 1, 2, 3}, 1, {1, 2, 3}},
-                 {{1, NAN, 3, 2}, 0, {1, 2, 3}}, {{3, 2, 1, NAN}, 1, {2, 1, 0}},
+    } cases[] = {{{NAN, 1, 2, 3}, 0, {0, 3, 2}},   {{NAN, 1, 2, 3}, 1, {1, 2, 3}},
+                 {{1, NAN, 3, 2}, 0, {1, 2, 3}},   {{3, 2, 1, NAN}, 1, {2, 1, 0}},
                  {{NAN, NAN, 1, 2}, 0, {0, 1, 3}}, {{NAN, NAN, 1, 2}, 1, {2, 3, 0}}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct rci_tensor x = {RC_F32, RC_SHAPE(4), (void *) (uintptr_t) cases[i].x};

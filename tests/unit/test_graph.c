@@ -47,7 +47,7 @@ static void a_length_of_zero_does_not_hide_absurd_ones(void **state)
     static const struct {
         struct rci_shape shape;
         int64_t count; /* -1: refused */
-    } cases[] = {{{3, {3, 0, 5}}, 0},         {{2, {INT32_MAX, 1}}, INT32_MAX},
+    } cases[] = {{{3, {3, 0, 5}}, 0},          {{2, {INT32_MAX, 1}}, INT32_MAX},
                  {{3, {0, INT64_MAX, 2}}, -1}, {{3, {1 << 20, 1 << 20, 0}}, -1},
                  {{2, {2, -1}}, -1},           {{0, {0}}, 1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

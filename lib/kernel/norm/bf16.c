@@ -72,6 +72,7 @@ BODY void sum_body(const uint16_t *x, const struct rci_bf16_run *r, size_t n, do
     }
 }
 
+/* sum[l] = sum of (x - mean)^2 over the lane's pixels. */
 BODY void squares_body(const uint16_t *x, const struct rci_bf16_run *r, size_t n, const float *mean,
                        double *sum)
 {
@@ -100,6 +101,7 @@ BODY void squares_body(const uint16_t *x, const struct rci_bf16_run *r, size_t n
     }
 }
 
+/* *v where `of` > 0, else 0; NaN in `of` gives 0, as the gradient of a ReLU there. */
 BODY void keep_positive(vec *v, const vec *of)
 {
     *v = (vec) ((bits) *v & (bits) (*of > 0));
@@ -120,6 +122,7 @@ BODY void apply_body(const uint16_t *x, const struct rci_bf16_run *r, size_t n,
     }
 }
 
+/* x and g = dy, or what of dy passes the ReLU: y is computed again, not kept. */
 BODY void read_both(vec *x, vec *g, const uint16_t *const *x_dy, size_t at, size_t n,
                     const struct lanes *l, bool relu)
 {
@@ -223,6 +226,7 @@ VARIANT(avx512, AVX512, "vector C, bf16, AVX-512")
 const struct rci_bf16_norm *rci_bf16_norm(const struct rci_cpu *cpu)
 {
 #if defined(__x86_64__)
+    /* vectors of 16-bit elements, which narrow() makes, are extensions of AVX-512F */
     if (cpu->avx512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return &kernels_avx512;
 #else

@@ -86,6 +86,7 @@ BODY void squares_body(const float *x, size_t n, const struct rci_norm_lanes *p,
     add_lanes(sum, &tail);
 }
 
+/* y = x slope + offset in double, rounded once. */
 BODY void apply_vec(vec *v, const struct lanes *l, bool relu)
 {
     const wide pre = __builtin_convertvector(*v, wide) * l->slope + l->offset;
@@ -224,6 +225,7 @@ VARIANT(avx512, __attribute__((target("avx512f,prefer-vector-width=512"))), "vec
 const struct rci_norm_kernels *rci_norm_kernels(const struct rci_cpu *cpu)
 {
 #if defined(__x86_64__)
+    /* cpu: what RESCOMP_CPU lets this run take; the builtin: what the machine has */
     if (cpu->avx512 && __builtin_cpu_supports("avx512f"))
         return &kernels_avx512;
     if (cpu->lanes && __builtin_cpu_supports("avx2"))

@@ -37,7 +37,7 @@ INLINE void NAME(input_ahead)(const struct NAME(strip) * g, const ELEM *pixel)
             __builtin_prefetch(pixel + x * g->pixel, 0, 2);
 }
 
-/* What of a column is read: r1 and r4 are its pixels of the rows 1 and 4. */
+/* The pixels of a column that are read: r1 and r4 are its pixels of the rows 1 and 4. */
 struct NAME(column) {
     const ELEM *r1, *r4, *top, *bottom;
 };

@@ -12,6 +12,7 @@ static int64_t group_of(const struct rci_node *n)
     return a->group ? a->group : 1;
 }
 
+/* kernel_shape may be absent; where it is given it repeats the weights' own. */
 static rc_status check_kernel(const struct rci_node *n, const struct rci_shape *w)
 {
     const struct rci_conv_attrs *a = n->attrs;
@@ -54,6 +55,7 @@ static rc_status check_operands(const struct rci_infer *i)
     return check_kernel(n, w);
 }
 
+/* Types are checked by the operator: QConv comes here with integers. */
 rc_status rci_conv_infer(const struct rci_infer *i)
 {
     const struct rci_conv_attrs *a = i->node->attrs;
@@ -133,6 +135,7 @@ void rci_conv_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
+/* Depthwise: as many groups as channels. Other groups lose channels alike and stay as many. */
 rc_status rci_conv_resized(struct rc_graph *g, struct rci_node *n, const struct rci_links *l)
 {
     (void) g;
@@ -144,6 +147,7 @@ rc_status rci_conv_resized(struct rc_graph *g, struct rci_node *n, const struct 
     return RC_OK;
 }
 
+/* Not behind an activation that has been fused: s * relu(x) is another function. */
 static bool conv_absorbs(const struct rc_graph *g, const struct rci_node *n)
 {
     const struct rci_tensor *bias = rci_const_in(g, n, 2);
@@ -165,6 +169,7 @@ static rc_status conv_absorb(struct rc_graph *g, struct rci_node *n, const struc
     return RC_OK;
 }
 
+/* Multiply-adds; the bias is not counted. */
 static struct rci_cost conv_cost(const struct rci_node *n, const struct rci_tensor *in,
                                  const struct rci_tensor *out)
 {

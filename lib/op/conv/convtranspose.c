@@ -137,6 +137,8 @@ static double tap(const struct deconv *d, int64_t p, int64_t q, float w, const f
     return sum;
 }
 
+/* Element (0, 0) of the weights of input channel i and output channel o, which is numbered over all
+ * groups while w has those of one. */
 static int64_t weight_at(const struct deconv *d, int64_t i, int64_t o)
 {
     return (i * (d->out / d->groups) + o % (d->out / d->groups)) * d->kernel[0] * d->kernel[1];
@@ -181,6 +183,7 @@ static void backward_input(const struct rci_call *c, const struct deconv *d)
     }
 }
 
+/* dw[i, o, p, q] = sum over images and pixels of x dy, one thread for each weight. */
 static void backward_weights(const struct rci_call *c, const struct deconv *d)
 {
     const int64_t area = d->high[1] * d->wide[1], in_area = d->high[0] * d->wide[0];
@@ -235,6 +238,7 @@ static void deconv_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
+/* Height and width, or nothing. */
 static rc_status pair_read(const struct rci_attrs *a, const char *name, int64_t *out, int64_t most)
 {
     int64_t v[2];
@@ -272,6 +276,7 @@ static rc_status deconv_write(const struct rci_node *n, struct rci_attr_write *w
     return rci_window_write(&t->window, w);
 }
 
+/* Each pixel of x meets every weight of its channel. */
 static struct rci_cost deconv_cost(const struct rci_node *n, const struct rci_tensor *in,
                                    const struct rci_tensor *out)
 {

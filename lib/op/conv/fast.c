@@ -10,6 +10,7 @@
 
 /* --- layouts --- */
 
+/* Of activations and weights; bias and sums are f32 always. */
 static enum rci_dtype compute_type(const struct rci_request *req)
 {
     return req->bf16 ? RC_BF16 : RC_F32;
@@ -149,6 +150,7 @@ static rc_status settle_layouts(const struct rci_request *req, const struct rci_
         st = describe_once(req, &r, pd);
     dnnl_primitive_attr_destroy(attr);
     RC_TRY(st);
+    /* the plain loop of this library is as good, and its sums are in double */
     if (rci_pd_is_reference(*pd))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": oneDNN has only its reference loop",
                         req->node->name);
@@ -215,6 +217,8 @@ static rc_status bind_forward(struct conv_state *s, const struct rci_conv_layout
     return l->bias ? rci_prim_bind(&s->forward, DNNL_ARG_BIAS, l->bias) : RC_OK;
 }
 
+/* Weights and bias come packed as the kernel wants them; it runs in the parallel region of its
+ * neighbours. */
 static void conv_use_own(struct rci_prep *p, struct conv_state *s)
 {
     const struct rci_conv_kernel *k = s->own.kernel;
@@ -321,6 +325,7 @@ rc_status rci_conv_prepare(const struct rci_request *req, struct rci_prep *p)
     const rc_status st = conv_prepare_as(req, p);
     if (st != RC_ERR_UNSUPPORTED || !req->bf16)
         return st;
+    /* what bf16 has no kernel for is computed in f32, with a reorder on either side */
     struct rci_request in_f32 = *req;
     in_f32.bf16 = false;
     *p = (struct rci_prep){.in_place = -1};

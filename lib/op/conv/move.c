@@ -31,6 +31,7 @@ static int64_t first_of(const struct rci_conv_geometry *g, const float *w)
     return first;
 }
 
+/* One tap that always falls inside the image. */
 static bool geometry_fits(const struct rci_conv_geometry *g)
 {
     bool fits = g->groups == 1;
@@ -54,6 +55,7 @@ static bool move_describe(struct move *m, const struct rci_request *req,
     m->sum = fused.sum;
     m->relu = fused.relu;
     m->first = first_of(g, req->in[1].data);
+    /* every boundary between zeros and moved channels lies between groups of UNIT */
     m->whole = (m->first | g->in_channels | m->dst.channels) % UNIT == 0 &&
                rci_conv_layout_in(&m->src, UNIT) && rci_conv_layout_in(&m->dst, UNIT);
     return m->first >= 0;
@@ -75,6 +77,7 @@ INLINE float fuse(float old, float v, const bool sum, const bool relu)
     return relu && v < 0 ? 0 : v;
 }
 
+/* The ReLU as a mask: NaN < 0 is false and stays. */
 INLINE vec fuse_vec(vec old, vec v, const bool sum, const bool relu)
 {
     v = sum ? old + v : v;
@@ -139,6 +142,7 @@ static rc_status move_share(const struct rci_step_io *io)
     return RC_OK;
 }
 
+/* New weights of the same shape (a session that is refreshed) must move the same way. */
 static bool move_suits(const void *state, const void *weights)
 {
     const struct move *m = state;

@@ -16,6 +16,7 @@ struct job {
     float *y, *dx, *dw, *db;
 };
 
+/* Pointers of gradients are NULL in forward. */
 static struct job job_make(const struct rci_call *c)
 {
     struct rci_conv_geometry g;
@@ -70,6 +71,7 @@ static void add_taps(const struct job *j, const float *x, const float *w, int64_
     }
 }
 
+/* Row v of output channel o of one image. */
 static void forward_row(const struct job *j, int64_t image, int64_t o, int64_t v)
 {
     const int64_t wide = j->w.out[1], area = j->w.in[0] * j->w.in[1];
@@ -121,6 +123,7 @@ static void scatter_taps(const struct job *j, const float *dy, const float *w, i
     }
 }
 
+/* One row of dx: the outputs whose windows cover it. */
 static void data_row(const struct job *j, int64_t image, int64_t channel, int64_t row)
 {
     const int64_t wide = j->w.in[1], taps = j->w.kernel[0] * j->w.kernel[1];
@@ -144,6 +147,7 @@ static void data_row(const struct job *j, int64_t image, int64_t channel, int64_
     }
 }
 
+/* dw[o, i, p, q]: every output pixel whose tap (p, q) lies inside. */
 static double weight_sum(const struct job *j, int64_t o, int64_t i, int64_t p, int64_t q)
 {
     const int64_t channel = o / j->out_per * j->in_per + i, s = j->w.stride[1];

@@ -77,6 +77,7 @@ static rc_status trained_new(struct trained *t, const struct rci_request *req, s
                              const struct rci_conv_spec *s)
 {
     struct rc_context *c = rci_engine_context(req->engine);
+    /* dx = dy * rotated weights is a 3x3 convolution again, without a bias */
     struct rci_conv_spec data = *s;
     data.bias = false;
     t->bias = s->bias;

@@ -13,6 +13,8 @@ struct sizes {
     int64_t c_row, c_col;
 };
 
+/* Strides stand for transposes and for the broadcast of c (0 along axes of length 1), so that one
+ * loop serves all cases. */
 static struct sizes sizes_of(const struct rci_node *n, const struct rci_tensor *in)
 {
     const struct rci_gemm_attrs *t = n->attrs;
@@ -34,6 +36,7 @@ static struct sizes sizes_of(const struct rci_node *n, const struct rci_tensor *
     return s;
 }
 
+/* c broadcasts to y, never y to c. */
 static rc_status check_addend(const struct rci_infer *i, const struct rci_shape *y)
 {
     struct rci_shape both;
@@ -58,6 +61,7 @@ static rc_status gemm_infer(const struct rci_infer *i)
         return rci_fail(RC_ERR_SHAPE,
                         "node \"%s\": operands have shapes %s and %s, must be matrices",
                         i->node->name, a, b);
+    /* infinite factors would make NaN of every 0 */
     if (!isfinite(t->alpha) || !isfinite(t->beta))
         return rci_fail(RC_ERR_MODEL, "node \"%s\": alpha %g and beta %g must be finite",
                         i->node->name, (double) t->alpha, (double) t->beta);
@@ -170,6 +174,7 @@ static bool is_linear(const struct rci_node *n, const struct rci_tensor *c, int6
            c->shape.dim[r - 1] == columns;
 }
 
+/* Scaled products and sums of matrices are not layers; the loop above computes them. */
 static rc_status gemm_prepare(const struct rci_request *req, struct rci_prep *p)
 {
     const struct rci_gemm_attrs *t = req->node->attrs;
@@ -195,6 +200,7 @@ static void gemm_couple(const struct rci_node *n, struct rci_links *l)
         rci_link_same(l, RC_IN(2, c->rank - 1), RC_OUT(0, 1));
 }
 
+/* Weights must be constant, and so must the bias; where there is none it is made. */
 static bool gemm_absorbs(const struct rc_graph *g, const struct rci_node *n)
 {
     const struct rci_tensor *w = rci_const_in(g, n, 1), *c = rci_const_in(g, n, 2);
@@ -213,6 +219,7 @@ static rc_status gemm_absorb(struct rc_graph *g, struct rci_node *n, const struc
     const int64_t rows = w->shape.dim[0], cols = w->shape.dim[1];
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
+            /* output features are rows of [n, k], columns of [k, n] */
             weights[i * cols + j] *= a->scale[t->trans_b ? i : j];
     for (uint32_t k = 0; k < a->channels; k++)
         bias[k] = bias[k] * a->scale[k] + a->shift[k];
@@ -249,6 +256,7 @@ static struct rci_cost gemm_cost(const struct rci_node *n, const struct rci_tens
     return (struct rci_cost){(uint64_t) (rci_shape_count(&out[0].shape) * k), 0};
 }
 
+/* With a transposed, axis 0 of a is not that of y. */
 static bool gemm_separate(const struct rc_graph *g, const struct rci_node *n, uint32_t rank)
 {
     (void) g;

@@ -28,6 +28,7 @@ static struct rci_shape leading(const struct rci_shape *s)
     return l;
 }
 
+/* False where inner lengths differ or leading axes do not broadcast. */
 static bool plan_make(struct plan *p, const struct rci_shape *a_in, const struct rci_shape *b_in)
 {
     const struct rci_shape a = as_matrices(a_in, true), b = as_matrices(b_in, false);
@@ -51,6 +52,7 @@ static bool plan_make(struct plan *p, const struct rci_shape *a_in, const struct
     return true;
 }
 
+/* Elements before matrix number `matrix` of y in the operand with these strides. */
 static int64_t offset_of(const struct plan *p, int64_t matrix, const int64_t *stride)
 {
     int64_t at = 0;
@@ -59,6 +61,7 @@ static int64_t offset_of(const struct plan *p, int64_t matrix, const int64_t *st
     return at;
 }
 
+/* check_result() of graph/infer.c bounds the number of elements. */
 static rc_status matmul_infer(const struct rci_infer *i)
 {
     struct plan p;
@@ -100,8 +103,8 @@ static rc_status matmul_forward(const struct rci_call *c)
     return RC_OK;
 }
 
-/* Matrices of y that read matrix `own` of an operand are found by their offset; sums run over them
- * in order. */
+/* da = dy b', db = a' dy. Where an operand was broadcast, several matrices of y read its matrix
+ * `own`: they are found by their offset, and sums run over them in order. */
 static void backward_side(const struct rci_call *c, const struct plan *p, bool left)
 {
     const float *dy = c->d_out[0].data, *other = c->in[left ? 1 : 0].data;

@@ -47,7 +47,8 @@ static rc_status product_run_backward(const struct rci_step_io *io)
     return rci_prim_run(&s->weights, handle, io->scratch);
 }
 
-/* `type`: of operands; the result is f32. */
+/* `type`: of operands; the result is f32. oneDNN's weights are [n, k]; ours of [k, n] are those
+ * with strides 1 and n. */
 static rc_status layouts_make(struct layouts *l, struct rci_engine *e, const struct rci_product *q,
                               enum rci_dtype type)
 {
@@ -106,6 +107,7 @@ static rc_status product_prepare_forward(const struct rci_request *req, struct r
     return RC_OK;
 }
 
+/* da = dy w. */
 static rc_status prepare_data(const struct rci_request *req, struct rci_prep *p,
                               struct product_state *s, const struct rci_product *q,
                               const struct layouts *l, const_dnnl_primitive_attr_t attr)
@@ -128,6 +130,7 @@ static rc_status prepare_data(const struct rci_request *req, struct rci_prep *p,
     return RC_OK;
 }
 
+/* dw = dy' a, dbias = sum of dy: one primitive gives both. */
 static rc_status prepare_weights(const struct rci_request *req, struct rci_prep *p,
                                  struct product_state *s, const struct rci_product *q,
                                  const struct layouts *l, const_dnnl_primitive_attr_t attr)

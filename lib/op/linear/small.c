@@ -11,6 +11,7 @@ struct small {
     struct rci_product q;
 };
 
+/* Weights and bias must be known, as they are packed once; FEW is in multiplications. */
 bool rci_product_is_small(const struct rci_request *req, const struct rci_product *q)
 {
     enum { FEW = 1 << 14 };
@@ -18,28 +19,30 @@ bool rci_product_is_small(const struct rci_request *req, const struct rci_produc
            (!q->bias || req->in[2].data) && q->m * q->n * q->k <= FEW;
 }
 
-static int64_t groups(const struct rci_product *q)
+static int64_t small_groups(const struct rci_product *q)
 {
     return (q->n + UNIT - 1) / UNIT;
 }
 
-static void pack_weights(const void *state, const void *plain, void *packed)
+/* Rows beyond n are zeros, so the inner loop has no tail. */
+static void small_pack(const void *state, const void *plain, void *packed)
 {
     const struct rci_product *q = &((const struct small *) state)->q;
     const float *w = plain;
     float *to = packed;
-    for (int64_t o = 0; o < groups(q) * UNIT; o++)
+    for (int64_t o = 0; o < small_groups(q) * UNIT; o++)
         for (int64_t i = 0; i < q->k; i++)
             to[(o / UNIT * q->k + i) * UNIT + o % UNIT] = o < q->n ? w[o * q->k + i] : 0;
 }
 
-static rc_status share(const struct rci_step_io *io)
+/* A unit of work: one row of a, UNIT columns of y. */
+static rc_status small_share(const struct rci_step_io *io)
 {
     const struct rci_product *q = &((const struct small *) io->state)->q;
     const float *bias = q->bias ? io->in[2] : NULL;
 #pragma omp for schedule(static) nowait
-    for (int64_t r = 0; r < q->m * groups(q); r++) {
-        const int64_t row = r / groups(q), first = r % groups(q) * UNIT;
+    for (int64_t r = 0; r < q->m * small_groups(q); r++) {
+        const int64_t row = r / small_groups(q), first = r % small_groups(q) * UNIT;
         const int64_t n = q->n - first < UNIT ? q->n - first : UNIT;
         const float *a = (const float *) io->in[0] + row * q->k;
         const float *w = (const float *) io->in[1] + first * q->k;
@@ -62,11 +65,11 @@ rc_status rci_product_small(const struct rci_request *req, struct rci_prep *p,
         return RC_ERR_MEMORY;
     s->q = *q;
     p->packing[1] =
-        (struct rci_packing){(size_t) (groups(q) * UNIT * q->k) * sizeof(float), pack_weights};
+        (struct rci_packing){(size_t) (small_groups(q) * UNIT * q->k) * sizeof(float), small_pack};
     p->state = s;
     p->free = rci_release;
     p->values_at_run = true;
-    p->run = share;
+    p->run = small_share;
     p->team = true;
     p->impl = "small";
     return RC_OK;

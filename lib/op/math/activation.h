@@ -10,6 +10,7 @@ static inline float rci_relu(float x)
     return x < 0 ? 0 : x;
 }
 
+/* lo > hi: hi, as ONNX says. */
 static inline float rci_clip(float x, float lo, float hi)
 {
     const float v = x < lo ? lo : x;
@@ -27,11 +28,13 @@ static inline float rci_sigmoid(float x)
     return x < 0 ? e / (1 + e) : 1 / (1 + e);
 }
 
+/* alpha and beta as in ONNX: 0.2 and 0.5 unless given. */
 static inline float rci_hardsigmoid(float x, float alpha, float beta)
 {
     return rci_clip(alpha * x + beta, 0, 1);
 }
 
+/* x times a HardSigmoid of alpha 1/6. */
 static inline float rci_hardswish(float x)
 {
     return x * rci_clip(x / 6 + 0.5f, 0, 1);

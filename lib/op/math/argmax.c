@@ -11,6 +11,7 @@ static rc_status arg_infer(const struct rci_infer *i)
     uint32_t axis;
     RC_TRY(rci_op_check_type(i, 0, "data", RC_DT_NUMBER));
     RC_TRY(rci_op_axis(i->node, t->axis, s->rank, &axis));
+    /* no element, so no place */
     if (s->dim[axis] == 0)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": axis %u has length 0", i->node->name, axis);
     struct rci_shape y = {0, {0}};
@@ -35,6 +36,8 @@ static rc_status arg_infer(const struct rci_infer *i)
         }                                                       \
     } while (0)
 
+/* Place in a row of n elements, `inner` apart, that begins at element `first`. Comparisons with NaN
+ * are false: it is found only where it comes first. */
 static int64_t arg_one(const struct rci_call *c, int64_t first, int64_t n, int64_t inner)
 {
     const bool last = ((const struct rci_arg_attrs *) c->node->attrs)->last != 0;
@@ -79,6 +82,7 @@ static rc_status arg_forward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* The result names places along the axis, so the axis keeps its length. */
 static void arg_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_arg_attrs *t = n->attrs;
@@ -119,6 +123,7 @@ static rc_status arg_write(const struct rci_node *n, struct rci_attr_write *w)
     return t->last ? rci_put_int(w, "select_last_index", 1) : RC_OK;
 }
 
+/* Along the batch it would compare images with each other. */
 static bool arg_separate(const struct rc_graph *g, const struct rci_node *n, uint32_t rank)
 {
     const int64_t axis = ((const struct rci_arg_attrs *) n->attrs)->axis;

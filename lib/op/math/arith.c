@@ -5,6 +5,7 @@
 #include "op/math/broadcast.h"
 #include "op/math/gate_fast.h"
 
+/* Slots of all four; flags and signs are each operator's own. */
 #define ARITH(kind)                                                                        \
     RC_OP_ARITY(2, 2, 1, 1), .variant = (kind), .infer = rci_arith_infer,                  \
                              .forward = rci_arith_forward, .backward = rci_arith_backward, \

@@ -20,8 +20,10 @@ struct split {
     bool row_summed;
 };
 
+/* Places of the strides of g, a and b; elements summed before a sum goes to memory. */
 enum { SG = 0, SA = 1, SB = 2, BLOCK = 256 };
 
+/* One product of the sum: g times the slope of out at (a, b). */
 struct term {
     enum rci_arith kind;
     bool second; /* gradient by b */
@@ -65,6 +67,7 @@ static struct split split_axes(const struct rci_shape *out, const int64_t *a, co
     return s;
 }
 
+/* Adds to at[] the offsets of index number `index` of the given axes, the last one fastest. */
 static void offsets(int64_t index, uint32_t n, const int64_t *dim, const int64_t (*stride)[3],
                     int64_t *at)
 {
@@ -80,12 +83,14 @@ static double slope(enum rci_arith kind, bool second, double a, double b)
     switch (kind) {
     case RC_ARITH_DIV:
         return second ? -a / (b * b) : 1 / b;
+    /* log(a) of a <= 0 is none; 0^0 = 1 does not depend on the base */
     case RC_ARITH_POW:
         return second ? (a > 0 ? pow(a, b) * log(a) : 0) : b == 0 ? 0 : b * pow(a, b - 1);
     case RC_ARITH_MAX:
         return (a >= b) != second;
     case RC_ARITH_MIN:
         return (a <= b) != second;
+    /* a: input, b: slope */
     case RC_ARITH_PRELU:
         return second ? (a < 0 ? a : 0) : a < 0 ? b : 1;
     default:

@@ -8,6 +8,8 @@ struct bcast {
     int64_t dim[RC_MAX_DIMS], a[RC_MAX_DIMS], b[RC_MAX_DIMS];
 };
 
+/* Axes of length 1 go; axis k joins the one before where both operands step on as if they were one
+ * axis. */
 static struct bcast bcast_merge(const struct rci_shape *out, const int64_t *a, const int64_t *b)
 {
     struct bcast m = {0};
@@ -77,7 +79,8 @@ rc_status rci_arith_infer(const struct rci_infer *i)
             RC_BROADCAST_LOOP(type, type, quotient);                                    \
     }
 
-/* Division by zero gives 0 and MIN / -1 wraps, instead of a trap. */
+/* Integer division by zero gives 0 and MIN / -1 wraps: both trap on x86, and ONNX leaves them
+ * undefined. q + 1 == 0 is q == -1 for signed types. */
 #define INT_QUOTIENT(wide) (q == 0 ? 0 : q + 1 == 0 ? (wide) 0 - (wide) p : (wide) (p / q))
 
 ARITH_ROW(f32, float, float, p / q)
@@ -120,6 +123,7 @@ rc_status rci_broadcast_run(const struct rci_call *c, rci_broadcast_row *run)
     const int64_t total = rci_shape_count(&out->shape), inner = m.dim[last];
     if (total == 0)
         return RC_OK;
+    /* a unit of work is a piece of one row */
     const int64_t pieces = (inner + ARITH_ROW_MAX - 1) / ARITH_ROW_MAX, rows = total / inner;
     const int64_t size = (int64_t) rci_dtype_size(out->dtype);
     const int64_t size_a = (int64_t) rci_dtype_size(c->in[0].dtype);
@@ -145,6 +149,7 @@ rc_status rci_arith_forward(const struct rci_call *c)
     return rci_broadcast_run(c, arith_row_of(c->out[0].dtype));
 }
 
+/* A length-1 axis is repeated, so it has no channels to couple. */
 void rci_arith_couple(const struct rci_node *n, struct rci_links *l)
 {
     (void) n;
@@ -159,7 +164,8 @@ void rci_arith_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
-/* Index of the constant operand when it is one number per channel or one in all, else -1. */
+/* Index of the constant operand when it is one number per channel or one in all, else -1. k / x
+ * is not affine in x. */
 static int affine_operand(const struct rc_graph *g, const struct rci_node *n)
 {
     for (int i = 1; i >= 0; i--) {

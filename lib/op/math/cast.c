@@ -11,6 +11,7 @@ static rc_status cast_infer(const struct rci_infer *i)
 {
     const struct rci_cast_attrs *a = i->node->attrs;
     RC_TRY(rci_op_infer_same(i, RC_DT_ANY));
+    /* an attribute struct of zeros, from a builder */
     if (!rci_dtype_size(a->to))
         return rci_fail(RC_ERR_MODEL, "node \"%s\": no type to cast to", i->node->name);
     i->out[0].dtype = a->to;
@@ -25,6 +26,8 @@ static rc_status castlike_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+/* C leaves the conversion of a float beyond the range undefined, ONNX too; saturating is what
+ * quantization does. hi of i64 is 2^63, the double next to INT64_MAX. */
 static int64_t cast_saturate(double v, enum rci_dtype to)
 {
     static const double lo[] = {
@@ -40,6 +43,7 @@ static int64_t cast_saturate(double v, enum rci_dtype to)
     return (int64_t) v;
 }
 
+/* Element i: the float f when `real`, else the integer n. s8 is stored as u8, which wraps alike. */
 static void cast_store(void *y, int64_t i, enum rci_dtype to, bool real, double f, int64_t n)
 {
     if (to == RC_F32)

@@ -97,12 +97,14 @@ static rc_status clip_read(struct rci_node *n, const struct rci_attrs *a)
         RC_TRY(rci_attr_float(a, "min", lo, &lo));
         RC_TRY(rci_attr_float(a, "max", hi, &hi));
     }
+    /* ONNX's defaults below opset 11 are the largest floats, meant as none */
     t->lo = lo <= -FLT_MAX ? -INFINITY : (double) lo;
     t->hi = hi >= FLT_MAX ? INFINITY : (double) hi;
     t->n_bounds = 2;
     return RC_OK;
 }
 
+/* A bound that is absent keeps its infinity; both are gone from the operands afterwards. */
 static rc_status clip_bind(struct rc_graph *g, struct rci_node *n, const struct rci_tensor *known,
                            const struct rci_tensor *alt, const int64_t batch[2])
 {
@@ -118,6 +120,8 @@ static rc_status clip_bind(struct rc_graph *g, struct rci_node *n, const struct 
             return rci_fail(RC_ERR_MODEL, "node \"%s\": bound has %lld elements, must be a scalar",
                             n->name, (long long) rci_shape_count(&known[k].shape));
         const double v = rci_op_scalar(&known[k]);
+        /* every comparison with it is false, so min(max(x, lo), hi) would depend on how it is
+         * written */
         if (isnan(v))
             return rci_fail(RC_ERR_MODEL, "node \"%s\": bound is not a number", n->name);
         *(k == 1 ? &t->lo : &t->hi) = v;
@@ -132,6 +136,7 @@ static rc_status clip_write(const struct rci_node *n, struct rci_attr_write *w)
     double lo, hi;
     clip_bounds(n, &lo, &hi);
     const enum rci_dtype d = ((const struct rci_clip_attrs *) n->attrs)->type;
+    /* bounds became operands in opset 11 */
     const bool operands = rci_attr_write_opset(w) >= 11;
     if (lo > -INFINITY)
         RC_TRY(operands ? rci_op_put_scalar(w, 1, "min", lo, d)
@@ -156,6 +161,7 @@ static bool clip_as_post(const struct rci_node *n, struct rci_post *out)
 {
     double lo, hi;
     clip_bounds(n, &lo, &hi);
+    /* lo > hi would need the order of min and max kept in every kernel */
     if (n->n_in > 1 || !(lo <= hi))
         return false;
     *out = (struct rci_post){.kind = RC_POST_CLIP, .alpha = (float) lo, .beta = (float) hi};

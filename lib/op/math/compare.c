@@ -97,6 +97,7 @@ static rc_status not_forward(const struct rci_call *c)
     return rci_map_run(c, not_map);
 }
 
+/* No gradient: results are bool, so `backward` stays NULL. */
 #define TRUTH(kind)                                                      \
     RC_OP_ARITY(2, 2, 1, 1), .variant = (kind), .flags = RC_OP_SEPARATE, \
                              .couple = rci_arith_couple, .cost = rci_op_cost_elementwise

@@ -40,6 +40,7 @@ static size_t dropout_saved(const struct rci_node *n, const struct rci_tensor *i
     return (size_t) rci_shape_count(&in[0].shape);
 }
 
+/* Two nodes of one network must not drop the same elements. */
 static uint64_t name_hash(const char *s)
 {
     uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
@@ -72,6 +73,7 @@ static rc_status dropout_forward(const struct rci_call *c)
         dropout_mask_out(c, i, 1);
     if (!active)
         return RC_OK;
+    /* P(u32 < limit) = ratio */
     const uint32_t limit = (uint32_t) ((double) ratio * 4294967296.0);
     const uint64_t seed = c->seed ^ name_hash(c->node->name);
     const int64_t blocks = (n + DROPOUT_BLOCK - 1) / DROPOUT_BLOCK;
@@ -91,6 +93,7 @@ static rc_status dropout_forward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* dx = dy * m / (1 - ratio), m as forward kept it. */
 static rc_status dropout_backward(const struct rci_call *c)
 {
     const float ratio = dropout_ratio(c->node), scale = 1 / (1 - ratio);
@@ -123,6 +126,7 @@ static rc_status dropout_read(struct rci_node *n, const struct rci_attrs *a)
     return rci_attr_int(a, "seed", 0, &seed); /* the trainer's seed decides */
 }
 
+/* Operand 2, training_mode, goes too: whether a tape trains is its own affair. */
 static rc_status dropout_bind(struct rc_graph *g, struct rci_node *n,
                               const struct rci_tensor *known, const struct rci_tensor *alt,
                               const int64_t batch[2])

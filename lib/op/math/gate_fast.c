@@ -74,6 +74,7 @@ static rc_status gate_run_backward(const struct rci_step_io *io)
     return RC_OK;
 }
 
+/* x [N, C, H, W] and g [N or 1, C, 1, 1]. One pixel alone is an ordinary product. */
 static bool is_gate(const struct rci_shape *x, const struct rci_shape *g)
 {
     return x->rank == 4 && g->rank == 4 && (g->dim[0] == x->dim[0] || g->dim[0] == 1) &&
@@ -114,6 +115,7 @@ static rc_status gate_layout(const struct rci_request *req, uint32_t operand, in
     return rci_md_tagged(req->engine, RC_F32, &gate, tag, out);
 }
 
+/* A gradient by one operand needs the other. */
 static rc_status gate_answer(const struct rci_request *req, struct rci_prep *p,
                              const struct gate *s, const struct rci_md *x)
 {

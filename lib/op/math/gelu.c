@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+/* 1 / sqrt(2), sqrt(2 / pi), and the coefficient of Hendrycks and Gimpel (2016). */
 static const float root_half = 0.70710678118654752f, root_2_pi = 0.79788456080286536f,
                    cubic = 0.044715f;
 

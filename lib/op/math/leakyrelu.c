@@ -21,6 +21,7 @@ static rc_status leaky_forward(const struct rci_call *c)
     return rci_map_run(c, leaky_map);
 }
 
+/* At 0 the slope from below. */
 static void leaky_grad(const struct rci_call *c, int64_t from, int64_t to)
 {
     const float alpha = leaky_alpha(c), *restrict x = c->in[0].data, *restrict g = c->d_out[0].data;

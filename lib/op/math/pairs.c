@@ -7,6 +7,7 @@
 
 /* --- Max, Min: NaN stays --- */
 
+/* p != p only for NaN; a NaN in q fails p > q and is taken. */
 #define LARGER_OR_NAN (p != p || p > q ? p : q)
 #define SMALLER_OR_NAN (p != p || p < q ? p : q)
 #define EXTREME_ROW(suffix, type)                                                         \
@@ -98,6 +99,7 @@ static rc_status prelu_backward(const struct rci_call *c)
     return rci_arith_backward(&call);
 }
 
+/* [C] that stands for [C, 1, 1] does not broadcast, so the general rule does not see it. */
 static void prelu_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *x = rci_links_shape(l, 0), *slope = rci_links_shape(l, 1);
@@ -110,6 +112,7 @@ static void prelu_couple(const struct rci_node *n, struct rci_links *l)
 
 enum { POW_TYPES = RC_DT_F32 | 1 << RC_F64 | RC_DT_INDEX };
 
+/* The result has the base's type, since opset 12 whatever the exponent's is. */
 static rc_status pow_infer(const struct rci_infer *i)
 {
     RC_TRY(rci_op_check_type(i, 0, "X", POW_TYPES));
@@ -123,6 +126,7 @@ static void pow_row_f32(uint32_t kind, int64_t n, const void *a, int64_t sa, con
     const float *pa = a, *pb = b;
     float *restrict py = y;
     (void) kind;
+    /* 0 * q: the macro wants q used; 2 is finite, so it adds nothing */
     if (sb == 0 && *pb == 2) /* as in variances */
         RC_BROADCAST_LOOP(float, float, p *p + 0 * q);
     else

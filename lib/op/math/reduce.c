@@ -22,11 +22,13 @@ enum reduce { /* op->variant */
               REDUCE_LOG_EXP
 };
 
+/* Opset in which axes became operand 1. */
 static int64_t operand_since(const struct rci_node *n)
 {
     return n->op->variant == REDUCE_SUM ? 13 : 18;
 }
 
+/* in NULL: the attribute alone, as couple and separate see it. */
 static rc_status reduce_bits(const struct rci_node *n, const struct rci_tensor *in, uint32_t rank,
                              uint32_t *bits)
 {
@@ -44,6 +46,7 @@ static rc_status reduce_infer(const struct rci_infer *i)
     const struct rci_reduce_attrs *t = i->node->attrs;
     const struct rci_shape *s = &i->in[0].shape;
     const enum reduce kind = (enum reduce) i->node->op->variant;
+    /* means, norms and logarithms are of floats only */
     const bool whole = kind >= REDUCE_SUM && kind <= REDUCE_PROD;
     struct rci_shape y = {0, {0}};
     uint32_t bits;
@@ -120,6 +123,7 @@ static int64_t step_to(const struct reach *r, int64_t k)
     return offset_of(k, r->n_sum, r->sum_dim, r->sum);
 }
 
+/* The first element where the result is one of the elements. */
 static double reduce_start(enum reduce kind, double first)
 {
     return kind == REDUCE_MAX || kind == REDUCE_MIN || kind == REDUCE_LOG_EXP ? first
@@ -137,6 +141,7 @@ static double reduce_end(enum reduce kind, double sum, double all, int64_t count
     case REDUCE_LOG:
         return log(sum);
     case REDUCE_LOG_EXP:
+        /* all are -inf, or one is +inf: exp(inf - inf) would be NaN */
         return isinf(sum) ? sum : sum + log(all);
     default:
         return sum;
@@ -179,6 +184,8 @@ static double reduce_step(enum reduce kind, double sum, double v)
 REDUCE_REAL(f32, float)
 REDUCE_REAL(f64, double)
 
+/* Integers: sums and products wrap in the unsigned type; x[0] widened keeps its bits, so the
+ * comparison in `type` sees its sign again. */
 #define REDUCE_WHOLE(suffix, type, wide)                                                 \
     static void reduce_##suffix(enum reduce kind, const struct reach *r, const void *in, \
                                 void *out, int64_t i)                                    \
@@ -215,6 +222,7 @@ static rc_status reduce_each(const struct rci_call *c, const struct rci_shape *k
     return RC_OK;
 }
 
+/* Sums and means of f32 have a loop that adds whole rows; the rest goes element by element. */
 static rc_status reduce_forward(const struct rci_call *c)
 {
     const enum reduce kind = (enum reduce) c->node->op->variant;

@@ -20,6 +20,7 @@ static void sigmoid_grad(const struct rci_call *c, int64_t from, int64_t to)
     const float *restrict x = c->in[0].data, *restrict g = c->d_out[0].data;
     float *restrict d = c->d_in[0].data;
     for (int64_t i = from; i < to; i++) {
+        /* y (1 - y) = e / (1 + e)^2 without the cancellation of 1 - y near 1 */
         const float e = expf(-fabsf(x[i]));
         d[i] = g[i] * e / ((1 + e) * (1 + e));
     }

@@ -8,6 +8,7 @@
 
 enum { SOFTMAX, SOFTMAX_LOG }; /* op->variant */
 
+/* x as [outer][n][inner]: a sum runs over n elements, `inner` apart. */
 struct softmax_plan {
     int64_t outer, n, inner;
 };
@@ -40,6 +41,7 @@ static rc_status softmax_forward(const struct rci_call *c)
 #pragma omp parallel for schedule(static) if (p.outer * p.n * p.inner >= RC_PARALLEL_MIN)
     for (int64_t r = 0; r < p.outer * p.inner; r++) {
         const int64_t base = r / p.inner * p.n * p.inner + r % p.inner;
+        /* the largest is subtracted, so that no exponential overflows */
         float top = -INFINITY;
         double sum = 0;
         for (int64_t k = 0; k < p.n; k++)
@@ -104,6 +106,7 @@ static void softmax_couple(const struct rci_node *n, struct rci_links *l)
 static rc_status softmax_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_softmax_attrs *t = n->attrs;
+    /* opset 13 changed the default from 1 to -1 along with the meaning */
     t->flat = rci_attrs_opset(a) < 13;
     return rci_attr_int(a, "axis", t->flat ? 1 : -1, &t->axis);
 }

@@ -9,6 +9,7 @@ static inline float erf_slope(float x)
     return 1.1283791670955126f * expf(-x * x); /* 2/sqrt(pi) */
 }
 
+/* log(1 + e^x) without overflow: max(x, 0) + log(1 + e^-|x|). */
 static inline float softplus(float x)
 {
     return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
@@ -36,6 +37,7 @@ static inline float square(float x)
     return x * x;
 }
 
+/* An operator from its formula f and slope, both of x, and further slots. */
 #define UNARY(id, text, f, slope, ...)                                            \
     static void id##_map(const struct rci_call *c, int64_t from, int64_t to)      \
     {                                                                             \
@@ -75,6 +77,9 @@ static inline float square(float x)
         __VA_ARGS__,                                                              \
     };
 
+/* FREE may run over padded layouts, where padding must stay 0; BOUND has f(0) != 0 or a pole.
+ * KEEPS: not negative where x is not. Round goes to the even neighbour at ties (rintf), as ONNX
+ * wants. */
 #define FREE .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE /* f(0) = 0 */
 #define BOUND .flags = RC_OP_SEPARATE
 #define NON_NEGATIVE .sign = RC_SIGN_NON_NEGATIVE

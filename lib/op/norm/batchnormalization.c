@@ -25,6 +25,7 @@ static rc_status norm_infer(const struct rci_infer *i)
             return rci_fail(RC_ERR_SHAPE, "node \"%s\": %s has shape %s, must be [%lld]", n->name,
                             operand_names[k], rci_shape_text(&i->in[k].shape, text),
                             (long long) x->dim[1]);
+    /* further results are statistics of a training step, which inference does not take */
     for (uint32_t k = 1; k < n->n_out; k++)
         if (n->out[k] != RC_NONE)
             return rci_fail(RC_ERR_UNSUPPORTED,
@@ -59,6 +60,7 @@ static size_t norm_saved_bytes(const struct rci_node *n, const struct rci_tensor
     return (size_t) in[0].shape.dim[1] * 2 * sizeof(double);
 }
 
+/* Two passes: sum (x - mean)^2 does not cancel as sum x^2 - M mean^2 does. */
 static void channel_statistics(const struct rci_call *c, const struct extent *e, int64_t k,
                                double *mean, double *variance)
 {
@@ -167,6 +169,7 @@ static rc_status norm_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* A channel has one entry in each of the four operands. */
 static void norm_couple(const struct rci_node *n, struct rci_links *l)
 {
     (void) n;
@@ -175,6 +178,7 @@ static void norm_couple(const struct rci_node *n, struct rci_links *l)
     rci_op_couple_same(n, l);
 }
 
+/* With constant statistics it is y = x s + t per channel, which a layer before it can absorb. */
 static bool norm_is_affine(const struct rc_graph *g, const struct rci_node *n)
 {
     for (uint32_t i = 1; i < 5; i++)
@@ -216,6 +220,7 @@ static rc_status norm_read(struct rci_node *n, const struct rci_attrs *a)
     RC_TRY(rci_attr_float(a, "momentum", 0.9f, &t->momentum));
     RC_TRY(rci_attr_int(a, "spatial", 1, &spatial)); /* MXNet writes 0 and means 1 */
     RC_TRY(rci_attr_int(a, "training_mode", 0, &training));
+    /* a file that would change its weights while it is run */
     if (training)
         return rci_fail(RC_ERR_UNSUPPORTED,
                         "node \"%s\": training_mode is %lld, export for inference (0)", n->name,

@@ -22,6 +22,7 @@ static const uint16_t *bf16_at(const struct rci_norm_driver *d, const void *x, i
     return (const uint16_t *) x + bf16_offset(d, run);
 }
 
+/* Channels-last images have no padding: the last block reads as many channels as there are. */
 static struct rci_bf16_run bf16_run(const struct rci_norm_driver *d, int64_t run)
 {
     const int64_t left = d->channels - run % d->blocks * LANES;
@@ -29,6 +30,7 @@ static struct rci_bf16_run bf16_run(const struct rci_norm_driver *d, int64_t run
     return (struct rci_bf16_run){(size_t) d->area, d->stride, part ? (size_t) left : LANES};
 }
 
+/* The lanes of one run, rounded to f32. */
 static struct rci_bf16_channels bf16_lanes(const struct rci_norm_driver *d,
                                            const struct rci_norm_coefficients *k, int64_t run,
                                            struct bf16_lanes *l)
@@ -42,7 +44,7 @@ static struct rci_bf16_channels bf16_lanes(const struct rci_norm_driver *d,
     return (struct rci_bf16_channels){.mean = l->mean, .slope = l->slope, .offset = l->offset};
 }
 
-/* In one visit to memory. */
+/* As in f32.c: both sums while the run is in cache. */
 static void bf16_statistics(const struct rci_norm_driver *d, const void *x, int64_t run,
                             struct rci_norm_part *out)
 {

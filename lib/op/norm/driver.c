@@ -1,8 +1,10 @@
-/* BatchNormalization on runs of memory, one per image and block of channels:
- *     y  = x slope + offset,   slope = scale / s, offset = shift - mean slope, s = sqrt(var +
- * epsilon) dx = slope (g - first - (x - mean) second),   first = sum g / M, second = sum(g (x -
- * mean)) / (M s^2) Every run leaves its sums, which are added in the order of the images: neither
- * the number of threads nor the instruction set changes a bit. */
+/* BatchNormalization on runs of memory, one per image and block of channels. With
+ * s = sqrt(var + epsilon) and M elements in a channel:
+ *   y  = x slope + offset, slope = scale / s, offset = shift - mean slope
+ *   dx = slope (g - first - (x - mean) second),
+ *        first = sum g / M, second = sum g (x - mean) / (M s^2)
+ * Every run leaves its sums, which are added in the order of the images: neither the number of
+ * threads nor the instruction set changes a bit. */
 #include "op/norm/driver.h"
 #include "kernel/onednn/onednn.h"
 #include "op/layers.h"
@@ -59,6 +61,7 @@ static struct rci_norm_part statistics_merge(const struct rci_norm_driver *d,
     return r;
 }
 
+/* *all: [ranks][padded channels], in `room`. */
 static rc_status parts_gather(const struct rci_norm_driver *d, const struct rci_norm_part *own,
                               void *room, const struct rci_norm_part **all)
 {
@@ -84,6 +87,8 @@ static rc_status statistics_pool(const struct rci_norm_driver *d, struct rci_nor
     return RC_OK;
 }
 
+/* Statistics of this batch where it trains with them (the running ones follow), else the running
+ * ones. */
 static void coefficients_set(const struct rci_norm_driver *d, const struct rci_step_io *io,
                              int64_t c, const struct rci_norm_coefficients *k,
                              const struct rci_norm_part *parts)
@@ -111,7 +116,8 @@ static void driver_apply(const struct rci_norm_driver *d, const struct rci_step_
         d->format->apply(d, k, io->in[0], r, io->out[0]);
 }
 
-/* The statistics are those of the first time. */
+/* Forward once more, for a tape that did not keep y: with the statistics of the first time, so that
+ * the running ones do not move twice. */
 static rc_status driver_again(const struct rci_step_io *io)
 {
     const struct rci_norm_driver *d = io->state;

@@ -22,6 +22,7 @@ static void f32_spread(const struct rci_norm_driver *d, int64_t block, const dou
         lanes[j] = (float) from[block * d->lanes + j % d->lanes];
 }
 
+/* The lanes of a vector that belong to one channel, added up. */
 static double f32_gather(const struct rci_norm_driver *d, const double *sum, int64_t lane)
 {
     double total = 0;
@@ -42,7 +43,8 @@ static void f32_lanes(const struct rci_norm_driver *d, const struct rci_norm_coe
     }
 }
 
-/* In one visit to memory. */
+/* Sum and squares around the run's own mean while the run is in cache; statistics_pool() moves them
+ * to the channel's mean. */
 static void f32_statistics(const struct rci_norm_driver *d, const void *x, int64_t run,
                            struct rci_norm_part *out)
 {

@@ -23,6 +23,7 @@ static rc_status group_infer(const struct rci_infer *i)
     if (t->groups < 1 || x->dim[1] % t->groups)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": num_groups is %lld, must divide %lld channels",
                         i->node->name, (long long) t->groups, (long long) x->dim[1]);
+    /* what opset 21 changed */
     const int64_t params = t->per_group ? t->groups : x->dim[1];
     for (uint32_t k = 1; k < 3; k++)
         if (i->in[k].shape.rank != 1 || i->in[k].shape.dim[0] != params)
@@ -91,6 +92,7 @@ static rc_status group_resized(struct rc_graph *g, struct rci_node *n, const str
     uint32_t kept;
     (void) g;
     if (rci_links_kept(l, RC_IN(0, 1), &kept))
+        /* groups keep their size; fewer of them are left */
         t->groups = kept / (rci_links_old_length(l, RC_IN(0, 1)) / t->groups);
     return RC_OK;
 }

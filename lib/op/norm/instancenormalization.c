@@ -54,6 +54,7 @@ static rc_status instance_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* Each channel has statistics of its own, so any may go. */
 static void instance_couple(const struct rci_node *n, struct rci_links *l)
 {
     (void) n;

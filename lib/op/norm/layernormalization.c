@@ -37,6 +37,7 @@ static rc_status layer_infer(const struct rci_infer *i)
                 "axis %u on",
                 i->node->name, names[k], rci_shape_text(&i->in[k].shape, text), (long long) length,
                 axis);
+    /* results 1 and 2: mean and 1 / s, with ones for the axes they are taken over */
     for (uint32_t k = 0; k < i->node->n_out; k++) {
         i->out[k].dtype = RC_F32;
         i->out[k].shape = *x;

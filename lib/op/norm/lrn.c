@@ -28,7 +28,8 @@ static rc_status lrn_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
-/* x: channel 0 of the pixel */
+/* bias + alpha / size * sum of squares around channel k; x: channel 0 of the pixel. An even size
+ * has its odd neighbour behind, as ONNX says: floor((size - 1) / 2) before, ceil(...) after. */
 static double base_of(const struct rci_lrn_attrs *t, const struct extent *e, const float *x,
                       int64_t k)
 {
@@ -106,6 +107,7 @@ static rc_status lrn_read(struct rci_node *n, const struct rci_attrs *a)
     RC_TRY(rci_attr_float(a, "beta", 0.75f, &t->beta));
     RC_TRY(rci_attr_float(a, "bias", 1, &t->bias));
     RC_TRY(rci_attr_int(a, "size", 0, &t->size));
+    /* the sum costs `size` steps per element, also where there are fewer channels */
     if (t->size < 1 || t->size > 1 << 16)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": size is %lld, allowed 1 to %d", n->name,
                         (long long) t->size, 1 << 16);

@@ -8,6 +8,7 @@ size_t rci_rows_saved(const struct rci_rows *r)
     return (size_t) r->rows * 2 * sizeof(double);
 }
 
+/* Two passes, so that nothing cancels; inverse = 1 / sqrt(variance + epsilon). */
 static void statistics(const struct rci_rows *r, const float *x, double *mean, double *inverse)
 {
     double sum = 0, square = 0;
@@ -26,6 +27,7 @@ static int64_t run_end(const struct rci_rows *r, int64_t at, int64_t end)
     return next < end ? next : end;
 }
 
+/* y = x s + t with one s and t for each run of places that share scale and shift. */
 static void forward_row(const struct rci_rows *r, int64_t row, const float *x, const float *scale,
                         const float *shift, float *y, double mean, double inverse)
 {

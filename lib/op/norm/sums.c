@@ -1,3 +1,5 @@
+/* Statistics of a channel from those of its runs: sum (x - m)^2 over a run, from the sum around the
+ * run's own mean c, is sum (x - c)^2 + 2 (c - m) (sum x - n c) + n (c - m)^2. */
 #include "op/norm/sums.h"
 
 struct rci_norm_part rci_norm_pool(const struct rci_norm_runs *r, const struct rci_norm_part *parts)
@@ -9,6 +11,7 @@ struct rci_norm_part rci_norm_pool(const struct rci_norm_runs *r, const struct r
     all.a /= (double) r->images * area;
     for (int64_t n = 0; n < r->images; n++) {
         const struct rci_norm_part *q = &parts[n * r->step];
+        /* the mean as the kernel had it, in float */
         const double around = (double) (float) (q->a / area), off = around - all.a;
         all.b += q->b + 2 * off * (q->a - area * around) + area * off * off;
     }

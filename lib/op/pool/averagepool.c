@@ -4,8 +4,6 @@
 #include "op/pool/fast.h"
 #include "op/pool/pool.h"
 
-#include <string.h>
-
 /* Taps along one axis that lie inside the padded image. */
 static int64_t padded_taps(const struct rci_window *w, int a, int64_t at)
 {
@@ -14,11 +12,15 @@ static int64_t padded_taps(const struct rci_window *w, int a, int64_t at)
     return taps < w->kernel[a] ? taps : w->kernel[a];
 }
 
+/* The dilation steps over the image, so of [from, to) only every step-th row or column is a tap. */
 static int64_t inside_taps(const struct rci_taps *t, int a)
 {
     return t->to[a] > t->from[a] ? (t->to[a] - t->from[a] + t->step[a] - 1) / t->step[a] : 0;
 }
 
+/* Output (v, u). ONNX divides by the elements inside the image, or, with count_include_pad, by
+ * those inside image and padding; a window that ceil_mode lets reach beyond the padding never
+ * counts what lies behind it. */
 static double divisor(const struct rci_node *n, const struct rci_window *w,
                       const struct rci_taps *t, int64_t v, int64_t u)
 {
@@ -28,8 +30,9 @@ static double divisor(const struct rci_node *n, const struct rci_window *w,
     return count > 0 ? (double) count : 1;
 }
 
-static float average(const struct rci_node *n, const struct rci_window *w, const float *x,
-                     int64_t v, int64_t u)
+/* x: one plane [H, W]. Sums are in double: in float their error grows with the number of pixels. */
+static float averagepool_mean(const struct rci_node *n, const struct rci_window *w, const float *x,
+                              int64_t v, int64_t u)
 {
     struct rci_taps t;
     rci_pool_taps(&t, w, v, u);
@@ -40,12 +43,14 @@ static float average(const struct rci_node *n, const struct rci_window *w, const
     return (float) (sum / divisor(n, w, &t, v, u));
 }
 
-static void spread(const struct rci_node *n, const struct rci_window *w, float *dx, int64_t v,
-                   int64_t u, float dy)
+/* dx += dy / count over the window of output (v, u). */
+static void averagepool_spread(const struct rci_node *n, const struct rci_window *w, const float *x,
+                               float *dx, const int64_t at[2], float dy)
 {
     struct rci_taps t;
-    rci_pool_taps(&t, w, v, u);
-    const float part = (float) ((double) dy / divisor(n, w, &t, v, u));
+    (void) x;
+    rci_pool_taps(&t, w, at[0], at[1]);
+    const float part = (float) ((double) dy / divisor(n, w, &t, at[0], at[1]));
     for (int64_t p = t.from[0]; p < t.to[0]; p += t.step[0])
         for (int64_t q = t.from[1]; q < t.to[1]; q += t.step[1])
             dx[p * w->in[1] + q] += part;
@@ -53,37 +58,12 @@ static void spread(const struct rci_node *n, const struct rci_window *w, float *
 
 static rc_status averagepool_forward(const struct rci_call *c)
 {
-    struct rci_window w;
-    rci_pool_window(&w, c->node, c->in);
-    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
-    const int64_t area = w.out[0] * w.out[1];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < planes; k++) {
-        const float *x = (const float *) c->in[0].data + k * w.in[0] * w.in[1];
-        float *y = (float *) c->out[0].data + k * area;
-        for (int64_t i = 0; i < area; i++)
-            y[i] = average(c->node, &w, x, i / w.out[1], i % w.out[1]);
-    }
-    return RC_OK;
+    return rci_pool_forward(c, averagepool_mean);
 }
 
 static rc_status averagepool_backward(const struct rci_call *c)
 {
-    if (!c->d_in[0].data)
-        return RC_OK;
-    struct rci_window w;
-    rci_pool_window(&w, c->node, c->in);
-    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
-    const int64_t area = w.out[0] * w.out[1], in_area = w.in[0] * w.in[1];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < planes; k++) {
-        const float *dy = (const float *) c->d_out[0].data + k * area;
-        float *dx = (float *) c->d_in[0].data + k * in_area;
-        memset(dx, 0, (size_t) in_area * sizeof(float));
-        for (int64_t i = 0; i < area; i++)
-            spread(c->node, &w, dx, i / w.out[1], i % w.out[1], dy[i]);
-    }
-    return RC_OK;
+    return rci_pool_backward(c, averagepool_spread);
 }
 
 /* oneDNN divides by the whole window when it counts padding, also where ceil_mode lets the last
@@ -101,6 +81,7 @@ static rc_status averagepool_prepare(const struct rci_request *req, struct rci_p
                             a->count_include_pad ? RC_POOL_AVERAGE_PADDED : RC_POOL_AVERAGE);
 }
 
+/* Passes see a mean over a window; whether padding counts stays in the attributes. */
 static void averagepool_as_pooling(const struct rci_node *n, struct rci_pooling *out)
 {
     *out = (struct rci_pooling){.window = n->attrs, .max = false};

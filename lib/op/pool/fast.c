@@ -36,18 +36,23 @@ static void pool_describe(struct rci_dnnl_pool *d, const struct rci_window *w,
     for (int i = 0; i < 2; i++) {
         d->strides[i] = w->stride[i];
         d->kernel[i] = w->kernel[i];
+        /* oneDNN counts the elements that are skipped, ONNX the distance of taps */
         d->dilates[i] = w->dilation[i] - 1;
         d->pad_l[i] = w->begin[i];
+        /* what the last window needs, not what the node says: windows that end before the image
+         * (stride) give a negative amount, those of ceil_mode more than was asked for */
         d->pad_r[i] = (w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1 -
                       w->in[i] - w->begin[i];
     }
 }
 
+/* *mask: layout of the places of the maxima, which only training keeps. */
 static rc_status pool_prepare_forward(const struct rci_request *req, struct rci_prep *p,
                                       struct pool_state *s, struct rci_dnnl_pool *d,
                                       const_dnnl_primitive_attr_t attr, const struct rci_md **mask)
 {
     const struct rci_md *x = req->have[0], *any;
+    /* nobody has settled a layout yet: oneDNN pools plain images as well as blocked ones */
     if (!x)
         RC_TRY(rci_md_plain(req->engine, RC_F32, &req->in[0].shape, &x));
     RC_TRY(rci_md_any(req->engine, x->dtype, &req->out[0].shape, &any));
@@ -85,6 +90,7 @@ static rc_status pool_prepare_backward(const struct rci_request *req, struct rci
     RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_DIFF_SRC, p->want[0]));
     if (mask)
         RC_TRY(rci_prim_bind(&s->backward, DNNL_ARG_WORKSPACE, mask));
+    /* gradients travel in the layouts of their values, so that no reorder stands between layers */
     p->d_in_md[0] = p->want[0];
     p->backward_scratch = s->backward.scratch;
     p->run_backward = pool_run_backward;
@@ -94,6 +100,7 @@ static rc_status pool_prepare_backward(const struct rci_request *req, struct rci
 rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,
                            const struct rci_window *w, enum rci_pool_kind kind)
 {
+    /* pools of whole planes are too short for a primitive (whole.c) */
     if (kind != RC_POOL_MAX && rci_pool_whole_fits(req, w))
         return rci_pool_whole(req, p);
     struct pool_state *s = RC_NEW(rci_engine_context(req->engine), struct pool_state);

@@ -3,6 +3,7 @@
 #include "kernel/prep.h"
 #include "op/window.h"
 
+/* AVERAGE divides by the elements inside the image, AVERAGE_PADDED by the whole window. */
 enum rci_pool_kind { RC_POOL_MAX, RC_POOL_AVERAGE, RC_POOL_AVERAGE_PADDED };
 /* Pooling by oneDNN, in whatever layout the input has. */
 rc_status rci_pool_prepare(const struct rci_request *req, struct rci_prep *p,

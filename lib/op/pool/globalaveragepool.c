@@ -3,6 +3,7 @@
 #include "op/pool/fast.h"
 #include "op/pool/pool.h"
 
+/* infer has refused inputs without elements, so neither planes nor area is 0. */
 static rc_status gap_forward(const struct rci_call *c)
 {
     const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
@@ -36,6 +37,7 @@ static rc_status gap_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* As a window of the size of the image; more or fewer spatial axes keep the loop above. */
 static rc_status gap_prepare(const struct rci_request *req, struct rci_prep *p)
 {
     const struct rci_shape *x = &req->in[0].shape;
@@ -57,6 +59,7 @@ static struct rci_cost gap_cost(const struct rci_node *n, const struct rci_tenso
     return (struct rci_cost){0, (uint64_t) rci_shape_count(&in[0].shape)};
 }
 
+/* No window: the whole plane, whatever its size at run time. */
 static void gap_as_pooling(const struct rci_node *n, struct rci_pooling *out)
 {
     (void) n;

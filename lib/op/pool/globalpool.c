@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+/* NaN wins and stays: x > NaN is false, so nothing replaces it. */
 static float plane_max(const float *x, int64_t n)
 {
     float best = x[0];
@@ -15,6 +16,7 @@ static float plane_max(const float *x, int64_t n)
     return best;
 }
 
+/* The usual p == 2 needs no pow(). */
 static float plane_norm(const float *x, int64_t n, double p)
 {
     double sum = 0;
@@ -52,7 +54,8 @@ static rc_status globalmax_forward(const struct rci_call *c)
     return RC_OK;
 }
 
-/* The first of several largest elements takes all. */
+/* The first of several largest elements takes all; with NaN, which equals nothing, the last
+ * element of the plane does. */
 static rc_status globalmax_backward(const struct rci_call *c)
 {
     const struct planes p = planes_of(c);

@@ -3,14 +3,15 @@
 #include "op/pool/pool.h"
 
 #include <math.h>
-#include <string.h>
 
 static double power_of(const struct rci_node *n)
 {
     return (double) ((const struct rci_lppool_attrs *) n->attrs)->p;
 }
 
-static double norm(const struct rci_window *w, double p, const float *x, int64_t v, int64_t u)
+/* Output (v, u) of a plane x [H, W]. Unlike in AveragePool nothing is divided by. */
+static double lppool_norm(const struct rci_window *w, double p, const float *x, int64_t v,
+                          int64_t u)
 {
     struct rci_taps t;
     double sum = 0;
@@ -21,58 +22,37 @@ static double norm(const struct rci_window *w, double p, const float *x, int64_t
     return pow(sum, 1 / p);
 }
 
-static rc_status lppool_forward(const struct rci_call *c)
+static float lppool_value(const struct rci_node *n, const struct rci_window *w, const float *x,
+                          int64_t v, int64_t u)
 {
-    struct rci_window w;
-    rci_pool_window(&w, c->node, c->in);
-    const double p = power_of(c->node);
-    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
-    const int64_t area = w.out[0] * w.out[1];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < planes; k++) {
-        const float *x = (const float *) c->in[0].data + k * w.in[0] * w.in[1];
-        for (int64_t i = 0; i < area; i++)
-            ((float *) c->out[0].data)[k * area + i] =
-                (float) norm(&w, p, x, i / w.out[1], i % w.out[1]);
-    }
-    return RC_OK;
+    return (float) lppool_norm(w, power_of(n), x, v, u);
 }
 
-/* dx += dy * sign(x) (|x| / y)^(p-1) */
-static void spread(const struct rci_window *w, double p, const float *x, float *dx, int64_t v,
-                   int64_t u, double dy)
+static rc_status lppool_forward(const struct rci_call *c)
+{
+    return rci_pool_forward(c, lppool_value);
+}
+
+/* dx += dy * sign(x) (|x| / y)^(p-1); nothing where y is 0, for all x are 0 then. */
+static void lppool_spread(const struct rci_node *n, const struct rci_window *w, const float *x,
+                          float *dx, const int64_t at[2], float dy)
 {
     struct rci_taps t;
-    const double y = norm(w, p, x, v, u);
-    rci_pool_taps(&t, w, v, u);
+    const double p = power_of(n), y = lppool_norm(w, p, x, at[0], at[1]);
+    rci_pool_taps(&t, w, at[0], at[1]);
     for (int64_t i = t.from[0]; y > 0 && i < t.to[0]; i += t.step[0])
         for (int64_t j = t.from[1]; j < t.to[1]; j += t.step[1]) {
             const double s = (double) x[i * w->in[1] + j];
-            dx[i * w->in[1] + j] += (float) (dy * copysign(pow(fabs(s) / y, p - 1), s));
+            dx[i * w->in[1] + j] += (float) ((double) dy * copysign(pow(fabs(s) / y, p - 1), s));
         }
 }
 
 static rc_status lppool_backward(const struct rci_call *c)
 {
-    if (!c->d_in[0].data)
-        return RC_OK;
-    struct rci_window w;
-    rci_pool_window(&w, c->node, c->in);
-    const double p = power_of(c->node);
-    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
-    const int64_t area = w.out[0] * w.out[1], in_area = w.in[0] * w.in[1];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < planes; k++) {
-        const float *x = (const float *) c->in[0].data + k * in_area;
-        const float *dy = (const float *) c->d_out[0].data + k * area;
-        float *dx = (float *) c->d_in[0].data + k * in_area;
-        memset(dx, 0, (size_t) in_area * sizeof(float));
-        for (int64_t i = 0; i < area; i++)
-            spread(&w, p, x, dx, i / w.out[1], i % w.out[1], (double) dy[i]);
-    }
-    return RC_OK;
+    return rci_pool_backward(c, lppool_spread);
 }
 
+/* Below 1 it is no norm, and its gradient is infinite at 0. */
 static rc_status lppool_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_lppool_attrs *t = n->attrs;
@@ -84,6 +64,7 @@ static rc_status lppool_read(struct rci_node *n, const struct rci_attrs *a)
     return RC_OK;
 }
 
+/* The other attributes are those of all pools; each knows the opset it came with. */
 static rc_status lppool_write(const struct rci_node *n, struct rci_attr_write *w)
 {
     const struct rci_lppool_attrs *t = n->attrs;

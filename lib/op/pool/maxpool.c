@@ -5,8 +5,8 @@
 #include "op/pool/pool.h"
 
 #include <math.h>
-#include <string.h>
 
+/* Result 1 of ONNX is the places of the maxima (for MaxUnpool), which no residual network reads. */
 static rc_status maxpool_infer(const struct rci_infer *i)
 {
     if (i->node->n_out > 1 && i->node->out[1] != RC_NONE)
@@ -15,7 +15,9 @@ static rc_status maxpool_infer(const struct rci_infer *i)
     return rci_pool_infer(i);
 }
 
-static int64_t largest(const float *x, const struct rci_window *w, int64_t v, int64_t u)
+/* Place in the plane x [H, W] of the first largest element of the window of output (v, u); -1 where
+ * the window holds padding alone. NaN counts as largest, as in NumPy. */
+static int64_t maxpool_largest(const float *x, const struct rci_window *w, int64_t v, int64_t u)
 {
     struct rci_taps t;
     rci_pool_taps(&t, w, v, u);
@@ -29,45 +31,33 @@ static int64_t largest(const float *x, const struct rci_window *w, int64_t v, in
     return best;
 }
 
+static float maxpool_value(const struct rci_node *n, const struct rci_window *w, const float *x,
+                           int64_t v, int64_t u)
+{
+    const int64_t best = maxpool_largest(x, w, v, u);
+    (void) n;
+    /* padding is -infinity, and so is what consists of it */
+    return best < 0 ? -INFINITY : x[best];
+}
+
 static rc_status maxpool_forward(const struct rci_call *c)
 {
-    struct rci_window w;
-    rci_pool_window(&w, c->node, c->in);
-    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
-    const int64_t area = w.out[0] * w.out[1];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < planes; k++) {
-        const float *x = (const float *) c->in[0].data + k * w.in[0] * w.in[1];
-        float *y = (float *) c->out[0].data + k * area;
-        for (int64_t i = 0; i < area; i++) {
-            const int64_t best = largest(x, &w, i / w.out[1], i % w.out[1]);
-            y[i] = best < 0 ? -INFINITY : x[best];
-        }
-    }
-    return RC_OK;
+    return rci_pool_forward(c, maxpool_value);
+}
+
+/* The place is found anew: the reference path keeps none between forward and backward. */
+static void maxpool_spread(const struct rci_node *n, const struct rci_window *w, const float *x,
+                           float *dx, const int64_t at[2], float dy)
+{
+    const int64_t best = maxpool_largest(x, w, at[0], at[1]);
+    (void) n;
+    if (best >= 0)
+        dx[best] += dy;
 }
 
 static rc_status maxpool_backward(const struct rci_call *c)
 {
-    if (!c->d_in[0].data)
-        return RC_OK;
-    struct rci_window w;
-    rci_pool_window(&w, c->node, c->in);
-    const int64_t planes = c->in[0].shape.dim[0] * c->in[0].shape.dim[1];
-    const int64_t area = w.out[0] * w.out[1], in_area = w.in[0] * w.in[1];
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < planes; k++) {
-        const float *x = (const float *) c->in[0].data + k * in_area;
-        const float *dy = (const float *) c->d_out[0].data + k * area;
-        float *dx = (float *) c->d_in[0].data + k * in_area;
-        memset(dx, 0, (size_t) in_area * sizeof(float));
-        for (int64_t i = 0; i < area; i++) {
-            const int64_t best = largest(x, &w, i / w.out[1], i % w.out[1]);
-            if (best >= 0)
-                dx[best] += dy[i];
-        }
-    }
-    return RC_OK;
+    return rci_pool_backward(c, maxpool_spread);
 }
 
 static rc_status maxpool_prepare(const struct rci_request *req, struct rci_prep *p)

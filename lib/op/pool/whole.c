@@ -15,6 +15,8 @@ static bool layout_fits(const struct rci_md *md, struct rci_conv_layout *l)
     return md && md->dtype == RC_F32 && rci_conv_layout_of(md, l) && rci_conv_layout_in(l, UNIT);
 }
 
+/* A dilation is 1 or idle, and no padding: then the mean is over all pixels, whatever
+ * count_include_pad says. Training is left to oneDNN, which has the gradient. */
 bool rci_pool_whole_fits(const struct rci_request *req, const struct rci_window *w)
 {
     struct rci_conv_layout l;
@@ -25,8 +27,9 @@ bool rci_pool_whole_fits(const struct rci_request *req, const struct rci_window 
     return fits;
 }
 
-/* n is a constant, or there is a tail of it. Neighbouring pixels are added up apart: a sum waits
- * for the one before it. */
+/* The mean of n <= UNIT channels of one image. n is a constant for whole groups, so that the inner
+ * loops become vectors. Even and odd pixels have sums of their own: an addition takes several
+ * cycles, and would otherwise wait for the one before it. */
 static inline __attribute__((always_inline)) void mean(const struct whole *s, const float *x,
                                                        float *y, const int64_t n)
 {
@@ -47,9 +50,11 @@ static inline __attribute__((always_inline)) void mean(const struct whole *s, co
         y[i] = (even[i] + odd[i]) * scale;
 }
 
-static rc_status share(const struct rci_step_io *io)
+/* Channels beyond the last whole group (left < UNIT) are summed with a variable length. */
+static rc_status whole_share(const struct rci_step_io *io)
 {
     const struct whole *s = io->state;
+    /* a unit of work: one image, UNIT channels */
     const int64_t groups = (s->channels + UNIT - 1) / UNIT;
 #pragma omp for schedule(static) nowait
     for (int64_t r = 0; r < s->batch * groups; r++) {
@@ -79,7 +84,7 @@ rc_status rci_pool_whole(const struct rci_request *req, struct rci_prep *p)
     p->want[0] = req->have[0];
     p->state = s;
     p->free = rci_release;
-    p->run = share;
+    p->run = whole_share;
     p->team = true;
     p->impl = "mean";
     return RC_OK;

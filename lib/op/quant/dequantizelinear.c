@@ -6,6 +6,7 @@
 
 static rc_status dequantize_infer(const struct rci_infer *i)
 {
+    /* i32 are biases, whose scale is that of their sum: x scale * weight scale */
     const uint32_t types = RC_DT(RC_U8) | RC_DT(RC_S8) | RC_DT(RC_I32);
     RC_TRY(rci_op_check_type(i, 0, "x", types));
     RC_TRY(rci_quant_check(i, types));
@@ -50,6 +51,8 @@ static rc_status dequantize_forward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* The integers were rounded from floats somewhere, so they have the gradient; scale and zero point
+ * are not trained here. */
 static rc_status dequantize_backward(const struct rci_call *c)
 {
     const struct rci_quant_rows r = rci_quant_rows(c->node, c->in);

@@ -16,9 +16,10 @@ static rc_status dynamic_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+/* NaN becomes 0: it has no integer, and C leaves its conversion undefined. */
 static float saturate(float v)
 {
-    return v < 0 ? 0 : v > 255 ? 255 : v;
+    return v > 0 ? v > 255 ? 255 : v : 0;
 }
 
 static rc_status dynamic_forward(const struct rci_call *c)
@@ -35,6 +36,7 @@ static rc_status dynamic_forward(const struct rci_call *c)
         hi = x[i] > hi ? x[i] : hi;
     }
     const float range = (hi - lo) / 255;
+    /* all zeros, or a range beyond float: any scale will do */
     const float scale = range > 0 && isfinite(range) ? range : 1;
     const float zero = saturate(rintf(-lo / scale));
     uint8_t *q = c->out[0].data;

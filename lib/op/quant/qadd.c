@@ -16,6 +16,7 @@ static rc_status qadd_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+/* Elements whose sums are kept in f32 at once: 16 kB, which stay in L1. */
 enum { BLOCK = 4096 };
 
 struct qadd_job {
@@ -34,6 +35,7 @@ static void add_scaled(float *acc, const uint8_t *x, enum rci_dtype t, float sca
             acc[i] += scale * (float) q[i];
 }
 
+/* y = round((a_scale a + b_scale b) / y_scale); with a ReLU nothing below 0. */
 static void qadd_block(const struct qadd_job *j, const uint8_t *x, const uint8_t *b, uint8_t *y,
                        int64_t n)
 {
@@ -86,6 +88,7 @@ static rc_status qadd_prepare(const struct rci_request *req, struct rci_prep *p)
     struct rci_dmd_layout l = {0};
     if (have)
         rci_dmd_layout(rci_md_dnnl(have), &l);
+    /* channels blocked by 8 or 16 would have padding between them */
     if (req->training || (have && (!l.blocked || l.inner_count)))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": blocked layout", req->node->name);
     if (have)

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+/* Operands are fixed by the pass that made the node; what is wrong here is a bug of that pass. */
 static rc_status qconv_check(const struct rci_infer *i)
 {
     const struct rci_node *n = i->node;
@@ -25,6 +26,7 @@ static rc_status qconv_infer(const struct rci_infer *i)
     const struct rci_qconv_attrs *a = i->node->attrs;
     const struct rci_shape *x = &i->in[RC_QCONV_X].shape, *w = &i->in[RC_QCONV_W].shape;
     RC_TRY(qconv_check(i));
+    /* a linear layer: a 1x1 convolution of one pixel */
     if (x->rank == 2) {
         if (w->rank != 4 || w->dim[1] != x->dim[1] || w->dim[2] != 1 || w->dim[3] != 1)
             return rci_fail(RC_ERR_SHAPE, "node \"%s\": weights do not fit %lld inputs",
@@ -55,6 +57,8 @@ static int32_t integer_at(const uint8_t *x, enum rci_dtype t, int64_t i)
     return t == RC_U8 ? x[i] : (int8_t) x[i];
 }
 
+/* The exact sum of products of integers. Padding is the integer 0, which is the real 0: zero points
+ * are 0. */
 static int64_t qconv_accumulate(const struct job *j, int64_t image, int64_t o, int64_t v, int64_t u)
 {
     const struct rci_conv_geometry *g = &j->g;
@@ -78,6 +82,8 @@ static int64_t qconv_accumulate(const struct job *j, int64_t image, int64_t o, i
     return acc;
 }
 
+/* Real value of output channel o at element `at`: sum * x_scale * scale + bias, through the
+ * integers of the value before a residual join (mid), then residual and ReLU. */
 static double qconv_requantize(const struct job *j, int64_t acc, int64_t o, int64_t at)
 {
     const struct rci_qconv_attrs *a = j->a;

@@ -27,6 +27,7 @@ static rc_status onednn_run(void *user, const struct rci_conv_args *a)
 
 /* --- f32 on integers --- */
 
+/* Convolutions in f32: oneDNN's, and one of the list of kernels. */
 enum { REALS = 2 };
 
 struct real_way {
@@ -54,6 +55,8 @@ static rc_status real_run(void *user, const struct rci_conv_args *a)
 
 /* --- all --- */
 
+/* Bytes of source and destination for a trial, as the larger layout of the candidates needs
+ * them. */
 static void activation_sizes(struct rci_conv_question *q, const struct rci_int8_conv *onednn)
 {
     const struct rci_conv_geometry *g = q->spec->geometry;

@@ -31,6 +31,8 @@ static void qconv_state_free(void *state)
     rci_release(s);
 }
 
+/* Without VNNI pairs of products are added in 16 bits and saturate, so weights must be small enough
+ * that none can (kernel/int8/pairs.h). */
 bool rci_qconv_exact(enum rci_dtype x, const struct rci_tensor *w, bool vnni)
 {
     const int64_t *d = w->shape.dim;
@@ -190,6 +192,7 @@ static void use_integer(struct rci_prep *p, struct qconv_state *s)
     snprintf(s->impl, sizeof(s->impl), "int8 %s", k->text(s->own.integer.state));
 }
 
+/* p->team only where the kernel can be shared by the threads of its neighbours. */
 static void use_real(struct rci_prep *p, struct qconv_state *s)
 {
     p->scratch = rci_qconv_real_scratch(s->own.real);
@@ -232,11 +235,13 @@ static rc_status choose_own(const struct rci_request *req, struct rci_prep *p,
 static rc_status choose_kernel(const struct rci_request *req, struct rci_prep *p,
                                struct qconv_state *s, const struct rci_conv_geometry *g)
 {
+    /* oneDNN adds the residual in place, which needs a destination of its size */
     const bool sum_fits = !s->has_residual || s->a.out != RC_F32;
     RC_TRY(fill_scales(s, req));
     rc_status st = RC_ERR_UNSUPPORTED;
     if (sum_fits && rci_qconv_exact(s->x_type, &req->in[RC_QCONV_W], rci_cpu_dot8(req->cpu)))
         st = prepare_integer(req, p, s, g);
+    /* every other failure means that oneDNN cannot; ours may */
     if (st == RC_ERR_MEMORY)
         return st;
     if (st != RC_OK) {

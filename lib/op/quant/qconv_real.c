@@ -28,6 +28,8 @@ void rci_qconv_real_free(struct rci_qconv_real *r)
     rci_release(r);
 }
 
+/* The same convolution on floats, channels last: then a pixel's bytes and floats lie in one
+ * order. */
 static rc_status real_spec(struct rci_conv_spec *out, struct rci_engine *e,
                            const struct rci_conv_spec *s)
 {
@@ -123,6 +125,7 @@ static rc_status use_own(struct rci_qconv_real *r, struct rc_context *c,
 
 /* --- both --- */
 
+/* Integers as floats: sums below 2^24 are exact. */
 static float *real_weights(struct rc_context *c, const struct rci_conv_spec *s)
 {
     const struct rci_shape shape = plain_weights(s->geometry);
@@ -141,6 +144,7 @@ static rc_status real_fill(struct rci_qconv_real *r, struct rci_engine *e,
     RC_TRY(real_spec(&conv, e, s));
     RC_TRY(rci_qreal_new(&r->around, c, s));
     r->threads = s->threads;
+    /* scratchpad: [x as f32][sums as f32][the convolution's own] */
     r->sums_at = rci_align_line((size_t) rci_qreal_in_count(r->around) * sizeof(float));
     r->conv_at =
         r->sums_at + rci_align_line((size_t) rci_qreal_sums_count(r->around) * sizeof(float));

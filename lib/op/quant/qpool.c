@@ -87,6 +87,7 @@ static int64_t qpool_taps(const struct qpool_job *j, int a, int64_t at, int64_t 
     return count < w->kernel[a] ? count : w->kernel[a];
 }
 
+/* mean: real value. */
 static void qpool_put(const struct qpool_job *j, void *y, int64_t at, double mean)
 {
     if (j->a.out == RC_F32) {
@@ -210,6 +211,8 @@ static void qpool_largest(const struct qpool_job *j, uint8_t *most, const uint8_
         qpool_larger(j, most, x + k * step, n);
 }
 
+/* Row v of windows: the largest of each column of its rows first, into `column` [W, C], then along
+ * the row; each element of x is compared kernel height + width times instead of height * width. */
 static void max_row(const struct qpool_job *j, const uint8_t *x, uint8_t *y, int64_t row,
                     uint8_t *column)
 {

@@ -12,6 +12,7 @@ static rc_status quantize_infer(const struct rci_infer *i)
     RC_TRY(rci_op_check_type(i, 0, "x", RC_DT_F32));
     RC_TRY(rci_quant_check(i, RC_DT(RC_U8) | RC_DT(RC_S8)));
     i->out[0].shape = i->in[0].shape;
+    /* the zero point's type, as ONNX says; output_dtype (opset 21) where there is none */
     i->out[0].dtype = rci_op_has(i->node, 2) ? i->in[2].dtype : t->type ? t->type : RC_U8;
     return RC_OK;
 }
@@ -73,6 +74,7 @@ static rc_status quantize_backward(const struct rci_call *c)
         float lo, hi;
         quantize_range(c->out[0].dtype, rci_quant_zero(zero, k), &lo, &hi);
         for (int64_t i = first; i < last; i++)
+            /* half a step beyond the bounds still rounds to them */
             d[i] = x[i] / s >= lo - 0.5f && x[i] / s <= hi + 0.5f ? g[i] / s : 0;
     }
     return RC_OK;

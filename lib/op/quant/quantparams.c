@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+/* Elements of a piece where one scale holds for all. */
 enum { QUANT_PIECE = 1 << 13 };
 
 static int64_t quant_axis(const struct rci_node *n)
@@ -55,6 +56,7 @@ rc_status rci_quant_check(const struct rci_infer *i, uint32_t zero_types)
     return RC_OK;
 }
 
+/* Row r holds neighbours with the scale of channel r % channels. */
 struct rci_quant_rows rci_quant_rows(const struct rci_node *n, const struct rci_tensor *in)
 {
     const struct rci_shape *s = &in[0].shape;

@@ -4,6 +4,7 @@
 rc_status rci_axes_read(const struct rci_attrs *a, int64_t operand_since, int64_t *axes, int32_t *n)
 {
     *n = 0;
+    /* the operand is read by rci_axes_bind() */
     if (rci_attrs_opset(a) >= operand_since)
         return RC_OK;
     RC_TRY(rci_attr_ints(a, "axes", axes, RC_MAX_DIMS, n));
@@ -12,6 +13,7 @@ rc_status rci_axes_read(const struct rci_attrs *a, int64_t operand_since, int64_
     return RC_OK;
 }
 
+/* An unknown operand stays where it is, and infer asks for it each time. */
 rc_status rci_axes_bind(struct rc_graph *g, struct rci_node *n, const struct rci_tensor *known,
                         int64_t *axes, int32_t *count)
 {
@@ -22,6 +24,7 @@ rc_status rci_axes_bind(struct rc_graph *g, struct rci_node *n, const struct rci
     return RC_OK;
 }
 
+/* An operand that was never bound is still in n->in, so an empty list writes nothing. */
 rc_status rci_axes_write(struct rci_attr_write *w, int64_t operand_since, const int64_t *axes,
                          int32_t n)
 {

@@ -5,18 +5,19 @@
 
 #include <string.h>
 
-static int64_t axis_attr(const struct rci_node *n)
+static int64_t concat_attr(const struct rci_node *n)
 {
     return ((const struct rci_concat_attrs *) n->attrs)->axis;
 }
 
-static uint32_t axis_of(const struct rci_node *n, uint32_t rank)
+static uint32_t concat_axis(const struct rci_node *n, uint32_t rank)
 {
-    const int64_t axis = axis_attr(n);
+    const int64_t axis = concat_attr(n);
     return (uint32_t) (axis < 0 ? axis + (int64_t) rank : axis);
 }
 
-static rc_status check_operand(const struct rci_infer *i, uint32_t k, uint32_t axis)
+/* ONNX wants one type and one rank; only the length along the axis may differ. */
+static rc_status concat_check(const struct rci_infer *i, uint32_t k, uint32_t axis)
 {
     const struct rci_shape *a = &i->in[0].shape, *b = &i->in[k].shape;
     char ta[RC_SHAPE_TEXT], tb[RC_SHAPE_TEXT];
@@ -35,11 +36,11 @@ static rc_status concat_infer(const struct rci_infer *i)
 {
     uint32_t axis;
     RC_TRY(rci_op_check_type(i, 0, "operand", RC_DT_ANY));
-    RC_TRY(rci_op_axis(i->node, axis_attr(i->node), i->in[0].shape.rank, &axis));
+    RC_TRY(rci_op_axis(i->node, concat_attr(i->node), i->in[0].shape.rank, &axis));
     i->out[0].dtype = i->in[0].dtype;
     i->out[0].shape = i->in[0].shape;
     for (uint32_t k = 1; k < i->node->n_in; k++) {
-        RC_TRY(check_operand(i, k, axis));
+        RC_TRY(concat_check(i, k, axis));
         i->out[0].shape.dim[axis] += i->in[k].shape.dim[axis];
     }
     return rci_op_check_count(i->node, &i->out[0].shape);
@@ -47,8 +48,8 @@ static rc_status concat_infer(const struct rci_infer *i)
 
 /* Copy between the operand's rows and its part of the whole; a row is everything from the axis on.
  * An axis of length 0 before it leaves no rows, and nothing to copy. */
-static void concat_move(const struct rci_tensor *whole, const struct rci_tensor *part, uint32_t axis,
-                      size_t *offset, bool gather)
+static void concat_move(const struct rci_tensor *whole, const struct rci_tensor *part,
+                        uint32_t axis, size_t *offset, bool gather)
 {
     int64_t rows = 1;
     for (uint32_t d = 0; d < axis; d++)
@@ -67,7 +68,7 @@ static void concat_move(const struct rci_tensor *whole, const struct rci_tensor 
 
 static rc_status concat_forward(const struct rci_call *c)
 {
-    const uint32_t axis = axis_of(c->node, c->out[0].shape.rank);
+    const uint32_t axis = concat_axis(c->node, c->out[0].shape.rank);
     size_t offset = 0;
     for (uint32_t k = 0; k < c->node->n_in; k++)
         concat_move(&c->out[0], &c->in[k], axis, &offset, true);
@@ -76,7 +77,7 @@ static rc_status concat_forward(const struct rci_call *c)
 
 static rc_status concat_backward(const struct rci_call *c)
 {
-    const uint32_t axis = axis_of(c->node, c->out[0].shape.rank);
+    const uint32_t axis = concat_axis(c->node, c->out[0].shape.rank);
     size_t offset = 0;
     for (uint32_t k = 0; k < c->node->n_in; k++) {
         struct rci_tensor part = c->in[k];
@@ -108,19 +109,21 @@ static rc_status concat_run(const struct rci_step_io *io)
     return rci_prim_run(&s->prim, handle, io->scratch);
 }
 
-static rc_status prepare_with(const struct rci_request *req, struct rci_prep *p,
-                              struct concat_state *s, const struct rci_md *layout,
-                              const_dnnl_primitive_attr_t attr)
+/* attr and layout belong to the caller. */
+static rc_status concat_prepare_with(const struct rci_request *req, struct rci_prep *p,
+                                     struct concat_state *s, const struct rci_md *layout,
+                                     const_dnnl_primitive_attr_t attr)
 {
     rci_dmd src[RC_PREP_MAX];
     for (uint32_t k = 0; k < s->count; k++) {
+        /* each operand as it arrives: oneDNN copies between layouts */
         p->want[k] = req->have[k];
         if (!p->want[k])
             RC_TRY(rci_md_plain(req->engine, req->in[k].dtype, &req->in[k].shape, &p->want[k]));
         src[k] = rci_md_dnnl(p->want[k]);
     }
-    const struct rci_dnnl_concat d = {s->count, (int) axis_of(req->node, req->out[0].shape.rank),
-                                      src, rci_md_dnnl(layout)};
+    const struct rci_dnnl_concat d = {
+        s->count, (int) concat_axis(req->node, req->out[0].shape.rank), src, rci_md_dnnl(layout)};
     dnnl_primitive_desc_t pd;
     RC_TRY(rci_dnnl_concat(&pd, rci_engine_handle(req->engine), &d, attr));
     RC_TRY(rci_prim_init(&s->prim, req->engine, pd));
@@ -134,7 +137,7 @@ static rc_status prepare_with(const struct rci_request *req, struct rci_prep *p,
 }
 
 /* Worth it where operands arrive blocked; plain ones are copied just as well by the loop above. */
-static bool any_blocked(const struct rci_request *req)
+static bool concat_any_blocked(const struct rci_request *req)
 {
     for (uint32_t k = 0; k < req->node->n_in; k++)
         if (req->have[k] && !rci_md_is_plain(req->have[k]))
@@ -145,8 +148,9 @@ static bool any_blocked(const struct rci_request *req)
 static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *p)
 {
     const enum rci_dtype type = req->out[0].dtype;
+    /* the types that oneDNN moves; everything else is copied by concat_forward() */
     const bool known = type == RC_F32 || type == RC_U8 || type == RC_S8;
-    if (req->training || !known || req->node->n_in > RC_DNNL_MAX_CONCAT || !any_blocked(req))
+    if (req->training || !known || req->node->n_in > RC_DNNL_MAX_CONCAT || !concat_any_blocked(req))
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": plain copies are as good",
                         req->node->name);
     struct concat_state *s = RC_NEW(rci_engine_context(req->engine), struct concat_state);
@@ -162,7 +166,7 @@ static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *
     if (st == RC_OK) {
         st = rci_md_any(req->engine, type, &req->out[0].shape, &layout);
         if (st == RC_OK)
-            st = prepare_with(req, p, s, layout, attr);
+            st = concat_prepare_with(req, p, s, layout, attr);
         dnnl_primitive_attr_destroy(attr);
     }
     if (st != RC_OK) {
@@ -172,12 +176,13 @@ static rc_status concat_prepare(const struct rci_request *req, struct rci_prep *
     return st;
 }
 
+/* Channels of operand k are those of the result behind all operands before it. */
 static void concat_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *y = rci_links_shape(l, RC_OUT(0, 0).operand);
     if (!y)
         return;
-    const uint32_t axis = axis_of(n, y->rank);
+    const uint32_t axis = concat_axis(n, y->rank);
     int64_t offset = 0;
     for (uint32_t k = 0; k < n->n_in; k++) {
         for (uint32_t d = 0; d < y->rank; d++)
@@ -192,6 +197,7 @@ static void concat_couple(const struct rci_node *n, struct rci_links *l)
 static rc_status concat_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_concat_attrs *t = n->attrs;
+    /* opset 1 had a default of 1 */
     if (rci_attrs_opset(a) >= 4 && !rci_attrs_has(a, "axis"))
         return rci_fail(RC_ERR_MODEL, "node \"%s\": attribute axis is missing", n->name);
     return rci_attr_int(a, "axis", 1, &t->axis);
@@ -199,7 +205,7 @@ static rc_status concat_read(struct rci_node *n, const struct rci_attrs *a)
 
 static rc_status concat_write(const struct rci_node *n, struct rci_attr_write *w)
 {
-    return rci_put_int(w, "axis", axis_attr(n));
+    return rci_put_int(w, "axis", concat_attr(n));
 }
 
 const struct rci_op rci_op_concat = {

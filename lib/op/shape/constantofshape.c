@@ -27,6 +27,7 @@ static rc_status fill_forward(const struct rci_call *c)
     const struct rci_fill_attrs *t = c->node->attrs;
     const struct rci_tensor *y = &c->out[0];
     for (int64_t i = 0, n = rci_shape_count(&y->shape); i < n; i++) {
+        /* a double holds 53 bits */
         if (y->dtype == RC_I64)
             ((int64_t *) y->data)[i] = t->ivalue;
         else
@@ -35,6 +36,7 @@ static rc_status fill_forward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* `value` is a tensor of one element, whose type becomes that of the result. */
 static rc_status fill_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_fill_attrs *t = n->attrs;

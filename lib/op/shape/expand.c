@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+/* Broadcasting goes both ways in ONNX: a length of 1 in the shape keeps the input's, and the result
+ * may have more axes than either. */
 static rc_status expand_shape(const struct rci_node *n, const struct rci_tensor *shape,
                               const struct rci_shape *x, struct rci_shape *y)
 {
@@ -52,6 +54,7 @@ static rc_status expand_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* Axes correspond from the back; one that is repeated (1 -> n) has channels of its own. */
 static void expand_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *x = rci_links_shape(l, RC_IN(0, 0).operand);
@@ -64,6 +67,7 @@ static void expand_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
+/* A literal that was a channel count follows it; 1 means "as the input" and stays. */
 static rc_status expand_resized(struct rc_graph *g, struct rci_node *n, const struct rci_links *l)
 {
     (void) g;

@@ -23,6 +23,7 @@ static rc_status eye_forward(const struct rci_call *c)
     const int64_t rows = c->out[0].shape.dim[0], columns = c->out[0].shape.dim[1];
     const int64_t k = ((const struct rci_eye_attrs *) c->node->attrs)->k;
     memset(c->out[0].data, 0, rci_tensor_bytes(&c->out[0]));
+    /* the diagonal lies outside; also keeps r + k from overflowing */
     if (k <= -rows || k >= columns)
         return RC_OK;
     for (int64_t r = k < 0 ? -k : 0; r < rows && r + k < columns; r++)

@@ -19,6 +19,7 @@ static rc_status flatten_infer(const struct rci_infer *i)
     const struct rci_shape *s = &i->in[0].shape;
     uint32_t axis = 0;
     RC_TRY(flatten_axis(i->node, s->rank, &axis));
+    /* an empty side is 1, as ONNX has it for axis 0 and axis = rank */
     struct rci_shape y = {2, {1, 1}};
     for (uint32_t a = 0; a < s->rank; a++)
         y.dim[a >= axis] *= s->dim[a];
@@ -27,7 +28,8 @@ static rc_status flatten_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
-/* Row a of the input owns a block of the flat axis when it is the outermost one that is merged. */
+/* Of the axes that are merged only the outermost can lose indices: each of its indices is a run of
+ * `inner` neighbours in the flat axis. The others would leave holes everywhere, so they stay. */
 static void flatten_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *s = rci_links_shape(l, RC_IN(0, 0).operand);

@@ -14,6 +14,7 @@ static int64_t index_at(const struct rci_tensor *t, int64_t i)
     return t->dtype == RC_I64 ? ((const int64_t *) t->data)[i] : ((const int32_t *) t->data)[i];
 }
 
+/* Negative indices count from the end (opset 11; older files that have them mean the same). */
 static rc_status gather_check(const struct rci_node *n, const struct rci_tensor *index,
                               int64_t rows)
 {
@@ -37,6 +38,7 @@ static rc_status gather_infer(const struct rci_infer *i)
     if (x->rank - 1 + q->rank > RC_MAX_DIMS)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": rank of the result is %u, at most %d",
                         i->node->name, x->rank - 1 + q->rank, RC_MAX_DIMS);
+    /* known indices are refused before anything runs; others at every run */
     if (i->in[1].data)
         RC_TRY(gather_check(i->node, &i->in[1], x->dim[axis]));
     for (uint32_t a = 0; a < x->rank; a++) {
@@ -50,6 +52,7 @@ static rc_status gather_infer(const struct rci_infer *i)
     return rci_op_check_count(i->node, &y);
 }
 
+/* data as [outer][rows][inner], of which each index picks one row. */
 struct gather_plan {
     int64_t outer, rows, inner, picks;
 };
@@ -87,6 +90,7 @@ static rc_status gather_backward(const struct rci_call *c)
     struct gather_plan p;
     float *d = c->d_in[0].data;
     const float *g = c->d_out[0].data;
+    /* indices have no gradient; the tape still wants zeros */
     if (c->d_in[1].data)
         memset(c->d_in[1].data, 0, (size_t) rci_shape_count(&c->in[1].shape) * sizeof(float));
     if (!d)

@@ -38,7 +38,7 @@ static rc_status pad_get(const struct rci_node *n, const struct rci_tensor *in,
             return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": constant_value must be one constant",
                             n->name);
         t->value = rci_op_scalar(&in[2]);
-        t->type = t->value != 0 ? in[2].dtype : 0; /* zero is not written */
+        t->type = t->value != 0 ? in[2].dtype : 0; /* 0 is ONNX's default: not written */
     }
     if (rci_op_has(n, 3)) {
         RC_TRY(rci_op_ints(n, "axes", &in[3], t->axes, RC_MAX_DIMS, &t->n_axes));
@@ -58,16 +58,19 @@ static rc_status pad_check_axis(const struct rci_node *n, const struct rci_pad_a
     const int64_t most = t->mode == RC_PAD_CONSTANT ? limit
                          : t->mode == RC_PAD_EDGE   ? d ? limit : 0
                                                     : d - 1;
+    /* sums of two amounts and a length then fit */
     if (b < -limit || e < -limit || b > most || e > most)
         return rci_fail(RC_ERR_SHAPE,
                         "node \"%s\": pads of axis %u are %lld and %lld, at most %lld", n->name, a,
                         (long long) b, (long long) e, (long long) (most < 0 ? 0 : most));
+    /* an axis can be cropped from both sides, but not by more than it has */
     if (d + b + e < 0 || d + (b < 0 ? b : 0) + (e < 0 ? e : 0) < 0)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": pads %lld and %lld crop axis %u of length %lld",
                         n->name, (long long) b, (long long) e, a, (long long) d);
     return RC_OK;
 }
 
+/* Axes that are not listed grow by nothing. */
 static rc_status pad_plan(const struct rci_node *n, const struct rci_pad_attrs *t,
                           const struct rci_shape *s, struct pad_plan *p)
 {
@@ -115,6 +118,8 @@ static void pad_common(const struct rci_call *c, const struct pad_plan *p, struc
     }
 }
 
+/* Everything is filled first and the inside is written over: one strided copy instead of a case for
+ * each border. */
 static void pad_fill(const struct rci_tensor *y, double value)
 {
     const int64_t n = rci_shape_count(&y->shape);
@@ -185,6 +190,7 @@ static rc_status pad_backward(const struct rci_call *c)
         struct rci_strided s, r;
         int64_t from, to;
         pad_common(c, &p, &s, &from, &to);
+        /* the copy of forward with its two sides exchanged */
         r = s;
         memcpy(r.from, s.to, sizeof(r.from));
         memcpy(r.to, s.from, sizeof(r.to));
@@ -196,6 +202,8 @@ static rc_status pad_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* Channels of the result outside the input are constant zeros, which pruning may drop. With any
+ * other filling they are numbers that a layer behind reads, so the axis stays whole. */
 static void pad_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *x = rci_links_shape(l, RC_IN(0, 0).operand);
@@ -229,6 +237,7 @@ static rc_status pad_resized(struct rc_graph *g, struct rci_node *n, const struc
         const int64_t first = t->begin[k], last = first + x->dim[a];
         t->begin[k] = t->end[k] = 0;
         for (uint32_t j = 0; j < count; j++) {
+            /* what is left of the zeros before and behind the input's channels */
             t->begin[k] += kept[j] < first;
             t->end[k] += kept[j] >= last;
         }
@@ -251,6 +260,7 @@ static rc_status pad_read(struct rci_node *n, const struct rci_attrs *a)
         return rci_fail(RC_ERR_UNSUPPORTED,
                         "node \"%s\": mode is \"%s\", supported are constant, reflect, edge",
                         n->name, mode);
+    /* opset 11: amounts and value are operands, which pad_bind() moves here */
     if (rci_attrs_opset(a) >= 11)
         return RC_OK;
     RC_TRY(rci_attr_ints(a, rci_attrs_opset(a) < 2 ? "paddings" : "pads", pads, 2 * RC_MAX_DIMS,

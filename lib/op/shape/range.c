@@ -19,6 +19,7 @@ static rc_status range_count(const struct rci_node *n, const struct rci_tensor *
                             n->name, names[k], (long long) rci_shape_count(&in[k].shape));
         v[k] = rci_op_scalar(&in[k]);
     }
+    /* ONNX: max(ceil((limit - start) / delta), 0) */
     const double steps = ceil((v[1] - v[0]) / v[2]);
     if (!(fabs(steps) < 1e9)) /* a delta of 0 and NaN too */
         return rci_fail(RC_ERR_MODEL, "node \"%s\": range from %g to %g in steps of %g", n->name,

@@ -30,6 +30,7 @@ static rc_status reshape_dims(const struct rci_node *n, const struct rci_reshape
             return rci_fail(RC_ERR_SHAPE, "node \"%s\": shape has too many elements", n->name);
     }
     if (rest >= 0)
+        /* 0 elements leave -1 undetermined; then it is 0 */
         y->dim[rest] = known ? total / known : 0;
     if (known * (rest >= 0 ? y->dim[rest] : 1) != total)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": %s has %lld elements, the new shape %lld%s",
@@ -83,6 +84,8 @@ static void reshape_couple_block(struct rci_links *l, const struct rci_shape *x,
         rci_link_fixed(l, RC_OUT(0, a));
 }
 
+/* Both shapes are cut where the products of leading lengths agree: [2, 3, 4] and [6, 4] into {2, 3}
+ * ~ {6} and {4} ~ {4}. */
 static void reshape_couple(const struct rci_node *n, struct rci_links *l)
 {
     (void) n;
@@ -104,6 +107,7 @@ static void reshape_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
+/* -1 and 0 follow by themselves; a literal that was a channel count is what is left. */
 static rc_status reshape_resized(struct rc_graph *g, struct rci_node *n, const struct rci_links *l)
 {
     (void) g;
@@ -120,6 +124,7 @@ static rc_status reshape_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_reshape_attrs *t = n->attrs;
     int64_t zero = 0;
+    /* opset 1 to 4 had the shape as an attribute */
     if (rci_attrs_opset(a) < 5 && rci_attrs_has(a, "shape")) {
         RC_TRY(rci_attr_ints(a, "shape", t->dims, RC_MAX_DIMS, &t->rank));
         t->bound = 1;
@@ -130,6 +135,8 @@ static rc_status reshape_read(struct rci_node *n, const struct rci_attrs *a)
     return RC_OK;
 }
 
+/* known and alt hold the shape at two batch sizes. An entry that differs follows the batch: 0 where
+ * it is axis 0 and equal to the batch, else -1, of which there can be one. */
 static rc_status reshape_bind(struct rc_graph *g, struct rci_node *n,
                               const struct rci_tensor *known, const struct rci_tensor *alt,
                               const int64_t batch[2])

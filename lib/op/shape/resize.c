@@ -9,7 +9,16 @@
 #include <math.h>
 #include <string.h>
 
-/* The shape of the result; scales of all axes, also where sizes were given. */
+/* Axis of entry k of scales or sizes. */
+static uint32_t resize_axis(const struct rci_resize_attrs *t, int32_t k, uint32_t rank)
+{
+    if (!t->n_axes)
+        return (uint32_t) k;
+    return (uint32_t) (t->axes[k] < 0 ? t->axes[k] + rank : t->axes[k]);
+}
+
+/* The shape of the result: floor(length * scale), or sizes. Scales of all axes, also where sizes
+ * were given. keep_aspect (opset 18) takes the least (not_larger) or largest scale for all axes. */
 static rc_status resize_shape(const struct rci_node *n, const struct rci_resize_attrs *t,
                               const struct rci_shape *x, struct rci_shape *y, double *scale)
 {
@@ -23,9 +32,7 @@ static rc_status resize_shape(const struct rci_node *n, const struct rci_resize_
     for (uint32_t a = 0; a < x->rank; a++)
         scale[a] = 1;
     for (int32_t k = 0; k < t->n; k++) {
-        const uint32_t a = t->n_axes
-                               ? (uint32_t) (t->axes[k] < 0 ? t->axes[k] + x->rank : t->axes[k])
-                               : (uint32_t) k;
+        const uint32_t a = resize_axis(t, k, x->rank);
         scale[a] = t->by_size ? (double) t->sizes[k] / (double) x->dim[a] : t->scales[k];
         if (t->by_size && t->sizes[k] == RC_RESIZE_AS_INPUT)
             scale[a] = 1;
@@ -38,9 +45,7 @@ static rc_status resize_shape(const struct rci_node *n, const struct rci_resize_
         fit = k == 0 || (t->keep_aspect == 2 ? scale[a] > fit : scale[a] < fit) ? scale[a] : fit;
     }
     for (int32_t k = 0; t->keep_aspect && k < t->n; k++) {
-        const uint32_t a = t->n_axes
-                               ? (uint32_t) (t->axes[k] < 0 ? t->axes[k] + x->rank : t->axes[k])
-                               : (uint32_t) k;
+        const uint32_t a = resize_axis(t, k, x->rank);
         scale[a] = fit;
         y->dim[a] = (int64_t) floor((double) x->dim[a] * fit + 0.5);
     }
@@ -63,6 +68,9 @@ static rc_status resize_infer(const struct rci_infer *i)
 
 /* --- where outputs lie --- */
 
+/* Place in the input [elements] of output i, by coordinate_transformation_mode; ONNX's formulas.
+ * `in`, `out`: lengths; scale * in is the length before rounding, which some use in place of
+ * out. */
 static double source_of(const struct rci_resize_attrs *t, int64_t i, double scale, int64_t in,
                         int64_t out)
 {
@@ -84,6 +92,7 @@ static double source_of(const struct rci_resize_attrs *t, int64_t i, double scal
     }
 }
 
+/* x rounded to an element. prefer_floor and prefer_ceil differ at ties (x = k + 1/2) only. */
 static int64_t nearest(const struct rci_resize_attrs *t, double x, int64_t in)
 {
     double r;
@@ -113,6 +122,7 @@ struct taps {
     double weight[TAPS];
 };
 
+/* Keys' kernel with coefficient a: interpolates (1 at 0, 0 at 1 and 2), smooth at its ends. */
 static double cubic_weight(double d, double a)
 {
     d = fabs(d);
@@ -121,7 +131,8 @@ static double cubic_weight(double d, double a)
     return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-/* Neighbours beyond the border are its elements. */
+/* Two or four neighbours of x. Those beyond the border are the border's element again, or, with
+ * exclude_outside, have no weight and the others share theirs. */
 static void weighted(const struct rci_resize_attrs *t, double x, int64_t in, struct taps *out)
 {
     const bool cubic = t->mode == RC_RESIZE_CUBIC;
@@ -142,6 +153,7 @@ static void weighted(const struct rci_resize_attrs *t, double x, int64_t in, str
         out->weight[k] /= sum;
 }
 
+/* An axis that keeps its length is copied, whatever the mode says about places. */
 static void taps_of(const struct rci_resize_attrs *t, int64_t i, double scale, int64_t in,
                     int64_t out, struct taps *to)
 {
@@ -155,7 +167,8 @@ static void taps_of(const struct rci_resize_attrs *t, int64_t i, double scale, i
     weighted(t, x, in, to);
 }
 
-/* Rows of taps for each axis, found once per output index and axis while walking. */
+/* What all outputs of one run share. Taps are found anew for every output: as many operations as
+ * the sum itself, and no memory that would have to be allocated. */
 struct walk {
     const struct rci_resize_attrs *t;
     struct rci_shape x, y;
@@ -184,6 +197,7 @@ static void walk_to(const struct walk *w, int64_t i, struct taps taps[RC_MAX_DIM
     }
 }
 
+/* Combination k of taps, one of each axis: the element of x, and the product of weights. */
 static int64_t combination(const struct walk *w, const struct taps *taps, int64_t k, double *weight)
 {
     int64_t at = 0;
@@ -201,6 +215,7 @@ static rc_status resize_forward(const struct rci_call *c)
     struct walk w;
     RC_TRY(walk_of(c, &w));
     const int64_t n = rci_shape_count(&w.y);
+    /* nearest elements are moved as they are, in any type; means are of f32 */
     const size_t size = rci_dtype_size(c->in[0].dtype);
 #pragma omp parallel for schedule(static) if (n >= RC_PARALLEL_MIN / 8)
     for (int64_t i = 0; i < n; i++) {
@@ -264,9 +279,7 @@ static rc_status resize_resized(struct rc_graph *g, struct rci_node *n, const st
     (void) g;
     for (int32_t k = 0; t->by_size && k < t->n; k++) {
         const struct rci_shape *x = rci_links_shape(l, RC_IN(0, 0).operand);
-        const uint32_t a = t->n_axes
-                               ? (uint32_t) (t->axes[k] < 0 ? t->axes[k] + x->rank : t->axes[k])
-                               : (uint32_t) k;
+        const uint32_t a = resize_axis(t, k, x->rank);
         uint32_t kept;
         if (rci_links_kept(l, RC_IN(0, a), &kept) && t->sizes[k] != RC_RESIZE_AS_INPUT)
             t->sizes[k] = kept;

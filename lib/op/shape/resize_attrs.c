@@ -31,6 +31,7 @@ static rc_status word(const struct rci_attrs *a, const char *name, const char *c
                     rci_attrs_node(a), name, text);
 }
 
+/* Upsample of opsets 7 and 8. */
 static rc_status read_scales(struct rci_resize_attrs *t, const struct rci_attrs *a)
 {
     float v[RC_MAX_DIMS];
@@ -69,6 +70,7 @@ rc_status rci_resize_read(struct rci_node *n, const struct rci_attrs *a)
         t->mode = (enum rci_resize_mode) k;
     }
     t->cubic = -0.75f;
+    /* Upsample, and Resize of opset 10, have no such attributes and mean this */
     t->from = RC_RESIZE_ASYMMETRIC;
     t->nearest = RC_RESIZE_FLOOR;
     if (n->op->variant == RC_RESIZE_IS_UPSAMPLE)
@@ -106,7 +108,8 @@ static rc_status bind_scales(const struct rci_node *n, struct rci_resize_attrs *
     return RC_OK;
 }
 
-/* The least f32 with floor(in * scale) == out, for files that cannot have sizes. */
+/* The least f32 with floor(in * scale) == out: what is written in place of sizes where one of them
+ * follows the batch, whose number is not known. out / in itself may round to just below. */
 static double scale_for(int64_t in, int64_t out)
 {
     float s = (float) out / (float) in;
@@ -129,6 +132,7 @@ static rc_status bind_sizes(const struct rci_node *n, struct rci_resize_attrs *t
     for (int32_t k = 0; k < t->n && k < count; k++) {
         const int64_t a = t->n_axes ? t->axes[k] : k;
         const int64_t at = a < 0 ? a + x->rank : a;
+        /* overwritten below, unless the size is the batch */
         t->scales[k] = 1;
         if (t->sizes[k] != second[k])
             t->sizes[k] = RC_RESIZE_AS_INPUT;
@@ -218,6 +222,7 @@ rc_status rci_resize_write(const struct rci_node *n, struct rci_attr_write *w)
         RC_TRY(put_needed(t, w));
         return has_sizes(t) ? rci_op_put_i64(w, 3, "sizes", t->sizes, t->n) : put_scales(t, w, 2);
     }
+    /* Upsample and Resize of opset 10: scales alone, places i / scale, the element below */
     if (has_sizes(t) || t->from != RC_RESIZE_ASYMMETRIC || t->nearest != RC_RESIZE_FLOOR ||
         t->mode == RC_RESIZE_CUBIC)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": this %s cannot be written in opset %lld",

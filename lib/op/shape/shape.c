@@ -2,6 +2,7 @@
 #include "op/attrs.h"
 #include "op/common.h"
 
+/* ONNX clamps start and end to [0, rank] instead of refusing them. */
 static int64_t clamp_axis(int64_t a, int64_t rank)
 {
     if (a < 0)

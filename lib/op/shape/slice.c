@@ -22,6 +22,7 @@ static rc_status slice_get(const struct rci_node *n, const struct rci_tensor *in
         return RC_OK;
     if (!in || !rci_op_has(n, 1) || !rci_op_has(n, 2))
         return rci_fail(RC_ERR_MODEL, "node \"%s\": starts or ends are missing", n->name);
+    /* axes default to 0, 1, ... and steps to 1 */
     for (uint32_t k = 0; k < 4; k++) {
         int32_t count;
         if (!rci_op_has(n, k + 1)) {
@@ -58,6 +59,7 @@ static rc_status slice_range(const struct rci_node *n, const struct rci_slice_at
         uint32_t a;
         RC_TRY(rci_op_axis(n, t->axes[k], s->rank, &a));
         const int64_t d = s->dim[a], step = t->steps[k];
+        /* the bound keeps -step and span + step from overflowing */
         if (step == 0 || step < -INT32_MAX || step > INT32_MAX)
             return rci_fail(RC_ERR_MODEL, "node \"%s\": step is %lld, must not be 0", n->name,
                             (long long) step);
@@ -133,6 +135,7 @@ static rc_status slice_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* Result k is input start + k * step, so the input keeps at least what the result keeps. */
 static void slice_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *x = rci_links_shape(l, RC_IN(0, 0).operand);
@@ -162,6 +165,7 @@ static rc_status slice_resize_axis(const struct rci_node *n, const struct rci_li
     const int32_t *out = rci_links_kept(l, RC_OUT(0, axis), &n_out);
     const int64_t count = out ? n_out : r->count[axis];
     int64_t previous = 0;
+    /* for one index alone; two and more say the step themselves */
     range[1] = r->step[axis] > 0 ? 1 : -1;
     for (int64_t j = 0; j < count; j++) {
         const int64_t old = r->start[axis] + (out ? out[j] : j) * r->step[axis];
@@ -198,6 +202,7 @@ static rc_status slice_resized(struct rc_graph *g, struct rci_node *n, const str
         RC_TRY(slice_resize_axis(n, l, &r, a, range));
         t->starts[k] = range[0];
         t->steps[k] = range[1];
+        /* "before the first" cannot be said as -1, which is the last element */
         t->ends[k] = range[2] < 0 ? INT64_MIN : range[2];
     }
     return RC_OK;

@@ -22,6 +22,7 @@ static rc_status split_sizes(const struct rci_node *n, const struct rci_tensor *
                         "node \"%s\": %lld outputs do not divide axis %u of length "
                         "%lld",
                         n->name, (long long) parts, *axis, (long long) d);
+    /* ONNX 18: parts of ceil(length / parts), the last one what is left */
     const int64_t equal = (d + parts - 1) / parts;
     int64_t left = d;
     for (int64_t k = 0; k < parts; k++) {
@@ -93,6 +94,8 @@ static rc_status split_backward(const struct rci_call *c)
         struct rci_strided s = {.rank = v.rank};
         static const float zero;
         float *d = (float *) c->d_in[0].data + at;
+        /* forward's copy with its sides exchanged; zeros from a stride of 0 for parts nobody
+         * read */
         for (uint32_t a = 0; a < v.rank; a++) {
             s.dim[a] = v.dim[a];
             s.to[a] = v.from[a];
@@ -118,6 +121,7 @@ static void split_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
+/* Parts may lose different numbers of channels, so the sizes are listed from now on. */
 static rc_status split_resized(struct rc_graph *g, struct rci_node *n, const struct rci_links *l)
 {
     (void) g;
@@ -181,6 +185,7 @@ static rc_status split_write(const struct rci_node *n, struct rci_attr_write *w)
         return rci_op_put_i64(w, 1, "split", t->sizes, t->n);
     if (t->uneven)
         RC_TRY(rci_attr_write_since(w, 18, "num_outputs that need not divide the axis"));
+    /* from 18 on one of `split` and num_outputs must be given */
     return opset >= 18 && !rci_op_has(n, 1) ? rci_put_int(w, "num_outputs", n->n_out) : RC_OK;
 }
 

@@ -34,6 +34,7 @@ static rc_status squeeze_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+/* A dropped axis has one index, which cannot be cut; the others keep their order. */
 static void squeeze_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *s = rci_links_shape(l, RC_IN(0, 0).operand);

@@ -21,6 +21,7 @@ static struct rci_strided strided_merge(const struct rci_strided *s)
     for (uint32_t k = 0; k < s->rank; k++) {
         if (s->dim[k] == 1)
             continue;
+        /* wraps for rank 0, where the condition below reads nothing */
         const uint32_t p = m.rank - 1;
         if (m.rank && m.from[p] == s->from[k] * s->dim[k] && m.to[p] == s->to[k] * s->dim[k]) {
             m.dim[p] *= s->dim[k];
@@ -40,6 +41,7 @@ static struct rci_strided strided_merge(const struct rci_strided *s)
     return m;
 }
 
+/* Elements are moved as unsigned integers of their size, so NaN keeps its bits. */
 #define STRIDED_ROW(type)                            \
     do {                                             \
         const type *restrict s = (const type *) src; \

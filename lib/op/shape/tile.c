@@ -59,6 +59,8 @@ static bool tile_plan(const struct rci_call *c, struct rci_strided *s)
     return true;
 }
 
+/* The element of x behind element i of y. Only ranks so high that tile_plan() has no room for its
+ * axes come here, and the gradient, which sums. */
 static int64_t tile_from(const struct rci_shape *x, const struct rci_shape *y, int64_t i)
 {
     int64_t at = 0, step = 1;
@@ -97,6 +99,7 @@ static rc_status tile_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* Repeats that follow the batch stay an operand: they have no number. */
 static rc_status tile_bind(struct rc_graph *g, struct rci_node *n, const struct rci_tensor *known,
                            const struct rci_tensor *alt, const int64_t batch[2])
 {

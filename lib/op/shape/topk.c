@@ -66,6 +66,7 @@ static bool topk_before(const struct rci_tensor *x, int64_t i, int64_t j, bool s
     return a == b ? i < j : smallest ? a < b : a > b;
 }
 
+/* x as [rows / inner][n][inner]: a row is n elements, `inner` apart. */
 struct topk_plan {
     int64_t n, k, inner, rows;
 };
@@ -98,6 +99,8 @@ static int64_t topk_next(const struct rci_tensor *x, const struct topk_plan *p, 
     return best < 0 ? base : best;
 }
 
+/* k searches through the row, without memory: k is 1 or 5 of a classifier's results. Always in
+ * order, so `sorted` says nothing. */
 static rc_status topk_forward(const struct rci_call *c)
 {
     const bool smallest = ((const struct rci_arg_attrs *) c->node->attrs)->smallest != 0;
@@ -146,6 +149,7 @@ static rc_status topk_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* The axis is searched as a whole, so its channels stay. */
 static void topk_couple(const struct rci_node *n, struct rci_links *l)
 {
     const struct rci_shape *s = rci_links_shape(l, RC_IN(0, 0).operand);
@@ -162,6 +166,7 @@ static rc_status topk_read(struct rci_node *n, const struct rci_attrs *a)
     struct rci_arg_attrs *t = n->attrs;
     int64_t largest = 1, sorted;
     RC_TRY(rci_attr_int(a, "axis", -1, &t->axis));
+    /* k became operand 1 in opset 10 */
     if (rci_attrs_opset(a) < 10) {
         t->bound = 1;
         return rci_attr_int(a, "k", 0, &t->k);

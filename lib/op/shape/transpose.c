@@ -11,6 +11,7 @@ static rc_status transpose_perm(const struct rci_node *n, uint32_t rank, uint32_
         perm[k] = rank - 1 - k;
     if (a->n == 0)
         return RC_OK;
+    /* a permutation: as many entries as axes, none twice */
     if ((uint32_t) a->n != rank)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": perm has %d entries, must be %u", n->name, a->n,
                         rank);

@@ -10,6 +10,7 @@ static rc_status unsqueeze_bits(const struct rci_node *n, const struct rci_tenso
         RC_TRY(rci_axes_get(n, in, t.axes, &t.n));
     if (t.n == 0)
         return rci_fail(RC_ERR_MODEL, "node \"%s\": axes are missing", n->name);
+    /* axes name places in the result, and so do negative ones */
     *out_rank = rank + (uint32_t) t.n;
     if (*out_rank > RC_MAX_DIMS)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": rank of the result is %u, at most %d", n->name,

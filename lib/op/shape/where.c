@@ -38,6 +38,7 @@ static struct places places_of(const struct rci_call *c)
     return p;
 }
 
+/* Places in the three operands of element i of the result. */
 static void place(const struct places *p, int64_t i, int64_t at[3])
 {
     at[0] = at[1] = at[2] = 0;
@@ -84,6 +85,7 @@ static rc_status where_backward(const struct rci_call *c)
     return RC_OK;
 }
 
+/* An operand that is broadcast along an axis (length 1) has no channels there. */
 static void where_couple(const struct rci_node *n, struct rci_links *l)
 {
     (void) n;
