@@ -75,6 +75,25 @@ double rci_rng_normal(struct rci_rng *r)
     return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
+/* Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", TOMS 26, 2000. */
+double rci_rng_gamma(struct rci_rng *r, double shape)
+{
+    const double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3, c = 1 / sqrt(9 * d);
+    const double boost = shape < 1 ? pow(1 - rci_rng_uniform(r), 1 / shape) : 1;
+    for (;;) {
+        const double x = rci_rng_normal(r), u = 1 - rci_rng_uniform(r), v = 1 + c * x;
+        const double cube = v * v * v;
+        if (v > 0 && log(u) < x * x / 2 + d - d * cube + d * log(cube))
+            return d * cube * boost;
+    }
+}
+
+double rci_rng_beta(struct rci_rng *r, double a)
+{
+    const double x = rci_rng_gamma(r, a), y = rci_rng_gamma(r, a);
+    return x + y > 0 ? x / (x + y) : (double) rci_rng_below(r, 2); /* both too small for a double */
+}
+
 void rci_rng_shuffle(struct rci_rng *r, uint32_t *items, uint32_t n)
 {
     for (uint32_t i = n; i > 1; i--) {

@@ -16,5 +16,8 @@ uint32_t rci_rng_u32(struct rci_rng *r);
 uint32_t rci_rng_below(struct rci_rng *r, uint32_t n); /* uniform in [0, n), n > 0, unbiased */
 double rci_rng_uniform(struct rci_rng *r);             /* [0, 1) with 53 bits */
 double rci_rng_normal(struct rci_rng *r);              /* mean 0, deviation 1 */
+double rci_rng_gamma(struct rci_rng *r, double shape); /* scale 1; Beta and Dirichlet follow */
+/* Beta(a, a), in [0, 1]. */
+double rci_rng_beta(struct rci_rng *r, double a);
 void rci_rng_shuffle(struct rci_rng *r, uint32_t *items, uint32_t n); /* Fisher-Yates */
 #endif

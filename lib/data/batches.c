@@ -27,7 +27,10 @@ static rc_status make_chain(struct rci_batches *b)
     const char *spec = b->o.augmentation;
     if (!spec || !*spec)
         spec = b->o.augment ? usual_chain(b->dataset) : NULL;
-    return spec ? rci_augment_chain_make(&b->chain, b->dataset->ctx, spec) : RC_OK;
+    if (!spec)
+        return RC_OK;
+    RC_TRY(rci_augment_chain_make(&b->chain, b->dataset->ctx, spec));
+    return rci_augment_chain_check(b->chain, b->dataset->shape[0], b->dataset->is_f32);
 }
 
 static rc_status fill_batch(struct rci_batches *b)
@@ -52,7 +55,7 @@ static rc_status fill_batch(struct rci_batches *b)
     }
     /* A caller's function is called on the caller's own thread only. */
     if (b->o.prefetch && !d->source->serial)
-        RC_TRY(rci_prefetch_new(&b->prefetch, d, b->o.batch));
+        RC_TRY(rci_prefetch_new(&b->prefetch, d, b->o.batch, rci_batches_mix(b)));
     return RC_OK;
 }
 
@@ -85,6 +88,11 @@ void rci_batches_free(struct rci_batches *b)
     rci_release(b);
 }
 
+bool rci_batches_mix(const struct rci_batches *b)
+{
+    return b->chain && rci_augment_chain_mixes(b->chain);
+}
+
 uint64_t rci_batches_per_epoch(const struct rci_batches *b)
 {
     return b->per_epoch;
@@ -114,6 +122,7 @@ static struct rci_delivery batch_job(struct rci_batches *b, uint64_t epoch, uint
     return (struct rci_delivery){.dataset = b->dataset,
                                  .order = epoch_order(b, epoch),
                                  .first = first,
+                                 .positions = b->images,
                                  .count = left < b->o.batch ? (uint32_t) left : b->o.batch,
                                  .threads = rci_context_threads(b->dataset->ctx),
                                  .augment = b->chain,
@@ -121,28 +130,39 @@ static struct rci_delivery batch_job(struct rci_batches *b, uint64_t epoch, uint
                                  .epoch = epoch};
 }
 
-rc_status rci_batches_get(struct rci_batches *b, uint64_t epoch, uint64_t index, float *x,
-                          int32_t *y, uint32_t *id, uint32_t *n)
+rc_status rci_batches_fill(struct rci_batches *b, uint64_t epoch, uint64_t index,
+                           struct rci_batch *to)
 {
-    *n = 0;
+    to->n = 0;
     if (index >= b->per_epoch)
         return rci_fail(RC_ERR_ARG, "batch %llu, an epoch has %llu", (unsigned long long) index,
                         (unsigned long long) b->per_epoch);
     struct rci_delivery job = batch_job(b, epoch, index);
-    job.x = x;
-    job.y = y;
-    job.id = id;
+    job.x = to->x;
+    job.y = to->y;
+    job.id = to->id;
+    job.target = rci_batches_mix(b) ? to->target : NULL;
+    const bool mixed = job.target;
     bool served = false;
     if (b->prefetch)
         RC_TRY(rci_prefetch_take(b->prefetch, index, &job, &served));
     if (!served)
         RC_TRY(rci_deliver(&job));
-    *n = job.count;
+    to->n = job.count;
     if (b->prefetch) {
         const bool last = index + 1 == b->per_epoch;
         const uint64_t next = last ? 0 : index + 1;
         job = batch_job(b, epoch + last, next);
-        rci_prefetch_start(b->prefetch, &job, next);
+        rci_prefetch_start(b->prefetch, &job, next, mixed);
     }
     return RC_OK;
+}
+
+rc_status rci_batches_get(struct rci_batches *b, uint64_t epoch, uint64_t index, float *x,
+                          int32_t *y, uint32_t *id, uint32_t *n)
+{
+    struct rci_batch to = {.x = x, .y = y, .id = id};
+    const rc_status st = rci_batches_fill(b, epoch, index, &to);
+    *n = to.n;
+    return st;
 }

@@ -29,8 +29,19 @@ rc_status rci_batches_new(struct rci_batches **out, const struct rc_dataset *d,
                           const struct rci_batches_config *o);
 void rci_batches_free(struct rci_batches *b);
 uint64_t rci_batches_per_epoch(const struct rci_batches *b);
+/* Whether the augmentation mixes images, so that there are shares of classes. */
+bool rci_batches_mix(const struct rci_batches *b);
 /* Batch `index` of `epoch`: x gets [n,C,H,W] f32, y n labels, id (may be NULL) the image indices.
  * Pure function of its arguments and the configuration. */
 rc_status rci_batches_get(struct rci_batches *b, uint64_t epoch, uint64_t index, float *x,
                           int32_t *y, uint32_t *id, uint32_t *n);
+struct rci_batch {
+    float *x, *target; /* target may be NULL: images are then not mixed; else it gets the shares of
+                          the classes, [n, classes], and y the class with the largest one */
+    int32_t *y;
+    uint32_t *id; /* may be NULL */
+    uint32_t n;
+};
+rc_status rci_batches_fill(struct rci_batches *b, uint64_t epoch, uint64_t index,
+                           struct rci_batch *to);
 #endif

@@ -17,7 +17,9 @@ struct outcome {
 };
 
 struct scratch {
-    uint8_t *a, *b; /* one image each */
+    uint8_t *a, *b;         /* one image each */
+    uint8_t *other, *spare; /* of a second image, where the chain mixes */
+    uint8_t *room;          /* of the chain's methods */
 };
 
 /* The first in the order of the batch is reported, whichever thread met it. */
@@ -95,38 +97,91 @@ static void normalise(const struct rc_dataset *d, const uint8_t *raw, float *x)
     }
 }
 
-static void augment(const struct rci_delivery *job, uint64_t position, const struct scratch *s,
-                    const uint8_t **raw)
+static struct rci_augment_image image_in(const struct rc_dataset *d, uint8_t *data, uint8_t *spare,
+                                         uint8_t *room)
 {
-    const struct rc_dataset *d = job->dataset;
-    struct rci_augment_image image = {.data = s->a,
-                                      .spare = s->b,
+    return (struct rci_augment_image){.data = data,
+                                      .spare = spare,
                                       .channels = d->shape[0],
                                       .height = d->shape[1],
                                       .width = d->shape[2],
-                                      .item = d->is_f32 ? 4 : 1};
-    struct rci_rng rng = rci_rng_make(job->seed ^ 0x6175676d656e74, job->epoch, position);
+                                      .item = d->is_f32 ? 4 : 1,
+                                      .room = room};
+}
+
+static uint32_t image_at(const struct rci_delivery *job, uint64_t position)
+{
+    return job->order ? job->order[position] : (uint32_t) position;
+}
+
+/* What mixing needs to find its second image. */
+struct partner {
+    const struct rci_delivery *job;
+    const struct scratch *s;
+    struct outcome *o;
+};
+
+static rc_status fetch_partner(void *user, struct rci_rng *rng, struct rci_augment_image *other,
+                               int32_t *label)
+{
+    const struct partner *p = user;
+    const struct rc_dataset *d = p->job->dataset;
+    uint32_t image = image_at(p->job, rci_rng_below(rng, p->job->positions));
+    const uint8_t *raw;
+    RC_TRY(raw_or_next(d, &image, p->o, p->s->other, &raw, label));
+    if (raw != p->s->other)
+        memcpy(p->s->other, raw, rci_dataset_image_bytes(d));
+    *other = image_in(d, p->s->other, p->s->spare, p->s->room);
+    return RC_OK;
+}
+
+static int32_t largest(const float *share, uint32_t n)
+{
+    uint32_t best = 0;
+    for (uint32_t j = 1; j < n; j++)
+        best = share[j] > share[best] ? j : best;
+    return (int32_t) best;
+}
+
+static rc_status augment(const struct rci_delivery *job, uint32_t i, const struct scratch *s,
+                         struct outcome *o, const uint8_t **raw, int32_t *label)
+{
+    const struct rc_dataset *d = job->dataset;
+    struct rci_augment_image image = image_in(d, s->a, s->b, s->room);
+    struct rci_rng rng = rci_rng_make(job->seed ^ 0x6175676d656e74, job->epoch, job->first + i);
+    struct partner partner = {job, s, o};
+    const struct rci_augment_mixer mixer = {
+        .user = &partner,
+        .fetch = fetch_partner,
+        .target = job->target ? job->target + (size_t) i * d->classes : NULL,
+        .classes = d->classes};
     if (*raw != s->a)
         memcpy(s->a, *raw, rci_dataset_image_bytes(d));
-    rci_augment_chain_apply(job->augment, &image, &rng);
+    if (mixer.target) {
+        memset(mixer.target, 0, d->classes * sizeof(*mixer.target));
+        mixer.target[*label] = 1;
+    }
+    RC_TRY(rci_augment_chain_apply(job->augment, &image, &rng, mixer.target ? &mixer : NULL));
     *raw = image.data;
+    if (mixer.target)
+        *label = largest(mixer.target, d->classes);
+    return RC_OK;
 }
 
 static void deliver_one(const struct rci_delivery *job, uint32_t i, const struct scratch *s,
                         struct outcome *o)
 {
     const struct rc_dataset *d = job->dataset;
-    const uint64_t position = job->first + i;
-    uint32_t image = job->order ? job->order[position] : (uint32_t) position;
+    uint32_t image = image_at(job, job->first + i);
     const uint8_t *raw;
     int32_t label = 0;
-    const rc_status st = raw_or_next(d, &image, o, s->a, &raw, &label);
+    rc_status st = raw_or_next(d, &image, o, s->a, &raw, &label);
+    if (st == RC_OK && job->augment)
+        st = augment(job, i, s, o, &raw, &label);
     if (st != RC_OK) {
         note_failure(o, i, st);
         return;
     }
-    if (job->augment)
-        augment(job, position, s, &raw);
     normalise(d, raw, job->x + (size_t) i * rci_dataset_image_count(d));
     if (job->y)
         job->y[i] = label;
@@ -158,14 +213,17 @@ rc_status rci_deliver(const struct rci_delivery *job)
     const struct rc_dataset *d = job->dataset;
     const uint32_t threads = choose_threads(job);
     const size_t room = (rci_dataset_image_bytes(d) + 63) / 64 * 64; /* no shared cache lines */
-    uint8_t *block = rci_alloc(d->ctx, 2 * room * threads);
+    const uint32_t rooms = job->augment ? rci_augment_chain_room(job->augment) : 0;
+    const uint32_t images = (job->target ? 4 : 2) + rooms;
+    uint8_t *block = rci_alloc(d->ctx, images * room * threads);
     struct outcome o = {0};
     if (!block)
         return RC_ERR_MEMORY;
 #pragma omp parallel for schedule(dynamic, 4) num_threads((int) threads) if (threads > 1)
     for (int64_t i = 0; i < (int64_t) job->count; i++) {
-        uint8_t *const own = block + 2 * room * own_number();
-        const struct scratch s = {own, own + room};
+        uint8_t *const own = block + images * room * own_number();
+        const struct scratch s = {own, own + room, own + 2 * room, own + 3 * room,
+                                  own + (images - rooms) * room};
         deliver_one(job, (uint32_t) i, &s, &o);
     }
     rci_release(block);

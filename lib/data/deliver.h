@@ -10,8 +10,11 @@ struct rci_delivery {
     uint64_t first;        /* position of the first */
     uint32_t count, threads;
     float *x;
-    int32_t *y;   /* may be NULL */
-    uint32_t *id; /* may be NULL: gets the images' numbers in the split */
+    int32_t *y;    /* may be NULL */
+    uint32_t *id;  /* may be NULL: gets the images' numbers in the split */
+    float *target; /* may be NULL: gets the shares of the classes, [count, classes], when the chain
+                      mixes images; y then has the class with the largest share */
+    uint32_t positions;                      /* of an epoch: what is mixed in is one of them */
     const struct rci_augment_chain *augment; /* or NULL */
     uint64_t seed, epoch;                    /* with the position: the augmentation's stream */
 };

@@ -14,6 +14,7 @@ struct rci_prefetch {
     pthread_cond_t changed;
     enum state state; /* under the lock, as all below while WORKING */
     struct rci_delivery job;
+    float *target; /* room for job.target, or NULL */
     uint64_t index;
     rc_status st;
     char text[512]; /* messages belong to a thread: carried over to the owner's */
@@ -53,7 +54,8 @@ static bool start_thread(struct rci_prefetch *p)
     return !failed;
 }
 
-rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch)
+rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch,
+                           bool mixes)
 {
     *out = NULL;
     struct rci_prefetch *p = RC_NEW(d->ctx, struct rci_prefetch);
@@ -67,7 +69,9 @@ rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d
         rci_mul_size(values, batch, &all) ? rci_alloc_array(d->ctx, all, sizeof(float)) : NULL;
     p->job.y = rci_alloc_array(d->ctx, batch, sizeof(int32_t));
     p->job.id = rci_alloc_array(d->ctx, batch, sizeof(uint32_t));
-    if (!p->job.x || !p->job.y || !p->job.id) {
+    if (mixes && rci_mul_size(d->classes, batch, &all))
+        p->target = rci_alloc_array(d->ctx, all, sizeof(float));
+    if (!p->job.x || !p->job.y || !p->job.id || (mixes && !p->target)) {
         rci_prefetch_free(p);
         return rci_fail(RC_ERR_MEMORY, "out of memory: batch of %u images of %zu values", batch,
                         values);
@@ -98,6 +102,7 @@ void rci_prefetch_free(struct rci_prefetch *p)
     rci_release(p->job.x);
     rci_release(p->job.y);
     rci_release(p->job.id);
+    rci_release(p->target);
     rci_release(p);
 }
 
@@ -108,7 +113,8 @@ rc_status rci_prefetch_take(struct rci_prefetch *p, uint64_t index, const struct
     while (p->state == WORKING)
         pthread_cond_wait(&p->changed, &p->lock);
     const struct rci_delivery *j = &p->job;
-    *served = p->state == DONE && j->epoch == to->epoch && p->index == index;
+    *served =
+        p->state == DONE && j->epoch == to->epoch && p->index == index && !j->target == !to->target;
     p->state = IDLE;
     pthread_mutex_unlock(&p->lock);
     if (!*served)
@@ -117,12 +123,15 @@ rc_status rci_prefetch_take(struct rci_prefetch *p, uint64_t index, const struct
         return rci_fail(p->st, "%s", p->text);
     memcpy(to->x, j->x, j->count * rci_dataset_image_count(j->dataset) * sizeof(float));
     memcpy(to->y, j->y, j->count * sizeof(*j->y));
+    if (to->target)
+        memcpy(to->target, j->target, j->count * j->dataset->classes * sizeof(float));
     if (to->id)
         memcpy(to->id, j->id, j->count * sizeof(*j->id));
     return RC_OK;
 }
 
-void rci_prefetch_start(struct rci_prefetch *p, const struct rci_delivery *job, uint64_t index)
+void rci_prefetch_start(struct rci_prefetch *p, const struct rci_delivery *job, uint64_t index,
+                        bool mixed)
 {
     float *const x = p->job.x;
     int32_t *const y = p->job.y;
@@ -132,6 +141,7 @@ void rci_prefetch_start(struct rci_prefetch *p, const struct rci_delivery *job, 
     p->job.x = x;
     p->job.y = y;
     p->job.id = id;
+    p->job.target = mixed ? p->target : NULL;
     /* The compute threads are busy meanwhile: one thread does, and half of
      * them where images must be decoded. */
     const uint32_t few = job->dataset->pixels ? 1 : (job->threads + 1) / 2;

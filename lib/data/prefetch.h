@@ -10,13 +10,15 @@ struct rci_order {
 };
 
 struct rci_prefetch;
-rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch);
+rc_status rci_prefetch_new(struct rci_prefetch **out, const struct rc_dataset *d, uint32_t batch,
+                           bool mixes);
 void rci_prefetch_free(struct rci_prefetch *p); /* accepts NULL */
 
 /* The thread is idle afterwards. `*served` when it had prepared this batch: then the result is
  * copied, or its failure handed on. */
 rc_status rci_prefetch_take(struct rci_prefetch *p, uint64_t index, const struct rci_delivery *to,
                             bool *served);
-/* Begin with `job` (x, y and id are the buffer's); the thread must be idle. */
-void rci_prefetch_start(struct rci_prefetch *p, const struct rci_delivery *job, uint64_t index);
+/* Begin with `job` (x, y, id and target are the buffer's); the thread must be idle. */
+void rci_prefetch_start(struct rci_prefetch *p, const struct rci_delivery *job, uint64_t index,
+                        bool mixed);
 #endif

@@ -190,7 +190,7 @@ static rc_status answer_by_batch(struct rc_distiller *d, const struct rci_train_
 static rc_status distiller_logits(void *user, struct rci_train_step *s)
 {
     struct rc_distiller *d = user;
-    const struct rci_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad};
+    const struct rci_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad, s->target};
     switch (d->keep) {
     case KEEP_IMAGES:
         RC_TRY(answer_by_image(d, s));

@@ -8,7 +8,19 @@ struct rci_loss_batch {
     const float *logits;   /* [n, classes] */
     const int32_t *labels; /* [n], each in [0, classes) */
     float *grad;           /* [n, classes], overwritten with d loss / d logits; NULL: value only */
+    const float *target;   /* [n, classes], rows sum to 1, where images were mixed: the shares of
+                              the labels; NULL: one label per image */
 };
+
+/* Share of class j in what image i shows. */
+static inline double rci_loss_target(const struct rci_loss_batch *b, uint32_t i, uint32_t j)
+{
+    return b->target ? (double) b->target[(size_t) i * b->classes + j]
+                     : b->labels[i] == (int32_t) j;
+}
+
+/* -sum_j target_j log softmax(z)_j of image i, whose log sum exp is given. */
+double rci_loss_hard(const struct rci_loss_batch *b, uint32_t i, double log_sum);
 
 struct rci_loss {
     struct rci_method m;

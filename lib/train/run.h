@@ -18,11 +18,11 @@ struct rci_piece {
 struct rc_trainer {
     uint64_t magic;
     struct rc_context *ctx;
-    struct rc_graph *graph;     /* borrowed */
+    struct rc_graph *graph;           /* borrowed */
     const struct rc_dataset *dataset; /* borrowed */
-    rc_train_options o;         /* resolved; its strings are not used after creation */
-    char *checkpoint;           /* path, or NULL */
-    char *identity;             /* model, options and hooks, as text */
+    rc_train_options o;               /* resolved; its strings are not used after creation */
+    char *checkpoint;                 /* path, or NULL */
+    char *identity;                   /* model, options and hooks, as text */
     struct rci_fit fit;
     struct rci_sync sync; /* all_reduce NULL: one process */
     void *sync_room;
@@ -45,6 +45,7 @@ struct rc_trainer {
     uint32_t n_hooks;
 
     float *x, *grad; /* [batch, C, H, W], [batch, classes] */
+    float *target;   /* [batch, classes], where augmentation mixes images; else NULL */
     int32_t *labels;
     uint32_t *ids;
     uint64_t started_ns, step_ns, steps_here; /* of this call */

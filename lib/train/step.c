@@ -35,7 +35,7 @@ static bool hooks_have_loss(const struct rc_trainer *t)
 
 static rc_status step_loss(struct rc_trainer *t, struct rci_train_step *s)
 {
-    const struct rci_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad};
+    const struct rci_loss_batch b = {s->n, s->classes, s->logits, s->labels, s->grad, s->target};
     if (hooks_have_loss(t))
         RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_LOGITS, s));
     else
@@ -125,9 +125,13 @@ static rc_status step_data(struct rc_trainer *t, struct rci_train_step *s)
                                  .classes = t->fit.classes,
                                  .x = t->x,
                                  .labels = t->labels,
+                                 .target = t->target,
                                  .ids = t->ids,
                                  .grad = t->grad};
-    return rci_batches_get(t->batches, s->pass, s->index, t->x, t->labels, t->ids, &s->n);
+    struct rci_batch to = {.x = t->x, .target = t->target, .y = t->labels, .id = t->ids};
+    const rc_status st = rci_batches_fill(t->batches, s->pass, s->index, &to);
+    s->n = to.n;
+    return st;
 }
 
 /* Dropout takes other elements on every rank. */

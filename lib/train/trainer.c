@@ -142,6 +142,11 @@ static rc_status open_arrays(struct rc_trainer *t)
     const size_t image = (size_t) (t->fit.chw[0] * t->fit.chw[1] * t->fit.chw[2]);
     t->x = rci_alloc_array(t->ctx, batch * image, sizeof(*t->x));
     t->grad = rci_alloc_array(t->ctx, batch * t->fit.classes, sizeof(*t->grad));
+    if (rci_batches_mix(t->batches)) {
+        t->target = rci_alloc_array(t->ctx, batch * t->fit.classes, sizeof(*t->target));
+        if (!t->target)
+            return RC_ERR_MEMORY;
+    }
     t->labels = rci_alloc_array(t->ctx, batch, sizeof(*t->labels));
     t->ids = rci_alloc_array(t->ctx, batch, sizeof(*t->ids));
     return t->x && t->grad && t->labels && t->ids ? RC_OK : RC_ERR_MEMORY;
@@ -238,6 +243,7 @@ void rci_trainer_free(struct rc_trainer *t)
     rci_release(t->pieces);
     rci_release(t->x);
     rci_release(t->grad);
+    rci_release(t->target);
     rci_release(t->labels);
     rci_release(t->ids);
     rci_release(t->checkpoint);

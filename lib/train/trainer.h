@@ -15,6 +15,7 @@ struct rci_train_step {
     uint32_t n, classes;
     const float *x;        /* [n, C, H, W] normalised, augmented */
     const int32_t *labels; /* [n] */
+    const float *target;   /* [n, classes] shares of the labels in mixed images; NULL: one each */
     const uint32_t *ids;   /* [n] image indices in the split */
     const float *logits;   /* [n, classes]; from on_logits on */
     float *grad;           /* [n, classes] d loss / d logits; on_logits writes it */

@@ -77,6 +77,18 @@ static void augmented_answers_are_kept_only_in_replays(void **state)
     assert_memory_equal(replayed.first, recomputed.first, sizeof(replayed.first));
 }
 
+static void mixed_images_are_learned_from_the_teacher(void **state)
+{
+    (void) state;
+    const struct outcome mixed = distil("crop:pad=1+mixup:alpha=1", 2, 0);
+    const struct outcome again = distil("crop:pad=1+mixup:alpha=1", 2, 0);
+    const struct outcome plain = distil("crop:pad=1", 2, 0);
+    assert_memory_equal(mixed.first, again.first, sizeof(mixed.first));
+    assert_memory_not_equal(mixed.first, plain.first, sizeof(mixed.first));
+    assert_true(mixed.loss != plain.loss);
+    assert_int_equal(mixed.kept, 2 * IMAGES / BATCH);
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     (void) state;
@@ -117,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_kept_when_images_come_again),
         cmocka_unit_test(augmented_answers_are_kept_only_in_replays),
+        cmocka_unit_test(mixed_images_are_learned_from_the_teacher),
         cmocka_unit_test(what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,7 +332,7 @@ static void augmentations_move_pixels_as_they_say(void **state)
         struct rci_rng r = rci_rng_make(1, k, 0);
         for (int i = 0; i < 12; i++)
             a[i] = (uint8_t) (i + 1);
-        rci_augment_chain_apply(chain, &image, &r);
+        OK(rci_augment_chain_apply(chain, &image, &r, NULL));
         const uint8_t *v = image.data;
         const bool black = v[4] == 0; /* one row: any vertical move empties it */
         const bool back = v[4] > v[5];
@@ -366,7 +366,7 @@ static void cutout_blackens_one_square(void **state)
         struct rci_rng r = rci_rng_make(1, k, 0);
         for (int i = 0; i < 72; i++)
             a[i] = 1;
-        rci_augment_chain_apply(chain, &image, &r);
+        OK(rci_augment_chain_apply(chain, &image, &r, NULL));
         float sum = 0;
         for (int i = 0; i < 72; i++) {
             sum += a[i];

@@ -31,21 +31,22 @@ static rc_status use(rc_context *c, const char *spec)
     struct rci_batches *b;
     float *x = calloc(4 * 3 * 32 * 32, sizeof(float));
     int32_t y[4];
-    uint32_t n;
     o.holdout = 1;
     o.crop = 4;
     o.preprocess = "{\"mean\":[0.5],\"std\":[0.5]}";
     rc_status st = rc_dataset_open(&d, c, spec, &o);
     if (st == RC_OK) {
         const struct rci_batches_config bo = {
-            .batch = 4, .shuffle = true, .prefetch = true, .augmentation = "crop+flip"};
+            .batch = 4, .shuffle = true, .prefetch = true, .augmentation = "crop+mixup"};
         st = rc_dataset_read(d, 0, 1, x, y);
         if (st == RC_OK)
             st = rci_batches_new(&b, d, &bo);
         if (st == RC_OK) {
-            st = rci_batches_get(b, 0, 0, x, y, NULL, &n);
+            float target[4 * 10];
+            struct rci_batch to = {.x = x, .y = y, .target = target};
+            st = rci_batches_fill(b, 0, 0, &to);
             if (st == RC_OK)
-                st = rci_batches_get(b, 1, 0, x, y, NULL, &n);
+                st = rci_batches_fill(b, 1, 0, &to);
             rci_batches_free(b);
         }
     }

@@ -8,7 +8,7 @@
 enum { IMAGES = 4, CLASSES = 10, COUNT = IMAGES * CLASSES };
 
 static float logits[COUNT], teacher[COUNT], grad[COUNT];
-static const struct rci_loss_batch batch = {IMAGES, CLASSES, logits, golden_labels, grad};
+static struct rci_loss_batch batch;
 
 static int load(void **state)
 {
@@ -16,6 +16,7 @@ static int load(void **state)
         logits[i] = (float) golden_logits[i];
         teacher[i] = (float) golden_teacher[i];
     }
+    batch = (struct rci_loss_batch){IMAGES, CLASSES, logits, golden_labels, grad, NULL};
     *state = test_context();
     return 0;
 }
@@ -90,17 +91,63 @@ static void logits_mse_matches_torch(void **state)
     expect(by_teacher(state, "logits-mse:alpha=1"), golden_mse_value, golden_mse_gradient);
 }
 
-static void mse_gradient_matches_differences(void **state)
+/* Of every loss there is, by name. */
+static void gradients_match_differences(void **state)
 {
-    by_label(state, "mse");
-    for (int i = 0; i < COUNT; i += 7) {
-        const float kept = logits[i], by_formula = grad[i];
-        logits[i] = kept + 0.01f;
-        const double up = by_label(state, "mse");
-        logits[i] = kept - 0.01f;
-        const double slope = (up - by_label(state, "mse")) / 0.02;
-        logits[i] = kept;
-        assert_true(fabs(slope - by_formula) < 1e-4);
+    static double (*const by[])(void **, const char *) = {by_label, by_teacher};
+    const struct rci_method_kind *const kinds[] = {&rci_kind_loss, &rci_kind_distill_loss};
+    for (int k = 0; k < 2; k++)
+        for (uint32_t m = 0; m < kinds[k]->count; m++) {
+            const char *name = kinds[k]->table[m]->name;
+            by[k](state, name);
+            for (int i = 0; i < COUNT; i += 7) {
+                const float kept = logits[i], by_formula = grad[i];
+                logits[i] = kept + 0.01f;
+                const double up = by[k](state, name);
+                logits[i] = kept - 0.01f;
+                const double slope = (up - by[k](state, name)) / 0.02;
+                logits[i] = kept;
+                by[k](state, name);
+                if (!(fabs(slope - by_formula) < 2e-4 + 1e-3 * fabs(slope)))
+                    fail_msg("%s: gradient %g, by differences %g", name, (double) by_formula,
+                             slope);
+            }
+        }
+}
+
+/* The shares of the classes in mixed images, and the labels that have the largest. */
+static void mix_labels(void)
+{
+    static float target[COUNT];
+    memset(target, 0, sizeof(target));
+    for (int i = 0; i < IMAGES; i++) {
+        target[i * CLASSES + golden_labels[i]] = 0.6f;
+        target[i * CLASSES + (golden_labels[i] + 3) % CLASSES] = 0.4f;
+    }
+    batch.target = target;
+}
+
+static void gradients_match_differences_for_mixed_labels(void **state)
+{
+    mix_labels();
+    gradients_match_differences(state);
+}
+
+static void mixed_labels_mix_what_the_labels_give(void **state)
+{
+    static const char *const names[] = {"cross-entropy:smoothing=0.1", "hinton", "logits-mse"};
+    for (int k = 0; k < 3; k++) {
+        double (*const by)(void **, const char *) = k ? by_teacher : by_label;
+        int32_t other[IMAGES];
+        for (int i = 0; i < IMAGES; i++)
+            other[i] = (golden_labels[i] + 3) % CLASSES;
+        batch.target = NULL;
+        const double first = by(state, names[k]);
+        batch.labels = other;
+        const double second = by(state, names[k]);
+        batch.labels = golden_labels;
+        mix_labels();
+        assert_near(by(state, names[k]), 0.6 * first + 0.4 * second, 1e-6);
     }
 }
 
@@ -126,7 +173,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(hinton_loss_at_alpha_zero_is_the_cross_entropy, load,
                                         unload),
         cmocka_unit_test_setup_teardown(logits_mse_matches_torch, load, unload),
-        cmocka_unit_test_setup_teardown(mse_gradient_matches_differences, load, unload),
+        cmocka_unit_test_setup_teardown(gradients_match_differences, load, unload),
+        cmocka_unit_test_setup_teardown(gradients_match_differences_for_mixed_labels, load, unload),
+        cmocka_unit_test_setup_teardown(mixed_labels_mix_what_the_labels_give, load, unload),
         cmocka_unit_test_setup_teardown(huge_logits_do_not_overflow, load, unload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

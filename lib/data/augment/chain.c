@@ -54,9 +54,69 @@ void rci_augment_chain_free(struct rci_augment_chain *a)
     rci_release(a);
 }
 
-void rci_augment_chain_apply(const struct rci_augment_chain *a, struct rci_augment_image *image,
-                             struct rci_rng *rng)
+rc_status rci_augment_chain_check(const struct rci_augment_chain *a, uint32_t channels, bool is_f32)
+{
+    for (uint32_t i = 0; i < a->n; i++) {
+        const struct rci_augmentation *m = a->link[i];
+        if (m->flags & RC_AUGMENT_U8 && is_f32)
+            return rci_fail(RC_ERR_UNSUPPORTED,
+                            "augmentation %s needs pixels 0..255, the data set has f32 values",
+                            m->m.name);
+        if (m->flags & RC_AUGMENT_RGB && channels != 3)
+            return rci_fail(RC_ERR_UNSUPPORTED,
+                            "augmentation %s needs 3 channels, the data set has %u", m->m.name,
+                            channels);
+    }
+    return RC_OK;
+}
+
+uint32_t rci_augment_chain_room(const struct rci_augment_chain *a)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < a->n; i++)
+        most = a->link[i]->room > most ? a->link[i]->room : most;
+    return most;
+}
+
+bool rci_augment_chain_mixes(const struct rci_augment_chain *a)
 {
     for (uint32_t i = 0; i < a->n; i++)
-        a->link[i]->apply(a->params[i], image, rng);
+        if (a->link[i]->blend)
+            return true;
+    return false;
+}
+
+/* The second image goes through the methods before this one that do not mix. */
+static rc_status mix_link(const struct rci_augment_chain *a, uint32_t at,
+                          struct rci_augment_image *image, struct rci_rng *rng,
+                          const struct rci_augment_mixer *mixer)
+{
+    const struct rci_augmentation *m = a->link[at];
+    struct rci_augment_image other;
+    int32_t label = 0;
+    double share = m->share(a->params[at], rng);
+    if (share <= 0)
+        return RC_OK;
+    RC_TRY(mixer->fetch(mixer->user, rng, &other, &label));
+    for (uint32_t i = 0; i < at; i++)
+        if (a->link[i]->apply)
+            a->link[i]->apply(a->params[i], &other, rng);
+    share = m->blend(a->params[at], image, &other, share, rng);
+    for (uint32_t j = 0; j < mixer->classes; j++)
+        mixer->target[j] *= (float) (1 - share);
+    mixer->target[label] += (float) share;
+    return RC_OK;
+}
+
+rc_status rci_augment_chain_apply(const struct rci_augment_chain *a,
+                                  struct rci_augment_image *image, struct rci_rng *rng,
+                                  const struct rci_augment_mixer *mixer)
+{
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (a->link[i]->apply)
+            a->link[i]->apply(a->params[i], image, rng);
+        else if (mixer)
+            RC_TRY(mix_link(a, i, image, rng, mixer));
+    }
+    return RC_OK;
 }

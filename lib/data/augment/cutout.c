@@ -1,5 +1,5 @@
 /* out = 0 in a size x size square whose centre is uniform over the image, cut off at its border. */
-#include "data/augment/augment.h"
+#include "data/augment/box.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -9,16 +9,12 @@ struct cutout {
 
 static void cutout_apply(const void *params, struct rci_augment_image *image, struct rci_rng *rng)
 {
-    const int64_t size = ((const struct cutout *) params)->size, h = image->height,
-                  w = image->width;
-    const int64_t top = (int64_t) rci_rng_below(rng, image->height) - size / 2;
-    const int64_t left = (int64_t) rci_rng_below(rng, image->width) - size / 2;
-    const int64_t y0 = top > 0 ? top : 0, y1 = top + size < h ? top + size : h;
-    const int64_t x0 = left > 0 ? left : 0, x1 = left + size < w ? left + size : w;
-    for (int64_t c = 0; c < image->channels && x1 > x0; c++)
-        for (int64_t y = y0; y < y1; y++)
-            memset(image->data + (size_t) ((c * h + y) * w + x0) * image->item, 0,
-                   (size_t) (x1 - x0) * image->item);
+    const int64_t size = ((const struct cutout *) params)->size;
+    const int64_t y = rci_rng_below(rng, image->height), x = rci_rng_below(rng, image->width);
+    const struct rci_box b = rci_box_around(image, x, y, size, size);
+    for (uint32_t c = 0; c < image->channels; c++)
+        for (int64_t row = b.y0; row < b.y1; row++)
+            memset(image->data + rci_box_row(image, &b, c, row), 0, rci_box_row_bytes(image, &b));
 }
 
 static const struct rci_param params[] = {

@@ -15,10 +15,11 @@ static const struct rci_param table[] = {
      offsetof(struct params, alpha), 0.7, 0, 1},
 };
 
-/* One image: z student, t teacher, g gradient or NULL; returns the loss. */
-static double hinton_row(const struct params *p, const struct rci_loss_batch *b, const float *z,
-                         const float *t, uint32_t y, float *g)
+/* Image i: t teacher, g gradient or NULL; returns the loss. */
+static double hinton_row(const struct params *p, const struct rci_loss_batch *b, uint32_t i,
+                         const float *t, float *g)
 {
+    const float *z = b->logits + (size_t) i * b->classes;
     const double a = p->alpha, heat = p->temperature, cool = 1 / heat;
     const double sum_1 = rci_log_sum_exp(z, b->classes, 1);
     const double sum_s = rci_log_sum_exp(z, b->classes, cool);
@@ -29,11 +30,11 @@ static double hinton_row(const struct params *p, const struct rci_loss_batch *b,
         const double q = exp(log_q);
         kl += q * (log_q - log_p);
         if (g) {
-            const double hard = exp(z[j] - sum_1) - (j == y ? 1 : 0);
+            const double hard = exp(z[j] - sum_1) - rci_loss_target(b, i, j);
             g[j] = (float) (((1 - a) * hard + a * heat * (exp(log_p) - q)) / b->n);
         }
     }
-    return (1 - a) * (sum_1 - z[y]) + a * heat * heat * kl;
+    return (1 - a) * rci_loss_hard(b, i, sum_1) + a * heat * heat * kl;
 }
 
 static double hinton_value(const void *params, const struct rci_loss_batch *b, const float *teacher)
@@ -41,8 +42,7 @@ static double hinton_value(const void *params, const struct rci_loss_batch *b, c
     double total = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         const size_t row = (size_t) i * b->classes;
-        total += hinton_row(params, b, b->logits + row, teacher + row, (uint32_t) b->labels[i],
-                            b->grad ? b->grad + row : NULL);
+        total += hinton_row(params, b, i, teacher + row, b->grad ? b->grad + row : NULL);
     }
     return total / b->n;
 }

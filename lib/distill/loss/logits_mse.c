@@ -21,11 +21,11 @@ static double logits_mse_value(const void *params, const struct rci_loss_batch *
         const float *z = b->logits + (size_t) i * b->classes;
         const float *t = teacher + (size_t) i * b->classes;
         const double sum = rci_log_sum_exp(z, b->classes, 1);
-        hard += sum - z[b->labels[i]];
+        hard += rci_loss_hard(b, i, sum);
         for (uint32_t j = 0; j < b->classes; j++) {
             const double e = (double) z[j] - t[j];
             soft += e * e / b->classes;
-            const double by_label = exp(z[j] - sum) - (b->labels[i] == (int32_t) j ? 1 : 0);
+            const double by_label = exp(z[j] - sum) - rci_loss_target(b, i, j);
             if (b->grad)
                 b->grad[(size_t) i * b->classes + j] =
                     (float) (((1 - a) * by_label + a * 2 * e / b->classes) / b->n);

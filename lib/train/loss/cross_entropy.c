@@ -1,4 +1,4 @@
-/* loss = mean_i -sum_j q_ij log softmax(z_i)_j, q = (1 - s) onehot(y) + s / K;  dz = (p - q) / n.
+/* loss = mean_i -sum_j q_ij log softmax(z_i)_j, q = (1 - s) y + s / K;  dz = (p - q) / n.
  */
 #include "train/loss.h"
 
@@ -20,13 +20,12 @@ static double cross_entropy_value(const void *params, const struct rci_loss_batc
     double total = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         const float *z = b->logits + (size_t) i * b->classes;
-        const uint32_t y = (uint32_t) b->labels[i];
         const double log_sum = rci_log_sum_exp(z, b->classes, 1);
-        total += (1 - s) * (log_sum - z[y]);
+        total += (1 - s) * rci_loss_hard(b, i, log_sum);
         for (uint32_t j = 0; s > 0 && j < b->classes; j++)
             total += even * (log_sum - z[j]);
         for (uint32_t j = 0; b->grad && j < b->classes; j++) {
-            const double q = even + (j == y ? 1 - s : 0);
+            const double q = even + (1 - s) * rci_loss_target(b, i, j);
             b->grad[(size_t) i * b->classes + j] = (float) ((exp(z[j] - log_sum) - q) / b->n);
         }
     }

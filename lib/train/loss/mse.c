@@ -9,7 +9,7 @@ static double mse_value(const void *params, const struct rci_loss_batch *b)
     for (uint32_t i = 0; i < b->n; i++) {
         for (uint32_t j = 0; j < b->classes; j++) {
             const size_t k = (size_t) i * b->classes + j;
-            const double e = b->logits[k] - (b->labels[i] == (int32_t) j ? 1.0 : 0.0);
+            const double e = b->logits[k] - rci_loss_target(b, i, j);
             total += e * e;
             if (b->grad)
                 b->grad[k] = (float) (2 * e / count);
