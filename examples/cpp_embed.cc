@@ -1,94 +1,41 @@
-// From C++: handles that free themselves, errors as exceptions, tensors in std::vector.
+// From C++: the classes of rescomp.hpp, errors as exceptions.
 //
 //     cpp_embed [MODEL.onnx]
-#include <rescomp/rescomp.h>
+#include <rescomp/rescomp.hpp>
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
-#include <memory>
-#include <numeric>
-#include <stdexcept>
 #include <vector>
-
-namespace rescomp
-{
-
-struct Error : std::runtime_error {
-    explicit Error(rc_status s) : std::runtime_error(rc_last_error()), status(s)
-    {
-    }
-    rc_status status;
-};
-
-inline void check(rc_status status)
-{
-    if (status != RC_OK)
-        throw Error(status);
-}
-
-// A unique_ptr whose deleter is rc_x_free(&x).
-template <typename T, void (*Free)(T **)> struct Freer {
-    void operator()(T *p) const
-    {
-        Free(&p);
-    }
-};
-template <typename T, void (*Free)(T **)> using Handle = std::unique_ptr<T, Freer<T, Free>>;
-using Context = Handle<rc_context, rc_context_free>;
-using Graph = Handle<rc_graph, rc_graph_free>;
-using Session = Handle<rc_session, rc_session_free>;
-
-// make<Graph>(rc_graph_load, context, path): calls rc_graph_load(&out, context, path).
-template <typename H, typename F, typename... Args> H make(F function, Args... args)
-{
-    typename H::pointer out = nullptr;
-    check(function(&out, args...));
-    return H(out);
-}
-
-// Of the first input or output: get is rc_session_get_input or rc_session_get_output.
-template <typename F> std::vector<int64_t> shape(const Session &session, F get)
-{
-    rc_session_io_info info = RC_SESSION_IO_INFO_INIT;
-    check(get(session.get(), 0, &info));
-    return std::vector<int64_t>(info.shape, info.shape + info.rank);
-}
-
-inline std::vector<float> run(const Session &session, const std::vector<float> &x, uint64_t images)
-{
-    const auto dims = shape(session, rc_session_get_output);
-    std::vector<float> y(std::accumulate(dims.begin(), dims.end(), size_t(1), std::multiplies<>()));
-    const float *in = x.data();
-    float *out = y.data();
-    check(rc_session_run(session.get(), images, &in, &out));
-    return y;
-}
-
-} // namespace rescomp
 
 int main(int argc, char **argv)
 try {
-    using namespace rescomp;
-    rc_context_options options = RC_CONTEXT_OPTIONS_INIT;
-    options.threads = 2;
-    const auto context = make<Context>(rc_context_new, &options);
-    const auto graph = argc > 1 ? make<Graph>(rc_graph_load, context.get(), argv[1])
-                                : make<Graph>(rc_graph_new_network, context.get(), "resnet8",
-                                              static_cast<const rc_network_options *>(nullptr));
-    const auto session = make<Session>(rc_session_new, graph.get(),
-                                       static_cast<const rc_session_options *>(nullptr));
-    const auto dims = shape(session, rc_session_get_input);
-    std::vector<float> x(std::accumulate(dims.begin(), dims.end(), size_t(1), std::multiplies<>()));
+    auto o = rescomp::options<rc_context_options>();
+    o.threads = 2;
+    const rescomp::Context context(o);
+    const auto graph = argc > 1 ? rescomp::Graph::load(context, argv[1])
+                                : rescomp::Graph::network(context, "resnet8");
+
+    rescomp::Session session(graph);
+    std::vector<float> x(session.input().per_image());
     for (size_t i = 0; i < x.size(); i++)
         x[i] = static_cast<float>(i % 17) / 17.0f;
-    const auto y = run(session, x, 1);
+    const auto y = session.run(x);
     std::printf("class %td of %zu\n", std::max_element(y.begin(), y.end()) - y.begin(), y.size());
+
+    auto half = rescomp::options<rc_prune_options>();
+    half.macs = 0.5;
+    auto result = rescomp::options<rc_prune_result>();
+    const rescomp::Outcome small = rescomp::Pruner(graph, half).apply(&result);
+    std::printf("%s %.1f %% of the multiply-adds%s\n", small.met ? "kept" : "could only keep",
+                100.0 * static_cast<double>(small.graph.info().macs) /
+                    static_cast<double>(graph.info().macs),
+                small.met ? "" : (": " + small.why).c_str());
+
     try {
-        make<Graph>(rc_graph_load, context.get(), "/no/such.onnx");
+        rescomp::Graph::load(context, "/no/such.onnx");
         return 1;
-    } catch (const Error &e) {
-        std::printf("as it should: %s: %s\n", rc_status_name(e.status), e.what());
+    } catch (const rescomp::Error &e) {
+        std::printf("as it should: %s: %s\n", e.status_name(), e.what());
     }
     return 0;
 } catch (const std::exception &e) {

@@ -11,6 +11,7 @@ struct option {
     const char *name;  /* without the dashes; NULL ends a table */
     const char *value; /* placeholder such as "N", NULL: a flag */
     const char *help;  /* one line, with the default */
+    const char *words; /* what a shell may complete besides what the placeholder says, or NULL */
 };
 
 struct verb;
@@ -28,9 +29,11 @@ struct verb {
     unsigned min_operands, max_operands;
     const struct option *options;
     int (*run)(const struct args *a);
+    const char *words; /* what operands may be, for shells; NULL: files */
 };
 
 extern const struct option common_options[];
+extern const struct verb *const verbs[]; /* NULL ends it */
 
 /* Fills `a`, or prints what is wrong with the nearest known name and returns EXIT_USAGE. */
 int args_parse(struct args *a, const struct verb *v, int argc, char **argv);
@@ -48,11 +51,17 @@ uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, 
                     uint64_t max);
 /* Precision of computing, of what is not in integers. */
 #define PRECISION_TEXT "f32, or bf16 where rescomp doctor says yes"
-#define PRECISION_OPTION \
-    { "precision", "TYPE", PRECISION_TEXT "; default: f32" }
-#define PRECISION_OPTION_MIXED                                                          \
-    { "precision", "TYPE",                                                              \
-      PRECISION_TEXT "; mixed: f32, and integer layers too where that is faster; default: f32" }
+#define PRECISION_OPTION                                                 \
+    {                                                                    \
+        "precision", "TYPE", PRECISION_TEXT "; default: f32", "f32 bf16" \
+    }
+#define PRECISION_OPTION_MIXED                                                         \
+    {                                                                                  \
+        "precision", "TYPE",                                                           \
+            PRECISION_TEXT                                                             \
+            "; mixed: f32, and integer layers too where that is faster; default: f32", \
+            "f32 bf16 mixed"                                                           \
+    }
 const char *args_precision(const struct args *a);
 /* The flag for what it says; another word ends the program. mixed 0: not allowed. */
 uint64_t args_precision_flags(const struct args *a, uint64_t bf16, uint64_t mixed);

@@ -2,16 +2,20 @@
 #define DATA_H
 #include "tool.h"
 /* The data options, shared by all verbs that read images. */
-#define DATA_OPTIONS                                                                              \
-    { "data", "KIND:PATH", "cifar10:DIR cifar100:DIR idx:DIR folder:DIR npz:FILE" },              \
-    { "mean", "A,B,C", "per channel, of pixel/255; default: the model's metadata" },              \
-    { "std", "A,B,C", "per channel" },                                                            \
-    { "resize", "N", "shorter side" },                                                            \
-    { "crop", "N", "centre crop" },                                                               \
-    { "channels", "ORDER", "rgb or bgr" }
+#define DATA_OPTIONS                                                                   \
+    {"data", "KIND:PATH", "cifar10:DIR cifar100:DIR idx:DIR folder:DIR npz:FILE"},     \
+        {"mean", "A,B,C", "per channel, of pixel/255; default: the model's metadata"}, \
+        {"std", "A,B,C", "per channel"}, {"resize", "N", "shorter side"},              \
+        {"crop", "N", "centre crop"},                                                  \
+    {                                                                                  \
+        "channels", "ORDER", "rgb or bgr", "rgb bgr"                                   \
+    }
 /* Only of verbs that look at one set of images; the others use every split for its purpose. */
-#define SPLIT_OPTION \
-    { "split", "NAME", "train, test or calib (held out of train); default: test" }
+#define SPLIT_OPTION                                                                \
+    {                                                                               \
+        "split", "NAME", "train, test or calib (held out of train); default: test", \
+            "train test calib"                                                      \
+    }
 
 /* Open `split`; with DATA_SPLIT_OPTION an explicit --split wins. DATA_HOLDOUT: train without the
  * images of calib. Returns an exit code; *out is NULL without --data unless DATA_REQUIRED. */

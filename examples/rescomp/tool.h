@@ -6,7 +6,7 @@
 #include <rescomp/rescomp.h>
 
 /* --- failing: print the message and return the exit code --- */
-int tool_fail(const char *what);           /* "rescomp: WHAT: last error"; 1, or 130 after Ctrl-C */
+int tool_fail(const char *what); /* "rescomp: WHAT: last error"; 1, or 130 after Ctrl-C */
 int tool_usage(const struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool tool_interrupted(void);
 
@@ -18,7 +18,7 @@ rc_status tool_load(rc_graph **out, rc_context *context, const struct args *a, c
 const char *tool_need(const struct args *a, const char *name);
 
 /* --- JSON on standard output, one object, written as it goes --- */
-void json_open(const char *key);  /* key NULL: the root or an array element */
+void json_open(const char *key); /* key NULL: the root or an array element */
 void json_close(void);
 void json_list(const char *key);
 void json_list_close(void);
@@ -38,11 +38,13 @@ void progress_show(double fraction, const char *detail);
 void progress_end(void);
 
 /* Options of a network with fresh weights (create, train --init fresh). */
-#define NETWORK_OPTIONS                                                          \
-    { "classes", "N", "outputs; default: 10 (CIFAR form) or 1000" },             \
-    { "width", "F", "channel width multiplier; default: 1" },                    \
-    { "input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224" },          \
-    { "shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A" }
+#define NETWORK_OPTIONS                                                             \
+    {"classes", "N", "outputs; default: 10 (CIFAR form) or 1000"},                  \
+        {"width", "F", "channel width multiplier; default: 1"},                     \
+        {"input", "C,H,W", "input shape; default: 3,32,32 or 3,224,224"},           \
+    {                                                                               \
+        "shortcuts", "A|B", "CIFAR form: A slices and pads, B projects; default: A" \
+    }
 int network_options(const struct args *a, rc_network_options *o); /* an exit code */
 
 /* What a file holds that cannot be loaded (inspect_survey.c); `why`: the loader's message. */
@@ -53,7 +55,8 @@ rc_status inspect_dot(const rc_graph *graph);
 /* Channel groups of a graph (verb_prune.c); JSON lists them under "groups". */
 rc_status inspect_groups(const struct args *a, const rc_graph *graph);
 
-extern const struct verb verb_bench, verb_compare, verb_compress, verb_create, verb_doctor;
-extern const struct verb verb_eval, verb_fuse, verb_inspect, verb_methods, verb_prune;
+extern const struct verb verb_bench, verb_compare, verb_completion, verb_compress, verb_create;
+extern const struct verb verb_doctor;
+extern const struct verb verb_eval, verb_fuse, verb_inspect, verb_manual, verb_methods, verb_prune;
 extern const struct verb verb_quantize, verb_run, verb_train;
 #endif

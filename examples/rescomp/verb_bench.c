@@ -106,8 +106,7 @@ static void print_table(const struct args *a, const struct subject *s, const rc_
     if (csv)
         return;
     printf("batch %llu, %s, %llu threads, %s, %s, oneDNN %s\n",
-           (unsigned long long) args_count(a, "batch", 1, 1, 65536),
-           args_precision(a),
+           (unsigned long long) args_count(a, "batch", 1, 1, 65536), args_precision(a),
            (unsigned long long) info->threads, info->cpu, info->isa, info->onednn);
     const double peak = args_flag(a, "profile") ? peak_multiply_adds(info->threads) : 0;
     for (unsigned i = 0; i < a->n_positional && args_flag(a, "profile"); i++) {

@@ -12,7 +12,7 @@ static const struct option options[] = {
     {"max-drop", "P", "most top-1 lost, in percentage points; default: 1"},
     {"size", "R", "goal: fraction of the file size"},
     {"latency", "R", "goal: fraction of the latency at batch 1"},
-    {"target", "NAME", "cpu, mobile, fpga or mlu; default: cpu"},
+    {"target", "NAME", "cpu, mobile, fpga or mlu; default: cpu", "cpu mobile fpga mlu"},
     {"teacher", "MODEL", "to distil from; default: MODEL itself"},
     {"report", "DIR", "write report.json, report.html and calibration.json (the table) there"},
     {"work", "DIR", "keep finished stages and checkpoints there; default: OUT.work with --resume"},

@@ -52,4 +52,6 @@ static int create(const struct args *a)
 }
 
 const struct verb verb_create = {
-    "create", "ARCH -o OUT", "a standard network with fresh weights", 1, 1, options, create};
+    "create", "ARCH -o OUT", "a standard network with fresh weights", 1, 1, options, create,
+    "resnet8 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet101 resnet110 "
+    "resnet152"};

@@ -1,4 +1,5 @@
-"""Every public header compiles alone as C11 and as C++, and holds only what the ABI rules allow."""
+"""Every public header compiles alone as C11 and as C++ (rescomp.hpp as C++17 and C++20), and holds
+only what the ABI rules allow."""
 import os
 import pathlib
 import re
@@ -23,6 +24,14 @@ for header in sorted((include / 'rescomp').glob('*.h')):
                                             '-I', str(include), source], capture_output=True, text=True)
             if run.returncode:
                 bad.append(f'{header.name} as {suffix}: {run.stderr.strip()}')
+with tempfile.TemporaryDirectory() as folder:
+    source = pathlib.Path(folder, 'alone.cc')
+    source.write_text('#include <rescomp/rescomp.hpp>\nint main() { return 0; }\n')
+    for standard in ('c++17', 'c++20'):
+        run = subprocess.run(['c++', f'-std={standard}', '-Wall', '-Wextra', '-Wconversion', '-Wshadow', '-pedantic',
+                              '-Werror', '-fsyntax-only', '-I', str(include), str(source)], capture_output=True, text=True)
+        if run.returncode:
+            bad.append(f'rescomp.hpp as {standard}: {run.stderr.strip()}')
 names = sorted(h.name for h in (include / 'rescomp').glob('*.h') if h.name != 'rescomp.h')
 umbrella = (include / 'rescomp/rescomp.h').read_text()
 bad += [f'rescomp.h does not include {n}' for n in names if f'<rescomp/{n}>' not in umbrella]
