@@ -177,6 +177,14 @@ const char *args_nth(const struct args *a, const char *name, unsigned k)
     return NULL;
 }
 
+uint64_t args_list(const struct args *a, const char *name, const char **list)
+{
+    uint64_t n = 0;
+    while (n < MAX_VALUES && (list[n] = args_nth(a, name, (unsigned) n)))
+        n++;
+    return n;
+}
+
 /* The last use counts, so that a script's default can be overridden behind it. */
 const char *args_text(const struct args *a, const char *name, const char *otherwise)
 {

@@ -45,6 +45,8 @@ bool args_flag(const struct args *a, const char *name);
 const char *args_text(const struct args *a, const char *name, const char *otherwise);
 /* The k-th use of a repeatable option, NULL behind the last. */
 const char *args_nth(const struct args *a, const char *name, unsigned k);
+/* All uses of it; list: [MAX_VALUES + 1], NULL behind the last. */
+uint64_t args_list(const struct args *a, const char *name, const char **list);
 /* A value that is not a number in the range ends the program with EXIT_USAGE. */
 double args_real(const struct args *a, const char *name, double otherwise, double min, double max);
 uint64_t args_count(const struct args *a, const char *name, uint64_t otherwise, uint64_t min,

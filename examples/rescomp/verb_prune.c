@@ -51,14 +51,6 @@ struct lists {
     const char *keep[MAX_VALUES + 1], *scopes[MAX_VALUES + 1], *ratios[MAX_VALUES + 1];
 };
 
-static uint64_t read_list(const struct args *a, const char *name, const char **list)
-{
-    uint64_t n = 0;
-    while (n < MAX_VALUES && (list[n] = args_nth(a, name, (unsigned) n)))
-        n++;
-    return n;
-}
-
 static int plan_options(const struct job *j, rc_prune_options *o, struct lists *l)
 {
     const struct args *a = j->a;
@@ -86,11 +78,11 @@ static int plan_options(const struct job *j, rc_prune_options *o, struct lists *
         o->trunk = RC_PRUNE_TRUNK_KEEP;
     else if (strcmp(trunk, "auto"))
         return tool_usage(a, "--trunk is \"%s\", allowed are auto, cut and keep", trunk);
-    o->keep_count = read_list(a, "keep", l->keep);
+    o->keep_count = args_list(a, "keep", l->keep);
     o->keep = l->keep;
-    o->scope_count = read_list(a, "scope-of", l->scopes);
+    o->scope_count = args_list(a, "scope-of", l->scopes);
     o->scopes = l->scopes;
-    o->ratio_count = read_list(a, "layer-ratio", l->ratios);
+    o->ratio_count = args_list(a, "layer-ratio", l->ratios);
     o->ratios = l->ratios;
     return EXIT_DONE;
 }

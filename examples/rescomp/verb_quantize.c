@@ -9,7 +9,12 @@ static const struct option options[] = {
     {"observer", "METHOD", "see rescomp methods observer; default: mse"},
     {"round", "NAME", "nearest; default: nearest"},
     {"weights", "B", "bits of weights, 2 to 8 (stored in 8 all the same); default: 8"},
-    {"acts", "B", "bits of activations; 8"},
+    {"acts", "B", "bits of what layers with weights read, 2 to 8; default: 8"},
+    {"weight-bits", "B", "the same as --weights"},
+    {"activation-bits", "B", "the same as --acts"},
+    {"same-edges", NULL, "first and last layers have as many bits as all others, instead of 8"},
+    {"layer", "NAME:weights=B,acts=B", "bits of matching layers; repeatable"},
+    {"skip", "NAME", "layer or residual sum that stays f32, * matches anything; repeatable"},
     {"format", "NAME", "qdq; default: qdq"},
     {"target", "NAME",
      "cpu (safe in pairs: fast and exact without VNNI too), vnni (full range) or any (7 bits)"},
@@ -41,19 +46,22 @@ static int only(const struct args *a, const char *name, const char *allowed)
                               : EXIT_DONE;
 }
 
-static int fill(const struct args *a, rc_quantize_options *o, bool qat)
+struct lists {
+    const char *overrides[MAX_VALUES + 1], *skip[MAX_VALUES + 1];
+};
+
+static int fill(const struct args *a, rc_quantize_options *o, struct lists *l, bool qat)
 {
     const char *target = args_text(a, "target", "cpu");
     int code = only(a, "round", "nearest");
     if (code == EXIT_DONE)
         code = only(a, "format", "qdq");
-    if (code == EXIT_DONE)
-        code = only(a, "acts", "8");
     if (code == EXIT_DONE && strcmp(target, "cpu") && strcmp(target, "vnni") &&
         strcmp(target, "any"))
         code = tool_usage(a, "--target is \"%s\", allowed are cpu, vnni and any", target);
     o->observer = args_text(a, "observer", NULL);
-    o->weight_bits = args_count(a, "weights", 0, 2, 8);
+    o->weight_bits = args_count(a, args_flag(a, "weights") ? "weights" : "weight-bits", 0, 2, 8);
+    o->activation_bits = args_count(a, args_flag(a, "acts") ? "acts" : "activation-bits", 0, 2, 8);
     o->tensorrt = args_text(a, "tensorrt", NULL);
     /* with --epochs the option limits the images of training */
     o->images = qat ? 0 : args_count(a, "images", 0, 1, 1u << 30);
@@ -63,6 +71,11 @@ static int fill(const struct args *a, rc_quantize_options *o, bool qat)
     o->flags |= !strcmp(target, "any") ? RC_QUANTIZE_REDUCE_RANGE : 0;
     o->flags |= !strcmp(target, "vnni") ? RC_QUANTIZE_FULL_RANGE : 0;
     o->flags |= qat ? RC_QUANTIZE_QAT : 0;
+    o->flags |= args_flag(a, "same-edges") ? RC_QUANTIZE_SAME_EDGES : 0;
+    o->override_count = args_list(a, "layer", l->overrides);
+    o->overrides = l->overrides;
+    o->skip_count = args_list(a, "skip", l->skip);
+    o->skip = l->skip;
     return code;
 }
 
@@ -81,8 +94,9 @@ static int quantize_graph(struct job *j, bool qat)
 {
     rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     const char *table = args_text(j->a, "table", NULL);
+    struct lists lists = {{NULL}, {NULL}};
     const char *format = args_text(j->a, "table-format", "json");
-    int code = fill(j->a, &o, qat);
+    int code = fill(j->a, &o, &lists, qat);
     if (code == EXIT_DONE)
         code = check_format(j->a, format);
     if (code != EXIT_DONE)

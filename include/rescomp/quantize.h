@@ -40,23 +40,39 @@ typedef struct rc_quantizer rc_quantizer;
  *  the calibration images (from a table: by least error of the weights). */
 #define RC_QUANTIZE_FULL_RANGE UINT64_C(128)
 
+/** The first and the last layers take weight_bits and activation_bits like all others; without it
+ *  they have 8 of both, for they are small and lose most. */
+#define RC_QUANTIZE_SAME_EDGES UINT64_C(256)
+
 /** Zero means "default" for every member. */
 typedef struct rc_quantize_options {
-    size_t size;           /**< sizeof(rc_quantize_options), set by the INIT macro. */
-    const char *observer;  /**< "minmax", "ema", "percentile:p=99.99", "entropy", "mse";
-                                NULL: "mse". */
-    uint64_t images;       /**< Images to calibrate on; 0: 512. */
-    uint64_t batch;        /**< Images per step; 0: 64, less when activations are large. */
-    uint64_t weight_bits;  /**< Range 2..8; 0: 8. Fewer bits coarsen the grid that weights lie on;
-                                files and memory still take 8 per weight, and no kernel gets
-                                faster. [bits] */
-    uint64_t flags;        /**< RC_QUANTIZE_*; 0: none. */
-    const char *tensorrt;  /**< Release of TensorRT that its table is written for, as in "10.3.0":
-                                TensorRT ignores a cache of another one. From 2 to 10, later ones
-                                have no caches; NULL: "8.6.1". */
+    size_t size;          /**< sizeof(rc_quantize_options), set by the INIT macro. */
+    const char *observer; /**< "minmax", "ema", "percentile:p=99.99", "entropy", "mse";
+                               NULL: "mse". */
+    uint64_t images;      /**< Images to calibrate on; 0: 512. */
+    uint64_t batch;       /**< Images per step; 0: 64, less when activations are large. */
+    uint64_t weight_bits; /**< Range 2..8; 0: 8. Fewer bits coarsen the grid that weights lie on;
+                               ONNX files and memory still take 8 per weight, and no kernel gets
+                               faster. First and last layers: see RC_QUANTIZE_SAME_EDGES. [bits] */
+    uint64_t flags;       /**< RC_QUANTIZE_*; 0: none. */
+    const char *tensorrt; /**< Release of TensorRT that its table is written for, as in "10.3.0":
+                               TensorRT ignores a cache of another one. From 2 to 10, later ones
+                               have no caches; NULL: "8.6.1". */
+    uint64_t activation_bits;     /**< Of what layers with weights read, range 2..8; 0: 8. Integers
+                                       stay u8 and s8, cut to fewer by a Clip behind QuantizeLinear.
+                                       What only sums and means read has 8. [bits] */
+    const char *const *overrides; /**< "PATTERN:weights=B,acts=B", either of both: bits of the
+                                       layers whose name or weight's name matches ('*' and '?'
+                                       match anything). Of several the last counts. */
+    uint64_t override_count;      /**< Entries of overrides. */
+    const char *const *skip;      /**< Patterns of layers and residual Adds that stay f32. */
+    uint64_t skip_count;          /**< Entries of skip. */
 } rc_quantize_options;
 
-#define RC_QUANTIZE_OPTIONS_INIT { sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0 }
+#define RC_QUANTIZE_OPTIONS_INIT                                     \
+    {                                                                \
+        sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /**
  * Copy and fold @p graph and decide which values become integers.
@@ -70,7 +86,8 @@ typedef struct rc_quantize_options {
  * @param[out] out     New quantizer; NULL on failure. Release with rc_quantizer_free().
  * @param[in]  graph   Read during the call only.
  * @param[in]  options NULL for defaults.
- * @return RC_OK; RC_ERR_ARG a NULL pointer, unknown observer or value out of range; RC_ERR_MODEL
+ * @return RC_OK; RC_ERR_ARG a NULL pointer, unknown observer, value out of range or a pattern
+ *         without a match; RC_ERR_MODEL
  *         the graph is quantized already or has nothing to quantize; RC_ERR_ABI; RC_ERR_MEMORY.
  * Thread safety: the graph must not change during the call. @since 0.1
  */
@@ -160,7 +177,10 @@ typedef struct rc_quantize_entry_info {
     uint64_t is_signed; /**< 0: u8 [0, 255]; 1: s8 [-128, 127]. */
 } rc_quantize_entry_info;
 
-#define RC_QUANTIZE_ENTRY_INFO_INIT { sizeof(rc_quantize_entry_info), 0, 0, 0, 0, 0, 0 }
+#define RC_QUANTIZE_ENTRY_INFO_INIT                      \
+    {                                                    \
+        sizeof(rc_quantize_entry_info), 0, 0, 0, 0, 0, 0 \
+    }
 
 /** Number of calibrated values; 0 for NULL. @since 0.1 */
 RC_API uint64_t rc_quantizer_count_entries(const rc_quantizer *quantizer);

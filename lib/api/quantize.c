@@ -3,13 +3,13 @@
 #include "data/source.h"
 #include "quant/quantizer.h"
 
-RC_ABI_NO_TAIL(rc_quantize_options, tensorrt);
+RC_ABI_NO_TAIL(rc_quantize_options, skip_count);
 RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
 static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize_options *caller)
 {
     /* all bits up to the last flag */
-    const uint64_t known = RC_QUANTIZE_FULL_RANGE * 2 - 1;
+    const uint64_t known = RC_QUANTIZE_SAME_EDGES * 2 - 1;
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
     if (!o->observer)
         o->observer = "mse";
@@ -25,6 +25,15 @@ static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize
     if (o->weight_bits < 2 || o->weight_bits > 8)
         return rci_fail(RC_ERR_ARG, "weight_bits is %llu, allowed is 2..8",
                         (unsigned long long) o->weight_bits);
+    if (!o->activation_bits)
+        o->activation_bits = 8;
+    if (o->activation_bits < 2 || o->activation_bits > 8)
+        return rci_fail(RC_ERR_ARG, "activation_bits is %llu, allowed is 2..8",
+                        (unsigned long long) o->activation_bits);
+    if (o->override_count && !o->overrides)
+        return rci_fail(RC_ERR_ARG, "overrides is NULL, but override_count is not 0");
+    if (o->skip_count && !o->skip)
+        return rci_fail(RC_ERR_ARG, "skip is NULL, but skip_count is not 0");
     if (!o->tensorrt)
         o->tensorrt = "8.6.1";
     /* parsed here only to refuse a version while its text is at hand */

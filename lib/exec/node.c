@@ -307,11 +307,12 @@ static bool layout_free(const struct rci_plan *p, const struct rci_node *n)
 static bool zero_stays_zero(const struct rci_plan *p, const struct rci_node *n)
 {
     float zero[4][4] = {{0}}, result[4] = {0};
-    struct rci_tensor in[4], out = {RC_F32, RC_SHAPE(4), result};
-    if (n->n_in > 4 || p->shape[n->out[0]].dtype != RC_F32)
+    const enum rci_dtype type = p->shape[n->out[0]].dtype;
+    struct rci_tensor in[4], out = {type, RC_SHAPE(4), result};
+    if (n->n_in > 4 || (type != RC_F32 && type != RC_U8 && type != RC_S8))
         return false;
     for (uint32_t i = 0; i < n->n_in; i++)
-        in[i] = (struct rci_tensor){RC_F32, RC_SHAPE(4), zero[i]};
+        in[i] = (struct rci_tensor){type, RC_SHAPE(4), zero[i]};
     const struct rci_call c = {.node = n, .ctx = p->ctx, .in = in, .out = &out};
     if (n->op->forward(&c) != RC_OK)
         return false;

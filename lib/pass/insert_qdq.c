@@ -1,4 +1,5 @@
-/* x -> QuantizeLinear -> DequantizeLinear for activations; DequantizeLinear of an s8 constant for
+/* x -> QuantizeLinear -> DequantizeLinear for activations, with Clip of the integers between them
+ * where they have fewer bits than their type; DequantizeLinear of an s8 constant for
  * weights; DequantizeLinear of an i32 constant at scale s_x*s_w for biases. */
 #include "pass/insert_qdq.h"
 #include "op/attrs.h"
@@ -73,6 +74,23 @@ static void redirect_nodes(struct rc_graph *g, uint32_t n_nodes, rci_id from, rc
                 g->nodes[i].in[k] = to;
 }
 
+static rc_status add_clip(struct qdq *q, rci_id *integers, const struct rci_qdq_activation *a)
+{
+    const struct rci_clip_attrs attrs = {
+        .lo = a->low, .hi = a->high, .n_bounds = 2, .type = a->type};
+    const rci_id in = *integers;
+    rci_id node;
+    char *hint = rci_format(q->g->ctx, "%s_clipped", q->g->values[a->value].name);
+    char *name = hint ? rci_graph_fresh_name(q->g, hint) : NULL;
+    rc_status st = name ? rci_graph_add_value(q->g, integers, name) : RC_ERR_MEMORY;
+    if (st == RC_OK)
+        st = rci_graph_add_node(q->g, &node, rci_op_find(NULL, "Clip"), name, &attrs, &in, 1,
+                                integers, 1);
+    rci_release(hint);
+    rci_release(name);
+    return st;
+}
+
 static rc_status insert_activation(struct qdq *q, const struct rci_qdq_activation *a)
 {
     const char *base = q->g->values[a->value].name;
@@ -80,6 +98,8 @@ static rc_status insert_activation(struct qdq *q, const struct rci_qdq_activatio
     RC_TRY(add_scale(q, scale, base, &a->scale, 1, a->type));
     RC_TRY(
         add_linear(q, &integers, q->quantize, base, (rci_id[]){a->value, scale[0], scale[1]}, 1));
+    if (a->low < a->high)
+        RC_TRY(add_clip(q, &integers, a));
     RC_TRY(add_linear(q, &real, q->dequantize, base, (rci_id[]){integers, scale[0], scale[1]}, 1));
     redirect_nodes(q->g, q->n_nodes, a->value, real);
     return RC_OK;

@@ -8,6 +8,7 @@ struct rci_qdq_activation {
     rci_id value;
     enum rci_dtype type; /* RC_U8 or RC_S8, zero point 0 */
     float scale;
+    int32_t low, high; /* fewer integers than the type has; both 0: all of them */
 };
 
 /* A constant operand of Conv, Gemm or MatMul. */

@@ -55,25 +55,39 @@ static bool has_weight(const struct build *b, rci_id value)
 }
 
 struct weight_rule {
-    int32_t top;
-    bool per_tensor, trainable, pairs;
+    const struct rci_quant_plan *plan;
+    bool per_tensor, trainable, pairs, reduce;
     float *const *moments;             /* [n_nodes] */
     const struct rci_quant_kept *kept; /* [n_nodes] from a table, or NULL */
     const float *x_scale;              /* [n_nodes] of operand 0; 0: unknown */
 };
 
+/* 7 bits are safe in pairs however they are paired, and what has fewer is so anyway. */
+static void set_range(struct rci_quant_weight_options *o, uint8_t bits,
+                      const struct weight_rule *rule)
+{
+    rci_quant_weight_range(bits, &o->low, &o->top);
+    if (bits == 8 && rule->reduce) {
+        o->top = 63;
+        o->low = -63;
+    }
+    o->search = bits < 8 && !rule->trainable;
+}
+
 static rc_status add_weight(struct build *b, rci_id value, const struct weight_rule *rule)
 {
     struct rc_graph *g = b->g;
     const struct rci_tensor *w = &g->values[value].tensor;
-    struct rci_quant_weight_options o = {.top = rule->top, .per_tensor = rule->per_tensor};
+    struct rci_quant_weight_options o = {.per_tensor = rule->per_tensor};
     struct rci_quant_blocks blocks;
     float *least = NULL;
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
-        if (!rci_quant_is_weighted(g, n) || n->in[1] != value)
+        if (n->n_in < 2 || n->in[1] != value || !rci_quant_takes(rule->plan, g, i))
             continue;
         o.axis = rci_weight_axis(g, n);
+        if (!o.top)
+            set_range(&o, rule->plan->layer[i].weight_bits, rule);
         if (rule->kept && rule->kept[i].n) {
             o.keep = rule->kept[i].scale;
             o.clip = true;
@@ -106,9 +120,9 @@ static rc_status add_weight(struct build *b, rci_id value, const struct weight_r
 static rc_status add_weights_qdq(struct build *b, const struct weight_rule *rule)
 {
     for (rci_id i = 0; i < b->g->n_nodes; i++) {
-        const struct rci_node *n = &b->g->nodes[i];
-        if (rci_quant_is_weighted(b->g, n) && !has_weight(b, n->in[1]))
-            RC_TRY(add_weight(b, n->in[1], rule));
+        const rci_id *in = b->g->nodes[i].in;
+        if (rci_quant_takes(rule->plan, b->g, i) && !has_weight(b, in[1]))
+            RC_TRY(add_weight(b, in[1], rule));
     }
     return RC_OK;
 }
@@ -136,6 +150,23 @@ static rc_status set_bias(struct rc_graph *g, rci_id node, const float *bias)
     return st;
 }
 
+/* Layers that are not as all others. */
+static void put_layer(struct rci_json_writer *w, const struct rc_quantizer *q, rci_id node)
+{
+    const struct rci_quant_layer *l = &q->plan.layer[node];
+    const bool same = l->weight_bits == q->weight_bits && l->activation_bits == q->activation_bits;
+    if (!rci_quant_is_weighted(q->g, &q->g->nodes[node]) || (same && !l->skip))
+        return;
+    rci_json_begin_object(w, q->g->nodes[node].name);
+    if (l->skip) {
+        rci_json_put_bool(w, "skip", true);
+    } else {
+        rci_json_put_integer(w, "weights", l->weight_bits);
+        rci_json_put_integer(w, "acts", l->activation_bits);
+    }
+    rci_json_end_object(w);
+}
+
 static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
 {
     struct rci_buffer b = {.ctx = g->ctx};
@@ -144,7 +175,11 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
     rci_json_put_text(&w, "observer", q->seen ? q->observer_spec : "table");
     rci_json_put_integer(&w, "images", (int64_t) q->seen);
     rci_json_put_integer(&w, "weight_bits", (int64_t) q->weight_bits);
-    rci_json_put_integer(&w, "activation_bits", 8);
+    rci_json_put_integer(&w, "activation_bits", (int64_t) q->activation_bits);
+    rci_json_begin_object(&w, "layers");
+    for (rci_id i = 0; i < q->g->n_nodes; i++)
+        put_layer(&w, q, i);
+    rci_json_end_object(&w);
     rci_json_put_bool(&w, "per_channel", !(q->flags & RC_QUANTIZE_PER_TENSOR));
     rci_json_put_bool(&w, "reduce_range", (q->flags & RC_QUANTIZE_REDUCE_RANGE) != 0);
     rci_json_put_bool(&w, "safe_pairs", !(q->flags & RC_QUANTIZE_FULL_RANGE));
@@ -171,25 +206,31 @@ static rc_status build_insert(struct build *b, const struct weight_rule *rule, b
     return rci_insert_qdq(b->g, &table);
 }
 
+static struct rci_qdq_activation activation_of(const struct rci_quant_plan *p, rci_id v)
+{
+    const struct rci_quant_value *q = &p->value[v];
+    struct rci_qdq_activation a = {.value = v, .type = q->type, .scale = q->scale};
+    if (q->bits < 8)
+        rci_quant_range(q, &a.low, &a.high);
+    return a;
+}
+
 static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float *x_scale)
 {
     const bool qat = q->flags & RC_QUANTIZE_QAT;
-    const int64_t bits = (int64_t) q->weight_bits - (q->flags & RC_QUANTIZE_REDUCE_RANGE ? 1 : 0);
-    struct weight_rule rule = {.top = (1 << (bits - 1)) - 1,
+    struct weight_rule rule = {.plan = &q->plan,
+                               .reduce = q->flags & RC_QUANTIZE_REDUCE_RANGE,
                                .per_tensor = q->flags & RC_QUANTIZE_PER_TENSOR,
                                .trainable = qat,
                                .pairs = !(q->flags & RC_QUANTIZE_FULL_RANGE),
                                .moments = q->moments,
                                .kept = q->kept,
                                .x_scale = x_scale};
-    if (rule.top < 1)
-        rule.top = 1;
     for (rci_id v = 0; v < q->plan.n; v++)
         if (q->plan.value[v].quantized && !q->plan.value[v].absent)
-            b->activation[b->n_activations++] =
-                (struct rci_qdq_activation){v, q->plan.value[v].type, q->plan.value[v].scale};
+            b->activation[b->n_activations++] = activation_of(&q->plan, v);
     for (rci_id i = 0; i < q->g->n_nodes; i++) {
-        if (rci_quant_is_weighted(b->g, &b->g->nodes[i]))
+        if (rci_quant_takes(&q->plan, b->g, i))
             x_scale[i] = q->plan.value[b->g->nodes[i].in[0]].scale;
         if (q->bias[i])
             RC_TRY(set_bias(b->g, i, q->bias[i]));

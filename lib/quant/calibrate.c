@@ -73,8 +73,10 @@ static rc_status choose_thresholds(struct rc_quantizer *q, struct rci_observatio
 #pragma omp parallel for schedule(dynamic)
     for (uint32_t i = 0; i < q->n_entries; i++) {
         struct rci_quant_value *v = &q->plan.value[q->entry[i]];
-        const rc_status st = rci_observation_clip(&seen[i], q->observer, q->params,
-                                                  v->type == RC_U8 ? 255 : 127, &v->amax);
+        int32_t low, high;
+        rci_quant_range(v, &low, &high);
+        const rc_status st =
+            rci_observation_clip(&seen[i], q->observer, q->params, (uint32_t) high, &v->amax);
         if (st != RC_OK) {
 #pragma omp critical
             failed = st;
@@ -84,6 +86,15 @@ static rc_status choose_thresholds(struct rc_quantizer *q, struct rci_observatio
         return rci_fail(failed, "choosing ranges failed");
     rci_quantizer_settle(q);
     return RC_OK;
+}
+
+/* Does a layer have 8-bit weights, whose pairs may be unsafe? */
+static bool some_full(const struct rc_quantizer *q)
+{
+    for (rci_id i = 0; i < q->g->n_nodes; i++)
+        if (rci_quant_takes(&q->plan, q->g, i) && q->plan.layer[i].weight_bits == 8)
+            return true;
+    return false;
 }
 
 static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *d)
@@ -108,7 +119,7 @@ static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *
     rci_release(seen);
     RC_TRY(st);
     if (!(q->flags & (RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_REDUCE_RANGE | RC_QUANTIZE_QAT)) &&
-        q->weight_bits == 8)
+        some_full(q))
         RC_TRY(rci_quantizer_take_moments(q, d));
     const uint64_t never = RC_QUANTIZE_NO_BIAS_CORRECTION | RC_QUANTIZE_QAT;
     return q->flags & never ? RC_OK : rci_quantizer_correct(q, d);

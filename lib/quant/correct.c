@@ -44,7 +44,7 @@ static rc_status correct_find_layers(struct correct *c)
         return RC_ERR_MEMORY;
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
-        if (!rci_quant_is_weighted(g, n) || g->values[n->in[0]].tensor.shape.rank % 2)
+        if (!rci_quant_takes(&c->q->plan, g, i) || g->values[n->in[0]].tensor.shape.rank % 2)
             continue;
         struct rci_weighted product;
         n->op->as_weighted(g, n, &product);
@@ -77,8 +77,9 @@ static void correct_free(struct correct *c)
 static void add_images(struct layer *l, const float *x, uint32_t n)
 {
     const int64_t elements = rci_shape_count(&l->x);
-    const float scale = l->value->scale, lo = l->value->type == RC_U8 ? 0.0f : -128.0f;
-    const float hi = l->value->type == RC_U8 ? 255.0f : 127.0f;
+    int32_t low, high;
+    rci_quant_range(l->value, &low, &high);
+    const float scale = l->value->scale, lo = (float) low, hi = (float) high;
     double *real = l->mean[0], *integer = l->mean[1];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < elements; i++)

@@ -10,11 +10,13 @@
 
 struct freeze {
     struct rc_graph *g;
+    struct rci_json *json; /* the metadata */
     struct rci_qdq_weight *weight;
     struct rci_quant_weight *made;
     uint32_t n;
-    int32_t top; /* largest integer */
-    bool pairs;
+    int64_t bits;                        /* of weights, unless `layers` says otherwise */
+    const struct rci_json_value *layers; /* by name of node, or NULL */
+    bool reduce, pairs;
 };
 
 /* The f32 constant behind a Q-DQ pair at operand 1; NULL when there is none. */
@@ -37,6 +39,19 @@ static bool known(const struct freeze *f, rci_id value)
     return false;
 }
 
+static rc_status find_range(const struct freeze *f, rci_id node, int32_t *low, int32_t *top)
+{
+    const struct rci_json_value *own =
+        f->layers ? rci_json_get(f->layers, f->g->nodes[node].name) : NULL;
+    int64_t bits = f->bits;
+    if (own) {
+        RC_TRY(rci_json_expect(own, RC_JSON_OBJECT, f->g->nodes[node].name));
+        RC_TRY(rci_json_read_integer(own, "weights", 2, 8, &bits));
+    }
+    rci_quant_weight_range(bits - (bits == 8 && f->reduce), low, top);
+    return RC_OK;
+}
+
 static rc_status freeze_weight(struct freeze *f, rci_id node)
 {
     struct rc_graph *g = f->g;
@@ -49,11 +64,11 @@ static rc_status freeze_weight(struct freeze *f, rci_id node)
         return RC_OK;
     struct rci_quant_blocks blocks;
     const bool pairs = f->pairs && rci_quant_blocks_at(&blocks, g, node);
-    const struct rci_quant_weight_options o = {.axis = rci_weight_axis(g, &g->nodes[node]),
-                                               .top = f->top,
-                                               .per_tensor = one,
-                                               .keep = scale->data,
-                                               .pairs = pairs ? &blocks : NULL};
+    struct rci_quant_weight_options o = {.axis = rci_weight_axis(g, &g->nodes[node]),
+                                         .per_tensor = one,
+                                         .keep = scale->data,
+                                         .pairs = pairs ? &blocks : NULL};
+    RC_TRY(find_range(f, node, &o.low, &o.top));
     struct rci_quant_weight *made = &f->made[f->n];
     const rc_status st = rci_quant_weight_make(made, g->ctx, &g->values[value].tensor, &o);
     if (st != RC_OK)
@@ -87,24 +102,20 @@ static rc_status freeze_run(struct freeze *f)
 
 /* Which integers weights may become, from the metadata that rc_quantizer_apply() wrote; they are
  * rewritten for the exported form. */
-static rc_status read_range(struct freeze *f, const struct rc_graph *g)
+static rc_status read_range(struct freeze *f)
 {
-    const char *meta = rci_graph_get_metadata(g, "rescomp.quantization");
-    int64_t bits = 8;
-    bool reduce = false;
-    if (meta) {
-        struct rci_json *j;
-        RC_TRY(rci_json_parse(&j, g->ctx, meta, strlen(meta), "metadata rescomp.quantization"));
-        rc_status st = rci_json_read_integer(rci_json_root(j), "weight_bits", 2, 8, &bits);
-        if (st == RC_OK)
-            st = rci_json_read_bool(rci_json_root(j), "reduce_range", &reduce);
-        if (st == RC_OK)
-            st = rci_json_read_bool(rci_json_root(j), "safe_pairs", &f->pairs);
-        rci_json_free(&j);
-        RC_TRY(st);
-    }
-    f->top = bits - reduce > 1 ? (1 << (bits - reduce - 1)) - 1 : 1;
-    return RC_OK;
+    const char *meta = rci_graph_get_metadata(f->g, "rescomp.quantization");
+    f->bits = 8;
+    if (!meta)
+        return RC_OK;
+    RC_TRY(
+        rci_json_parse(&f->json, f->g->ctx, meta, strlen(meta), "metadata rescomp.quantization"));
+    const struct rci_json_value *root = rci_json_root(f->json);
+    RC_TRY(rci_json_read_integer(root, "weight_bits", 2, 8, &f->bits));
+    RC_TRY(rci_json_read_bool(root, "reduce_range", &f->reduce));
+    RC_TRY(rci_json_read_bool(root, "safe_pairs", &f->pairs));
+    f->layers = rci_json_get(root, "layers");
+    return f->layers ? rci_json_expect(f->layers, RC_JSON_OBJECT, "layers") : RC_OK;
 }
 
 static rc_status clear_trainable(struct rc_graph *g)
@@ -126,13 +137,14 @@ rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *tra
     struct freeze f = {0};
     *out = NULL;
     RC_TRY(rci_graph_clone(&f.g, trained));
-    rc_status st = read_range(&f, f.g);
+    rc_status st = read_range(&f);
     if (st == RC_OK)
         st = freeze_run(&f);
     if (st == RC_OK)
         st = clear_trainable(f.g);
     for (uint32_t i = 0; f.made && i < f.n; i++)
         rci_quant_weight_free(&f.made[i]);
+    rci_json_free(&f.json);
     rci_release(f.made);
     rci_release(f.weight);
     if (st == RC_OK)

@@ -83,7 +83,8 @@ static rc_status moments_find_layers(struct moments *t)
         return RC_ERR_MEMORY;
     for (rci_id i = 0; i < g->n_nodes; i++) {
         struct layer *l = &t->layer[t->n];
-        if (!rci_quant_is_weighted(g, &g->nodes[i]) || !layer_init(l, t->q, i))
+        if (!rci_quant_takes(&t->q->plan, g, i) || t->q->plan.layer[i].weight_bits < 8 ||
+            !layer_init(l, t->q, i))
             continue;
         t->n++;
         const size_t size = (size_t) rci_quant_block_size(&l->blocks);
@@ -103,8 +104,9 @@ static void fill_patch(const struct layer *l, const float *x, int64_t channel, i
                        int64_t position, float *to)
 {
     const struct rci_conv_geometry *g = &l->g;
-    const float scale = l->value->scale, lo = l->value->type == RC_U8 ? 0.0f : -128.0f;
-    const float hi = l->value->type == RC_U8 ? 255.0f : 127.0f;
+    int32_t low, high;
+    rci_quant_range(l->value, &low, &high);
+    const float scale = l->value->scale, lo = (float) low, hi = (float) high;
     const int64_t y0 = position / g->out[1] * g->stride[0] - g->pad_begin[0];
     const int64_t x0 = position % g->out[1] * g->stride[1] - g->pad_begin[1];
     for (int64_t c = channel; c < channel + channels; c++)

@@ -5,21 +5,9 @@
 #include <float.h>
 #include <math.h>
 
-static bool is_f32_variable(const struct rc_graph *g, rci_id v)
+bool rci_quant_takes(const struct rci_quant_plan *p, const struct rc_graph *g, rci_id node)
 {
-    return v != RC_NONE && !rci_value_is_const(&g->values[v]) &&
-           g->values[v].tensor.dtype == RC_F32;
-}
-
-bool rci_quant_is_weighted(const struct rc_graph *g, const struct rci_node *n)
-{
-    if (rci_node_quant(n) != RC_QUANT_WEIGHTED || n->n_in < 2)
-        return false;
-    struct rci_weighted product;
-    const struct rci_tensor *w = rci_const_in(g, n, 1);
-    n->op->as_weighted(g, n, &product);
-    return w && w->dtype == RC_F32 && (product.window ? w->shape.rank > 2 : w->shape.rank == 2) &&
-           is_f32_variable(g, n->in[0]);
+    return rci_quant_is_weighted(g, &g->nodes[node]) && !p->layer[node].skip;
 }
 
 /* Constants among the operands are not seen by calibration, so the common scale might not fit them;
@@ -40,16 +28,6 @@ static bool node_passes(const struct rci_quant_plan *p, const struct rc_graph *g
         first = v;
     }
     return first != NULL;
-}
-
-static bool node_sums(const struct rc_graph *g, const struct rci_node *n)
-{
-    if (rci_node_quant(n) != RC_QUANT_REQUANT)
-        return false;
-    for (uint32_t i = 0; i < n->n_in; i++)
-        if (!is_f32_variable(g, n->in[i]))
-            return false;
-    return true;
 }
 
 static rci_id class_root(const struct rci_quant_plan *p, rci_id v)
@@ -118,7 +96,7 @@ static void find_non_negative(struct rci_quant_plan *p, const struct rc_graph *g
 
 static void want(struct rci_quant_plan *p, const struct rc_graph *g, rci_id v)
 {
-    if (is_f32_variable(g, v))
+    if (rci_quant_is_variable(g, v))
         p->value[v].quantized = true;
 }
 
@@ -134,10 +112,10 @@ static void want_sum_output(struct rci_quant_plan *p, const struct rc_graph *g, 
         want(p, g, v);
 }
 
-static bool from_weighted(const struct rc_graph *g, rci_id v)
+static bool from_weighted(const struct rci_quant_plan *p, const struct rc_graph *g, rci_id v)
 {
     const rci_id producer = g->values[v].producer;
-    return producer != RC_NONE && rci_quant_is_weighted(g, &g->nodes[producer]) &&
+    return producer != RC_NONE && rci_quant_takes(p, g, producer) &&
            rci_graph_single_reader(g, v) != RC_NONE;
 }
 
@@ -146,7 +124,7 @@ static void want_sum_operands(struct rci_quant_plan *p, const struct rc_graph *g
 {
     bool spare = flags & RC_PLAN_SINGLE_RESIDUAL;
     for (uint32_t i = 0; i < n->n_in; i++) {
-        if (spare && from_weighted(g, n->in[i]))
+        if (spare && from_weighted(p, g, n->in[i]))
             spare = false; /* one operand may stay inside its convolution */
         else
             want(p, g, n->in[i]);
@@ -184,7 +162,7 @@ static void spread_through_pass(struct rci_quant_plan *p, const struct rc_graph 
             if (n->out[k] != RC_NONE && p->value[n->out[k]].quantized)
                 from = n->out[k];
         for (uint32_t k = 0; from != RC_NONE && k < n->n_in; k++)
-            if (is_f32_variable(g, n->in[k])) {
+            if (rci_quant_is_variable(g, n->in[k])) {
                 p->value[n->in[k]].quantized = true;
                 class_join(p, n->in[k], from);
             }
@@ -203,11 +181,28 @@ static void plan_find_observed(struct rci_quant_plan *p, const struct rc_graph *
     }
 }
 
-rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags)
+/* Bits of every class: 8, or the most that its readers with weights want. */
+static void find_bits(struct rci_quant_plan *p, const struct rc_graph *g)
+{
+    for (rci_id i = 0; i < g->n_nodes; i++)
+        if (rci_quant_takes(p, g, i)) {
+            struct rci_quant_value *root = &p->value[class_root(p, g->nodes[i].in[0])];
+            const uint8_t bits = p->layer[i].activation_bits;
+            root->bits = root->bits < bits ? bits : root->bits;
+        }
+    for (uint32_t v = 0; v < p->n; v++) {
+        struct rci_quant_value *root = &p->value[class_root(p, v)];
+        root->bits = root->bits ? root->bits : 8;
+        p->value[v].bits = root->bits;
+    }
+}
+
+rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g,
+                             struct rci_quant_layer *layer, uint32_t flags)
 {
     rci_id *order = NULL;
     uint32_t n_order = 0;
-    *p = (struct rci_quant_plan){.ctx = g->ctx, .n = g->n_values};
+    *p = (struct rci_quant_plan){.ctx = g->ctx, .n = g->n_values, .layer = layer};
     p->value = rci_alloc_array(g->ctx, p->n, sizeof(*p->value));
     if (!p->value)
         return RC_ERR_MEMORY;
@@ -217,15 +212,16 @@ rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g,
     find_non_negative(p, g, order, n_order);
     for (uint32_t i = 0; i < n_order; i++) {
         const struct rci_node *n = &g->nodes[order[i]];
-        if (rci_quant_is_weighted(g, n))
+        if (rci_quant_takes(p, g, order[i]))
             want(p, g, n->in[0]);
-        if (!node_sums(g, n))
+        if (!rci_quant_is_sum(g, n) || layer[order[i]].skip)
             continue;
         want_sum_operands(p, g, n, flags);
         want_sum_output(p, g, n->out[0]);
     }
     spread_through_pass(p, g, order, n_order);
     plan_find_observed(p, g);
+    find_bits(p, g);
     rci_release(order);
     return RC_OK;
 }
@@ -233,8 +229,8 @@ rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g,
 void rci_quant_plan_free(struct rci_quant_plan *p)
 {
     rci_release(p->value);
-    p->value = NULL;
-    p->n = 0;
+    rci_release(p->layer);
+    *p = (struct rci_quant_plan){0};
 }
 
 /* An input image may be non-negative without a node that says so; the data decide. */
@@ -255,15 +251,23 @@ void rci_quant_plan_types(struct rci_quant_plan *p, const struct rc_graph *g)
         p->value[v].type = p->value[class_root(p, v)].type;
 }
 
+void rci_quant_range(const struct rci_quant_value *v, int32_t *low, int32_t *high)
+{
+    const int32_t levels = 1 << v->bits;
+    *low = v->type == RC_U8 ? 0 : -levels / 2;
+    *high = v->type == RC_U8 ? levels - 1 : levels / 2 - 1;
+}
+
 void rci_quant_plan_scales(struct rci_quant_plan *p)
 {
     for (uint32_t v = 0; v < p->n; v++)
         p->value[v].scale = 0;
     for (uint32_t v = 0; v < p->n; v++) {
         struct rci_quant_value *root = &p->value[class_root(p, v)];
-        const float top = root->type == RC_U8 ? 255.0f : 127.0f;
+        int32_t low, high;
+        rci_quant_range(root, &low, &high);
         if (p->value[v].observed)
-            root->scale = fmaxf(root->scale, (float) p->value[v].amax / top);
+            root->scale = fmaxf(root->scale, (float) p->value[v].amax / (float) high);
     }
     for (uint32_t v = 0; v < p->n; v++) {
         struct rci_quant_value *root = &p->value[class_root(p, v)];

@@ -2,6 +2,7 @@
 #define RC_LIB_QUANT_PLAN_H
 /* Which values become 8-bit integers, and which of them share one scale. */
 #include "graph/graph.h"
+#include "quant/layers.h"
 
 struct rci_quant_value {
     bool quantized;      /* gets a QuantizeLinear and a DequantizeLinear */
@@ -11,6 +12,7 @@ struct rci_quant_value {
     double low, high;    /* seen; low > high: not seen */
     double amax;         /* threshold of an observed value */
     enum rci_dtype type; /* RC_U8 or RC_S8, of the whole class */
+    uint8_t bits;        /* 2..8, of the whole class: the most that a layer which reads it wants */
     float scale;         /* of the whole class */
     bool absent;         /* of the whole class: a table does not name it, it stays f32 */
 };
@@ -19,6 +21,7 @@ struct rci_quant_plan {
     struct rc_context *ctx;
     uint32_t n;
     struct rci_quant_value *value; /* [n] by value id */
+    struct rci_quant_layer *layer; /* [nodes] owned */
 };
 
 enum {
@@ -28,8 +31,10 @@ enum {
 /* Quantized are: the data operand of every Conv, Gemm, MatMul with constant weights; all operands
  * of Add; what leaves an Add (behind its activation); everything these values passed through
  * unchanged; and what was averaged to them. The graph must be folded (no BatchNormalization
- * between). */
-rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g, uint32_t flags);
+ * between). `layer` becomes the plan's, also on failure. What layers with weights read has as many
+ * bits as these say; what only sums and means read has 8. */
+rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g,
+                             struct rci_quant_layer *layer, uint32_t flags);
 void rci_quant_plan_free(struct rci_quant_plan *p);
 
 /* Types of all classes, from structure and from what was seen of the inputs. */
@@ -37,6 +42,9 @@ void rci_quant_plan_types(struct rci_quant_plan *p, const struct rc_graph *g);
 /* Scales of all classes, from types and the thresholds of the observed values. */
 void rci_quant_plan_scales(struct rci_quant_plan *p);
 
-/* The node's operand 1 is a f32 constant that can be quantized per channel. */
-bool rci_quant_is_weighted(const struct rc_graph *g, const struct rci_node *n);
+/* Integers of a value: [low, high], 0 among them. */
+void rci_quant_range(const struct rci_quant_value *v, int32_t *low, int32_t *high);
+
+/* The node is a layer whose weights become integers. */
+bool rci_quant_takes(const struct rci_quant_plan *p, const struct rc_graph *g, rci_id node);
 #endif

@@ -53,7 +53,8 @@ static rc_status list_entries(struct rc_quantizer *q)
         return RC_ERR_MEMORY;
     if (!q->n_entries)
         return rci_fail(RC_ERR_MODEL,
-                        "the graph has no Conv, Gemm or MatMul with constant weights");
+                        "the graph has no Conv, Gemm or MatMul with constant weights, or all are "
+                        "to be skipped");
     return RC_OK;
 }
 
@@ -64,7 +65,9 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
     RC_TRY(rci_graph_clone(&q->g, g));
     RC_TRY(quantizer_fold(q->g));
     const uint32_t single = o->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0;
-    RC_TRY(rci_quant_plan_new(&q->plan, q->g, single));
+    struct rci_quant_layer *layer;
+    RC_TRY(rci_quant_layers_new(&layer, q->g, o));
+    RC_TRY(rci_quant_plan_new(&q->plan, q->g, layer, single));
     RC_TRY(list_entries(q));
     q->bias = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->bias));
     q->moments = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->moments));
@@ -84,6 +87,7 @@ rc_status rci_quantizer_new(struct rc_quantizer **out, const struct rc_graph *g,
     q->batch = o->batch;
     q->flags = o->flags;
     q->weight_bits = o->weight_bits;
+    q->activation_bits = o->activation_bits;
     (void) rci_tensorrt_version(&q->tensorrt, o->tensorrt); /* checked with the options */
     const rc_status st = quantizer_init(q, g, o);
     if (st == RC_OK)

@@ -23,7 +23,7 @@ struct rc_quantizer {
     char *observer_spec;
     rci_id *entry; /* observed values in topological order */
     uint32_t n_entries;
-    uint64_t images, batch, flags, weight_bits;
+    uint64_t images, batch, flags, weight_bits, activation_bits;
     uint32_t tensorrt;           /* version as caches have it, such as 8601 */
     uint64_t seen;               /* images of the last calibration; 0: from a table */
     bool ready;                  /* the plan has scales */

@@ -92,7 +92,7 @@ static rc_status layers_fill(struct table *m, const struct rc_quantizer *q)
     size_t channels = 0, at = 0;
     RC_TRY(rci_graph_order(g, &order, &n_order));
     for (uint32_t i = 0; i < n_order; i++)
-        if (rci_quant_is_weighted(g, &g->nodes[order[i]])) {
+        if (rci_quant_takes(&q->plan, g, order[i])) {
             m->node[t->n_layers] = order[i];
             layer_fill(&t->layer[t->n_layers], q, order[i]);
             channels += (size_t) t->layer[t->n_layers++].out;

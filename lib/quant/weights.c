@@ -1,4 +1,6 @@
-/* scale[o] = max |w[o]| / top, q = round(w / scale). */
+/* scale[o] = max |w[o]| / top, q = round(w / scale); with few bits the part of that scale, in steps
+ * of 2 percent, which makes sum |scale q - w|^2.4 least (Nahshan et al., Loss Aware Post-training
+ * Quantization, 2019, for the exponent). */
 #include "quant/weights.h"
 #include "kernel/int8/pairs.h"
 #include "quant/round.h"
@@ -49,13 +51,44 @@ static rc_status scales_settle(float *scale, int64_t n, const struct rci_quant_w
     return RC_OK;
 }
 
+static double rounding_error(const float *x, double scale, struct channels c, int64_t channel,
+                             const struct rci_quant_weight_options *o)
+{
+    const int64_t first = o->per_tensor ? 0 : channel * c.inner;
+    const int64_t run = o->per_tensor ? c.total : c.inner, every = c.count * c.inner;
+    double error = 0;
+    for (int64_t at = first; at < c.total; at += o->per_tensor ? c.total : every)
+        for (int64_t i = at; i < at + run; i++) {
+            const double q = fmax(o->low, fmin(o->top, rint((double) x[i] / scale)));
+            error += pow(fabs(q * scale - (double) x[i]), 2.4);
+        }
+    return error;
+}
+
+static void scales_search(float *scale, int64_t n, const float *x, struct channels c,
+                          const struct rci_quant_weight_options *o)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < n; k++) {
+        const double full = (double) scale[k];
+        double best = INFINITY;
+        for (int part = 100; part >= 30; part -= 2) {
+            const double s = full * part / 100, error = rounding_error(x, s, c, k, o);
+            if (error < best) {
+                best = error;
+                scale[k] = (float) s;
+            }
+        }
+    }
+}
+
 static void round_nearest(struct rci_quant_weight *out, const float *x, struct channels c,
                           const struct rci_quant_weight_options *o)
 {
     int8_t *q = out->q.data;
     for (int64_t i = 0; i < c.total; i++) {
         const double s = (double) out->scale[o->per_tensor ? 0 : (i / c.inner) % c.count];
-        q[i] = (int8_t) fmax(-o->top, fmin(o->top, rint((double) x[i] / s)));
+        q[i] = (int8_t) fmax(o->low, fmin(o->top, rint((double) x[i] / s)));
     }
 }
 
@@ -72,6 +105,8 @@ rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context 
     RC_TRY_OUT(st, rci_tensor_new(&out->q, ctx, RC_S8, &w->shape));
     scales_find(out->scale, w, c, o->per_tensor);
     RC_TRY_OUT(st, scales_settle(out->scale, out->n_scale, o));
+    if (o->search && !o->keep)
+        scales_search(out->scale, out->n_scale, w->data, c, o);
     if (!o->pairs || 2 * o->top <= RC_PAIR_MOST) {
         round_nearest(out, w->data, c, o);
         goto out;

@@ -137,7 +137,13 @@ static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize
     o.observer = observer_for(q, run->attempt);
     o.images = (uint64_t) q->images;
     o.flags = run->target->quantize_flags | (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
-              (q->epochs ? RC_QUANTIZE_QAT : 0);
+              (q->epochs ? RC_QUANTIZE_QAT : 0) | (q->same_edges ? RC_QUANTIZE_SAME_EDGES : 0);
+    o.weight_bits = (uint64_t) q->weight_bits;
+    o.activation_bits = (uint64_t) q->activation_bits;
+    o.overrides = q->layers;
+    o.override_count = q->n_layers;
+    o.skip = q->skip;
+    o.skip_count = q->n_skip;
     RC_TRY(rc_quantizer_new(&run->quantizer, from, &o));
     RC_TRY(rc_quantizer_calibrate(run->quantizer, run->o->calib));
     return rc_quantizer_apply(out, run->quantizer);

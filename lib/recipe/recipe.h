@@ -35,7 +35,10 @@ struct rci_recipe_quantize {
     const char *observer;
     int64_t images, epochs; /* epochs: quantization-aware training */
     double lr;
-    bool reduce_range;
+    bool reduce_range, same_edges;
+    int64_t weight_bits, activation_bits;
+    const char *layers[RC_RECIPE_MAX_LISTED], *skip[RC_RECIPE_MAX_LISTED];
+    uint32_t n_layers, n_skip;
 };
 struct rci_recipe_step {
     enum rci_recipe_kind kind;

@@ -216,12 +216,14 @@ static void zero_and_tiny_channels_stay_finite(void **state)
     struct rci_quant_weight w;
     float x[4] = {0, 0, 0.5f, -1};
     const struct rci_tensor t = {RC_F32, RC_SHAPE(2, 2), x};
-    OK(rci_quant_weight_make(&w, c, &t, &(struct rci_quant_weight_options){.axis = 0, .top = 127}));
+    OK(rci_quant_weight_make(
+        &w, c, &t, &(struct rci_quant_weight_options){.axis = 0, .low = -127, .top = 127}));
     assert_true(w.scale[0] == 1 && w.scale[1] == 1.0f / 127);
     assert_memory_equal(w.q.data, ((int8_t[]){0, 0, 64, -127}), 4);
     rci_quant_weight_free(&w);
     x[3] = NAN;
-    REFUSED(rci_quant_weight_make(&w, c, &t, &(struct rci_quant_weight_options){.top = 127}),
+    REFUSED(rci_quant_weight_make(&w, c, &t,
+                                  &(struct rci_quant_weight_options){.low = -127, .top = 127}),
             RC_ERR_MODEL, "channel 1 is NaN");
 
     struct rc_graph *g = quant_two_convs(c, (float[]){1e-12f, 1}, (float[]){3, 0}), *out;

@@ -41,6 +41,10 @@ static void clip_takes_integers(void **state)
     opcheck_open(&c, "Clip", &a, &s8, 1, 1);
     opcheck_expect(&c, &(struct rci_tensor){RC_S8, RC_SHAPE(3), (int8_t[]){-2, 5, 100}}, 0);
     opcheck_close(&c);
+    const struct rci_tensor u8 = {RC_U8, RC_SHAPE(3), (uint8_t[]){0, 5, 255}};
+    opcheck_open(&c, "Clip", &a, &u8, 1, 1);
+    opcheck_expect(&c, &(struct rci_tensor){RC_U8, RC_SHAPE(3), (uint8_t[]){0, 5, 100}}, 0);
+    opcheck_close(&c);
     opcheck_open(&c, "Clip", &a, &i64, 1, 1);
     OPCHECK_I64(&c, RC_SHAPE(3), -2, 5, 100);
     opcheck_close(&c);

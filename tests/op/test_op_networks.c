@@ -130,6 +130,28 @@ static double slope_through(void (*between)(struct opnet *n))
     return s;
 }
 
+/* Integers of 6 bits in 8: cut where Clip cuts the reals. */
+static void fake_quantize_less(struct opnet *n)
+{
+    const struct rci_tensor scale = {RC_F32, {0, {0}}, (float[]){0.04f}};
+    const struct rci_tensor zero = {RC_S8, {0, {0}}, (int8_t[]){0}};
+    const struct rci_clip_attrs a = {.lo = -32, .hi = 31, .n_bounds = 2, .type = RC_S8};
+    rci_id s, z;
+    OK(rci_graph_add_const(n->g, &s, "scale", &scale));
+    OK(rci_graph_add_const(n->g, &z, "zero", &zero));
+    opnet_add(n, "QuantizeLinear", NULL, (rci_id[]){n->at, s, z}, 3);
+    opnet_add(n, "Clip", &a, &n->at, 1);
+    opnet_add(n, "DequantizeLinear", NULL, (rci_id[]){n->at, s, z}, 3);
+    opnet_conv(n, 8, 3);
+}
+
+static void clip_less(struct opnet *n)
+{
+    const struct rci_clip_attrs a = {.lo = -1.3, .hi = 1.26, .n_bounds = 2};
+    opnet_add(n, "Clip", &a, &n->at, 1);
+    opnet_conv(n, 8, 3);
+}
+
 static void fake_quantize(struct opnet *n)
 {
     const struct rci_tensor scale = {RC_F32, {0, {0}}, (float[]){0.01f}};
@@ -156,6 +178,9 @@ static void quantization_trains_straight_through(void **state)
     assert_true(fabs(b) > 0.1);
     if (fabs(a - b) > 1e-4 * fabs(b))
         fail_msg("slope behind Q and DQ %g, behind Clip %g", a, b);
+    const double few = slope_through(fake_quantize_less), cut = slope_through(clip_less);
+    if (fabs(cut) < 0.1 || fabs(few - cut) > 1e-4 * fabs(cut))
+        fail_msg("slope behind 6 bits %g, behind Clip %g", few, cut);
 }
 
 int main(void)

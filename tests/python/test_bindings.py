@@ -658,6 +658,10 @@ class Compressing(Folder):
         g = tiny()
         rescomp.train(g, self.data, epochs=3, batch=16, lr=0.05)
         self.assertStatus('RC_ERR_STATE', '', rescomp.Quantizer(g).apply)
+        self.assertStatus('RC_ERR_ARG', 'matches no layer', rescomp.Quantizer, g, skip=['nothing'])
+        few = rescomp.quantize(g, self.data, images=64, weight_bits=4, activation_bits=6, overrides={'*': 'acts=7'},
+                               same_edges=True)
+        self.assertIn('"activation_bits":6', few.metadata('rescomp.quantization'))
         with rescomp.Quantizer(g, observer='minmax', images=64) as q:
             small = q.calibrate(self.data).apply()
             q.save_table(self.folder / 't.json')

@@ -325,6 +325,16 @@ class Cli(unittest.TestCase):
         self.assertIn('tensorrt is "11.0.0"', run('quantize', self.model, '-o', self.d / 'again.onnx', '--data', self.data,
                                                   '--tensorrt', '11.0.0', code=2).stderr)
 
+    def test_bits_are_set_by_layer(self):
+        names = [l['name'] for l in run_json('inspect', self.model)['layers'] if l['op'] == 'Conv']
+        out = self.d / 'bits.onnx'
+        common = ('quantize', self.model, '-o', out, '--data', self.data, '--images', 64)
+        run(*common, '--weight-bits', 4, '--activation-bits', 6, '--layer', f'{names[1]}:weights=3', '--skip', names[2])
+        layers = run_json('inspect', out)['layers']
+        self.assertIn('Clip', [l['op'] for l in layers])
+        self.assertIn('matches no layer', run(*common, '--skip', 'nothing', code=2).stderr)
+        self.assertIn('expected PATTERN', run(*common, '--layer', 'nothing', code=2).stderr)
+
     def test_integer_layers_may_run_in_f32(self):
         int8 = self.d / 'mixed.onnx'
         run('quantize', self.model, '-o', int8, '--data', self.data, '--images', 64)
@@ -348,7 +358,8 @@ class Cli(unittest.TestCase):
         recipe.write_text(json.dumps({'schema': 1, 'steps': [
             {'step': 'prune', 'macs': 0.7, 'round_to': 4},
             {'step': 'train', 'epochs': 2, 'batch': 32, 'lr': 0.02, 'augmentation': ''},
-            {'step': 'quantize', 'images': 128}]}))
+            {'step': 'quantize', 'images': 128, 'weight_bits': 7, 'activation_bits': 7, 'layers': '*:acts=8', 'skip': [],
+             'same_edges': True}]}))
         r = run_json('compress', self.model, '-o', self.d / 'small.onnx', '--data', self.data, '--recipe', recipe,
                      '--max-drop', 5, '--report', self.d / 'report', '--work', self.d / 'work')
         self.assertTrue(r['goals_met'])

@@ -1,7 +1,7 @@
 """INT8 post-training quantization."""
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from . import _ffi
 from ._core import Graph, Path
@@ -13,7 +13,9 @@ from ._handle import Handle
 class Quantizer(Handle):
     """Chooses ranges on images and writes them into a copy of the graph as QuantizeLinear nodes.
 
-    Options are those of rc_quantize_options, with its flags as keywords.
+    Options are those of rc_quantize_options, with its flags as keywords. `overrides` are texts such as
+    "layer1.*:weights=4,acts=8", or a mapping of patterns to what follows the colon; `skip` are patterns of
+    layers that stay f32.
     """
 
     _free = "rc_quantizer_free"
@@ -22,13 +24,21 @@ class Quantizer(Handle):
                  weight_bits: int = 0, per_tensor: bool = False, reduce_range: bool = False,
                  bias_correction: bool = True, float_bias: bool = False, single_residual: bool = False,
                  in_order: bool = False, qat: bool = False, full_range: bool = False,
-                 tensorrt: Optional[str] = None) -> None:
+                 tensorrt: Optional[str] = None, activation_bits: int = 0,
+                 overrides: Union[Sequence[str], Mapping[str, str]] = (), skip: Sequence[str] = (),
+                 same_edges: bool = False) -> None:
+        if isinstance(overrides, Mapping):
+            overrides = [f"{pattern}:{bits}" for pattern, bits in overrides.items()]
+        layers = _ffi.texts([overrides] if isinstance(overrides, str) else overrides)
+        skipped = _ffi.texts([skip] if isinstance(skip, str) else skip)
         self._context = graph._context
         super().__init__(self._context)
         flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat,
-                 full_range]
+                 full_range, same_edges]
         options = _ffi.QuantizeOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
-                                       flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt)
+                                       flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt,
+                                       activation_bits=activation_bits, overrides=layers,
+                                       override_count=len(layers), skip=skipped, skip_count=len(skipped))
         with _ffi.interruptible():
             lib.rc_quantizer_new(self._new, graph._h, options)
 

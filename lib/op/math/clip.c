@@ -1,4 +1,5 @@
-/* Clip: y = min(max(x, lo), hi); dx = dy where lo < x < hi, as ReLU6 is differentiated.
+/* Clip: y = min(max(x, lo), hi); dx = dy where lo < x < hi, as ReLU6 is differentiated, and of
+ * integers, whose gradients are floats, where lo <= x <= hi: the bounds are values like others.
  * Bounds are attributes up to opset 10 and operands from 11 on; here they are always attributes.
  * Free of the layout unless the bounds exclude 0, which the session finds out by trying. */
 #include "op/attrs.h"
@@ -45,25 +46,39 @@ static void clip_f32(const struct rci_call *c, int64_t from, int64_t to)
             y[i] = (double) y[i] > hi ? (type) hi : y[i]; \
     } while (0)
 
+/* Bytes are activations of few bits, once per layer: compared as bytes, so that loops vectorise. */
+#define CLIP_BYTES(name, type, least, most)                                                        \
+    static void name(const type *restrict x, type *restrict y, int64_t from, int64_t to,           \
+                     double lo, double hi)                                                         \
+    {                                                                                              \
+        const type l = (type) fmax(least, fmin(most, lo)), h = (type) fmax(least, fmin(most, hi)); \
+        for (int64_t i = from; i < to; i++) {                                                      \
+            const type v = x[i] < l ? l : x[i];                                                    \
+            y[i] = v > h ? h : v;                                                                  \
+        }                                                                                          \
+    }
+CLIP_BYTES(clip_u8, uint8_t, 0, 255)
+CLIP_BYTES(clip_s8, int8_t, -128, 127)
+
 static void clip_other(const struct rci_call *c, int64_t from, int64_t to)
 {
     double lo, hi;
     clip_bounds(c->node, &lo, &hi);
     switch (c->in[0].dtype) {
+    case RC_U8:
+        clip_u8(c->in[0].data, c->out[0].data, from, to, lo, hi);
+        break;
+    case RC_S8:
+        clip_s8(c->in[0].data, c->out[0].data, from, to, lo, hi);
+        break;
     case RC_F64:
         CLIP_INT(double);
         break;
     case RC_I64:
         CLIP_INT(int64_t);
         break;
-    case RC_I32:
-        CLIP_INT(int32_t);
-        break;
-    case RC_S8:
-        CLIP_INT(int8_t);
-        break;
     default:
-        CLIP_INT(uint8_t);
+        CLIP_INT(int32_t);
         break;
     }
 }
@@ -71,6 +86,20 @@ static void clip_other(const struct rci_call *c, int64_t from, int64_t to)
 static rc_status clip_forward(const struct rci_call *c)
 {
     return rci_map_run(c, c->in[0].dtype == RC_F32 ? clip_f32 : clip_other);
+}
+
+static void clip_grad_bytes(const struct rci_call *c, int64_t from, int64_t to)
+{
+    double lo, hi;
+    clip_bounds(c->node, &lo, &hi);
+    const bool is_signed = c->in[0].dtype == RC_S8;
+    const uint8_t *restrict x = c->in[0].data;
+    const float *restrict g = c->d_out[0].data;
+    float *restrict d = c->d_in[0].data;
+    for (int64_t i = from; i < to; i++) {
+        const int v = is_signed ? (int8_t) x[i] : x[i];
+        d[i] = v >= lo && v <= hi ? g[i] : 0;
+    }
 }
 
 static void clip_grad(const struct rci_call *c, int64_t from, int64_t to)
@@ -86,7 +115,8 @@ static void clip_grad(const struct rci_call *c, int64_t from, int64_t to)
 
 static rc_status clip_backward(const struct rci_call *c)
 {
-    return c->d_in[0].data ? rci_map_run(c, clip_grad) : RC_OK;
+    const bool bytes = c->in[0].dtype == RC_U8 || c->in[0].dtype == RC_S8;
+    return c->d_in[0].data ? rci_map_run(c, bytes ? clip_grad_bytes : clip_grad) : RC_OK;
 }
 
 static rc_status clip_read(struct rci_node *n, const struct rci_attrs *a)
