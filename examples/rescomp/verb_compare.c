@@ -36,12 +36,14 @@ struct job {
 
 enum { BATCH = 32 };
 
+/* Values of one image; 0 for what has no batch. */
 static uint64_t row_size(const rc_session *s, int output, uint64_t index)
 {
     rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
     uint64_t n = 1;
     if ((output ? rc_session_get_output(s, index, &io) : rc_session_get_input(s, index, &io)) !=
-        RC_OK)
+            RC_OK ||
+        !io.batched)
         return 0;
     for (uint64_t i = 1; i < io.rank; i++)
         n *= (uint64_t) io.shape[i];
@@ -111,7 +113,8 @@ static rc_status compare_all(struct job *j, struct difference *d, uint64_t image
         if (st == RC_OK)
             st = run_batch(j, x, n);
         for (uint64_t o = 0; o < j->m[0].n_out && st == RC_OK; o++)
-            add(&d[o], j->m[0].out[o], j->m[1].out[o], n, row_size(j->m[0].session, 1, o));
+            if (j->m[0].out[o] && j->m[1].out[o])
+                add(&d[o], j->m[0].out[o], j->m[1].out[o], n, row_size(j->m[0].session, 1, o));
     }
     free(x);
     return st;
@@ -139,6 +142,8 @@ static void print_result(const struct job *j, const struct difference *d, uint64
                d[0].max, d[0].sum / (double) d[0].n, agree, (unsigned long long) d[0].images);
     }
     for (uint64_t o = 0; o < n_graph; o++) {
+        if (!d[o].images)
+            continue;
         if (json) {
             json_open(NULL);
             json_text("name", output_name(j, o));
@@ -195,14 +200,16 @@ static rc_status open_session(struct model *m, const char *const *names, uint64_
         return st;
     m->n_out = rc_session_count_outputs(m->session);
     m->out = calloc(m->n_out, sizeof(*m->out));
-    for (uint64_t i = 0; m->out && i < m->n_out; i++)
-        m->out[i] = malloc(BATCH * row_size(m->session, 1, i) * sizeof(float));
+    for (uint64_t i = 0; m->out && i < m->n_out; i++) {
+        const uint64_t row = row_size(m->session, 1, i);
+        m->out[i] = row ? malloc(BATCH * row * sizeof(float)) : NULL; /* NULL: not wanted */
+    }
     return m->out ? RC_OK : RC_ERR_MEMORY;
 }
 
 static bool comparable(const struct job *j)
 {
-    if (j->m[0].n_out != j->m[1].n_out ||
+    if (j->m[0].n_out != j->m[1].n_out || !row_size(j->m[0].session, 1, 0) ||
         row_size(j->m[0].session, 0, 0) != row_size(j->m[1].session, 0, 0))
         return false;
     for (uint64_t o = 0; o < j->m[0].n_out; o++)
@@ -233,7 +240,8 @@ static int work(struct job *j)
             return tool_fail(j->a->positional[k]);
     if (!comparable(j)) {
         fprintf(stderr,
-                "rescomp compare: inputs or outputs of the two models have different shapes\n");
+                "rescomp compare: inputs or outputs of the two models have different shapes, or no "
+                "batch\n");
         return EXIT_FAILED;
     }
     int code = data_open(&j->data, j->context, j->a, j->m[0].graph, "test", DATA_SPLIT_OPTION);

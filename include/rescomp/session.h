@@ -75,7 +75,8 @@ RC_API void rc_session_free(rc_session **session);
  *
  * @param[in]  images  1..batch.
  * @param[in]  inputs  One array per graph input, row-major f32 **[images, C, H, W]**. [normalised]
- * @param[out] outputs One array per output, row-major **[images, ...]**; NULL entries are skipped.
+ * @param[out] outputs One array per output, row-major **[images, ...]**, or of the whole shape
+ * where rc_session_io_info.batched is 0; NULL entries are skipped.
  * @return RC_OK; RC_ERR_ARG images out of range or a NULL array; RC_ERR_STATE called from a forked
  *         child; RC_ERR_BACKEND.
  * Allocates nothing. Not thread safe per session. @since 0.1
@@ -94,10 +95,15 @@ typedef struct rc_session_io_info {
     size_t size;      /**< sizeof(rc_session_io_info), set by the INIT macro. */
     const char *name; /**< Borrowed from the session. */
     uint64_t rank;    /**< Dimensions. */
-    int64_t shape[8]; /**< The first `rank` count; the first of them is the batch. */
+    int64_t shape[8]; /**< The first `rank` count; the first of them is the batch, where batched. */
+    uint64_t batched; /**< 1: arrays hold as many images as rc_session_run() is asked for; 0: always
+                           the whole shape (a sum over images, weights that are an output). */
 } rc_session_io_info;
 
-#define RC_SESSION_IO_INFO_INIT { sizeof(rc_session_io_info), 0, 0, { 0 } }
+#define RC_SESSION_IO_INFO_INIT                  \
+    {                                            \
+        sizeof(rc_session_io_info), 0, 0, {0}, 0 \
+    }
 
 /** Input @p index. @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
 RC_API rc_status rc_session_get_input(const rc_session *session, uint64_t index,

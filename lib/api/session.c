@@ -8,7 +8,7 @@
 
 RC_ABI_NO_TAIL(rc_session_options, observe_count);
 RC_ABI_NO_TAIL(rc_session_step_info, bytes);
-RC_ABI_NO_TAIL(rc_session_io_info, shape[7]);
+RC_ABI_NO_TAIL(rc_session_io_info, batched);
 
 /* More threads than any machine has, and more values than a network. */
 enum { MAX_THREADS = 1024, MAX_OBSERVED = 4096 };
@@ -153,9 +153,11 @@ uint64_t rc_session_count_outputs(const rc_session *session)
     return rci_session_valid(session) ? rci_session_n_outputs(session) : 0;
 }
 
-static rc_status write_io(rc_session_io_info *info, const char *name, const struct rci_tensor *t)
+static rc_status write_io(rc_session_io_info *info, const char *name, const struct rci_tensor *t,
+                          bool batched)
 {
-    rc_session_io_info r = {.size = sizeof(r), .name = name, .rank = t->shape.rank};
+    rc_session_io_info r = {
+        .size = sizeof(r), .name = name, .rank = t->shape.rank, .batched = batched};
     memcpy(r.shape, t->shape.dim, t->shape.rank * sizeof(r.shape[0]));
     return rci_abi_write(info, &r, sizeof(r), "rc_session_io_info");
 }
@@ -166,7 +168,8 @@ rc_status rc_session_get_input(const rc_session *session, uint64_t index, rc_ses
     RC_CHECK_SET(info);
     RC_TRY(rci_check_index("input", index, rci_session_n_inputs(session)));
     return write_io(info, rci_session_input_name(session, (uint32_t) index),
-                    rci_session_input(session, (uint32_t) index));
+                    rci_session_input(session, (uint32_t) index),
+                    rci_session_input_batched(session, (uint32_t) index));
 }
 
 rc_status rc_session_get_output(const rc_session *session, uint64_t index, rc_session_io_info *info)
@@ -175,7 +178,8 @@ rc_status rc_session_get_output(const rc_session *session, uint64_t index, rc_se
     RC_CHECK_SET(info);
     RC_TRY(rci_check_index("output", index, rci_session_n_outputs(session)));
     return write_io(info, rci_session_output_name(session, (uint32_t) index),
-                    rci_session_output(session, (uint32_t) index));
+                    rci_session_output(session, (uint32_t) index),
+                    rci_session_output_batched(session, (uint32_t) index));
 }
 
 uint64_t rc_session_count_steps(const rc_session *session)

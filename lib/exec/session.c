@@ -407,6 +407,16 @@ const struct rci_tensor *rci_session_output(const struct rc_session *s, uint32_t
     return &s->out[i].shape;
 }
 
+bool rci_session_input_batched(const struct rc_session *s, uint32_t i)
+{
+    return s->in[i].batched;
+}
+
+bool rci_session_output_batched(const struct rc_session *s, uint32_t i)
+{
+    return s->out[i].batched;
+}
+
 const char *rci_session_input_name(const struct rc_session *s, uint32_t i)
 {
     return s->in[i].name;

@@ -38,6 +38,9 @@ const struct rci_tensor *rci_session_input(const struct rc_session *s, uint32_t 
 const struct rci_tensor *rci_session_output(const struct rc_session *s, uint32_t i);
 const char *rci_session_input_name(const struct rc_session *s, uint32_t i);
 const char *rci_session_output_name(const struct rc_session *s, uint32_t i);
+/* Arrays hold as many images as are run; else always the whole shape. */
+bool rci_session_input_batched(const struct rc_session *s, uint32_t i);
+bool rci_session_output_batched(const struct rc_session *s, uint32_t i);
 
 /* Images that go through the steps together, and how often steps run for a whole batch. */
 int64_t rci_session_part(const struct rc_session *s);

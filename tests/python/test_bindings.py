@@ -50,6 +50,19 @@ def png(side):
             + chunk(b'IDAT', zlib.compress((b'\0' + b'\x80' * side) * side)) + chunk(b'IEND', b''))
 
 
+def transpose(batch):
+    """An ONNX file of y = Transpose(x), x of shape [batch, 3]."""
+    def field(number, body):
+        return bytes([number << 3 | 2, len(body)]) + body
+
+    def value(name, *shape):
+        dims = [field(1, field(2, d.encode()) if isinstance(d, str) else bytes([8, d])) for d in shape]
+        return field(1, name) + field(2, field(1, bytes([8, 1]) + field(2, b''.join(dims))))
+    node = field(1, b'x') + field(2, b'y') + field(4, b'Transpose')
+    graph = field(1, node) + field(2, b'g') + field(11, value(b'x', batch, 3)) + field(12, value(b'y', 3, batch))
+    return bytes([8, 8]) + field(7, graph) + field(8, bytes([16, 13]))
+
+
 class Folder(unittest.TestCase):
     def setUp(self):
         self._folder = tempfile.TemporaryDirectory()
@@ -340,6 +353,15 @@ class Lifetimes(Folder):
             self.assertStatus('RC_ERR_ARG', 'that of the graph', rescomp.Session, g, context=c)
         self.assertStatus('RC_ERR_PATH', 'none.onnx', rescomp.Session, self.folder / 'none.onnx')
         self.assertRaises(TypeError, rescomp.Session, 7)
+
+    def test_an_output_without_a_batch_has_its_whole_shape(self):
+        s = rescomp.Session(rescomp.Graph.from_bytes(transpose(1)))
+        self.assertEqual(s.outputs, [('y', (3, 1))])
+        np.testing.assert_array_equal(s.run(np.float32([[1, 2, 3]])), [[1], [2], [3]])
+        self.assertStatus('RC_ERR_SHAPE', '(3, 1)', s.run, np.zeros((1, 3)), out=np.zeros((1, 1), np.float32))
+        free = rescomp.Session(rescomp.Graph.from_bytes(transpose('N')), batch=3)  # also where it is as long as a batch
+        np.testing.assert_array_equal(free.run(np.float32([[1, 2, 3]]))[:, 0], [1, 2, 3])
+        self.assertEqual(free.run(np.zeros((1, 3))).shape, (3, 3))
 
     def test_choices_are_kept_in_a_file(self):
         kept = self.folder / 'choices.txt'

@@ -156,6 +156,7 @@ static void a_session_tells_its_arrays_and_steps(void **state)
     assert_string_equal(io.name, "logits");
     assert_int_equal(io.rank, 2);
     assert_int_equal(io.shape[0], 3);
+    assert_int_equal(io.batched, 1);
     OK(rc_session_get_output(s, 1, &io));
     assert_string_equal(io.name, observe[0]);
     OK(rc_session_get_input(s, 0, &io));

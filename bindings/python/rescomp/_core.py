@@ -256,14 +256,19 @@ class Session(Handle):
             else:
                 lib.rc_session_load(self._new, self._context, _ffi.path(graph), options)
         #: (name, shape at the largest batch) of each
-        self.inputs = _ffi.session_io(self._h, lib.rc_session_count_inputs, lib.rc_session_get_input)
+        self.inputs, self._in_batched = _ffi.session_io(self._h, lib.rc_session_count_inputs, lib.rc_session_get_input)
         #: outputs, then observed values
-        self.outputs = _ffi.session_io(self._h, lib.rc_session_count_outputs, lib.rc_session_get_output)
+        self.outputs, self._out_batched = _ffi.session_io(self._h, lib.rc_session_count_outputs, lib.rc_session_get_output)
 
     @staticmethod
-    def _prepare(x, name, shape):
+    def _prepare(x, io, batched):
+        name, shape = io
         x = np.ascontiguousarray(x, dtype=np.float32)
-        if x.ndim != len(shape) or x.shape[1:] != shape[1:] or not 1 <= x.shape[0] <= shape[0]:
+        fits = x.ndim == len(shape) and x.shape[1:] == shape[1:] and 1 <= x.shape[0] <= shape[0] if batched \
+            else x.shape == shape
+        if not batched and not fits:
+            raise _ffi.ArgumentError(_ffi.SHAPE, f"input {name} has shape {x.shape}, must be {shape}")
+        if not fits:
             allowed = f"1..{shape[0]}" if shape[0] > 1 else "1"
             raise _ffi.ArgumentError(_ffi.SHAPE, f"input {name} has shape {x.shape}, must be "
                                                  f"({', '.join([allowed, *map(str, shape[1:])])})")
@@ -283,18 +288,21 @@ class Session(Handle):
         return results
 
     def run(self, *inputs, out=None) -> Any:
-        """Run on arrays [images, ...], 1 to `batch` images; returns the output, or a list of several.
+        """Run on arrays [images, ...], 1 to `batch` images; returns the output, or a list of several. What has no
+        batch (a sum over images) has its whole shape.
 
         C-contiguous float32 inputs are used where they are; others are converted first.
         `out`: writable C-contiguous float32 arrays to fill instead of new ones.
         """
         if len(inputs) != len(self.inputs):
             raise _ffi.ArgumentError(_ffi.ARG, f"{len(inputs)} inputs given, the model has {len(self.inputs)}")
-        arrays = [self._prepare(x, *io) for x, io in zip(inputs, self.inputs)]
-        n = arrays[0].shape[0]
-        if any(a.shape[0] != n for a in arrays):
+        arrays = [self._prepare(x, io, b) for x, io, b in zip(inputs, self.inputs, self._in_batched)]
+        images = [len(a) for a, batched in zip(arrays, self._in_batched) if batched] or [1]
+        n = images[0]
+        if any(k != n for k in images):
             raise _ffi.ArgumentError(_ffi.SHAPE, "inputs have different numbers of images")
-        results = self._results(out, [(n,) + shape[1:] for _, shape in self.outputs])
+        results = self._results(out, [(n,) + shape[1:] if batched else shape
+                                      for (_, shape), batched in zip(self.outputs, self._out_batched)])
         with self._lock:
             lib.rc_session_run(self._h, n, _ffi.pointers(arrays), _ffi.pointers(results))
         return results[0] if len(results) == 1 else results

@@ -311,7 +311,7 @@ class SessionOptions(Struct):
 
 
 class SessionIoInfo(Struct):
-    _fields_ = [SIZE, ("name", S), ("rank", U), ("shape", I * 8)]
+    _fields_ = [SIZE, ("name", S), ("rank", U), ("shape", I * 8), ("batched", U)]
 
 
 class SessionStepInfo(Struct):
@@ -615,14 +615,16 @@ def one_text(function, *args) -> Optional[str]:
     return None if value.value is None else text(value.value)
 
 
-def session_io(session, count, get) -> list[tuple[str, tuple[int, ...]]]:
-    """Name and shape of all inputs or outputs: `count` and `get` are the functions for one of the two."""
-    out = []
+def session_io(session, count, get) -> tuple[list[tuple[str, tuple[int, ...]]], list[bool]]:
+    """(name, shape) of all inputs or outputs, and whether axis 0 is the batch: `count` and `get` are the functions
+    for one of the two."""
+    out, batched = [], []
     for i in range(count(session)):
         info = SessionIoInfo()
         get(session, i, info)
         out.append((text(info.name), tuple(info.shape[:info.rank])))
-    return out
+        batched.append(bool(info.batched))
+    return out, batched
 
 
 def dataset_shape(dataset) -> tuple[int, int, int]:
