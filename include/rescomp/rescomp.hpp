@@ -273,6 +273,7 @@ class Graph : public Handle<rc_graph, rc_graph_free>
 struct Port {
     std::string name;
     std::vector<int64_t> shape;
+    bool batched; /**< Arrays hold one row for each image; else always the whole shape. */
     /** Numbers of one image. */
     std::size_t per_image() const
     {
@@ -280,6 +281,13 @@ struct Port {
         for (std::size_t i = 1; i < shape.size(); i++)
             n *= static_cast<std::size_t>(shape[i]);
         return n;
+    }
+    /** Numbers in an array of @p images images. */
+    std::size_t count(uint64_t images) const
+    {
+        if (batched)
+            return static_cast<std::size_t>(images) * per_image();
+        return shape.empty() ? 1 : static_cast<std::size_t>(shape[0]) * per_image();
     }
 };
 
@@ -317,26 +325,23 @@ class Session : public Handle<rc_session, rc_session_free>
      * A model of one input: the first output for @p images images.
      *
      * @param x **[images, C, H, W]**, row-major.
-     * @return **[images, ...]** of the first output. The other outputs are computed and dropped;
-     *         rc_session_run() gives all.
+     * @return **[images, ...]** of the first output, or its whole shape where it has no batch. The
+     *         other outputs are computed and dropped; rc_session_run() gives all.
      */
     std::vector<float> run(View<const float> x, uint64_t images = 1)
     {
         if (inputs() != 1)
             throw Error(RC_ERR_ARG, "the model has " + std::to_string(inputs()) +
                                         " inputs, this function is for one");
-        if (x.size() != images * input().per_image())
+        if (x.size() != input().count(images))
             throw Error(RC_ERR_ARG, "x has " + std::to_string(x.size()) + " numbers, expected " +
-                                        std::to_string(images * input().per_image()));
-        std::vector<std::vector<float>> all(outputs());
-        std::vector<float *> out(all.size());
-        for (std::size_t i = 0; i < all.size(); i++) {
-            all[i].resize(images * output(i).per_image());
-            out[i] = all[i].data();
-        }
+                                        std::to_string(input().count(images)));
+        std::vector<float> y(output().count(images));
+        std::vector<float *> out(outputs()); /* NULL: dropped */
+        out.at(0) = y.data();
         const float *in = x.data();
         check(rc_session_run(get(), images, &in, out.data()));
-        return std::move(all.at(0));
+        return y;
     }
 
   private:
@@ -344,7 +349,8 @@ class Session : public Handle<rc_session, rc_session_free>
     {
         auto info = options<rc_session_io_info>();
         check(function(get(), index, &info));
-        return Port{info.name, std::vector<int64_t>(info.shape, info.shape + info.rank)};
+        return Port{info.name, std::vector<int64_t>(info.shape, info.shape + info.rank),
+                    info.batched != 0};
     }
 };
 

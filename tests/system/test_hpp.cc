@@ -52,6 +52,19 @@ static void runs_like_the_c_interface(const rescomp::Context &context)
     EXPECT(y == expected);
 }
 
+/* y = Transpose(x) of x [1, 3], as ONNX: y is [3, 1]. */
+static void an_output_without_a_batch_has_its_whole_shape(const rescomp::Context &context)
+{
+    static const std::array<unsigned char, 72> bytes = {
+        8,   8,   58,  64,  10,  17, 10, 1,   120, 18, 1,  121, 34,  9,  84, 114, 97, 110,
+        115, 112, 111, 115, 101, 18, 1,  103, 90,  19, 10, 1,   120, 18, 14, 10,  12, 8,
+        1,   18,  8,   10,  2,   8,  1,  10,  2,   8,  3,  98,  19,  10, 1,  121, 18, 14,
+        10,  12,  8,   1,   18,  8,  10, 2,   8,   3,  10, 2,   8,   1,  66, 2,   16, 13};
+    rescomp::Session session(rescomp::Graph::load(context, bytes));
+    EXPECT(session.input().batched && !session.output().batched);
+    EXPECT((session.run(std::vector<float>{1, 2, 3}) == std::vector<float>{1, 2, 3}));
+}
+
 static void graphs_are_saved_loaded_and_moved(const rescomp::Context &context)
 {
     const char *tmp = std::getenv("TMPDIR");
@@ -152,6 +165,7 @@ int main()
     const rescomp::Context context(o);
     EXPECT(context.system().threads == 1);
     runs_like_the_c_interface(context);
+    an_output_without_a_batch_has_its_whole_shape(context);
     graphs_are_saved_loaded_and_moved(context);
     pruning_gives_the_graph_even_when_the_goal_is_missed(context);
     trains_evaluates_and_quantizes(context);
