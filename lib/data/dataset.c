@@ -80,10 +80,12 @@ static rc_status pick_images(struct rc_dataset *d)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         pick[i] = i;
+    /* the seed is a constant ("split"), so that every run holds out the same images */
     struct rci_rng r = rci_rng_make(0x73706c6974, n, 0);
     rci_rng_shuffle(&r, pick, n);
     if (!part)
         return RC_OK;
+    /* at least one image, however small the share */
     const uint32_t share = (uint32_t) ((uint64_t) n * d->calib_percent / 100);
     const uint32_t calib = share ? share : 1;
     if (calib == n && d->split == RC_SPLIT_TRAIN)

@@ -76,6 +76,7 @@ static rc_status raw_or_next(const struct rc_dataset *d, uint32_t *image, struct
     return st;
 }
 
+/* (p / 255 - mean) / std by table for bytes, by arithmetic for floats, which have no 255. */
 static void normalise(const struct rc_dataset *d, const uint8_t *raw, float *x)
 {
     const size_t plane = (size_t) d->shape[1] * d->shape[2];
@@ -189,6 +190,7 @@ static void deliver_one(const struct rci_delivery *job, uint32_t i, const struct
         job->id[i] = image;
 }
 
+/* One thread for a caller's function, and for few values; else not more than images. */
 static uint32_t choose_threads(const struct rci_delivery *job)
 {
     const struct rc_dataset *d = job->dataset;

@@ -61,7 +61,9 @@ static rc_status add_observed(struct rc_session *s, struct rc_graph *g)
     return st;
 }
 
-/* Does axis 0 follow the batch? Seen by comparing the shapes at two batches. */
+/* Does axis 0 follow the batch? Seen by comparing the shapes at two batches: a length that only
+ * happens to be the batch's does not. With a fixed batch there is one shape, and such a length
+ * counts. */
 static bool follows_batch(const struct rc_session *s, const struct rci_tensor *here,
                           const struct rci_tensor *other)
 {
@@ -70,6 +72,7 @@ static bool follows_batch(const struct rc_session *s, const struct rci_tensor *h
     return !other || other->shape.dim[0] != s->batch;
 }
 
+/* Bytes of one image of an input or output that has a batch. */
 static size_t image_bytes(const struct rc_session *s, const struct io *io)
 {
     return rci_tensor_bytes(&io->shape) / (size_t) s->batch;

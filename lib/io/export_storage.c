@@ -34,6 +34,7 @@ static bool *mark_weights(const struct export *e)
     return weight;
 }
 
+/* Values that callers see, whose type the file fixes. */
 static bool is_interface(const struct rci_value *v)
 {
     return v->flags & (RC_VALUE_INPUT | RC_VALUE_OUTPUT);

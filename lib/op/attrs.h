@@ -9,6 +9,7 @@ struct rci_clip_attrs {
     int32_t n_bounds;    /* 0: an all-zero struct, no bounds at all */
     enum rci_dtype type; /* of the bounds when written as operands; 0: f32 */
 };
+/* Slope below 0. */
 struct rci_leaky_attrs {
     float alpha;
 };
@@ -18,6 +19,7 @@ struct rci_elu_attrs { /* Elu, Selu, Celu, ThresholdedRelu */
 struct rci_gelu_attrs {
     int32_t by_tanh;
 };
+/* y = clip(alpha x + beta, 0, 1) */
 struct rci_hardsigmoid_attrs {
     float alpha, beta;
 };

@@ -104,6 +104,7 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
     return RC_OK;
 }
 
+/* epochs > 0: training of the quantized graph (QAT) at rate lr. */
 static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_json_value *v)
 {
     static const char *const keys[] = {
@@ -130,6 +131,7 @@ static rc_status read_fuse(const struct rci_json_value *v)
     return rci_json_only_keys(v, keys, "fuse step");
 }
 
+/* Kinds are numbered from 1 in the order of their names here. */
 static rc_status parse_step(struct rci_recipe_step *s, const struct rci_json_value *v)
 {
     const char *name = NULL;

@@ -62,6 +62,7 @@ void rci_report_free(struct rc_report *r)
     rci_release(r);
 }
 
+/* A fact that is set again keeps its place among the others. */
 static struct rci_report_fact *find_fact(struct rc_report *r, const char *name)
 {
     for (uint32_t i = 0; i < r->n_facts; i++)
@@ -92,6 +93,7 @@ rc_status rci_report_set_fact(struct rc_report *r, const char *name, const char 
     return RC_OK;
 }
 
+/* NaN fails both comparisons. */
 static rc_status check_figure(const char *step, const char *name, double v, double max)
 {
     if (v >= 0 && v <= max)
@@ -145,6 +147,7 @@ const rc_report_step *rci_report_before(const struct rc_report *r)
     return r->n_steps ? &r->steps[0] : NULL;
 }
 
+/* The result is the last step that was kept. */
 const rc_report_step *rci_report_after(const struct rc_report *r)
 {
     if (r->summary[RC_REPORT_AFTER].name)

@@ -161,6 +161,7 @@ static rc_status build(struct net *n, const struct rci_zoo_options *o)
     return rci_graph_verify(g);
 }
 
+/* The message lists all, as there is no other list to look them up in. */
 static const struct plan *find_plan(const char *name)
 {
     for (uint32_t i = 0; i < N_PLANS; i++)
@@ -195,6 +196,7 @@ rc_status rci_zoo_new(struct rc_graph **out, struct rc_context *c, const char *a
     n.b.seed = o->seed;
     RC_TRY(rci_graph_new(&n.b.g, c));
     struct rc_graph *g = n.b.g;
+    /* the first with scales for each channel, so that quantizing does not raise it */
     g->opset = 13;
     g->ir_version = 7;
     g->dynamic_batch = true;

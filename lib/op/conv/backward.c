@@ -65,6 +65,7 @@ static rc_status check_bf16(const struct rci_request *req, const_dnnl_primitive_
     return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\": no bf16 kernel", req->node->name);
 }
 
+/* Gradient by the input: dy and weights, in the layouts of forward. */
 static rc_status prepare_data(struct rci_conv_backward *b, const struct rci_request *req,
                               struct rci_prep *p, const struct rci_conv_trained *t,
                               dnnl_primitive_attr_t attr)
@@ -124,6 +125,7 @@ static rc_status make_unwanted(struct rci_conv_backward *b, const struct rci_req
     return RC_OK;
 }
 
+/* bias NULL: there is none. */
 static rc_status bind_weights(struct rci_conv_backward *b, const struct rci_md *src,
                               const struct rci_md *d_dst, const struct rci_md *d_weights,
                               const struct rci_md *bias)

@@ -76,8 +76,10 @@ rc_status rci_conv_choose_own(struct rci_conv_chosen *out, const struct rci_requ
                               struct rci_conv_spec *s, const struct rci_conv_layouts *l,
                               struct rci_prim *onednn)
 {
+    /* oneDNN, unless something below is better */
     *out = (struct rci_conv_chosen){NULL, NULL, 0};
     RC_TRY(read_planes(req, s));
+    /* kernels pack weights once, so they must be constants */
     if (!req->in[1].data || (l->bias && !req->in[2].data) || !rci_conv_posts_fit(req->node, s))
         return RC_OK;
     const char *winograd = rci_winograd_kernel.name;

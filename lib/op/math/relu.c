@@ -15,6 +15,7 @@ static rc_status relu_forward(const struct rci_call *c)
     return rci_map_run(c, relu_map);
 }
 
+/* At 0, where the slope is anything from 0 to 1, frameworks take 0; so for NaN. */
 static void relu_grad(const struct rci_call *c, int64_t from, int64_t to)
 {
     const float *restrict x = c->in[0].data, *restrict g = c->d_out[0].data;

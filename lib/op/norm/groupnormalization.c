@@ -35,6 +35,8 @@ static rc_status group_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+/* Rows: the channels of one group of one image, neighbours in memory. span: how many elements share
+ * a scale. */
 static struct rci_rows group_rows(const struct rci_node *n, const struct rci_tensor *in)
 {
     const struct rci_rownorm_attrs *t = attrs_of(n);

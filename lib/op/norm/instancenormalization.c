@@ -10,6 +10,7 @@ static rc_status instance_infer(const struct rci_infer *i)
     char text[RC_SHAPE_TEXT];
     for (uint32_t k = 0; k < 3; k++)
         RC_TRY(rci_op_check_type(i, k, names[k], RC_DT_F32));
+    /* without spatial axes each value would be its own mean */
     if (x->rank < 3 || rci_shape_count(x) == 0)
         return rci_fail(RC_ERR_SHAPE, "node \"%s\": input has shape %s, must be [N, C, ...]",
                         i->node->name, rci_shape_text(x, text));

@@ -47,6 +47,7 @@ static rc_status layer_infer(const struct rci_infer *i)
     return RC_OK;
 }
 
+/* Rows: all from `axis` on; scale and shift have an entry for each place in a row (span 1). */
 static struct rci_rows layer_rows(const struct rci_node *n, const struct rci_tensor *in)
 {
     const struct rci_rownorm_attrs *t = n->attrs;
