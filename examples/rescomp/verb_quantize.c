@@ -15,11 +15,11 @@ static const struct option options[] = {
     {"same-edges", NULL, "first and last layers have as many bits as all others, instead of 8"},
     {"layer", "NAME:weights=B,acts=B", "bits of matching layers; repeatable"},
     {"skip", "NAME", "layer or residual sum that stays f32, * matches anything; repeatable"},
-    {"format", "NAME", "qdq; default: qdq"},
-    {"target", "NAME",
-     "cpu (safe in pairs: fast and exact without VNNI too), vnni (full range) or any (7 bits)"},
+    {"format", "NAME", "qdq or qoperator (QLinearConv ...); default: qdq"},
+    {"opset", "N", "ONNX opset of the file, 10 to 25; default: 13, or that of MODEL if higher"},
+    {"target", "NAME", "see rescomp methods target; default: cpu"},
     {"table", "FILE", "write the calibration table there; with --load-table read it instead"},
-    {"table-format", "NAME", "see rescomp methods table-format; default: json"},
+    {"table-format", "NAME", "see rescomp methods table-format; default: that of the target"},
     {"tensorrt", "X.Y.Z", "release that --table-format tensorrt is for, 2 to 10; default: 8.6.1"},
     {"load-table", NULL, "take ranges from --table instead of calibrating"},
     {"no-bias-correction", NULL, "keep biases as they are"},
@@ -52,13 +52,8 @@ struct lists {
 
 static int fill(const struct args *a, rc_quantize_options *o, struct lists *l, bool qat)
 {
-    const char *target = args_text(a, "target", "cpu");
-    int code = only(a, "round", "nearest");
-    if (code == EXIT_DONE)
-        code = only(a, "format", "qdq");
-    if (code == EXIT_DONE && strcmp(target, "cpu") && strcmp(target, "vnni") &&
-        strcmp(target, "any"))
-        code = tool_usage(a, "--target is \"%s\", allowed are cpu, vnni and any", target);
+    const int code = only(a, "round", "nearest");
+    o->target = args_text(a, "target", NULL);
     o->observer = args_text(a, "observer", NULL);
     o->weight_bits = args_count(a, args_flag(a, "weights") ? "weights" : "weight-bits", 0, 2, 8);
     o->activation_bits = args_count(a, args_flag(a, "acts") ? "acts" : "activation-bits", 0, 2, 8);
@@ -68,8 +63,6 @@ static int fill(const struct args *a, rc_quantize_options *o, struct lists *l, b
     o->flags |= args_flag(a, "per-tensor") ? RC_QUANTIZE_PER_TENSOR : 0;
     o->flags |= args_flag(a, "float-bias") ? RC_QUANTIZE_FLOAT_BIAS : 0;
     o->flags |= args_flag(a, "no-bias-correction") ? RC_QUANTIZE_NO_BIAS_CORRECTION : 0;
-    o->flags |= !strcmp(target, "any") ? RC_QUANTIZE_REDUCE_RANGE : 0;
-    o->flags |= !strcmp(target, "vnni") ? RC_QUANTIZE_FULL_RANGE : 0;
     o->flags |= qat ? RC_QUANTIZE_QAT : 0;
     o->flags |= args_flag(a, "same-edges") ? RC_QUANTIZE_SAME_EDGES : 0;
     o->override_count = args_list(a, "layer", l->overrides);
@@ -82,6 +75,8 @@ static int fill(const struct args *a, rc_quantize_options *o, struct lists *l, b
 static int check_format(const struct args *a, const char *name)
 {
     rc_method_info m = RC_METHOD_INFO_INIT;
+    if (!name)
+        return EXIT_DONE;
     const size_t n = strcspn(name, ":");
     for (uint64_t i = 0; rc_method_get("table-format", i, &m) == RC_OK; i++)
         if (strlen(m.name) == n && !memcmp(m.name, name, n))
@@ -95,7 +90,7 @@ static int quantize_graph(struct job *j, bool qat)
     rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     const char *table = args_text(j->a, "table", NULL);
     struct lists lists = {{NULL}, {NULL}};
-    const char *format = args_text(j->a, "table-format", "json");
+    const char *format = args_text(j->a, "table-format", NULL);
     int code = fill(j->a, &o, &lists, qat);
     if (code == EXIT_DONE)
         code = check_format(j->a, format);
@@ -161,6 +156,11 @@ static int work(struct job *j)
 {
     const char *out = args_text(j->a, "o", NULL);
     const bool qat = args_flag(j->a, "epochs");
+    rc_graph_save_options form = RC_GRAPH_SAVE_OPTIONS_INIT;
+    form.opset = args_count(j->a, "opset", 0, 10, 25);
+    form.form = args_text(j->a, "format", NULL);
+    if (form.form && strcmp(form.form, "qdq") && strcmp(form.form, "qoperator"))
+        return tool_usage(j->a, "--format is \"%s\", allowed are qdq and qoperator", form.form);
     int code = data_open(&j->calib, j->context, j->a, j->before, "calib", DATA_OPTIONAL);
     if (code == EXIT_DONE)
         code = data_open(&j->test, j->context, j->a, j->before, "test", DATA_OPTIONAL);
@@ -170,7 +170,7 @@ static int work(struct job *j)
         code = train_quantized(j);
     if (code == EXIT_DONE && j->calib && data_describe(j->after, j->calib) != RC_OK)
         code = tool_fail("quantize");
-    if (code == EXIT_DONE && rc_graph_save(j->after, out) != RC_OK)
+    if (code == EXIT_DONE && rc_graph_save_with(j->after, out, &form) != RC_OK)
         code = tool_fail("quantize");
     return code == EXIT_DONE ? report(j, out) : code;
 }

@@ -71,9 +71,14 @@ typedef struct rc_graph_save_options {
     uint64_t opset;      /**< ONNX opset, 7..25. */
     const char *storage; /**< What weights are stored as: "f32", "f16" or "bf16" (half of the bytes,
                               rounded; a Cast behind each, so that all readers compute in f32). */
+    const char *form;    /**< Of a quantized graph: "qdq", QuantizeLinear and DequantizeLinear
+                              around operators on reals; "qoperator", operators on integers
+                              (QLinearConv, and QGemm, QLinearAdd ... of ONNX Runtime's domain
+                              com.microsoft) where there are, which rc_graph_load() reads as the
+                              former. NULL: "qdq". */
 } rc_graph_save_options;
 
-#define RC_GRAPH_SAVE_OPTIONS_INIT { sizeof(rc_graph_save_options), 0, 0 }
+#define RC_GRAPH_SAVE_OPTIONS_INIT { sizeof(rc_graph_save_options), 0, 0, 0 }
 
 /**
  * Write as ONNX with options.

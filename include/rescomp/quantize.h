@@ -43,6 +43,10 @@ typedef struct rc_quantizer rc_quantizer;
 /** The first and the last layers take weight_bits and activation_bits like all others; without it
  *  they have 8 of both, for they are small and lose most. */
 #define RC_QUANTIZE_SAME_EDGES UINT64_C(256)
+/** All activations are s8, also those that are never negative. */
+#define RC_QUANTIZE_SIGNED UINT64_C(512)
+/** Scales of activations and weights are powers of two: the next one that clips nothing more. */
+#define RC_QUANTIZE_POWER_OF_TWO UINT64_C(1024)
 
 /** Zero means "default" for every member. */
 typedef struct rc_quantize_options {
@@ -67,6 +71,8 @@ typedef struct rc_quantize_options {
     uint64_t override_count;      /**< Entries of overrides. */
     const char *const *skip;      /**< Patterns of layers and residual Adds that stay f32. */
     uint64_t skip_count;          /**< Entries of skip. */
+    const char *target;           /**< A method of kind "target": adds flags and names the format of
+                                       tables, see docs/methods/quantization.md. NULL: "cpu". */
 } rc_quantize_options;
 
 #define RC_QUANTIZE_OPTIONS_INIT                                     \
@@ -116,7 +122,7 @@ RC_API rc_status rc_quantizer_calibrate(rc_quantizer *quantizer, const rc_datase
  * @param[in] format Name of a method of kind "table-format" (rescomp/method.h): "json", this
  *                   library's own; "tensorrt", TensorRT's calibration cache, for the release that
  *                   rc_quantize_options.tensorrt names; "ort", "ncnn", "mnn", "aimet-0.6.1",
- *                   "aimet-1.0.0", "vitis", "mlu" (docs/formats.md). NULL: "json".
+ *                   "aimet-1.0.0", "vitis", "mlu" (docs/formats.md). NULL: that of the target.
  * @return RC_OK; RC_ERR_ARG a NULL pointer or an unknown format; RC_ERR_STATE not calibrated;
  *         RC_ERR_UNSUPPORTED a name that the format cannot hold; RC_ERR_PATH, RC_ERR_IO;
  *         RC_ERR_MEMORY.

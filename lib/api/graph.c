@@ -9,7 +9,7 @@
 RC_ABI_NO_TAIL(rc_graph_info, dynamic_batch);
 RC_ABI_NO_TAIL(rc_node_info, results);
 RC_ABI_NO_TAIL(rc_graph_load_options, flags);
-RC_ABI_NO_TAIL(rc_graph_save_options, storage);
+RC_ABI_NO_TAIL(rc_graph_save_options, form);
 
 /* Input shapes that a caller may give; a model has far fewer inputs. */
 enum { MAX_SHAPES = 1024 };
@@ -82,6 +82,9 @@ rc_status rc_graph_save_with(const rc_graph *graph, const char *path,
     if (o.opset && (o.opset < RCI_OPSET_FIRST || o.opset > RCI_OPSET_LAST))
         return rci_fail(RC_ERR_ARG, "opset is %llu, allowed are %d to %d",
                         (unsigned long long) o.opset, RCI_OPSET_FIRST, RCI_OPSET_LAST);
+    if (o.form && strcmp(o.form, "qdq") && strcmp(o.form, "qoperator"))
+        return rci_fail(RC_ERR_ARG, "form is \"%.32s\", allowed are qdq and qoperator", o.form);
+    form.qoperators = o.form && !strcmp(o.form, "qoperator");
     form.opset = (int64_t) o.opset;
     RC_TRY(save_storage(o.storage, &form.storage));
     return rci_onnx_save_as(graph, path, &form);

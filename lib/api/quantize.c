@@ -3,13 +3,13 @@
 #include "data/source.h"
 #include "quant/quantizer.h"
 
-RC_ABI_NO_TAIL(rc_quantize_options, skip_count);
+RC_ABI_NO_TAIL(rc_quantize_options, target);
 RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
 static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize_options *caller)
 {
     /* all bits up to the last flag */
-    const uint64_t known = RC_QUANTIZE_SAME_EDGES * 2 - 1;
+    const uint64_t known = RC_QUANTIZE_POWER_OF_TWO * 2 - 1;
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
     if (!o->observer)
         o->observer = "mse";
@@ -37,6 +37,8 @@ static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize
     if (!o->tensorrt)
         o->tensorrt = "8.6.1";
     /* parsed here only to refuse a version while its text is at hand */
+    if (!o->target)
+        o->target = "cpu";
     uint32_t version;
     RC_TRY(rci_tensorrt_version(&version, o->tensorrt));
     return rci_abi_check_flags(o->flags, known, "rc_quantize_options");
@@ -69,14 +71,14 @@ rc_status rc_quantizer_save_table(const rc_quantizer *quantizer, const char *pat
 {
     RC_CHECK(quantizer, quantizer);
     RC_CHECK_SET(path);
-    return rci_quantizer_save_table(quantizer, path, format ? format : "json");
+    return rci_quantizer_save_table(quantizer, path, format ? format : quantizer->target->table);
 }
 
 rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *path, const char *format)
 {
     RC_CHECK(quantizer, quantizer);
     RC_CHECK_SET(path);
-    return rci_quantizer_load_table(quantizer, path, format ? format : "json");
+    return rci_quantizer_load_table(quantizer, path, format ? format : quantizer->target->table);
 }
 
 rc_status rc_quantizer_apply(rc_graph **out, rc_quantizer *quantizer)

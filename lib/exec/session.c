@@ -32,7 +32,7 @@ struct rc_session {
 
 /* In this order: constants first, so that everything after sees them; fusing last. */
 static const struct rci_pass *const session_passes[] = {
-    &rci_pass_fold_const, &rci_pass_drop_identity, &rci_pass_fold_affine,
+    &rci_pass_fold_const, &rci_pass_drop_identity, &rci_pass_fold_affine, &rci_pass_center_u8,
     &rci_pass_lower_int8, &rci_pass_shortcut_conv, &rci_pass_fuse_post,
 };
 

@@ -2,6 +2,7 @@
  * the small parts are copied. Nodes come in topological order, initializers in the order of
  * their ids: the same graph gives the same bytes. */
 #include "io/export.h"
+#include "op/rewrite/qoperators.h"
 
 #include <string.h>
 
@@ -121,8 +122,10 @@ static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
     RC_TRY(rci_export_nodes(e, to));
     to->initializer = e->initializers;
     to->n_initializer = e->n_initializers;
-    RC_TRY(rci_export_inputs(e, to));
-    return rci_export_outputs(e, to);
+    RC_TRY(rci_export_outputs(e, to));
+    if (e->form.qoperators)
+        RC_TRY(rci_qoperators_make(to, e->arena));
+    return rci_export_inputs(e, to);
 }
 
 static rc_status export_opset(Onnx__ModelProto *m, Onnx__OperatorSetIdProto *list,
@@ -146,15 +149,15 @@ static rc_status export_opset(Onnx__ModelProto *m, Onnx__OperatorSetIdProto *lis
 /* The ONNX domain, and those that nodes are in, each as version 1. */
 static rc_status export_opsets(struct export *e, Onnx__ModelProto *m)
 {
-    const struct rc_graph *g = e->g;
+    const Onnx__GraphProto *g = m->graph;
     Onnx__OperatorSetIdProto *list = rci_arena_array(e->arena, OPSETS_MOST, sizeof(*list));
     m->opset_import = rci_arena_array(e->arena, OPSETS_MOST, sizeof(*m->opset_import));
     if (!list || !m->opset_import)
         return e->arena->status;
     RC_TRY(export_opset(m, list, "", e->opset));
-    for (rci_id i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op && g->nodes[i].op->domain)
-            RC_TRY(export_opset(m, list, g->nodes[i].op->domain, 1));
+    for (size_t i = 0; i < g->n_node; i++)
+        if (g->node[i]->domain && *g->node[i]->domain)
+            RC_TRY(export_opset(m, list, g->node[i]->domain, 1));
     return RC_OK;
 }
 

@@ -27,6 +27,7 @@ enum { RCI_OPSET_FIRST = 7, RCI_OPSET_LAST = 25 }; /* that can be written */
 struct rci_onnx_form {
     int64_t opset;
     enum rci_dtype storage; /* of weights: f32, f16 or bf16, which readers convert to f32 */
+    bool qoperators;        /* operators on integers in place of QuantizeLinear around others */
 };
 
 /* Deterministic: the same graph gives the same bytes. out->data from rci_alloc. */

@@ -31,6 +31,8 @@ extern const struct rci_pass rci_pass_fuse_post;
 extern const struct rci_pass rci_pass_fuse_post_training;
 /* Strided Slice and channel Pad as one 1x1 Conv. */
 extern const struct rci_pass rci_pass_shortcut_conv;
+/* u8 with zero point 128 becomes s8 with zero point 0. */
+extern const struct rci_pass rci_pass_center_u8;
 /* DQ -> op -> Q islands to integer operators. */
 extern const struct rci_pass rci_pass_lower_int8;
 #endif

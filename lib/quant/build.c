@@ -56,7 +56,7 @@ static bool has_weight(const struct build *b, rci_id value)
 
 struct weight_rule {
     const struct rci_quant_plan *plan;
-    bool per_tensor, trainable, pairs, reduce;
+    bool per_tensor, trainable, pairs, reduce, power_of_two;
     float *const *moments;             /* [n_nodes] */
     const struct rci_quant_kept *kept; /* [n_nodes] from a table, or NULL */
     const float *x_scale;              /* [n_nodes] of operand 0; 0: unknown */
@@ -78,7 +78,8 @@ static rc_status add_weight(struct build *b, rci_id value, const struct weight_r
 {
     struct rc_graph *g = b->g;
     const struct rci_tensor *w = &g->values[value].tensor;
-    struct rci_quant_weight_options o = {.per_tensor = rule->per_tensor};
+    struct rci_quant_weight_options o = {.per_tensor = rule->per_tensor,
+                                         .power_of_two = rule->power_of_two};
     struct rci_quant_blocks blocks;
     float *least = NULL;
     for (rci_id i = 0; i < g->n_nodes; i++) {
@@ -222,6 +223,7 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
                                .reduce = q->flags & RC_QUANTIZE_REDUCE_RANGE,
                                .per_tensor = q->flags & RC_QUANTIZE_PER_TENSOR,
                                .trainable = qat,
+                               .power_of_two = q->flags & RC_QUANTIZE_POWER_OF_TWO,
                                .pairs = !(q->flags & RC_QUANTIZE_FULL_RANGE),
                                .moments = q->moments,
                                .kept = q->kept,

@@ -15,6 +15,7 @@ struct rci_table_value {
     double low, high; /* seen; low > high: not known */
     double amax;      /* threshold; reading: below 0 until a format sets it */
     float scale;      /* of one integer step, writing only */
+    uint32_t bits;    /* of its integers */
     bool is_signed;   /* s8, else u8; writing only */
     bool is_input;    /* of the graph */
 };
@@ -25,6 +26,7 @@ struct rci_table_layer {
     /* The activations that give x its scale, and what the layer gives behind its Relu;
      * RC_TABLE_NONE: f32. */
     uint32_t value, result;
+    uint32_t bits;                     /* of its weights */
     bool window, depthwise; /* a convolution; one of single channels */
     int64_t out, in;        /* channels; `in` of one group */
     int64_t kernel[2], stride[2], dilation[2];
@@ -36,7 +38,7 @@ struct rci_table_layer {
 struct rci_table {
     struct rc_context *ctx;
     const char *observer, *calibrator; /* of the thresholds; as TensorRT names it */
-    uint64_t images, weight_bits;
+    uint64_t images;
     uint32_t tensorrt; /* version that caches are written for */
     struct rci_table_value *value;
     struct rci_table_layer *layer;
@@ -63,7 +65,7 @@ rc_status rci_table_set(struct rci_table *t, uint32_t value, const char *entry, 
 /* Scales of a layer's weights, one or one per output channel. RC_ERR_MODEL for another number,
  * RC_ERR_FORMAT for one that is not positive and finite, both naming the layer. */
 rc_status rci_table_set_scales(struct rci_table_layer *l, const double *scale, uint32_t n);
-/* RC_ERR_FORMAT naming `entry` unless there are 8 bits, of weights `weight_bits`. */
+/* RC_ERR_FORMAT naming `entry` unless there are `want` bits. */
 rc_status rci_table_check_bits(const char *entry, double bits, uint64_t want);
 /* The next line without its end, from *at on; false at the end of the text. */
 bool rci_table_line(const char *text, size_t size, size_t *at, const char **line, size_t *n);

@@ -202,7 +202,7 @@ rc_status rci_quant_plan_new(struct rci_quant_plan *p, const struct rc_graph *g,
 {
     rci_id *order = NULL;
     uint32_t n_order = 0;
-    *p = (struct rci_quant_plan){.ctx = g->ctx, .n = g->n_values, .layer = layer};
+    *p = (struct rci_quant_plan){.ctx = g->ctx, .n = g->n_values, .flags = flags, .layer = layer};
     p->value = rci_alloc_array(g->ctx, p->n, sizeof(*p->value));
     if (!p->value)
         return RC_ERR_MEMORY;
@@ -245,7 +245,7 @@ void rci_quant_plan_types(struct rci_quant_plan *p, const struct rc_graph *g)
     for (uint32_t v = 0; v < p->n; v++)
         p->value[v].type = RC_U8;
     for (uint32_t v = 0; v < p->n; v++)
-        if (p->value[v].observed && !is_unsigned(g, v, &p->value[v]))
+        if (p->value[v].observed && (p->flags & RC_PLAN_SIGNED || !is_unsigned(g, v, &p->value[v])))
             p->value[class_root(p, v)].type = RC_S8;
     for (uint32_t v = 0; v < p->n; v++)
         p->value[v].type = p->value[class_root(p, v)].type;
@@ -256,6 +256,13 @@ void rci_quant_range(const struct rci_quant_value *v, int32_t *low, int32_t *hig
     const int32_t levels = 1 << v->bits;
     *low = v->type == RC_U8 ? 0 : -levels / 2;
     *high = v->type == RC_U8 ? levels - 1 : levels / 2 - 1;
+}
+
+float rci_quant_power_of_two(float scale)
+{
+    int e;
+    const float m = frexpf(scale, &e); /* 0.5 <= m < 1 */
+    return ldexpf(1, m == 0.5f ? e - 1 : e);
 }
 
 void rci_quant_plan_scales(struct rci_quant_plan *p)
@@ -273,6 +280,8 @@ void rci_quant_plan_scales(struct rci_quant_plan *p)
         struct rci_quant_value *root = &p->value[class_root(p, v)];
         if (!(root->scale >= FLT_MIN))
             root->scale = 1; /* only zeros were seen */
+        if (p->flags & RC_PLAN_POWER_OF_TWO)
+            root->scale = rci_quant_power_of_two(root->scale);
         p->value[v].scale = root->scale;
     }
 }

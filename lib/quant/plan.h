@@ -19,13 +19,15 @@ struct rci_quant_value {
 
 struct rci_quant_plan {
     struct rc_context *ctx;
-    uint32_t n;
+    uint32_t n, flags;
     struct rci_quant_value *value; /* [n] by value id */
     struct rci_quant_layer *layer; /* [nodes] owned */
 };
 
 enum {
-    RC_PLAN_SINGLE_RESIDUAL = 1 /* only one operand of Add: the sum stays in the convolution */
+    RC_PLAN_SINGLE_RESIDUAL = 1, /* only one operand of Add: the sum stays in the convolution */
+    RC_PLAN_SIGNED = 2,          /* no u8 */
+    RC_PLAN_POWER_OF_TWO = 4     /* scales */
 };
 
 /* Quantized are: the data operand of every Conv, Gemm, MatMul with constant weights; all operands
@@ -44,6 +46,8 @@ void rci_quant_plan_scales(struct rci_quant_plan *p);
 
 /* Integers of a value: [low, high], 0 among them. */
 void rci_quant_range(const struct rci_quant_value *v, int32_t *low, int32_t *high);
+/* The least one that is not below `scale`. */
+float rci_quant_power_of_two(float scale);
 
 /* The node is a layer whose weights become integers. */
 bool rci_quant_takes(const struct rci_quant_plan *p, const struct rc_graph *g, rci_id node);

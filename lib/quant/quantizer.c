@@ -20,6 +20,15 @@ static rc_status quantizer_fold(struct rc_graph *g)
     return RC_OK;
 }
 
+static rc_status choose_target(struct rc_quantizer *q, const char *name)
+{
+    const struct rci_method *m;
+    RC_TRY(rci_method_find(&m, &rci_kind_target, name));
+    q->target = (const struct rci_quant_target *) m;
+    q->flags |= q->target->flags;
+    return RC_OK;
+}
+
 static rc_status choose_observer(struct rc_quantizer *q, const char *spec)
 {
     const struct rci_method *m;
@@ -61,13 +70,16 @@ static rc_status list_entries(struct rc_quantizer *q)
 static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g,
                                 const rc_quantize_options *o)
 {
+    RC_TRY(choose_target(q, o->target));
     RC_TRY(choose_observer(q, o->observer));
     RC_TRY(rci_graph_clone(&q->g, g));
     RC_TRY(quantizer_fold(q->g));
-    const uint32_t single = o->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0;
+    const uint32_t rules = (q->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0) |
+                           (q->flags & RC_QUANTIZE_SIGNED ? RC_PLAN_SIGNED : 0) |
+                           (q->flags & RC_QUANTIZE_POWER_OF_TWO ? RC_PLAN_POWER_OF_TWO : 0);
     struct rci_quant_layer *layer;
     RC_TRY(rci_quant_layers_new(&layer, q->g, o));
-    RC_TRY(rci_quant_plan_new(&q->plan, q->g, layer, single));
+    RC_TRY(rci_quant_plan_new(&q->plan, q->g, layer, rules));
     RC_TRY(list_entries(q));
     q->bias = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->bias));
     q->moments = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->moments));

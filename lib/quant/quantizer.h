@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "quant/observer.h"
 #include "quant/plan.h"
+#include "quant/target.h"
 #include <rescomp/quantize.h>
 
 /* Scales of a layer's weights that a table gave; n is 0: chosen here. */
@@ -21,6 +22,7 @@ struct rc_quantizer {
     const struct rci_observer *observer;
     void *params; /* of the observer */
     char *observer_spec;
+    const struct rci_quant_target *target;
     rci_id *entry; /* observed values in topological order */
     uint32_t n_entries;
     uint64_t images, batch, flags, weight_bits, activation_bits;

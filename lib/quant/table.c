@@ -64,6 +64,7 @@ static void layer_fill(struct rci_table_layer *l, const struct rc_quantizer *q, 
     struct rci_weighted product;
     n->op->as_weighted(g, n, &product);
     l->name = n->name;
+    l->bits = q->plan.layer[node].weight_bits;
     l->x = g->values[n->in[0]].name;
     l->weight = g->values[n->in[1]].name;
     l->y = g->values[n->out[0]].name;
@@ -119,7 +120,6 @@ static rc_status table_make(struct table *m, const struct rc_quantizer *q)
                               .observer = q->seen ? q->observer_spec : "table",
                               .calibrator = calibrator ? calibrator : "MinMaxCalibration",
                               .images = q->seen,
-                              .weight_bits = q->weight_bits,
                               .tensorrt = q->tensorrt,
                               .n_values = q->n_entries}};
     m->t.value = rci_alloc_array(q->ctx, q->n_entries, sizeof(*m->t.value));
@@ -135,6 +135,7 @@ static rc_status table_make(struct table *m, const struct rc_quantizer *q)
                                      .high = v->high,
                                      .amax = v->amax,
                                      .scale = v->scale,
+                                     .bits = v->bits,
                                      .is_signed = v->type == RC_S8,
                                      .is_input = q->g->values[q->entry[i]].flags & RC_VALUE_INPUT};
     }

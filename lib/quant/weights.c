@@ -3,6 +3,7 @@
  * Quantization, 2019, for the exponent). */
 #include "quant/weights.h"
 #include "kernel/int8/pairs.h"
+#include "quant/plan.h"
 #include "quant/round.h"
 
 #include <float.h>
@@ -107,6 +108,8 @@ rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context 
     RC_TRY_OUT(st, scales_settle(out->scale, out->n_scale, o));
     if (o->search && !o->keep)
         scales_search(out->scale, out->n_scale, w->data, c, o);
+    for (int64_t k = 0; o->power_of_two && k < out->n_scale; k++)
+        out->scale[k] = rci_quant_power_of_two(out->scale[k]);
     if (!o->pairs || 2 * o->top <= RC_PAIR_MOST) {
         round_nearest(out, w->data, c, o);
         goto out;
@@ -116,7 +119,7 @@ rc_status rci_quant_weight_make(struct rci_quant_weight *out, struct rc_context 
                                 .w = w->data,
                                 .top = o->top,
                                 .per_tensor = o->per_tensor,
-                                .keep = o->keep != NULL};
+                                .keep = o->keep || o->power_of_two};
     st = rci_round_pairs(&r, ctx, out->scale, out->q.data);
 out:
     if (st != RC_OK)

@@ -14,7 +14,7 @@ struct rci_quant_weight {
 struct rci_quant_weight_options {
     uint32_t axis;
     int32_t low, top; /* -127 and 127 for 8 bits, -64 and 63 for 7 ... */
-    bool per_tensor;
+    bool per_tensor, power_of_two;
     bool search;        /* scales of least error instead of those that hold the largest weight */
     const float *least; /* [channels] lower bounds of the scales, or NULL */
     const float *keep;  /* [n_scale] scales to stay with where the weights fit, or NULL */

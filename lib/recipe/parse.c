@@ -211,10 +211,10 @@ void rci_recipe_clear(struct rci_recipe *r)
 rc_status rci_target_find(const struct rci_target **out, const char *name)
 {
     static const struct rci_target targets[] = {
-        {"cpu", 8, 0},
-        {"mobile", 8, RC_QUANTIZE_REDUCE_RANGE},
-        {"fpga", 16, RC_QUANTIZE_PER_TENSOR | RC_QUANTIZE_FULL_RANGE},
-        {"mlu", 16, RC_QUANTIZE_PER_TENSOR | RC_QUANTIZE_FULL_RANGE},
+        {"cpu", 8},
+        {"mobile", 8},
+        {"fpga", 16},
+        {"mlu", 16},
     };
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
         if (!strcmp(targets[i].name, name ? name : "cpu")) {

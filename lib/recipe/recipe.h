@@ -62,7 +62,7 @@ const char *rci_recipe_default_text(void);
 /* How integers and channel counts suit a kind of hardware. */
 struct rci_target {
     const char *name;
-    uint64_t round_to, quantize_flags;
+    uint64_t round_to;
 };
 rc_status rci_target_find(const struct rci_target **out, const char *name);
 

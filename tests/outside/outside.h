@@ -12,6 +12,7 @@ enum outside_kind {
     OUTSIDE_RATE,
     OUTSIDE_REPAIR,
     OUTSIDE_TABLE_FORMAT,
+    OUTSIDE_TARGET,
     OUTSIDE_KINDS
 };
 extern unsigned outside_calls[OUTSIDE_KINDS];

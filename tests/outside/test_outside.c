@@ -22,7 +22,8 @@ static void every_kind_lists_it(void **state)
                                                      [OUTSIDE_OPTIMIZER] = "optimizer",
                                                      [OUTSIDE_RATE] = "rate",
                                                      [OUTSIDE_REPAIR] = "repair",
-                                                     [OUTSIDE_TABLE_FORMAT] = "table-format"};
+                                                     [OUTSIDE_TABLE_FORMAT] = "table-format",
+                                                     [OUTSIDE_TARGET] = "target"};
     for (int k = 0; k < OUTSIDE_KINDS; k++) {
         rc_method_info m = RC_METHOD_INFO_INIT;
         uint64_t found = 0;

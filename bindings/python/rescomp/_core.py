@@ -169,9 +169,10 @@ class Graph(Handle):
             lib.rc_graph_new_network(g._new, g._context, _ffi.encode(architecture), options)
         return g
 
-    def save(self, path: Path, *, opset: int = 0, storage: Optional[str] = None) -> None:
-        """Write as ONNX, whole or not at all; `storage` of weights: "f32", "f16" or "bf16", `opset` 7 to 25."""
-        options = _ffi.GraphSaveOptions(opset=opset, storage=storage)
+    def save(self, path: Path, *, opset: int = 0, storage: Optional[str] = None, form: Optional[str] = None) -> None:
+        """Write as ONNX, whole or not at all; `storage` of weights: "f32", "f16" or "bf16", `opset` 7 to 25, `form` of
+        a quantized graph: "qdq" or "qoperator"."""
+        options = _ffi.GraphSaveOptions(opset=opset, storage=storage, form=form)
         lib.rc_graph_save_with(self._h, _ffi.path(path), options)
 
     def copy(self) -> Graph:

@@ -276,7 +276,7 @@ class GraphLoadOptions(Struct):
 
 
 class GraphSaveOptions(Struct):
-    _fields_ = [SIZE, ("opset", U), ("storage", S)]
+    _fields_ = [SIZE, ("opset", U), ("storage", S), ("form", S)]
 
 
 class NodeInfo(Struct):
@@ -398,7 +398,7 @@ class PruneResult(Struct):
 class QuantizeOptions(Struct):
     _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U),
                 ("tensorrt", S), ("activation_bits", U), ("overrides", _ref(S)), ("override_count", U),
-                ("skip", _ref(S)), ("skip_count", U)]
+                ("skip", _ref(S)), ("skip_count", U), ("target", S)]
 
 
 class QuantizeEntryInfo(Struct):

@@ -26,7 +26,8 @@ class Quantizer(Handle):
                  in_order: bool = False, qat: bool = False, full_range: bool = False,
                  tensorrt: Optional[str] = None, activation_bits: int = 0,
                  overrides: Union[Sequence[str], Mapping[str, str]] = (), skip: Sequence[str] = (),
-                 same_edges: bool = False) -> None:
+                 same_edges: bool = False, target: Optional[str] = None, signed: bool = False,
+                 power_of_two: bool = False) -> None:
         if isinstance(overrides, Mapping):
             overrides = [f"{pattern}:{bits}" for pattern, bits in overrides.items()]
         layers = _ffi.texts([overrides] if isinstance(overrides, str) else overrides)
@@ -34,11 +35,11 @@ class Quantizer(Handle):
         self._context = graph._context
         super().__init__(self._context)
         flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat,
-                 full_range, same_edges]
+                 full_range, same_edges, signed, power_of_two]
         options = _ffi.QuantizeOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
                                        flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt,
                                        activation_bits=activation_bits, overrides=layers,
-                                       override_count=len(layers), skip=skipped, skip_count=len(skipped))
+                                       override_count=len(layers), skip=skipped, skip_count=len(skipped), target=target)
         with _ffi.interruptible():
             lib.rc_quantizer_new(self._new, graph._h, options)
 
@@ -48,15 +49,15 @@ class Quantizer(Handle):
             lib.rc_quantizer_calibrate(self._h, dataset._h)
         return self
 
-    def save_table(self, path: Path, format: str = "json") -> None:
+    def save_table(self, path: Path, format: Optional[str] = None) -> None:
         """Write the table for another program: "json", "tensorrt", "ort", ..., see methods("table-format")."""
         with self._lock:
-            lib.rc_quantizer_save_table(self._h, _ffi.path(path), _ffi.encode(format))
+            lib.rc_quantizer_save_table(self._h, _ffi.path(path), None if format is None else _ffi.encode(format))
 
-    def load_table(self, path: Path, format: str = "json") -> Quantizer:
+    def load_table(self, path: Path, format: Optional[str] = None) -> Quantizer:
         """Take ranges from a table instead of calibrating; returns this quantizer."""
         with self._lock:
-            lib.rc_quantizer_load_table(self._h, _ffi.path(path), _ffi.encode(format))
+            lib.rc_quantizer_load_table(self._h, _ffi.path(path), None if format is None else _ffi.encode(format))
         return self
 
     def entries(self) -> list[dict[str, Any]]:

@@ -94,14 +94,15 @@ static rc_status encodings_write(const struct rci_table *t, struct rci_buffer *b
     begin(&w, old, "activation_encodings");
     for (uint32_t i = 0; i < t->n_values; i++) {
         const struct rci_table_value *v = &t->value[i];
-        const struct encoding e = {v->name, 8, 0, v->is_signed ? -128 : 0, v->is_signed};
+        const struct encoding e = {v->name, (double) v->bits, 0,
+                                   v->is_signed ? -exp2((double) v->bits - 1) : 0, v->is_signed};
         put_encoding(&w, old, e, &v->scale, 1);
     }
     end(&w, old);
     begin(&w, old, "param_encodings");
     for (uint32_t i = 0; i < t->n_layers; i++) {
         const struct rci_table_layer *l = &t->layer[i];
-        const double bits = (double) t->weight_bits;
+        const double bits = (double) l->bits;
         const struct encoding e = {l->weight, bits, 0, -exp2(bits - 1), true};
         if (first_of_weight(t, i))
             put_encoding(&w, old, e, l->scale, l->n_scale);
@@ -140,17 +141,18 @@ static rc_status take_activation(struct rci_table *t, const struct encodings *e)
     const uint32_t i = rci_table_find_value(t, e->name, strlen(e->name));
     if (i == RC_TABLE_NONE || e->real)
         return RC_OK; /* AIMET also has what is not an integer here */
-    RC_TRY(rci_table_check_bits(e->name, e->bits, 8));
+    RC_TRY(rci_table_check_bits(e->name, e->bits, t->value[i].bits));
     if (e->n != 1)
         return rci_fail(RC_ERR_UNSUPPORTED, "\"%s\": activations have one scale, this has %u",
                         e->name, (unsigned) e->n);
     const double scale = e->scale[0], offset = e->offset[0];
-    if (!(offset >= -255 && offset <= 0) || offset != rint(offset))
-        return rci_fail(RC_ERR_FORMAT, "\"%s\": the offset is %g, allowed are -255 to 0", e->name,
-                        offset);
-    const double low = scale * offset, high = scale * (255 + offset);
-    const bool is_signed = offset == -128 || offset == -127;
-    RC_TRY(rci_table_set(t, i, e->name, is_signed ? 127 * scale : fmax(-low, high)));
+    const double half = exp2(e->bits - 1), most = 2 * half - 1;
+    if (!(offset >= -most && offset <= 0) || offset != rint(offset))
+        return rci_fail(RC_ERR_FORMAT, "\"%s\": the offset is %g, allowed are %g to 0", e->name,
+                        offset, -most);
+    const double low = scale * offset, high = scale * (most + offset);
+    const bool is_signed = offset == -half || offset == 1 - half;
+    RC_TRY(rci_table_set(t, i, e->name, is_signed ? (half - 1) * scale : fmax(-low, high)));
     t->value[i].low = low;
     t->value[i].high = high;
     return RC_OK;
@@ -162,7 +164,7 @@ static rc_status take_weight(struct rci_table *t, const struct encodings *e)
         struct rci_table_layer *l = &t->layer[i];
         if (strcmp(l->weight, e->name) || e->real)
             continue;
-        RC_TRY(rci_table_check_bits(e->name, e->bits, t->weight_bits));
+        RC_TRY(rci_table_check_bits(e->name, e->bits, l->bits));
         for (uint32_t k = 0; k < e->n; k++) {
             const double half = exp2(e->bits - 1);
             if (e->offset[k] != -half && e->offset[k] != 1 - half)

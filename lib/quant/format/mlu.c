@@ -74,7 +74,7 @@ static rc_status mlu_write(const void *params, const struct rci_table *t, struct
     for (uint32_t i = 0; i < t->n_layers; i++) {
         const struct rci_table_layer *l = &t->layer[i];
         if (rci_table_find_weight(t, l->weight, strlen(l->weight)) == i)
-            put_weight(&w, l, (double) t->weight_bits);
+            put_weight(&w, l, (double) l->bits);
     }
     rci_json_end_object(&w);
     rci_json_end_object(&w);
@@ -128,7 +128,7 @@ static rc_status read_weight(struct rci_table *t, const struct rci_json_value *v
         double *step = rci_alloc_array(t->ctx, 2 * (size_t) l->out, sizeof(*step));
         if (!step)
             return RC_ERR_MEMORY;
-        rc_status st = read_steps(v, t->weight_bits, step, step + l->out, (uint32_t) l->out, &n);
+        rc_status st = read_steps(v, l->bits, step, step + l->out, (uint32_t) l->out, &n);
         if (st == RC_OK)
             st = rci_table_set_scales(l, step, n);
         rci_release(step);

@@ -50,7 +50,7 @@ static void put_layer(struct rci_json_writer *w, const struct rci_table *t,
     rci_json_begin_array(w, "weight");
     rci_json_begin_object(w, NULL);
     rci_json_put_text(w, "name", l->weight);
-    rci_json_put_integer(w, "bits", (int64_t) t->weight_bits);
+    rci_json_put_integer(w, "bits", (int64_t) l->bits);
     rci_json_put_bool(w, "asymmetric", false);
     rci_json_begin_array(w, "scales");
     for (int64_t o = 0; o < l->n_scale; o++)
@@ -127,7 +127,7 @@ static rc_status read_weight(struct rci_table *t, struct rci_table_layer *l,
     uint32_t n;
     if (!v)
         return RC_OK;
-    RC_TRY(read_bits(v, l->name, t->weight_bits));
+    RC_TRY(read_bits(v, l->name, l->bits));
     RC_TRY(rci_json_read_bool(v, "asymmetric", &asymmetric));
     if (asymmetric)
         return rci_fail(RC_ERR_UNSUPPORTED, "\"%s\": weights are asymmetric, must be symmetric",

@@ -37,10 +37,10 @@ static rc_status vitis_write(const void *params, const struct rci_table *t, stru
     rci_json_begin_object(&w, "param");
     for (uint32_t i = 0; i < t->n_layers; i++) {
         const struct rci_table_layer *l = &t->layer[i];
-        const double top = exp2((double) t->weight_bits - 1) - 1;
+        const double top = exp2((double) l->bits - 1) - 1;
         const double amax = (double) rci_table_largest(l->amax, l->out);
         if (rci_table_find_weight(t, l->weight, strlen(l->weight)) == i)
-            put_position(&w, l->weight, t->weight_bits, amax * 127 / top);
+            put_position(&w, l->weight, l->bits, amax * 127 / top);
     }
     rci_json_end_object(&w);
     put_values(&w, t, true);
@@ -83,7 +83,7 @@ static rc_status read_weight(struct rci_table *t, const struct rci_json_value *v
         double scale;
         if (strcmp(t->layer[i].weight, v->key))
             continue; /* biases */
-        RC_TRY(read_position(v, t->weight_bits, &scale));
+        RC_TRY(read_position(v, t->layer[i].bits, &scale));
         RC_TRY(rci_table_set_scales(&t->layer[i], &scale, 1));
     }
     return RC_OK;
