@@ -52,11 +52,15 @@ rc_status inspect_survey(const struct args *a, rc_context *context, const char *
 /* Nodes and values in Graphviz's language (inspect_dot.c). */
 rc_status inspect_dot(const rc_graph *graph);
 
+/* How a packed file stores each weight: a table, or the member "packed" (inspect_packed.c). */
+bool tool_is_packed(const char *path);
+rc_status inspect_packed(const struct args *a, rc_context *context);
+
 /* Channel groups of a graph (verb_prune.c); JSON lists them under "groups". */
 rc_status inspect_groups(const struct args *a, const rc_graph *graph);
 
 extern const struct verb verb_bench, verb_compare, verb_completion, verb_compress, verb_create;
-extern const struct verb verb_doctor;
+extern const struct verb verb_doctor, verb_pack, verb_unpack;
 extern const struct verb verb_eval, verb_fuse, verb_inspect, verb_manual, verb_methods, verb_prune;
 extern const struct verb verb_quantize, verb_run, verb_train;
 #endif

@@ -59,7 +59,7 @@ static rc_status print_layers(const rc_graph *g, const rc_graph_info *info, bool
     return st;
 }
 
-static rc_status inspect_graph(const struct args *a, const rc_graph *g)
+static rc_status inspect_graph(const struct args *a, rc_context *context, const rc_graph *g)
 {
     const bool json = args_flag(a, "json"), csv = args_flag(a, "csv");
     rc_graph_info info = RC_GRAPH_INFO_INIT;
@@ -78,6 +78,8 @@ static rc_status inspect_graph(const struct args *a, const rc_graph *g)
         json_bool("dynamic_batch", info.dynamic_batch);
     }
     st = print_layers(g, &info, json, csv);
+    if (st == RC_OK && !csv && tool_is_packed(a->positional[0]))
+        st = inspect_packed(a, context);
     if (json) {
         if (st == RC_OK)
             st = inspect_groups(a, g);
@@ -115,7 +117,7 @@ static int inspect(const struct args *a)
     if (st == RC_OK)
         st = tool_load(&graph, context, a, a->positional[0]);
     if (st == RC_OK)
-        st = args_flag(a, "dot") ? inspect_dot(graph) : inspect_graph(a, graph);
+        st = args_flag(a, "dot") ? inspect_dot(graph) : inspect_graph(a, context, graph);
     else if (context)
         survey_refused(a, context);
     const int code = st == RC_OK ? EXIT_DONE : tool_fail("inspect");

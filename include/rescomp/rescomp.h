@@ -12,6 +12,7 @@
 #include <rescomp/graph.h>
 #include <rescomp/measure.h>
 #include <rescomp/method.h>
+#include <rescomp/packed.h>
 #include <rescomp/prune.h>
 #include <rescomp/quantize.h>
 #include <rescomp/recipe.h>

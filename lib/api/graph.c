@@ -1,7 +1,7 @@
 /* The border of graphs: loading, saving, and what a caller may read of their nodes and values. */
 #include "graph/graph.h"
 #include "api/check.h"
-#include "io/onnx.h"
+#include "api/form.h"
 
 #include <rescomp/graph.h>
 #include <string.h>
@@ -71,6 +71,15 @@ static rc_status save_storage(const char *name, enum rci_dtype *out)
                 : RC_OK;
 }
 
+rc_status rci_onnx_form_read(struct rci_onnx_form *out, uint64_t opset, const char *storage)
+{
+    if (opset && (opset < RCI_OPSET_FIRST || opset > RCI_OPSET_LAST))
+        return rci_fail(RC_ERR_ARG, "opset is %llu, allowed are %d to %d",
+                        (unsigned long long) opset, RCI_OPSET_FIRST, RCI_OPSET_LAST);
+    out->opset = (int64_t) opset;
+    return save_storage(storage, &out->storage);
+}
+
 rc_status rc_graph_save_with(const rc_graph *graph, const char *path,
                              const rc_graph_save_options *options)
 {
@@ -79,14 +88,10 @@ rc_status rc_graph_save_with(const rc_graph *graph, const char *path,
     RC_CHECK(graph, graph);
     RC_CHECK_SET(path);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_graph_save_options"));
-    if (o.opset && (o.opset < RCI_OPSET_FIRST || o.opset > RCI_OPSET_LAST))
-        return rci_fail(RC_ERR_ARG, "opset is %llu, allowed are %d to %d",
-                        (unsigned long long) o.opset, RCI_OPSET_FIRST, RCI_OPSET_LAST);
+    RC_TRY(rci_onnx_form_read(&form, o.opset, o.storage));
     if (o.form && strcmp(o.form, "qdq") && strcmp(o.form, "qoperator"))
         return rci_fail(RC_ERR_ARG, "form is \"%.32s\", allowed are qdq and qoperator", o.form);
     form.qoperators = o.form && !strcmp(o.form, "qoperator");
-    form.opset = (int64_t) o.opset;
-    RC_TRY(save_storage(o.storage, &form.storage));
     return rci_onnx_save_as(graph, path, &form);
 }
 

@@ -166,32 +166,37 @@ rc_status rci_onnx_save_memory(struct rci_bytes *out, const struct rc_graph *g)
     return rci_onnx_save_memory_as(out, g, NULL);
 }
 
-rc_status rci_onnx_save_memory_as(struct rci_bytes *out, const struct rc_graph *g,
-                                  const struct rci_onnx_form *form)
+rc_status rci_export_model(struct rci_exported *x, const struct rc_graph *g,
+                           const struct rci_onnx_form *form)
 {
-    struct rci_arena arena = {.ctx = g->ctx};
-    struct export e = {.g = g, .arena = &arena};
+    *x = (struct rci_exported){.arena = {.ctx = g->ctx}};
+    struct export e = {.g = g, .arena = &x->arena};
     if (form)
         e.form = *form;
     e.opset = e.form.opset ? e.form.opset : g->opset;
     e.ir_version = ir_version_for(g, e.opset);
-    Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
-    Onnx__GraphProto graph;
-    *out = (struct rci_bytes){0};
     RC_TRY(export_check(g));
-    m.has_ir_version = 1;
-    m.ir_version = e.ir_version;
-    m.producer_name = (char *) "resnetcompress";
-    m.producer_version = (char *) RC_VERSION;
-    m.graph = &graph;
-    rc_status st = export_graph(&e, &graph);
+    Onnx__ModelProto *m = &x->model;
+    onnx__model_proto__init(m);
+    m->has_ir_version = 1;
+    m->ir_version = e.ir_version;
+    m->producer_name = (char *) "resnetcompress";
+    m->producer_version = (char *) RC_VERSION;
+    m->graph = &x->graph;
+    RC_TRY(export_graph(&e, &x->graph));
+    RC_TRY(export_opsets(&e, m));
+    return export_meta(&e, m);
+}
+
+rc_status rci_onnx_save_memory_as(struct rci_bytes *out, const struct rc_graph *g,
+                                  const struct rci_onnx_form *form)
+{
+    struct rci_exported x;
+    *out = (struct rci_bytes){0};
+    rc_status st = rci_export_model(&x, g, form);
     if (st == RC_OK)
-        st = export_opsets(&e, &m);
-    if (st == RC_OK)
-        st = export_meta(&e, &m);
-    if (st == RC_OK)
-        st = rci_onnx_write(&out->data, &out->size, g->ctx, &m);
-    rci_arena_free(&arena);
+        st = rci_onnx_write(&out->data, &out->size, g->ctx, &x.model);
+    rci_arena_free(&x.arena);
     return st;
 }
 

@@ -18,6 +18,15 @@ struct export
     size_t n_initializers, cap_initializers;
 };
 
+/* A graph as a message that borrows from it; rci_arena_free(&x.arena) in any case. */
+struct rci_exported {
+    struct rci_arena arena;
+    Onnx__ModelProto model;
+    Onnx__GraphProto graph;
+};
+rc_status rci_export_model(struct rci_exported *x, const struct rc_graph *g,
+                           const struct rci_onnx_form *form);
+
 rc_status rci_export_add_initializer(struct export *e, Onnx__TensorProto *t);
 rc_status rci_export_nodes(struct export *e, Onnx__GraphProto *to);
 rc_status rci_export_inputs(struct export *e, Onnx__GraphProto *to); /* after all initializers */

@@ -3,7 +3,7 @@
  * file spelled out. */
 #include "io/import.h"
 
-#include "io/onnx.h"
+#include "io/packed.h"
 #include "pass/check.h"
 #include "pass/pass.h"
 #include "wire/outline.h"
@@ -163,9 +163,8 @@ static rc_status clean_up(struct rc_graph *g, uint32_t flags)
     return drop_conversions(g);
 }
 
-/* The rest of loading; the arena goes. */
-static rc_status import_finish(struct rc_graph **out, struct rci_arena *arena, Onnx__ModelProto *m,
-                               const struct rci_onnx_source *source)
+rc_status rci_import_model(struct rc_graph **out, struct rci_arena *arena, Onnx__ModelProto *m,
+                           const struct rci_onnx_source *source)
 {
     struct rc_graph *g;
     rc_status st = rci_graph_new(&g, arena->ctx);
@@ -194,7 +193,7 @@ static rc_status import_load(struct rc_graph **out, struct rc_context *c,
     const rc_status st = rci_onnx_read(&model, &arena, data, size);
     rci_release(owned);
     if (st == RC_OK)
-        return import_finish(out, &arena, model, source);
+        return rci_import_model(out, &arena, model, source);
     rci_arena_free(&arena);
     return st;
 }
@@ -258,7 +257,7 @@ static rc_status load_outline(struct rc_graph **out, struct rc_context *c,
     if (st == RC_OK)
         st = read_pieces(&arena, model, o, f);
     if (st == RC_OK)
-        return import_finish(out, &arena, model, source);
+        return rci_import_model(out, &arena, model, source);
     rci_arena_free(&arena);
     return st;
 }
@@ -272,12 +271,30 @@ static rc_status load_whole(struct rc_graph **out, struct rc_context *c,
     return st == RC_OK ? RC_OK : rci_fail_prefix(st, "%s", source->path);
 }
 
+static rc_status load_packed(struct rc_graph **out, struct rc_context *c,
+                             const struct rci_onnx_source *source, const struct rci_file *f)
+{
+    const rc_status st = rci_packed_load(out, c, source, f, NULL, 0);
+    return st == RC_OK || st == RC_ERR_IO ? st : rci_fail_prefix(st, "%s", source->path);
+}
+
 static rc_status load_path(struct rc_graph **out, struct rc_context *c,
                            const struct rci_onnx_source *source)
 {
     struct rci_outline outline;
     struct rci_file file;
+    uint8_t first[4];
     RC_TRY(rci_file_open(&file, c, source->path, 0));
+    if (file.size >= sizeof(first)) {
+        rc_status st = rci_file_read_at(&file, 0, first, sizeof(first));
+        const bool packed = st == RC_OK && rci_packed_begins(first, sizeof(first));
+        if (packed)
+            st = load_packed(out, c, source, &file);
+        if (packed || st != RC_OK) {
+            rci_file_close(&file);
+            return st;
+        }
+    }
     rc_status st = rci_outline_read(&outline, &file, c);
     const bool whole = st == RC_OK && outline.n == 0;
     if (st == RC_OK && !whole) {
@@ -294,7 +311,11 @@ rc_status rci_onnx_load_from(struct rc_graph **out, struct rc_context *c,
                              const struct rci_onnx_source *source, const void *data, size_t size)
 {
     *out = NULL;
-    return source->path ? load_path(out, c, source) : import_load(out, c, source, data, size, NULL);
+    if (source->path)
+        return load_path(out, c, source);
+    if (rci_packed_begins(data, size))
+        return rci_packed_load(out, c, source, NULL, data, size);
+    return import_load(out, c, source, data, size, NULL);
 }
 
 rc_status rci_onnx_load(struct rc_graph **out, struct rc_context *c, const char *path)

@@ -23,6 +23,10 @@ struct import {
     uint32_t n_aligned, cap_aligned;
 };
 
+/* A message whose weights are there becomes a graph; the arena goes. */
+rc_status rci_import_model(struct rc_graph **out, struct rci_arena *arena, Onnx__ModelProto *m,
+                           const struct rci_onnx_source *source);
+
 /* "" and "ai.onnx" are one domain. */
 bool rci_import_is_onnx(const char *domain);
 

@@ -16,7 +16,11 @@ enum { /* TensorProto.DataType */
        ONNX_BOOL = 9,
        ONNX_FLOAT16 = 10,
        ONNX_DOUBLE = 11,
-       ONNX_BFLOAT16 = 16
+       ONNX_BFLOAT16 = 16,
+       ONNX_UINT4 = 21,
+       ONNX_INT4 = 22,
+       ONNX_UINT2 = 25,
+       ONNX_INT2 = 26
 };
 enum { /* AttributeProto.AttributeType */
        ONNX_ATTR_FLOAT = 1,
