@@ -103,6 +103,8 @@ static void survey_refused(const struct args *a, rc_context *context)
 {
     char why[1024];
     rc_graph *again = NULL;
+    if (tool_is_packed(a->positional[0]))
+        return;
     snprintf(why, sizeof(why), "%s", rc_last_error());
     if (inspect_survey(a, context, why) == RC_OK)
         tool_load(&again, context, a, a->positional[0]);

@@ -21,8 +21,8 @@ static void tell(const struct args *a, const char *out)
     const uint64_t before = tool_file_bytes(a->positional[0]), after = tool_file_bytes(out);
     const double ratio = after ? (double) before / (double) after : 0;
     if (!args_flag(a, "json")) {
-        printf("%s: %llu bytes, %s: %llu (1/%.2f)\n", a->positional[0],
-               (unsigned long long) before, out, (unsigned long long) after, ratio);
+        printf("%s: %llu bytes, %s: %llu (1/%.2f)\n", a->positional[0], (unsigned long long) before,
+               out, (unsigned long long) after, ratio);
         return;
     }
     json_open(NULL);
@@ -78,8 +78,8 @@ static int unpack(const struct args *a)
     return code;
 }
 
-const struct verb verb_pack = {"pack", "MODEL -o OUT", "the model as a packed file (.rcz), without loss",
-                               1,      1,              pack_options,
-                               pack};
+const struct verb verb_pack = {
+    "pack", "MODEL -o OUT", "the model as a packed file (.rcz), without loss", 1, 1, pack_options,
+    pack};
 const struct verb verb_unpack = {
     "unpack", "MODEL -o OUT", "a packed file as ONNX, bit for bit", 1, 1, unpack_options, unpack};

@@ -25,8 +25,8 @@ typedef struct rc_pack_options {
 #define RC_PACK_OPTIONS_INIT { sizeof(rc_pack_options), 0, 0, 0 }
 
 /**
- * Write a packed file, whole or not at all (temporary file, fsync, rename). The same graph gives the
- * same bytes, and loading it gives the same graph as loading what rc_graph_save() writes.
+ * Write a packed file, whole or not at all (temporary file, fsync, rename). The same graph gives
+ * the same bytes, and loading it gives the same graph as loading what rc_graph_save() writes.
  *
  * @param[in] options NULL for defaults.
  * @return RC_OK; RC_ERR_ARG; RC_ERR_ABI; RC_ERR_UNSUPPORTED as rc_graph_save_with(); RC_ERR_PATH,
@@ -76,10 +76,11 @@ typedef struct rc_packed_tensor_info {
     size_t size;         /**< sizeof(rc_packed_tensor_info), set by the INIT macro. */
     const char *name;    /**< Of the ONNX initializer. */
     const char *type;    /**< ONNX element type, such as "FLOAT" or "INT4". */
-    const char *coder;   /**< "raw", "bits", "planes", "codebook", "signs", "sparse", "groups"; "product": it is another
-                              weight times one number. */
-    const char *entropy; /**< How its first stream is written: "same" (all symbols are one), "fields"
-                              (bits of fixed width), "rans", "huffman"; "none": it has no stream. */
+    const char *coder;   /**< "raw", "bits", "planes", "codebook", "signs", "sparse", "groups";
+                              "product": it is another weight times one number. */
+    const char *entropy; /**< How its first stream is written: "same" (all symbols are one),
+                              "fields" (bits of fixed width), "rans", "huffman"; "none": it has no
+                              stream. */
     uint64_t bits;       /**< Of a symbol of that stream; of an element where there is none. */
     uint64_t elements;   /**< Elements. */
     uint64_t bytes;      /**< In ONNX. [bytes] */

@@ -68,8 +68,7 @@ rc_status rc_packed_get_info(const rc_packed *packed, rc_packed_info *info)
     return rci_abi_write(info, &r, sizeof(r), "rc_packed_info");
 }
 
-rc_status rc_packed_get_tensor(const rc_packed *packed, uint64_t index,
-                               rc_packed_tensor_info *info)
+rc_status rc_packed_get_tensor(const rc_packed *packed, uint64_t index, rc_packed_tensor_info *info)
 {
     RC_CHECK(packed, packed);
     RC_CHECK_SET(info);

@@ -28,9 +28,8 @@ uint32_t rci_crc32c_plain(uint32_t crc, const void *data, size_t size)
     pthread_once(&table_once, table_make);
     crc = ~crc;
     for (; size >= 8; size -= 8, p += 8) {
-        const uint32_t low =
-            crc ^ ((uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 |
-                   (uint32_t) p[3] << 24);
+        const uint32_t low = crc ^ ((uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 |
+                                    (uint32_t) p[3] << 24);
         crc = table[7][low & 255] ^ table[6][low >> 8 & 255] ^ table[5][low >> 16 & 255] ^
               table[4][low >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^
               table[0][p[7]];

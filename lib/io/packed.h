@@ -1,7 +1,7 @@
 #ifndef RC_LIB_IO_PACKED_H
 #define RC_LIB_IO_PACKED_H
-/* The packed model file: a graph as ONNX without weights, and each weight by the coder that makes it
- * shortest. Layout: docs/packed-file.md. */
+/* The packed model file: a graph as ONNX without weights, and each weight by the coder that makes
+ * it shortest. Layout: docs/packed-file.md. */
 #include "base/file.h"
 #include "io/coder/coder.h"
 #include "io/onnx.h"

@@ -52,7 +52,9 @@ static rc_status info_tensor(struct rci_packed_tensor_info *to, const struct pac
         .type = rci_onnx_dtype_name(t->data_type),
         .coder = x->stored ? rci_coder_name(coded.coder) : "product",
         .entropy = entropy ? entropy : "none",
-        .bits = coded.bits ? coded.bits : entropy ? 0 : x->type.bits,
+        .bits = coded.bits ? coded.bits
+                : entropy  ? 0
+                           : x->type.bits,
         .count = x->count,
         .bytes = x->bytes,
         .stored = x->stored ? x->stored : PRODUCT_STORED,
@@ -77,8 +79,7 @@ static rc_status info_read(struct rc_packed *out, struct packed_file *p)
     if (!out->tensor)
         st = RC_ERR_MEMORY;
     for (; st == RC_OK && out->n_tensors < plan.n_tensors; out->n_tensors++)
-        st = info_tensor(&out->tensor[out->n_tensors], p, &plan.tensor[out->n_tensors],
-                         &fetched);
+        st = info_tensor(&out->tensor[out->n_tensors], p, &plan.tensor[out->n_tensors], &fetched);
     rci_release(fetched.own);
     rci_release(plan.tensor);
     return st;

@@ -1,5 +1,6 @@
 /* Header and table of parts. Parts follow each other without gaps but for the zeros in front of one
- * that is aligned, and the last one ends with the file: no byte is without a checksum or a check. */
+ * that is aligned, and the last one ends with the file: no byte is without a checksum or a check.
+ */
 #include "io/packed_parts.h"
 
 #include "base/crc32c.h"
@@ -31,8 +32,9 @@ static rc_status header_check(struct packed_file *p, const uint8_t *h)
     const uint32_t major = rci_get32(h + 12) & 0xffff;
     p->minor = rci_get32(h + 12) >> 16;
     if (memcmp(h, rci_packed_magic, sizeof(rci_packed_magic)) != 0)
-        return rci_fail(RC_ERR_FORMAT, "packed model: its first bytes are damaged, as by copying it "
-                                       "as text");
+        return rci_fail(RC_ERR_FORMAT,
+                        "packed model: its first bytes are damaged, as by copying it "
+                        "as text");
     if (!memcmp(h + 8, swapped, 4))
         return rci_fail(RC_ERR_UNSUPPORTED, "packed model of the other byte order");
     if (memcmp(h + 8, rci_packed_order, 4) != 0)
@@ -73,8 +75,9 @@ static rc_status parts_check(const struct packed_file *p)
         if (s->kind == PART_RAW)
             begin = (at + PACKED_ALIGN - 1) / PACKED_ALIGN * PACKED_ALIGN;
         if (s->offset != begin)
-            return rci_fail(RC_ERR_FORMAT, "packed model: part %u begins at byte %llu, must at %llu",
-                            i, (unsigned long long) s->offset, (unsigned long long) begin);
+            return rci_fail(RC_ERR_FORMAT,
+                            "packed model: part %u begins at byte %llu, must at %llu", i,
+                            (unsigned long long) s->offset, (unsigned long long) begin);
         if (begin > p->size || s->size > p->size - begin)
             return rci_fail(RC_ERR_FORMAT,
                             "packed model: part %u of %llu bytes from %llu on ends behind the file",
@@ -88,10 +91,9 @@ static rc_status parts_check(const struct packed_file *p)
         RC_TRY(zeros_check(p, at, begin));
         at = begin + s->size;
     }
-    return at == p->size
-               ? RC_OK
-               : rci_fail(RC_ERR_FORMAT, "packed model: %llu bytes behind its last part",
-                          (unsigned long long) (p->size - at));
+    return at == p->size ? RC_OK
+                         : rci_fail(RC_ERR_FORMAT, "packed model: %llu bytes behind its last part",
+                                    (unsigned long long) (p->size - at));
 }
 
 static rc_status open_parts(struct packed_file *p, uint8_t *head)

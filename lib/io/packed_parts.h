@@ -72,7 +72,7 @@ bool rci_product_find(const uint8_t *x, const uint8_t *y, size_t n, float *facto
 void rci_product_make(uint8_t *x, const uint8_t *y, size_t n, float factor);
 
 struct packed_plan {
-    Onnx__ModelProto *model;     /* without the weights that are packed */
+    Onnx__ModelProto *model;      /* without the weights that are packed */
     struct packed_tensor *tensor; /* from rci_alloc */
     uint32_t n_tensors;
     uint64_t graph_bytes;

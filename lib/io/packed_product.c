@@ -1,5 +1,5 @@
-/* Weights that are another weight times one number: scales of biases are those of weights times that
- * of the input. */
+/* Weights that are another weight times one number: scales of biases are those of weights times
+ * that of the input. */
 #include "io/packed_parts.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* packed file -> graph. The message without weights passes the same scan and import as an ONNX file;
- * weights are decoded into the memory that becomes their tensors, parts of the file in parallel. */
+/* packed file -> graph. The message without weights passes the same scan and import as an ONNX
+ * file; weights are decoded into the memory that becomes their tensors, parts of the file in
+ * parallel. */
 #include "io/packed_parts.h"
 
 #include "io/import.h"
@@ -115,8 +116,8 @@ static rc_status products_check(const struct packed_plan *plan)
     for (uint32_t i = 0; i < plan->n_tensors; i++) {
         const struct packed_tensor *x = &plan->tensor[i];
         const struct packed_tensor *y = x->of < plan->n_tensors ? &plan->tensor[x->of] : NULL;
-        if (!x->stored && (!y || !y->stored || y->count != x->count ||
-                           y->onnx->data_type != ONNX_FLOAT))
+        if (!x->stored &&
+            (!y || !y->stored || y->count != x->count || y->onnx->data_type != ONNX_FLOAT))
             return rci_fail(RC_ERR_FORMAT,
                             "packed model: weight %u is the multiple of weight %u, which is not "
                             "like it",
@@ -255,7 +256,9 @@ static rc_status decode_all(const struct packed_file *p, const struct packed_pla
 {
     uint32_t failed = UINT32_MAX, memory = 0;
 #pragma omp parallel for schedule(dynamic) num_threads(rci_context_threads(p->ctx)) \
-    reduction(min : failed) reduction(| : memory)
+    reduction(min                                                                   \
+              : failed) reduction(|                                                 \
+                                  : memory)
     for (uint32_t i = 0; i < plan->n_tensors; i++) {
         const rc_status st =
             plan->tensor[i].begins ? part_decode(p, plan, i, part_end(plan, i)) : RC_OK;
@@ -287,8 +290,8 @@ static rc_status weights_read(const struct packed_file *p, const struct packed_p
     for (uint32_t i = 0; i < plan->n_tensors; i++) {
         const struct packed_tensor *x = &plan->tensor[i];
         if (!x->stored)
-            rci_product_make(x->onnx->raw_data.data,
-                             plan->tensor[x->of].onnx->raw_data.data, x->count, x->factor);
+            rci_product_make(x->onnx->raw_data.data, plan->tensor[x->of].onnx->raw_data.data,
+                             x->count, x->factor);
     }
     return RC_OK;
 }

@@ -1,6 +1,6 @@
-/* graph -> packed file. Weights are taken out of the ONNX message one by one, each is written by the
- * coder that makes it shortest, neighbours share a part of the file until it has PART_FULL bytes, and
- * what is left of the message becomes text. */
+/* graph -> packed file. Weights are taken out of the ONNX message one by one, each is written by
+ * the coder that makes it shortest, neighbours share a part of the file until it has PART_FULL
+ * bytes, and what is left of the message becomes text. */
 #include "io/packed_parts.h"
 
 #include "base/crc32c.h"
@@ -74,9 +74,8 @@ static void products_find(struct packing *p)
         const Onnx__TensorProto *t = x->onnx;
         for (uint32_t k = 0; t->data_type == ONNX_FLOAT && !x->is_base && k < p->n_pieces; k++) {
             struct piece *y = &p->piece[k];
-            if (!may_multiply(x, y) ||
-                !rci_product_find(t->raw_data.data, y->onnx->raw_data.data, t->raw_data.len / 4,
-                                  &x->factor))
+            if (!may_multiply(x, y) || !rci_product_find(t->raw_data.data, y->onnx->raw_data.data,
+                                                         t->raw_data.len / 4, &x->factor))
                 continue;
             x->of = k;
             y->is_base = true;
@@ -209,7 +208,8 @@ static rc_status file_put(struct rci_bytes *out, struct packing *p)
 
 static bool goes_outside(const Onnx__TensorProto *t)
 {
-    return t->has_raw_data && t->raw_data.len >= OUTSIDE_LEAST && rci_packed_type(t->data_type).bits;
+    return t->has_raw_data && t->raw_data.len >= OUTSIDE_LEAST &&
+           rci_packed_type(t->data_type).bits;
 }
 
 static rc_status pieces_take(struct packing *p, Onnx__GraphProto *g)
@@ -219,8 +219,10 @@ static rc_status pieces_take(struct packing *p, Onnx__GraphProto *g)
         return RC_ERR_MEMORY;
     for (size_t i = 0; i < g->n_initializer; i++)
         if (goes_outside(g->initializer[i]))
-            p->piece[p->n_pieces++] = (struct piece){
-                .onnx = g->initializer[i], .coded.ctx = p->ctx, .initializer = (uint32_t) i, .of = UINT32_MAX};
+            p->piece[p->n_pieces++] = (struct piece){.onnx = g->initializer[i],
+                                                     .coded.ctx = p->ctx,
+                                                     .initializer = (uint32_t) i,
+                                                     .of = UINT32_MAX};
     return RC_OK;
 }
 

@@ -126,6 +126,26 @@ class Cli(unittest.TestCase):
         self.assertLess(run_json('compare', self.model, self.d / 'old.onnx', '--random', 4)['max_abs'], 0.05)
         run('fuse', self.model, '-o', self.d / 'old.onnx', '--opset', 6, code=2)
 
+    def test_pack_and_unpack_give_the_same_model(self):
+        packed, back = self.d / 'm.rcz', self.d / 'back.onnx'
+        run('fuse', self.model, '-o', self.d / 'plain.onnx')
+        r = run_json('pack', self.d / 'plain.onnx', '-o', packed)
+        self.assertEqual(r['after_bytes'], packed.stat().st_size)
+        self.assertAlmostEqual(r['ratio'], r['before_bytes'] / r['after_bytes'], 5)
+        self.assertGreater(r['ratio'], 1.1)
+        self.assertIn('1/0.', run('unpack', packed, '-o', back).stdout)
+        self.assertEqual(back.read_bytes(), (self.d / 'plain.onnx').read_bytes())
+        self.assertEqual(run_json('compare', self.model, packed, '--random', 2)['top1_agreement'], 100)
+        j, text = run_json('inspect', packed), run('inspect', packed).stdout
+        self.assertEqual(sum(t['stored'] for t in j['packed']['tensors']), j['packed']['stored'])
+        self.assertLessEqual({'name', 'type', 'coder', 'entropy', 'bits', 'elements', 'bytes', 'stored'},
+                             set(j['packed']['tensors'][0]))
+        self.assertRegex(text, r'FLOAT +planes')
+        self.assertNotIn('packed', run_json('inspect', self.model))
+        run('pack', self.model, '-o', packed, '--coding', 'zip', code=1)
+        packed.write_bytes(packed.read_bytes()[:-1])
+        self.assertIn('its header says', run('inspect', packed, code=1).stderr)
+
     def test_input_shape_is_an_option_of_every_verb(self):
         r = run_json('inspect', self.model, '--input-shape', '2,N,N,N')
         self.assertFalse(r['dynamic_batch'])

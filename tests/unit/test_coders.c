@@ -31,7 +31,19 @@ static void crc32c_is_castagnoli(void **state)
 }
 
 /* What a tensor may look like. */
-enum pattern { RANDOM, ZEROS, ONE_VALUE, TWO, SIGNS, FEW, NARROW, BELL, SPARSE, TWO_OF_FOUR, PATTERNS };
+enum pattern {
+    RANDOM,
+    ZEROS,
+    ONE_VALUE,
+    TWO,
+    SIGNS,
+    FEW,
+    NARROW,
+    BELL,
+    SPARSE,
+    TWO_OF_FOUR,
+    PATTERNS
+};
 
 static uint32_t draw(struct rci_rng *r, enum pattern p, size_t i)
 {
@@ -105,7 +117,8 @@ static double expect_same(const struct rci_elements *x, struct rci_coded *how)
 static void all_elements_come_back(void **state)
 {
     static const uint32_t widths[] = {1, 2, 4, 8};
-    static const size_t counts[] = {1, 2, 3, 4, 7, 8, 9, 16, 31, 32, 33, 64, 255, 1000, 1023, 1024, 1025, 5001};
+    static const size_t counts[] = {1,  2,  3,  4,   7,    8,    9,    16,   31,
+                                    32, 33, 64, 255, 1000, 1023, 1024, 1025, 5001};
     for (int p = 0; p < PATTERNS; p++)
         for (size_t w = 0; w < 4; w++)
             for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
@@ -134,17 +147,16 @@ static void each_kind_of_tensor_has_its_coder(void **state)
     } kinds[] = {
         {RANDOM, 4, false, RCI_CODER_RAW, 4.001},
         {RANDOM, 1, false, RCI_CODER_RAW, 1.001},
-        {BELL, 1, false, RCI_CODER_BITS, 0.915},     /* entropy 7.25 bits */
-        {NARROW, 1, false, RCI_CODER_BITS, 0.56},    /* log2(21) = 4.39 bits */
+        {BELL, 1, false, RCI_CODER_BITS, 0.915},  /* entropy 7.25 bits */
+        {NARROW, 1, false, RCI_CODER_BITS, 0.56}, /* log2(21) = 4.39 bits */
         {SIGNS, 4, true, RCI_CODER_SIGNS, 0.13},
-        {FEW, 4, false, RCI_CODER_CODEBOOK, 0.48},   /* log2(13) = 3.70 bits */
-        {SPARSE, 4, true, RCI_CODER_SPARSE, 0.47},   /* 0.1 * 4 and 0.47 bits */
+        {FEW, 4, false, RCI_CODER_CODEBOOK, 0.48},      /* log2(13) = 3.70 bits */
+        {SPARSE, 4, true, RCI_CODER_SPARSE, 0.47},      /* 0.1 * 4 and 0.47 bits */
         {TWO_OF_FOUR, 4, true, RCI_CODER_GROUPS, 2.01}, /* always the same two places */
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct rci_coded how;
-        struct rci_elements x =
-            make(*state, kinds[i].p, kinds[i].width, 20000, 1, kinds[i].real);
+        struct rci_elements x = make(*state, kinds[i].p, kinds[i].width, 20000, 1, kinds[i].real);
         const double bytes = expect_same(&x, &how);
         print_message("pattern %d: %s, %.4f bytes\n", (int) kinds[i].p, rci_coder_name(how.coder),
                       bytes);
@@ -162,8 +174,7 @@ static void groups_of_two_in_four_take_three_bits_of_places(void **state)
     struct rci_elements x = make(*state, ZEROS, 4, 8192, 1, true);
     x.plain = true;
     for (size_t i = 0; i < x.count / 4; i++) {
-        const uint32_t a = rci_rng_below(&r, 4),
-                       b = (a + 1 + rci_rng_below(&r, 3)) % 4;
+        const uint32_t a = rci_rng_below(&r, 4), b = (a + 1 + rci_rng_below(&r, 3)) % 4;
         rci_set32(x.data + 16 * i + 4 * a, rci_rng_u32(&r) | 1);
         rci_set32(x.data + 16 * i + 4 * b, rci_rng_u32(&r) | 1);
     }
@@ -259,7 +270,10 @@ struct wrong {
     size_t count;
     const char *says;
 };
-#define WRONG(bytes, width, count, says) {bytes, sizeof(bytes) - 1, width, count, says}
+#define WRONG(bytes, width, count, says)             \
+    {                                                \
+        bytes, sizeof(bytes) - 1, width, count, says \
+    }
 
 static void what_is_no_tensor_is_refused(void **state)
 {

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "data/source.h"
-#include "io/onnx.h"
+#include "io/packed.h"
 #include "kernel/choice/choice.h"
 #include "quant/quantizer.h"
 #include "train/state.h"
@@ -169,6 +169,11 @@ static rc_status run_load(struct scene *s)
     return RC_OK;
 }
 
+static rc_status run_save_packed(struct scene *s)
+{
+    return rci_packed_save(s->graph, s->path, NULL);
+}
+
 static rc_status run_save(struct scene *s)
 {
     return rci_onnx_save(s->graph, s->path);
@@ -193,6 +198,9 @@ static void models_are_whole_or_untouched(void **state)
     OK(rci_onnx_save(s->graph, s->path));
     survive(s, &(struct script){"load", run_load, NULL, NULL});
     survive(s, &(struct script){"save", run_save, "old", verify_save});
+    OK(rci_packed_save(s->graph, s->path, NULL));
+    survive(s, &(struct script){"load packed", run_load, NULL, NULL});
+    survive(s, &(struct script){"save packed", run_save_packed, "old", verify_save});
 }
 
 /* --- tables, choices, checkpoints --- */

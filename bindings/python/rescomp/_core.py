@@ -118,6 +118,33 @@ class Survey(Handle):
         return self._list(self.info()["nodes"], lib.rc_survey_get_node, _ffi.SurveyNodeInfo)
 
 
+class Packed(Handle):
+    """How a packed file (.rcz) stores each weight."""
+
+    _free = "rc_packed_free"
+
+    def __init__(self, path: Path, *, context: Optional[Context] = None) -> None:
+        """Read its tables; no weight is decoded."""
+        self._context = owner_of(context)
+        super().__init__(self._context)
+        lib.rc_packed_new(self._new, self._context, _ffi.path(path))
+
+    def info(self) -> dict[str, Any]:
+        """Totals: major, minor, file_bytes, graph_bytes, graph_stored, tensors, bytes, stored."""
+        info = _ffi.PackedInfo()
+        lib.rc_packed_get_info(self._h, info)
+        return info.as_dict()
+
+    def tensors(self) -> list[dict[str, Any]]:
+        """One dict per weight: name, type, coder, entropy, bits, elements, bytes, stored."""
+        out = []
+        for i in range(self.info()["tensors"]):
+            info = _ffi.PackedTensorInfo()
+            lib.rc_packed_get_tensor(self._h, i, info)
+            out.append(info.as_dict())
+        return out
+
+
 class Graph(Handle):
     """A model. Load, look inside, transform, save."""
 
@@ -131,7 +158,7 @@ class Graph(Handle):
     @classmethod
     def load(cls, path: Any, *, input_shape: Any = None, check: bool = False,
              context: Optional[Context] = None) -> Graph:
-        """Read an ONNX file, or an `onnx.ModelProto`.
+        """Read an ONNX or packed file, or an `onnx.ModelProto`.
 
         `input_shape`: (None, 3, 224, 224), or a dict of such by input; None and names leave an axis as it is.
         `check`: compare what is imported with the file as it is, by plain operators on random input."""
@@ -174,6 +201,13 @@ class Graph(Handle):
         a quantized graph: "qdq" or "qoperator"."""
         options = _ffi.GraphSaveOptions(opset=opset, storage=storage, form=form)
         lib.rc_graph_save_with(self._h, _ffi.path(path), options)
+
+    def save_packed(self, path: Path, *, coding: Optional[str] = None, opset: int = 0,
+                    storage: Optional[str] = None) -> None:
+        """Write as a packed file (.rcz), whole or not at all; `coding`: "auto", "fields" or "raw"."""
+        options = _ffi.PackOptions(coding=coding, opset=opset, storage=storage)
+        with _ffi.interruptible():
+            lib.rc_graph_save_packed(self._h, _ffi.path(path), options)
 
     def copy(self) -> Graph:
         """An independent copy."""

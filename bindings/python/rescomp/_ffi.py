@@ -279,6 +279,20 @@ class GraphSaveOptions(Struct):
     _fields_ = [SIZE, ("opset", U), ("storage", S), ("form", S)]
 
 
+class PackOptions(Struct):
+    _fields_ = [SIZE, ("coding", S), ("opset", U), ("storage", S)]
+
+
+class PackedInfo(Struct):
+    _fields_ = [SIZE, ("major", U), ("minor", U), ("file_bytes", U), ("graph_bytes", U), ("graph_stored", U),
+                ("tensors", U), ("bytes", U), ("stored", U)]
+
+
+class PackedTensorInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("type", S), ("coder", S), ("entropy", S), ("bits", U), ("elements", U),
+                ("bytes", U), ("stored", U)]
+
+
 class NodeInfo(Struct):
     _fields_ = [SIZE, ("name", S), ("op", S), ("rank", U), ("shape", I * 8), ("parameters", U), ("macs", U),
                 ("bytes", U), ("output", S), ("operands", U), ("results", U)]
@@ -454,6 +468,11 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_graph_load_with": (STATUS, [_out, P, S, _ref(GraphLoadOptions)]),
     "rc_graph_save": (STATUS, [P, S]),
     "rc_graph_save_with": (STATUS, [P, S, _ref(GraphSaveOptions)]),
+    "rc_graph_save_packed": (STATUS, [P, S, _ref(PackOptions)]),
+    "rc_packed_new": (STATUS, [_out, P, S]),
+    "rc_packed_free": (None, [_out]),
+    "rc_packed_get_info": (STATUS, [P, _ref(PackedInfo)]),
+    "rc_packed_get_tensor": (STATUS, [P, U, _ref(PackedTensorInfo)]),
     "rc_graph_clone": (STATUS, [_out, P]),
     "rc_graph_free": (None, [_out]),
     "rc_graph_fuse": (STATUS, [P]),

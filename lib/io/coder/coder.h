@@ -29,8 +29,16 @@ struct rci_coder {
 extern const struct rci_coder rci_coder_raw, rci_coder_bits, rci_coder_planes, rci_coder_codebook,
     rci_coder_signs, rci_coder_sparse, rci_coder_groups;
 
-enum { RCI_CODER_RAW, RCI_CODER_BITS, RCI_CODER_PLANES, RCI_CODER_CODEBOOK, RCI_CODER_SIGNS,
-       RCI_CODER_SPARSE, RCI_CODER_GROUPS, RCI_CODERS };
+enum {
+    RCI_CODER_RAW,
+    RCI_CODER_BITS,
+    RCI_CODER_PLANES,
+    RCI_CODER_CODEBOOK,
+    RCI_CODER_SIGNS,
+    RCI_CODER_SPARSE,
+    RCI_CODER_GROUPS,
+    RCI_CODERS
+};
 const char *rci_coder_name(uint32_t number); /* NULL: there is none */
 
 /* The number of the shortest coder, then what it writes. */

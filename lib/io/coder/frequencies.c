@@ -1,8 +1,8 @@
 /* Knots: a byte k, the number of knots less one, then symbol and weight of each. A weight is a byte
- * with four binary digits: v below 16 itself, else (16 + v % 16) * 2^(v / 16 - 1). Between knots the
- * weight is that of the line, rounded down; outside it is 0. With C(s) the sum of the weights below
- * s and P(s) the number of symbols below s that have any, symbol s starts at
- * P(s) + floor(C(s) * (4096 - P(256)) / C(256)). */
+ * with four binary digits: v below 16 itself, else (16 + v % 16) * 2^(v / 16 - 1). Between knots
+ * the weight is that of the line, rounded down; outside it is 0. With C(s) the sum of the weights
+ * below s and P(s) the number of symbols below s that have any, symbol s starts at P(s) +
+ * floor(C(s) * (4096 - P(256)) / C(256)). */
 #include "io/coder/frequencies.h"
 
 #include <math.h>

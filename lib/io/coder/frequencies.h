@@ -1,8 +1,8 @@
 #ifndef RC_LIB_IO_CODER_FREQUENCIES_H
 #define RC_LIB_IO_CODER_FREQUENCIES_H
-/* How often symbols occur, in 4096: a polygon through a few knots (symbol, weight). A tensor of a few
- * thousand weights has a histogram of 200 noisy counts, which would take as much room as it saves;
- * 10 to 20 knots say all there is to know about its shape. */
+/* How often symbols occur, in 4096: a polygon through a few knots (symbol, weight). A tensor of a
+ * few thousand weights has a histogram of 200 noisy counts, which would take as much room as it
+ * saves; 10 to 20 knots say all there is to know about its shape. */
 #include "io/coder/stream.h"
 
 enum { RCI_FREQUENCY_BITS = 12, RCI_FREQUENCY_ALL = 1 << RCI_FREQUENCY_BITS };

@@ -37,7 +37,8 @@ static bool code_assign(struct code *c)
     return sum == ONE;
 }
 
-/* Lengths by repeatedly joining the two rarest; at most 256 leaves, so looking for them is cheap. */
+/* Lengths by repeatedly joining the two rarest; at most 256 leaves, so looking for them is cheap.
+ */
 static void tree_lengths(const uint64_t *count, uint8_t *length)
 {
     uint64_t weight[2 * RCI_SYMBOLS];
@@ -105,8 +106,8 @@ static rc_status put_lengths(struct rci_buffer *to, const struct code *c)
     RC_TRY(rci_put_byte(to, (uint8_t) c->first));
     RC_TRY(rci_put_byte(to, (uint8_t) c->last));
     for (uint32_t s = c->first; s <= c->last; s += 2)
-        RC_TRY(rci_put_byte(
-            to, (uint8_t) (c->length[s] | (s < c->last ? c->length[s + 1] << 4 : 0))));
+        RC_TRY(
+            rci_put_byte(to, (uint8_t) (c->length[s] | (s < c->last ? c->length[s + 1] << 4 : 0))));
     return RC_OK;
 }
 

@@ -1,6 +1,7 @@
-/* Elements of several bytes, one stream for each byte of theirs, the lowest first. Before, reals are
- * rotated left by one bit, which brings the exponent of an f32 into a byte of its own and the sign to
- * the lowest bit; integers become 2v or -2v - 1 (the sign in the lowest bit) where that is shorter. */
+/* Elements of several bytes, one stream for each byte of theirs, the lowest first. Before, reals
+ * are rotated left by one bit, which brings the exponent of an f32 into a byte of its own and the
+ * sign to the lowest bit; integers become 2v or -2v - 1 (the sign in the lowest bit) where that is
+ * shorter. */
 #include "io/coder/coder.h"
 
 enum { AS_IT_IS, ROTATED, FOLDED, MAPPINGS };

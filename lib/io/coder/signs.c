@@ -1,4 +1,5 @@
-/* Reals that in each row have one magnitude: the magnitudes, with sign bit 0, then the sign bits. */
+/* Reals that in each row have one magnitude: the magnitudes, with sign bit 0, then the sign bits.
+ */
 #include "io/coder/coder.h"
 
 #include <string.h>

@@ -63,8 +63,7 @@ static rc_status sparse_spread(const struct rci_elements *x, const uint8_t *map,
             return rci_fail(RC_ERR_FORMAT, "bitmap of more than %zu elements", n);
         memcpy(x->data + i * x->width, kept + k++ * x->width, x->width);
     }
-    return k == n ? RC_OK
-                  : rci_fail(RC_ERR_FORMAT, "bitmap of %zu elements, there are %zu", k, n);
+    return k == n ? RC_OK : rci_fail(RC_ERR_FORMAT, "bitmap of %zu elements, there are %zu", k, n);
 }
 
 static rc_status sparse_read(struct rci_cursor *from, const struct rci_elements *x)

@@ -26,8 +26,7 @@ struct rci_entropy {
 extern const struct rci_entropy rci_entropy_same, rci_entropy_fields, rci_entropy_rans,
     rci_entropy_huffman;
 
-enum { RCI_ENTROPY_SAME, RCI_ENTROPY_FIELDS, RCI_ENTROPY_RANS, RCI_ENTROPY_HUFFMAN,
-       RCI_ENTROPIES };
+enum { RCI_ENTROPY_SAME, RCI_ENTROPY_FIELDS, RCI_ENTROPY_RANS, RCI_ENTROPY_HUFFMAN, RCI_ENTROPIES };
 const char *rci_entropy_name(uint32_t number); /* NULL: there is none */
 
 /* The shortest way, or with `plain` fields. */

@@ -1,7 +1,8 @@
-/* Bytes with repetitions. A byte 0, then they as they are; or a byte 1, then a sequence of (literals, match) pairs as four streams of bytes: the
- * literals, and the numbers (coder/bytes.h) of literals, of bytes that are repeated less 4, and of
- * the distances back, where 0 is the distance before. Behind the last pair come literals alone.
- * (Ziv and Lempel, IEEE Transactions on Information Theory 23, 1977) */
+/* Bytes with repetitions. A byte 0, then they as they are; or a byte 1, then a sequence of
+ * (literals, match) pairs as four streams of bytes: the literals, and the numbers (coder/bytes.h)
+ * of literals, of bytes that are repeated less 4, and of the distances back, where 0 is the
+ * distance before. Behind the last pair come literals alone. (Ziv and Lempel, IEEE Transactions on
+ * Information Theory 23, 1977) */
 #include "io/coder/coder.h"
 
 #include <string.h>
@@ -181,9 +182,9 @@ static rc_status text_join(struct rci_bytes *out, size_t size, struct rci_cursor
     RC_TRY(copy_literals(&part[LITERALS], out, size, rci_cursor_left(&part[LITERALS])));
     RC_TRY(rci_cursor_end(&part[LENGTHS], "lengths"));
     RC_TRY(rci_cursor_end(&part[DISTANCES], "distances"));
-    return out->size == size ? RC_OK
-                             : rci_fail(RC_ERR_FORMAT, "text of %zu bytes, its header says %zu",
-                                        out->size, size);
+    return out->size == size
+               ? RC_OK
+               : rci_fail(RC_ERR_FORMAT, "text of %zu bytes, its header says %zu", out->size, size);
 }
 
 /* Sizes first; all together they are bounded by what is read. */
