@@ -223,6 +223,12 @@ class Graph : public Handle<rc_graph, rc_graph_free>
     {
         check(rc_graph_save_with(get(), path.c_str(), &o));
     }
+    /** A packed file, .rcz; load() opens it. */
+    void save_packed(const std::string &path,
+                     const rc_pack_options &o = options<rc_pack_options>()) const
+    {
+        check(rc_graph_save_packed(get(), path.c_str(), &o));
+    }
     /** Nodes, parameters, multiply-adds, bytes. */
     rc_graph_info info() const
     {

@@ -42,7 +42,7 @@ rc_status rc_packed_new(rc_packed **out, rc_context *context, const char *path)
     RC_CHECK_OUT(out);
     RC_CHECK(context, context);
     RC_CHECK_SET(path);
-    return rci_packed_create(out, context, path);
+    return rci_packed_new(out, context, path);
 }
 
 void rc_packed_free(rc_packed **packed)

@@ -51,7 +51,7 @@ struct rc_packed {
     uint32_t major, minor;
     uint64_t file_bytes, graph_bytes, graph_stored; /* graph: as ONNX without weights */
 };
-rc_status rci_packed_create(struct rc_packed **out, struct rc_context *c, const char *path);
-void rci_packed_destroy(struct rc_packed *p);
+rc_status rci_packed_new(struct rc_packed **out, struct rc_context *c, const char *path);
+void rci_packed_free(struct rc_packed *p);
 bool rci_packed_valid(const struct rc_packed *p);
 #endif

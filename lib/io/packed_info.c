@@ -8,7 +8,7 @@ bool rci_packed_valid(const struct rc_packed *p)
     return p && p->magic == PACKED_MAGIC;
 }
 
-void rci_packed_destroy(struct rc_packed *p)
+void rci_packed_free(struct rc_packed *p)
 {
     if (!p)
         return;
@@ -85,7 +85,7 @@ static rc_status info_read(struct rc_packed *out, struct packed_file *p)
     return st;
 }
 
-rc_status rci_packed_create(struct rc_packed **out, struct rc_context *c, const char *path)
+rc_status rci_packed_new(struct rc_packed **out, struct rc_context *c, const char *path)
 {
     struct rci_file file;
     uint8_t first[4] = {0};
@@ -111,6 +111,6 @@ rc_status rci_packed_create(struct rc_packed **out, struct rc_context *c, const 
         *out = info;
         return RC_OK;
     }
-    rci_packed_destroy(info);
+    rci_packed_free(info);
     return st == RC_ERR_IO ? st : rci_fail_prefix(st, "%s", path);
 }

@@ -39,7 +39,7 @@ static void pack_again(struct rc_context *c, const struct rc_graph *g)
     FUZZ_CHECK(st == RC_OK || st == RC_ERR_MEMORY);
     if (st == RC_OK)
         FUZZ_CHECK(again.size == onnx.size && !memcmp(again.data, onnx.data, onnx.size));
-    rci_graph_destroy(back);
+    rci_graph_free(back);
     rci_release(again.data);
     rci_release(packed.data);
     rci_release(onnx.data);
@@ -57,7 +57,7 @@ static void use(const uint8_t *data, size_t size)
     if (g) {
         FUZZ_CHECK(rci_graph_verify(g) == RC_OK);
         pack_again(c, g);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     fuzz_context_done(c);
 }

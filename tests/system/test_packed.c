@@ -30,7 +30,7 @@ static size_t expect_same(struct rc_context *c, const struct rc_graph *g,
     OK(rci_onnx_save_memory(&again, back));
     assert_int_equal(again.size, onnx.size);
     assert_memory_equal(again.data, onnx.data, onnx.size);
-    rci_graph_destroy(back);
+    rci_graph_free(back);
     const size_t size = packed.size;
     rci_release(again.data);
     rci_release(onnx.data);
@@ -64,7 +64,7 @@ static void every_architecture_comes_back(void **state)
         snprintf(path, sizeof(path), "tests/golden/architectures/%.100s.onnx.gz", line);
         struct rc_graph *g = load_gz(*state, source_path(path));
         expect_same(*state, g, codings[count % 3]);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
     fclose(f);
     assert_true(count >= 40);
@@ -88,7 +88,7 @@ static void shared_models_come_back(void **state)
         print_message("%s: %zu -> %zu\n", names[i], onnx.size, size);
         assert_true(size < 0.85 * (double) onnx.size);
         rci_release(onnx.data);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     }
 }
 
@@ -110,17 +110,17 @@ static void other_types_and_few_bits_come_back(void **state)
         OK(rci_onnx_save_memory(&b, two));
         assert_int_equal(a.size, b.size);
         assert_memory_equal(a.data, b.data, a.size);
-        rci_graph_destroy(one);
-        rci_graph_destroy(two);
+        rci_graph_free(one);
+        rci_graph_free(two);
         rci_release(packed.data);
         rci_release(a.data);
         rci_release(b.data);
     }
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     q = quant_two_convs(*state, (float[]){1, 2}, (float[]){0, 1});
     for (int i = 0; i < 3; i++)
         expect_same(*state, q, codings[i]);
-    rci_graph_destroy(q);
+    rci_graph_free(q);
 }
 
 static void threads_do_not_change_the_file(void **state)
@@ -139,7 +139,7 @@ static void threads_do_not_change_the_file(void **state)
         file[threads - 1].size = b.size;
         memcpy(file[threads - 1].data, b.data, b.size);
         rci_release(b.data);
-        rci_graph_destroy(g);
+        rci_graph_free(g);
         rc_context_free(&c);
     }
     assert_int_equal(file[0].size, file[1].size);
@@ -188,7 +188,7 @@ static void packed_files_open_like_onnx_files(void **state)
     o.coding = "zip";
     REFUSED(rc_graph_save_packed(g, packed, &o), RC_ERR_ARG, "coding is \"zip\"");
     rc_session_free(&a);
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     scratch_remove(folder);
 }
 
@@ -238,7 +238,7 @@ static void every_allocation_may_fail(void **state)
                                                                  scratch_path(folder, "m.rcz");
     struct rc_graph *g = packed_small_graph(*state);
     OK(rc_graph_save(g, onnx));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     o.allocate = allocate;
     o.release = release;
     o.threads = 1;

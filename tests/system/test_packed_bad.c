@@ -14,7 +14,7 @@ static struct rci_bytes small_file(struct rc_context *c)
     struct rci_bytes b;
     struct rc_graph *g = packed_small_graph(c);
     OK(rci_packed_save_memory(&b, g, NULL));
-    rci_graph_destroy(g);
+    rci_graph_free(g);
     return b;
 }
 
@@ -23,7 +23,7 @@ static rc_status load(struct rc_context *c, const uint8_t *data, size_t size)
     struct rc_graph *g;
     const rc_status st = rci_onnx_load_memory(&g, c, data, size);
     if (st == RC_OK)
-        rci_graph_destroy(g);
+        rci_graph_free(g);
     else
         assert_true(g == NULL && rc_last_error()[0] && !strchr(rc_last_error(), '\n'));
     return st;
