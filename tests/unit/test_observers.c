@@ -184,6 +184,70 @@ static void histogram_stays_bounded_when_the_first_batch_was_tiny(void **state)
     rci_observation_free(&o);
 }
 
+/* Computed apart from the library, in numpy from ../shared/golden/quant/samples.npz: lp and sqnr
+ * from the values themselves, aciq with its equations solved by bisection. For top 127 and 255 (s8,
+ * u8). */
+static void lp_sqnr_and_aciq_equal_independent_results(void **state)
+{
+    (void) state;
+    static const struct {
+        double lp, sqnr, laplace, gauss; /* lp: steps of 1 per cent; bins; thresholds */
+    } want[ARRAYS][2] = {
+        {{6, 1771, 4.47266, 4.24716}, {2, 1900, 4.47266, 4.47266}},
+        {{8, 1771, 6.64844, 5.89206}, {3, 1918, 6.64844, 6.33095}},
+        {{10, 1350, 10.91115, 6.79652}, {3, 1815, 12.30683, 7.30278}},
+        {{3, 1611, 7.82422, 4.82414}, {1, 1901, 7.82422, 5.18348}},
+        {{7, 1855, 8.38281, 8.38281}, {4, 1918, 8.38281, 8.38281}},
+    };
+    for (uint32_t a = 0; a < ARRAYS; a++)
+        for (int k = 0; k < 2; k++) {
+            const uint32_t top = k ? 255 : 127;
+            const double bin = golden[a].edge / BINS;
+            check("lp", top, a, BINS * (1 - 0.01 * want[a][k].lp));
+            check("sqnr", top, a, want[a][k].sqnr);
+            check("aciq-laplace", top, a, want[a][k].laplace / bin);
+            check("aciq-gauss", top, a, want[a][k].gauss / bin);
+        }
+}
+
+/* Thresholds of the paper's table for 4 bits, 8 levels of each sign: 5.03 b and 2.55 sigma. */
+static void aciq_has_the_thresholds_of_the_paper(void **state)
+{
+    (void) state;
+    enum { N = 20000 };
+    float *laplace = malloc(N * sizeof(float)), *gauss = malloc(N * sizeof(float));
+    for (int i = 0; i < N; i++) { /* quantiles */
+        const double u = (i + 0.5) / N;
+        laplace[i] = (float) (-2 * log(1 - u) * (i % 2 ? 1 : -1)); /* b = 2 */
+        double low = 0, high = 8; /* |x| of a normal distribution */
+        for (int k = 0; k < 40; k++) {
+            const double t = (low + high) / 2;
+            if (erf(t / sqrt(2)) < u)
+                low = t;
+            else
+                high = t;
+        }
+        gauss[i] = (float) (3 * low * (i % 2 ? 1 : -1)); /* sigma = 3 */
+    }
+    assert_true(fabs(threshold("aciq-laplace", laplace, N, 7) / 2 - 5.03) < 0.02);
+    assert_true(fabs(threshold("aciq-gauss", gauss, N, 7) / 3 - 2.55) < 0.02);
+    assert_true(fabs(threshold("aciq-laplace", laplace, N, 127) / 2 - 9.89) < 0.03);
+    assert_true(fabs(threshold("aciq-gauss", gauss, N, 127) / 3 - 3.92) < 0.03);
+    free(laplace);
+    free(gauss);
+}
+
+/* Clipping that costs more leaves more of the range. */
+static void parameters_of_observers_are_in_force(void **state)
+{
+    (void) state;
+    size_t n;
+    float *x = samples(2, &n);
+    assert_true(threshold("sqnr:clipping=10", x, n, 127) > threshold("sqnr", x, n, 127));
+    assert_true(threshold("lp:p=4", x, n, 127) > threshold("lp:p=1", x, n, 127));
+    free(x);
+}
+
 static void every_observer_takes_zeros_and_refuses_nan(void **state)
 {
     (void) state;
@@ -208,6 +272,9 @@ int main(void)
         cmocka_unit_test(entropy_equals_the_golden_bins),
         cmocka_unit_test(mse_equals_the_golden_bins),
         cmocka_unit_test(percentile_equals_the_golden_bins),
+        cmocka_unit_test(lp_sqnr_and_aciq_equal_independent_results),
+        cmocka_unit_test(aciq_has_the_thresholds_of_the_paper),
+        cmocka_unit_test(parameters_of_observers_are_in_force),
         cmocka_unit_test(minmax_is_the_largest_absolute_value),
         cmocka_unit_test(ema_weighs_batches_by_momentum),
         cmocka_unit_test(histogram_appends_bins_of_the_same_width),
