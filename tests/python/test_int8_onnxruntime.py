@@ -120,7 +120,9 @@ def main():
         if logits is not None:
             right['openvino'] = 100 * (logits.argmax(1) == label).mean()
     print('top-1 on', len(x), 'images:', right)
-    assert all(abs(v - right['here']) <= 0.1 for v in right.values()), right
+    # OpenVINO rounds at other places: one image may go either way where few are looked at
+    for name, v in right.items():
+        assert abs(v - right['here']) <= 0.1 + (100 / len(x) if name == 'openvino' else 0), right
     assert abs(right['simulated'] - right['here']) <= 0.1, right
     assert away['kernels'] < 1e-6, away
 
