@@ -7,7 +7,8 @@
 static const struct option options[] = {
     {"o", "OUT", "file to write (ONNX with QuantizeLinear and DequantizeLinear)"},
     {"observer", "METHOD", "see rescomp methods observer; default: mse"},
-    {"round", "NAME", "nearest; default: nearest"},
+    {"round", "METHOD", "see rescomp methods rounding; default: nearest"},
+    {"rounding", "METHOD", "the same as --round"},
     {"weights", "B", "bits of weights, 2 to 8 (stored in 8 all the same); default: 8"},
     {"acts", "B", "bits of what layers with weights read, 2 to 8; default: 8"},
     {"weight-bits", "B", "the same as --weights"},
@@ -39,24 +40,17 @@ struct job {
     rc_train_result trained;
 };
 
-static int only(const struct args *a, const char *name, const char *allowed)
-{
-    const char *v = args_text(a, name, allowed);
-    return strcmp(v, allowed) ? tool_usage(a, "--%s is \"%s\", allowed is %s", name, v, allowed)
-                              : EXIT_DONE;
-}
-
 struct lists {
     const char *overrides[MAX_VALUES + 1], *skip[MAX_VALUES + 1];
 };
 
-static int fill(const struct args *a, rc_quantize_options *o, struct lists *l, bool qat)
+static void fill(const struct args *a, rc_quantize_options *o, struct lists *l, bool qat)
 {
-    const int code = only(a, "round", "nearest");
     o->target = args_text(a, "target", NULL);
     o->observer = args_text(a, "observer", NULL);
     o->weight_bits = args_count(a, args_flag(a, "weights") ? "weights" : "weight-bits", 0, 2, 8);
     o->activation_bits = args_count(a, args_flag(a, "acts") ? "acts" : "activation-bits", 0, 2, 8);
+    o->rounding = args_text(a, "round", args_text(a, "rounding", NULL));
     o->tensorrt = args_text(a, "tensorrt", NULL);
     /* with --epochs the option limits the images of training */
     o->images = qat ? 0 : args_count(a, "images", 0, 1, 1u << 30);
@@ -69,7 +63,6 @@ static int fill(const struct args *a, rc_quantize_options *o, struct lists *l, b
     o->overrides = l->overrides;
     o->skip_count = args_list(a, "skip", l->skip);
     o->skip = l->skip;
-    return code;
 }
 
 static int check_format(const struct args *a, const char *name)
@@ -91,9 +84,8 @@ static int quantize_graph(struct job *j, bool qat)
     const char *table = args_text(j->a, "table", NULL);
     struct lists lists = {{NULL}, {NULL}};
     const char *format = args_text(j->a, "table-format", NULL);
-    int code = fill(j->a, &o, &lists, qat);
-    if (code == EXIT_DONE)
-        code = check_format(j->a, format);
+    fill(j->a, &o, &lists, qat);
+    const int code = check_format(j->a, format);
     if (code != EXIT_DONE)
         return code;
     const bool load = args_flag(j->a, "load-table");

@@ -73,11 +73,15 @@ typedef struct rc_quantize_options {
     uint64_t skip_count;          /**< Entries of skip. */
     const char *target;           /**< A method of kind "target": adds flags and names the format of
                                        tables, see docs/methods/quantization.md. NULL: "cpu". */
+    const char *rounding;         /**< How weights become integers: "nearest", "gptq", "gptq+"
+                                       (rescomp/method.h); NULL: "nearest". Others than "nearest"
+                                       need images, and write biases that take the mean error away.
+                                   */
 } rc_quantize_options;
 
-#define RC_QUANTIZE_OPTIONS_INIT                                     \
-    {                                                                \
-        sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define RC_QUANTIZE_OPTIONS_INIT                                           \
+    {                                                                      \
+        sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /**

@@ -7,6 +7,7 @@
 #include "prune/repair.h"
 #include "quant/format.h"
 #include "quant/observer.h"
+#include "quant/rounding.h"
 #include "quant/target.h"
 #include "train/optim.h"
 #include "train/rate.h"
@@ -31,6 +32,7 @@ static const struct rci_method_kind *const kinds[] = {
     &rci_kind_rate,
     &rci_kind_reduction,
     &rci_kind_repair,
+    &rci_kind_rounding,
     &rci_kind_table_format,
     &rci_kind_target,
 };

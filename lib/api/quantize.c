@@ -3,7 +3,7 @@
 #include "data/source.h"
 #include "quant/quantizer.h"
 
-RC_ABI_NO_TAIL(rc_quantize_options, target);
+RC_ABI_NO_TAIL(rc_quantize_options, rounding);
 RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
 static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize_options *caller)
@@ -13,6 +13,8 @@ static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize
     RC_TRY(rci_abi_read(o, sizeof(*o), caller, "rc_quantize_options"));
     if (!o->observer)
         o->observer = "mse";
+    if (!o->rounding)
+        o->rounding = "nearest";
     if (!o->images)
         o->images = 512;
     if (!o->weight_bits)

@@ -1,7 +1,7 @@
 #include "prune/readings.h"
-#include "prune/frontier.h"
-#include "prune/linear.h"
-#include "prune/moments.h"
+#include "fit/frontier.h"
+#include "fit/linear.h"
+#include "fit/moments.h"
 #include "prune/sensitivity.h"
 
 enum { POSITIONS = 32 }; /* per image */

@@ -1,8 +1,8 @@
 #ifndef RC_LIB_PRUNE_REFIT_H
 #define RC_LIB_PRUNE_REFIT_H
 /* One layer of a cut network, fitted anew to what the uncut network computes in its place. */
-#include "prune/linear.h"
-#include "prune/moments.h"
+#include "fit/linear.h"
+#include "fit/moments.h"
 
 /* The layer's results are compared where they can be: behind the BatchNormalization that follows
  * alone, and in front of the residual Add that follows alone, where what the other branch lost is

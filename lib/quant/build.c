@@ -1,9 +1,9 @@
 /* From a plan with scales to the quantized graph: integer weights, corrected biases, Q/DQ nodes,
  * metadata. */
+#include "quant/build.h"
 #include "base/json.h"
 #include "pass/insert_qdq.h"
 #include "quant/moments.h"
-#include "quant/weights.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,55 +54,66 @@ static bool has_weight(const struct build *b, rci_id value)
     return false;
 }
 
-struct weight_rule {
-    const struct rci_quant_plan *plan;
-    bool per_tensor, trainable, pairs, reduce, power_of_two;
-    float *const *moments;             /* [n_nodes] */
-    const struct rci_quant_kept *kept; /* [n_nodes] from a table, or NULL */
-    const float *x_scale;              /* [n_nodes] of operand 0; 0: unknown */
-};
-
 /* 7 bits are safe in pairs however they are paired, and what has fewer is so anyway. */
-static void set_range(struct rci_quant_weight_options *o, uint8_t bits,
-                      const struct weight_rule *rule)
+void rci_quantizer_weight_options(struct rci_quant_weight_options *o, const struct rc_quantizer *q,
+                                  rci_id node)
 {
+    const uint8_t bits = q->plan.layer[node].weight_bits;
     rci_quant_weight_range(bits, &o->low, &o->top);
-    if (bits == 8 && rule->reduce) {
+    if (bits == 8 && q->flags & RC_QUANTIZE_REDUCE_RANGE) {
         o->top = 63;
         o->low = -63;
     }
-    o->search = bits < 8 && !rule->trainable;
+    o->search = bits < 8 && !(q->flags & RC_QUANTIZE_QAT);
+    o->per_tensor = q->flags & RC_QUANTIZE_PER_TENSOR;
+    o->power_of_two = q->flags & RC_QUANTIZE_POWER_OF_TWO;
 }
 
-static rc_status add_weight(struct build *b, rci_id value, const struct weight_rule *rule)
+/* Integers that were chosen while the network ran (quant/reconstruct.h). */
+static bool take_rounded(struct build *b, const struct rc_quantizer *q, rci_id node)
+{
+    const struct rci_quant_weight *w = &q->rounded[node];
+    if (!w->q.data)
+        return false;
+    b->weight[b->n_weights++] = (struct rci_qdq_weight){.value = b->g->nodes[node].in[1],
+                                                        .q = w->q.data,
+                                                        .scale = w->scale,
+                                                        .n_scale = w->n_scale,
+                                                        .axis = w->axis};
+    return true;
+}
+
+/* x_scale: [n_nodes] of operand 0; 0: unknown */
+static rc_status add_weight(struct build *b, rci_id value, const struct rc_quantizer *q,
+                            const float *x_scale)
 {
     struct rc_graph *g = b->g;
+    const bool trainable = q->flags & RC_QUANTIZE_QAT, pairs = !(q->flags & RC_QUANTIZE_FULL_RANGE);
     const struct rci_tensor *w = &g->values[value].tensor;
-    struct rci_quant_weight_options o = {.per_tensor = rule->per_tensor,
-                                         .power_of_two = rule->power_of_two};
+    struct rci_quant_weight_options o = {0};
     struct rci_quant_blocks blocks;
     float *least = NULL;
     for (rci_id i = 0; i < g->n_nodes; i++) {
         const struct rci_node *n = &g->nodes[i];
-        if (n->n_in < 2 || n->in[1] != value || !rci_quant_takes(rule->plan, g, i))
+        if (n->n_in < 2 || n->in[1] != value || !rci_quant_takes(&q->plan, g, i))
             continue;
         o.axis = rci_weight_axis(g, n);
         if (!o.top)
-            set_range(&o, rule->plan->layer[i].weight_bits, rule);
-        if (rule->kept && rule->kept[i].n) {
-            o.keep = rule->kept[i].scale;
+            rci_quantizer_weight_options(&o, q, i);
+        if (q->kept && q->kept[i].n) {
+            o.keep = q->kept[i].scale;
             o.clip = true;
-            o.per_tensor = rule->kept[i].n == 1;
+            o.per_tensor = q->kept[i].n == 1;
         }
-        if (rule->pairs && !o.pairs && rci_quant_blocks_at(&blocks, g, i)) {
+        if (pairs && !o.pairs && rci_quant_blocks_at(&blocks, g, i)) {
             o.pairs = &blocks; /* the first reader's, if there are several */
-            o.moments = rule->moments[i];
+            o.moments = q->moments[i];
         }
         if (!least)
             least = rci_alloc_array(g->ctx, (size_t) w->shape.dim[o.axis], sizeof(float));
         if (!least)
             return RC_ERR_MEMORY;
-        raise_for_bias(least, g, n, rule->x_scale[i]);
+        raise_for_bias(least, g, n, x_scale[i]);
     }
     o.least = least;
     struct rci_quant_weight *made = &b->made[b->n_weights];
@@ -111,25 +122,26 @@ static rc_status add_weight(struct build *b, rci_id value, const struct weight_r
     if (st != RC_OK)
         return rci_fail_prefix(st, "weight \"%s\"", g->values[value].name);
     b->weight[b->n_weights++] = (struct rci_qdq_weight){.value = value,
-                                                        .q = rule->trainable ? NULL : made->q.data,
+                                                        .q = trainable ? NULL : made->q.data,
                                                         .scale = made->scale,
                                                         .n_scale = made->n_scale,
                                                         .axis = o.axis};
     return RC_OK;
 }
 
-static rc_status add_weights_qdq(struct build *b, const struct weight_rule *rule)
+static rc_status add_weights_qdq(struct build *b, const struct rc_quantizer *q,
+                                 const float *x_scale)
 {
     for (rci_id i = 0; i < b->g->n_nodes; i++) {
         const rci_id *in = b->g->nodes[i].in;
-        if (rci_quant_takes(rule->plan, b->g, i) && !has_weight(b, in[1]))
-            RC_TRY(add_weight(b, in[1], rule));
+        if (rci_quant_takes(&q->plan, b->g, i) && !has_weight(b, in[1]) && !take_rounded(b, q, i))
+            RC_TRY(add_weight(b, in[1], q, x_scale));
     }
     return RC_OK;
 }
 
 /* A node's own bias constant, whoever else reads the old one. */
-static rc_status set_bias(struct rc_graph *g, rci_id node, const float *bias)
+rc_status rci_quantizer_set_bias(struct rc_graph *g, rci_id node, const float *bias)
 {
     struct rci_node *n = &g->nodes[node];
     const struct rci_tensor *w = rci_const_in(g, n, 1);
@@ -174,6 +186,7 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
     struct rci_json_writer w = rci_json_writer_make(&b, true);
     rci_json_begin_object(&w, NULL);
     rci_json_put_text(&w, "observer", q->seen ? q->observer_spec : "table");
+    rci_json_put_text(&w, "rounding", q->seen ? q->rounding_spec : "nearest");
     rci_json_put_integer(&w, "images", (int64_t) q->seen);
     rci_json_put_integer(&w, "weight_bits", (int64_t) q->weight_bits);
     rci_json_put_integer(&w, "activation_bits", (int64_t) q->activation_bits);
@@ -196,9 +209,8 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
     return st;
 }
 
-static rc_status build_insert(struct build *b, const struct weight_rule *rule, bool float_bias)
+static rc_status build_insert(struct build *b, bool float_bias)
 {
-    RC_TRY(add_weights_qdq(b, rule));
     const struct rci_qdq_table table = {.activation = b->activation,
                                         .n_activations = b->n_activations,
                                         .weight = b->weight,
@@ -216,28 +228,42 @@ static struct rci_qdq_activation activation_of(const struct rci_quant_plan *p, r
     return a;
 }
 
-static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float *x_scale)
+static void add_activations(struct build *b, const struct rc_quantizer *q)
 {
-    const bool qat = q->flags & RC_QUANTIZE_QAT;
-    struct weight_rule rule = {.plan = &q->plan,
-                               .reduce = q->flags & RC_QUANTIZE_REDUCE_RANGE,
-                               .per_tensor = q->flags & RC_QUANTIZE_PER_TENSOR,
-                               .trainable = qat,
-                               .power_of_two = q->flags & RC_QUANTIZE_POWER_OF_TWO,
-                               .pairs = !(q->flags & RC_QUANTIZE_FULL_RANGE),
-                               .moments = q->moments,
-                               .kept = q->kept,
-                               .x_scale = x_scale};
     for (rci_id v = 0; v < q->plan.n; v++)
         if (q->plan.value[v].quantized && !q->plan.value[v].absent)
             b->activation[b->n_activations++] = activation_of(&q->plan, v);
+}
+
+rc_status rci_quantizer_simulate(struct rc_graph **out, const struct rc_quantizer *q)
+{
+    struct build b = {0};
+    *out = NULL;
+    RC_TRY(rci_graph_clone(&b.g, q->g));
+    rc_status st = build_alloc(&b);
+    if (st == RC_OK) {
+        add_activations(&b, q);
+        st = build_insert(&b, true);
+    }
+    build_free(&b);
+    if (st == RC_OK)
+        *out = b.g;
+    else
+        rci_graph_free(b.g);
+    return st;
+}
+
+static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float *x_scale)
+{
+    add_activations(b, q);
     for (rci_id i = 0; i < q->g->n_nodes; i++) {
         if (rci_quant_takes(&q->plan, b->g, i))
             x_scale[i] = q->plan.value[b->g->nodes[i].in[0]].scale;
         if (q->bias[i])
-            RC_TRY(set_bias(b->g, i, q->bias[i]));
+            RC_TRY(rci_quantizer_set_bias(b->g, i, q->bias[i]));
     }
-    RC_TRY(build_insert(b, &rule, qat || q->flags & RC_QUANTIZE_FLOAT_BIAS));
+    RC_TRY(add_weights_qdq(b, q, x_scale));
+    RC_TRY(build_insert(b, q->flags & (RC_QUANTIZE_QAT | RC_QUANTIZE_FLOAT_BIAS)));
     return put_metadata(b->g, q);
 }
 

@@ -2,6 +2,7 @@
 #include "base/compute.h"
 #include "kernel/onednn/engine.h"
 #include "quant/moments.h"
+#include "quant/reconstruct.h"
 #include "quant/walk.h"
 
 #include <math.h>
@@ -106,6 +107,7 @@ static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *
         q->plan.value[v].absent = false;
     rci_quantizer_forget_biases(q);
     rci_quantizer_forget_moments(q);
+    rci_quantizer_forget_rounded(q);
     struct rci_observation *seen = rci_alloc_array(q->ctx, q->n_entries, sizeof(*seen));
     if (!seen)
         return RC_ERR_MEMORY;
@@ -118,6 +120,8 @@ static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *
         rci_observation_free(&seen[i]);
     rci_release(seen);
     RC_TRY(st);
+    if (q->rounding->round)
+        return rci_quantizer_reconstruct(q, d);
     if (!(q->flags & (RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_REDUCE_RANGE | RC_QUANTIZE_QAT)) &&
         some_full(q))
         RC_TRY(rci_quantizer_take_moments(q, d));

@@ -26,7 +26,7 @@ struct rci_table_layer {
     /* The activations that give x its scale, and what the layer gives behind its Relu;
      * RC_TABLE_NONE: f32. */
     uint32_t value, result;
-    uint32_t bits;                     /* of its weights */
+    uint32_t bits;          /* of its weights */
     bool window, depthwise; /* a convolution; one of single channels */
     int64_t out, in;        /* channels; `in` of one group */
     int64_t kernel[2], stride[2], dilation[2];

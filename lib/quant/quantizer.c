@@ -2,6 +2,7 @@
 #include "quant/quantizer.h"
 #include "pass/pass.h"
 #include "quant/moments.h"
+#include "quant/reconstruct.h"
 
 #define MAGIC UINT64_C(0x72635f7175616e74)
 
@@ -40,6 +41,22 @@ static rc_status choose_observer(struct rc_quantizer *q, const char *spec)
     return rci_method_params(&q->params, q->ctx, m, spec);
 }
 
+static rc_status choose_rounding(struct rc_quantizer *q, const char *spec)
+{
+    const struct rci_method *m;
+    RC_TRY(rci_method_find(&m, &rci_kind_rounding, spec));
+    q->rounding = (const struct rci_rounding *) m;
+    q->rounding_spec = rci_strdup(q->ctx, spec);
+    if (!q->rounding_spec)
+        return RC_ERR_MEMORY;
+    if (q->rounding->round && q->flags & RC_QUANTIZE_QAT)
+        return rci_fail(RC_ERR_ARG,
+                        "rounding \"%s\" makes integers, the trainable form has none: only "
+                        "\"nearest\" goes with RC_QUANTIZE_QAT",
+                        m->name);
+    return rci_method_params(&q->rounding_params, q->ctx, m, spec);
+}
+
 /* Observed values, producers first. */
 static rc_status list_entries(struct rc_quantizer *q)
 {
@@ -72,6 +89,7 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
 {
     RC_TRY(choose_target(q, o->target));
     RC_TRY(choose_observer(q, o->observer));
+    RC_TRY(choose_rounding(q, o->rounding));
     RC_TRY(rci_graph_clone(&q->g, g));
     RC_TRY(quantizer_fold(q->g));
     const uint32_t rules = (q->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0) |
@@ -83,7 +101,8 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
     RC_TRY(list_entries(q));
     q->bias = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->bias));
     q->moments = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->moments));
-    return q->bias && q->moments ? RC_OK : RC_ERR_MEMORY;
+    q->rounded = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->rounded));
+    return q->bias && q->moments && q->rounded ? RC_OK : RC_ERR_MEMORY;
 }
 
 rc_status rci_quantizer_new(struct rc_quantizer **out, const struct rc_graph *g,
@@ -138,6 +157,10 @@ void rci_quantizer_free(struct rc_quantizer *q)
     rci_release(q->bias);
     rci_quantizer_forget_moments(q);
     rci_release(q->moments);
+    rci_quantizer_forget_rounded(q);
+    rci_release(q->rounded);
+    rci_release(q->rounding_params);
+    rci_release(q->rounding_spec);
     if (q->g)
         rci_quant_kept_free(q->kept, q->g->n_nodes);
     rci_release(q->entry);

@@ -5,7 +5,9 @@
 #include "base/file.h"
 #include "quant/observer.h"
 #include "quant/plan.h"
+#include "quant/rounding.h"
 #include "quant/target.h"
+#include "quant/weights.h"
 #include <rescomp/quantize.h>
 
 /* Scales of a layer's weights that a table gave; n is 0: chosen here. */
@@ -23,7 +25,11 @@ struct rc_quantizer {
     void *params; /* of the observer */
     char *observer_spec;
     const struct rci_quant_target *target;
-    rci_id *entry; /* observed values in topological order */
+    const struct rci_rounding *rounding;
+    void *rounding_params;
+    char *rounding_spec;
+    struct rci_quant_weight *rounded; /* [g->n_nodes] what it made; empty: none of the layer */
+    rci_id *entry;                    /* observed values in topological order */
     uint32_t n_entries;
     uint64_t images, batch, flags, weight_bits, activation_bits;
     uint32_t tensorrt;           /* version as caches have it, such as 8601 */

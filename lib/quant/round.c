@@ -45,12 +45,12 @@ static int partners(const struct rci_quant_blocks *b, int64_t c, int64_t t, int6
     return n;
 }
 
-/* What partners leave to input (c, t): [-range[0], range[1]]. */
-static void limits(const struct rci_round *r, const int8_t *q, int64_t c, int64_t t, int range[2])
+void rci_round_limits(const struct rci_quant_blocks *b, int32_t top, const int8_t *q, int64_t i,
+                      int range[2])
 {
     int64_t other[PARTNERS];
-    const int n = partners(r->blocks, c, t, other);
-    range[0] = range[1] = r->top;
+    const int n = partners(b, i / b->taps, i % b->taps, other);
+    range[0] = range[1] = top;
     for (int k = 0; k < n; k++) {
         const int v = q[other[k]];
         range[0] = smaller_of(range[0], RC_PAIR_MOST - (v < 0 ? -v : 0));
@@ -113,13 +113,13 @@ static void move(struct block *b, int64_t i, int by)
 
 static bool improve_one(struct block *b, int64_t i)
 {
-    const int64_t at = b->first + i, taps = b->r->blocks->taps;
+    const int64_t at = b->first + i;
     const float m = b->m[i * b->size + i];
     int range[2];
     if (!(m > 0))
         return false;
     const float wish = (float) b->q[at] - b->g[i] / (m * b->scale);
-    limits(b->r, b->q, at / taps, at % taps, range);
+    rci_round_limits(b->r->blocks, b->r->top, b->q, at, range);
     const int to = (int) rintf(fmaxf((float) -range[0], fminf((float) range[1], wish)));
     if (to == b->q[at])
         return false;

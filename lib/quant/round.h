@@ -13,6 +13,11 @@ struct rci_round {
     bool keep; /* the scales stay: else that of a channel with unsafe pairs may grow */
 };
 
+/* What the partners of input `i` of one output with the integers q leave to it: [-range[0],
+ * range[1]], within `top`. */
+void rci_round_limits(const struct rci_quant_blocks *b, int32_t top, const int8_t *q, int64_t i,
+                      int range[2]);
+
 /* scale: [out] or [1], in and out; q as the weight. */
 rc_status rci_round_pairs(const struct rci_round *r, struct rc_context *c, float *scale, int8_t *q);
 #endif

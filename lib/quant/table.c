@@ -4,6 +4,7 @@
 #include "pass/insert_qdq.h"
 #include "quant/format.h"
 #include "quant/moments.h"
+#include "quant/reconstruct.h"
 
 #include <math.h>
 #include <string.h>
@@ -276,6 +277,7 @@ static rc_status table_take(struct rc_quantizer *q, const struct table *m)
     }
     rci_quantizer_forget_biases(q);
     rci_quantizer_forget_moments(q);
+    rci_quantizer_forget_rounded(q);
     rci_quantizer_settle(q);
     q->seen = 0;
     return RC_OK;

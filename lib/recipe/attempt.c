@@ -141,6 +141,7 @@ static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize
               (q->epochs ? RC_QUANTIZE_QAT : 0) | (q->same_edges ? RC_QUANTIZE_SAME_EDGES : 0);
     o.weight_bits = (uint64_t) q->weight_bits;
     o.activation_bits = (uint64_t) q->activation_bits;
+    o.rounding = q->rounding;
     o.overrides = q->layers;
     o.override_count = q->n_layers;
     o.skip = q->skip;

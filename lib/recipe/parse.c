@@ -109,7 +109,7 @@ static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_j
 {
     static const char *const keys[] = {
         "step",        "observer",        "images",     "epochs", "lr",   "reduce_range",
-        "weight_bits", "activation_bits", "same_edges", "layers", "skip", NULL};
+        "weight_bits", "activation_bits", "same_edges", "rounding", "layers", "skip", NULL};
     q->observer = "mse";
     q->lr = 0.0005;
     RC_TRY(rci_json_only_keys(v, keys, "quantize step"));
@@ -119,6 +119,7 @@ static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_j
     RC_TRY(rci_json_read_number(v, "lr", 1e-9, 10, &q->lr));
     RC_TRY(rci_json_read_integer(v, "weight_bits", 2, 8, &q->weight_bits));
     RC_TRY(rci_json_read_integer(v, "activation_bits", 2, 8, &q->activation_bits));
+    RC_TRY(rci_json_read_text(v, "rounding", &q->rounding));
     RC_TRY(read_texts(v, "layers", q->layers, &q->n_layers));
     RC_TRY(read_texts(v, "skip", q->skip, &q->n_skip));
     RC_TRY(rci_json_read_bool(v, "same_edges", &q->same_edges));

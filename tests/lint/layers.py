@@ -4,7 +4,7 @@ import re
 import sys
 
 ORDER = ['base', 'tensor', 'wire', 'graph', 'kernel', 'op', 'pass', 'zoo', 'io', 'exec', 'data',
-         'train', 'prune', 'quant', 'distill', 'binary', 'exits', 'search',
+         'train', 'fit', 'prune', 'quant', 'distill', 'binary', 'exits', 'search',
          'report', 'api', 'recipe']
 PEERS = {'prune', 'quant', 'distill', 'binary', 'exits'}  # methods never include each other
 

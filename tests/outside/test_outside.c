@@ -22,6 +22,7 @@ static void every_kind_lists_it(void **state)
                                                      [OUTSIDE_OPTIMIZER] = "optimizer",
                                                      [OUTSIDE_RATE] = "rate",
                                                      [OUTSIDE_REPAIR] = "repair",
+                                                     [OUTSIDE_ROUNDING] = "rounding",
                                                      [OUTSIDE_TABLE_FORMAT] = "table-format",
                                                      [OUTSIDE_TARGET] = "target"};
     for (int k = 0; k < OUTSIDE_KINDS; k++) {
@@ -106,9 +107,11 @@ static void calibration_uses_it_with_its_parameters(void **state)
     o.observer = "outside:factor=2";
     REFUSED(rc_quantizer_new(&q, g, &o), RC_ERR_ARG, "allowed is a number in [0.1, 1]");
     o.observer = "outside:factor=0.25";
+    o.rounding = "outside";
     OK(rc_quantizer_new(&q, g, &o));
     OK(rc_quantizer_calibrate(q, d));
     assert_true(outside_calls[OUTSIDE_OBSERVER] > 5); /* once per value */
+    assert_true(outside_calls[OUTSIDE_ROUNDING] > 1); /* once per layer */
     const char *folder = scratch_folder(), *path = scratch_path(folder, "table");
     rc_quantize_entry_info e = RC_QUANTIZE_ENTRY_INFO_INIT;
     OK(rc_quantizer_save_table(q, path, "outside"));

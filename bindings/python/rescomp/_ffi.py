@@ -412,7 +412,7 @@ class PruneResult(Struct):
 class QuantizeOptions(Struct):
     _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U),
                 ("tensorrt", S), ("activation_bits", U), ("overrides", _ref(S)), ("override_count", U),
-                ("skip", _ref(S)), ("skip_count", U), ("target", S)]
+                ("skip", _ref(S)), ("skip_count", U), ("target", S), ("rounding", S)]
 
 
 class QuantizeEntryInfo(Struct):

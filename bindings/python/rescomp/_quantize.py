@@ -27,7 +27,7 @@ class Quantizer(Handle):
                  tensorrt: Optional[str] = None, activation_bits: int = 0,
                  overrides: Union[Sequence[str], Mapping[str, str]] = (), skip: Sequence[str] = (),
                  same_edges: bool = False, target: Optional[str] = None, signed: bool = False,
-                 power_of_two: bool = False) -> None:
+                 power_of_two: bool = False, rounding: Optional[str] = None) -> None:
         if isinstance(overrides, Mapping):
             overrides = [f"{pattern}:{bits}" for pattern, bits in overrides.items()]
         layers = _ffi.texts([overrides] if isinstance(overrides, str) else overrides)
@@ -39,7 +39,8 @@ class Quantizer(Handle):
         options = _ffi.QuantizeOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
                                        flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt,
                                        activation_bits=activation_bits, overrides=layers,
-                                       override_count=len(layers), skip=skipped, skip_count=len(skipped), target=target)
+                                       override_count=len(layers), skip=skipped, skip_count=len(skipped), target=target,
+                                       rounding=rounding)
         with _ffi.interruptible():
             lib.rc_quantizer_new(self._new, graph._h, options)
 

@@ -1,7 +1,7 @@
 /* Every layer behind a cut, in order of execution, gets the weights and the shift that bring its
  * results closest to those of the uncut network: what it reads comes from the network as repaired
  * so far, what it should give from the uncut one. */
-#include "prune/frontier.h"
+#include "fit/collect.h"
 #include "prune/refit.h"
 #include "prune/repair.h"
 
@@ -19,17 +19,6 @@ struct sweep {
     rci_id *order; /* [n] */
     uint32_t n;
     bool *changed; /* [values before the cut] what is left differs from the uncut network's */
-};
-
-struct work {
-    const struct rci_refit *r;
-    struct rci_frontier *before, *after;
-    const int32_t *kept; /* of the target's channels; NULL: all */
-    size_t target_channels;
-    uint32_t n; /* positions per image */
-    struct rci_moments m;
-    uint32_t *position; /* [n] */
-    float *rows, *wanted;
 };
 
 /* --- which layers --- */
@@ -65,85 +54,27 @@ static bool spread_weights(const struct rci_repair_job *j, const struct rci_node
 
 /* --- one layer --- */
 
-/* What the layer should give at the positions of one image: [n][o]. */
-static void wanted_rows(const struct work *w, const float *target, const float *other)
-{
-    const struct rci_linear *l = &w->r->layer;
-    for (uint32_t i = 0; i < w->n; i++)
-        for (size_t k = 0; k < l->o; k++) {
-            const size_t from = w->kept ? (size_t) w->kept[k] : k;
-            const float y = target[from * l->positions + w->position[i]];
-            w->wanted[i * l->o + k] = y - (other ? other[k * l->positions + w->position[i]] : 0);
-        }
-}
-
-static rc_status moments_add_batch(struct work *w, uint32_t n, uint64_t first)
-{
-    const struct rci_linear *l = &w->r->layer;
-    const size_t read = l->conv ? l->channels * (size_t) (l->g.in[0] * l->g.in[1]) : l->d;
-    const float *target = w->before->value[0], *x = w->after->value[0];
-    const float *other = w->r->other != RC_NONE ? w->after->value[1] : NULL;
-    float *rows = w->rows, *wanted = w->wanted;
-    for (uint32_t b = 0; b < n; b++) {
-        rci_linear_sample(l, first + b, w->n, w->position);
-        rci_linear_rows(l, x + b * read, w->position, w->n, w->rows);
-        wanted_rows(w, target + b * w->target_channels * l->positions,
-                    other ? other + b * l->o * l->positions : NULL);
-        w->rows += w->n * l->d;
-        w->wanted += w->n * l->o;
-    }
-    w->rows = rows;
-    w->wanted = wanted;
-    return rci_moments_add(&w->m, rows, wanted, (size_t) n * w->n);
-}
-
-static rc_status collect_layers(struct work *w)
-{
-    uint32_t n;
-    const struct rci_linear *l = &w->r->layer;
-    struct rc_context *ctx = w->after->ctx;
-    const rci_id seen[] = {l->x, w->r->other};
-    RC_TRY(rci_frontier_watch(w->before, &w->r->target, 1));
-    RC_TRY(rci_frontier_watch(w->after, seen, w->r->other != RC_NONE ? 2 : 1));
-    const size_t rows = (size_t) w->after->feed.batch * w->n;
-    w->position = rci_alloc_array(ctx, w->n, sizeof(*w->position));
-    w->rows = rci_alloc_array(ctx, rows * l->d, sizeof(float));
-    w->wanted = rci_alloc_array(ctx, rows * l->o, sizeof(float));
-    if (!w->position || !w->rows || !w->wanted)
-        return RC_ERR_MEMORY;
-    RC_TRY(rci_moments_new(&w->m, ctx, l->d, l->o));
-    do {
-        const uint64_t first = w->after->at;
-        RC_TRY(rci_frontier_next(w->before, &n));
-        RC_TRY(rci_frontier_next(w->after, &n));
-        if (n)
-            RC_TRY(moments_add_batch(w, n, first));
-    } while (n);
-    rci_moments_finish(&w->m);
-    return RC_OK;
-}
-
 static rc_status fit_layer(struct sweep *s, const struct rci_refit *r)
 {
     const uint32_t row = r->target * RC_MAX_DIMS + 1;
     const struct rci_repair_job *j = s->job;
-    struct work w = {.r = r,
-                     .before = &s->before,
-                     .after = &s->after,
-                     .kept = j->cut->kept[row],
-                     .target_channels = (size_t) j->cut->shape[r->target].dim[1]};
-    w.n = (uint32_t) (r->layer.positions < (size_t) s->o->positions ? r->layer.positions
-                                                                    : (size_t) s->o->positions);
+    const struct rci_collect c = {.layer = &r->layer,
+                                  .target = r->target,
+                                  .x = r->layer.x,
+                                  .other = r->other,
+                                  .kept = j->cut->kept[row],
+                                  .target_channels = (size_t) j->cut->shape[r->target].dim[1],
+                                  .positions = (uint32_t) s->o->positions,
+                                  .before = &s->before,
+                                  .after = &s->after};
+    struct rci_moments m;
     RC_TRY(rci_frontier_move(&s->before, s->order, s->n, r->layer.node));
     RC_TRY(rci_frontier_move(&s->after, s->order, s->n, r->layer.node));
-    rc_status st = collect_layers(&w);
+    rc_status st = rci_collect_moments(&m, &c);
     /* fewer observations than unknowns say nothing about new images */
-    if (st == RC_OK && w.m.n > r->layer.d)
-        st = rci_refit_apply(r, j->after, &w.m, s->o->ridge);
-    rci_moments_free(&w.m);
-    rci_release(w.position);
-    rci_release(w.rows);
-    rci_release(w.wanted);
+    if (st == RC_OK && m.n > r->layer.d)
+        st = rci_refit_apply(r, j->after, &m, s->o->ridge);
+    rci_moments_free(&m);
     return st;
 }
 

@@ -1,4 +1,4 @@
-#include "prune/linear.h"
+#include "fit/linear.h"
 #include "base/rng.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef RC_LIB_PRUNE_MOMENTS_H
-#define RC_LIB_PRUNE_MOMENTS_H
+#ifndef RC_LIB_FIT_MOMENTS_H
+#define RC_LIB_FIT_MOMENTS_H
 /* First and second moments of what a layer reads (x, `d` numbers per output position: channel by
  * channel, each with its taps) and of what it should give (t, `o` numbers). From them follow the
  * least-squares weights and the error of any weights, without going back to the data. */

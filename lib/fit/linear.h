@@ -1,5 +1,5 @@
-#ifndef RC_LIB_PRUNE_LINEAR_H
-#define RC_LIB_PRUNE_LINEAR_H
+#ifndef RC_LIB_FIT_LINEAR_H
+#define RC_LIB_FIT_LINEAR_H
 /* Layers that are one matrix per output position: Conv without groups and Gemm, seen as
  * t[o] = sum over d of x[d] w[d][o] with d counting channel by channel, each with its taps. */
 #include "graph/graph.h"

@@ -1,4 +1,4 @@
-#include "prune/moments.h"
+#include "fit/moments.h"
 #include "base/compute.h"
 #include "kernel/gram.h"
 #include "tensor/cholesky.h"

@@ -1,4 +1,4 @@
-#include "prune/frontier.h"
+#include "fit/frontier.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef RC_LIB_PRUNE_FRONTIER_H
-#define RC_LIB_PRUNE_FRONTIER_H
+#ifndef RC_LIB_FIT_FRONTIER_H
+#define RC_LIB_FIT_FRONTIER_H
 /* Values inside a graph over the images of a data set, for those who look at one layer after the
  * other in order of execution. What the layers ahead still read is kept for all images, so that
  * every node runs once and not once per layer behind it; where that does not fit into `room`, the
