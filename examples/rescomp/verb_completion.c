@@ -15,7 +15,7 @@ struct follow {
     char words[2048]; /* joined by spaces */
 };
 
-#define DATA_KINDS "cifar10: cifar100: idx: folder: npz:"
+#define DATA_KINDS "cifar10: cifar100: idx: folder: image: npz:"
 
 static void add_word(struct follow *f, const char *word, size_t n)
 {

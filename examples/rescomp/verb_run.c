@@ -1,5 +1,6 @@
-/* Run once on arrays: --input [NAME=]X.npy, --output [NAME=]Y.npy. */
-#include "tool.h"
+/* Run once on arrays: --input [NAME=]X.npy, --output [NAME=]Y.npy; or on images (run_images.c). */
+#include "data.h"
+#include "run_images.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,10 @@
 static const struct option options[] = {
     {"input", "[NAME=]X.npy", "array [N, ...] of an input; repeatable"},
     {"output", "[NAME=]Y.npy", "where an output goes; repeatable"},
+    {"image", "FILE", "PNG or JPEG to classify; repeatable"},
+    {"top", "N", "answers for an image; default: 5"},
+    {"labels", "FILE", "names of classes, one per line; default: the model's metadata"},
+    PREPROCESS_OPTIONS,
     {"reference", NULL, "plain C instead of oneDNN"},
     {NULL, NULL, NULL},
 };
@@ -104,7 +109,7 @@ static int find_images(struct job *j)
     int64_t dims[8];
     uint64_t rank;
     if (!first)
-        return tool_usage(j->a, "--input is required");
+        return tool_usage(j->a, "--input or --image is required");
     const char *equals = strchr(first, '=');
     if (rc_npy_read_shape(j->context, equals ? equals + 1 : first, dims, &rank) != RC_OK)
         return tool_fail("run");
@@ -148,10 +153,15 @@ static int run(const struct args *a)
 {
     struct job j = {.a = a};
     int code = tool_context(&j.context, a) == RC_OK ? EXIT_DONE : tool_fail("run");
-    if (code == EXIT_DONE)
-        code = find_images(&j);
-    if (code == EXIT_DONE)
-        code = run_all(&j);
+    if (code == EXIT_DONE && args_flag(a, "image")) {
+        code = args_flag(a, "input") ? tool_usage(a, "--image and --input exclude each other")
+                                     : run_images(a, j.context);
+    } else {
+        if (code == EXIT_DONE)
+            code = find_images(&j);
+        if (code == EXIT_DONE)
+            code = run_all(&j);
+    }
     for (int i = 0; i < MAX_IO; i++) {
         free(j.in[i]);
         free(j.out[i]);
@@ -162,5 +172,6 @@ static int run(const struct args *a)
     return code;
 }
 
-const struct verb verb_run = {"run", "MODEL --input X.npy", "runs once on arrays", 1, 1, options,
-                              run};
+const struct verb verb_run = {
+    "run", "MODEL --image FILE|--input X.npy", "runs once, on images or arrays", 1, 1, options,
+    run};

@@ -47,14 +47,15 @@ typedef struct rc_dataset_options {
  * @param[out] out     New data set; NULL on failure. Release with rc_dataset_free().
  * @param[in]  spec    "KIND:PATH". Kinds: "cifar10" and "cifar100" (folder with the official .bin
  *                     files), "idx" (folder of the MNIST family, also .gz), "folder" (one folder
- *                     of PNG and JPEG files per class), "npz" (file with arrays `x` **[N,C,H,W]**
- *                     f32 or u8 and `y` **[N]** integer).
+ *                     of PNG and JPEG files per class), "image" (a PNG or JPEG file or a folder of
+ *                     them, without labels: to run, or to calibrate on), "npz" (file with arrays
+ *                     `x` **[N,C,H,W]** f32 or u8 and `y` **[N]** integer).
  * @param[in]  options NULL for defaults.
  * @return RC_OK; RC_ERR_ARG unknown kind or option out of range; RC_ERR_PATH; RC_ERR_IO;
  *         RC_ERR_FORMAT, RC_ERR_TRUNCATED, RC_ERR_DATA the message names file, index, value and
  *         allowed range; RC_ERR_LIMIT; RC_ERR_UNSUPPORTED; RC_ERR_ABI; RC_ERR_MEMORY.
- * Cost: reads the whole data set into memory, except "folder", which reads names only and decodes
- * images when they are asked for. Thread safety: any thread. @since 0.1
+ * Cost: reads the whole data set into memory, except "folder" and "image", which read names only and
+ * decode images when they are asked for. Thread safety: any thread. @since 0.1
  */
 RC_API rc_status rc_dataset_open(rc_dataset **out, rc_context *context, const char *spec,
                                  const rc_dataset_options *options);

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const struct rci_source *const sources[] = {
-    &rci_source_cifar10, &rci_source_cifar100, &rci_source_folder, &rci_source_idx, &rci_source_npz,
+    &rci_source_cifar10, &rci_source_cifar100, &rci_source_folder,
+    &rci_source_idx,     &rci_source_image,    &rci_source_npz,
 };
 #define DATASET_MAGIC UINT64_C(0x7263646174617365) /* "rcdatase" */
 enum { N_SOURCES = sizeof(sources) / sizeof(sources[0]) };

@@ -1,4 +1,5 @@
 /* Class folders: PATH/CLASS/image.png, or PATH/train/CLASS/... and PATH/test/CLASS/... (or val).
+ * And images without labels: PATH is one, or a folder of them.
  * Classes and files are sorted by name; images are decoded when they are asked for. */
 #include "data/image.h"
 #include "data/source.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct names {
     struct rc_context *ctx;
@@ -185,6 +187,46 @@ static rc_status folder_open(struct rc_dataset *d, const char *path)
     return st;
 }
 
+/* An image by itself is the only one of its folder. */
+static rc_status list_images(struct folder *f, const char *path)
+{
+    bool many;
+    RC_TRY(is_folder(&many, AT_FDCWD, path));
+    if (access(path, R_OK))
+        return rci_fail(RC_ERR_PATH, "%s: cannot open: %s", path, strerror(errno));
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    f->root = many    ? rci_strdup(f->files.ctx, path)
+              : slash ? rci_format(f->files.ctx, "%.*s", (int) (slash - path), path)
+                      : rci_strdup(f->files.ctx, ".");
+    if (!f->root)
+        return RC_ERR_MEMORY;
+    return many ? list(&f->files, path, false)
+                : add_name(&f->files, rci_strdup(f->files.ctx, name));
+}
+
+/* Nobody knows the labels: all are 0, of one class unless the caller says how many there are. */
+static rc_status image_open(struct rc_dataset *d, const char *path)
+{
+    struct folder *f = RC_NEW(d->ctx, struct folder);
+    if (!f)
+        return RC_ERR_MEMORY;
+    d->state = f;
+    f->files.ctx = d->ctx;
+    RC_TRY(list_images(f, path));
+    if (!f->files.n)
+        return rci_fail(RC_ERR_DATA, "%s: no .png, .jpg or .jpeg files", path);
+    if (!d->pre.crop)
+        return rci_fail(RC_ERR_ARG, "%s: images in files come in any size, crop must say which",
+                        path);
+    RC_TRY(rci_dataset_set_shape(d, path, f->files.n, (int64_t[]){3, d->pre.crop, d->pre.crop}));
+    d->labels = rci_alloc_array(d->ctx, f->files.n, sizeof(*d->labels));
+    if (!d->labels)
+        return RC_ERR_MEMORY;
+    if (!d->classes)
+        d->classes = 1;
+    return RC_OK;
+}
+
 static rc_status folder_decode(const struct rc_dataset *d, const char *path, void *out)
 {
     const struct rci_image_cut cut = {.resize = d->pre.resize, .crop = d->pre.crop};
@@ -228,6 +270,14 @@ const struct rci_source rci_source_folder = {
     .kind = "folder",
     .defaults = {.resize = 256, .crop = 224},
     .open = folder_open,
+    .fetch = folder_fetch,
+    .close = folder_close,
+};
+
+const struct rci_source rci_source_image = {
+    .kind = "image",
+    .defaults = {.resize = 256, .crop = 224},
+    .open = image_open,
     .fetch = folder_fetch,
     .close = folder_close,
 };

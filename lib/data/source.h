@@ -51,7 +51,7 @@ struct rc_dataset {
 
 /* Kinds that open a path, and the callback. */
 extern const struct rci_source rci_source_callback, rci_source_cifar10, rci_source_cifar100,
-    rci_source_folder, rci_source_idx, rci_source_npz;
+    rci_source_folder, rci_source_idx, rci_source_image, rci_source_npz;
 
 static inline size_t rci_dataset_image_count(const struct rc_dataset *d)
 {

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+import zlib
 
 import numpy as np
 
@@ -52,6 +53,16 @@ def write_idx(folder, n_train=600, n_test=200, invert_held_out=False):
             f.write(struct.pack('>IIII', 0x803, n, 16, 16) + images.tobytes())
         with gzip.open(folder / f'{name}-labels-idx1-ubyte.gz', 'wb') as f:
             f.write(struct.pack('>II', 0x801, n) + labels.tobytes())
+
+
+def write_png(path, pixels):
+    """RGB of [H, W, 3], without a filter."""
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    h, w, _ = pixels.shape
+    rows = b''.join(b'\0' + row.tobytes() for row in pixels)
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', w, h, 8, 2, 0, 0, 0)) +
+                     chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
 
 
 class Cli(unittest.TestCase):
@@ -227,6 +238,38 @@ class Cli(unittest.TestCase):
         np.testing.assert_allclose(y, z, atol=1e-3)
         np.save(self.d / 'bad.npy', x[:, :, :8])
         self.assertIn('does not have the shape', run('run', self.model, '--input', self.d / 'bad.npy', code=1).stderr)
+
+    def test_run_names_what_is_in_an_image(self):
+        import rescomp
+        model, labels = self.d / 'c.onnx', self.d / 'labels.txt'
+        run('create', 'resnet8', '-o', model, '--classes', 4)
+        graph = rescomp.Graph.load(model)
+        graph.set_metadata('rescomp.preprocess', '{"mean": [0.5], "std": [0.25], "resize": 0, "crop": 0}')
+        graph.set_metadata('rescomp.labels', 'ant\nbee\ncat\ndog')
+        graph.save(model)
+        pixels = np.random.default_rng(1).integers(0, 256, (32, 48, 3)).astype(np.uint8)
+        write_png(self.d / 'a.png', pixels)
+        write_png(self.d / 'b.png', 255 - pixels)
+        x, _ = rescomp.Dataset.open(f'image:{self.d / "a.png"}', resize=32, crop=32, mean=[0.5], std=[0.25]).read(0, 1)
+        np.testing.assert_allclose(x[0], (pixels[:, 8:40].transpose(2, 0, 1) / 255 - 0.5) / 0.25, atol=1e-5)
+        y = rescomp.Session(graph).run(x)[0].astype(np.float64)
+        p = np.exp(y - y.max()) / np.exp(y - y.max()).sum()
+        r = run_json('run', model, '--image', self.d / 'a.png', '--image', self.d / 'b.png', '--top', 3)
+        self.assertEqual([i['file'] for i in r['images']], [str(self.d / 'a.png'), str(self.d / 'b.png')])
+        top = r['images'][0]['top']
+        self.assertEqual([t['class'] for t in top], list(np.argsort(-p)[:3]))
+        np.testing.assert_allclose([t['probability'] for t in top], np.sort(p)[::-1][:3], atol=1e-4)
+        self.assertEqual([t['label'] for t in top], [['ant', 'bee', 'cat', 'dog'][t['class']] for t in top])
+        labels.write_text('w\nx\ny\nz\n')
+        text = run('run', model, '--image', self.d / 'a.png', '--labels', labels).stdout.split()
+        self.assertEqual(text[3], 'wxyz'[int(np.argmax(p))])
+        for args, code, word in ((['--image', self.d / 'none.png'], 1, 'cannot open'),
+                                 (['--image', labels], 1, 'neither a PNG nor a JPEG'),
+                                 (['--image', self.d / 'a.png', '--crop', 16], 1, 'becomes 16x16 pixels'),
+                                 (['--image', self.d / 'a.png', '--labels', self.d / 'none'], 1, 'no labels'),
+                                 (['--image', self.d / 'a.png', '--input', 'x.npy'], 2, 'exclude each other')):
+            self.assertIn(word, run('run', model, *args, code=code).stderr)
+        self.assertIn('one input [N, 3, S, S]', run('run', self.model, '--image', self.d / 'a.png', code=1).stderr)
 
     def test_prune_and_fine_tune(self):
         r = run_json('prune', self.model, '-o', self.d / 'pruned.onnx', '--data', self.data, '--macs', 0.6,

@@ -273,6 +273,42 @@ static void class_folders_become_a_data_set(void **state)
     REFUSED(open_folder(&d, "train", 0), RC_ERR_DATA, "train/dog: no .png");
 }
 
+static rc_status open_images(rc_dataset **d, const char *name, uint64_t crop)
+{
+    char spec[1100];
+    rc_dataset_options o = RC_DATASET_OPTIONS_INIT;
+    o.preprocess = "{\"resize\":0,\"crop\":0}";
+    o.resize = o.crop = crop;
+    snprintf(spec, sizeof(spec), "image:%s/%s", folder, name);
+    return rc_dataset_open(d, context, spec, &o);
+}
+
+static void images_without_labels_are_a_file_or_a_folder(void **state)
+{
+    (void) state;
+    rc_dataset *d;
+    float one[108], both[2][108];
+    int32_t y[2] = {7, 7};
+    write_image("wild/b.png", 6, 6);
+    write_image("wild/a.png", 9, 6);
+    scratch_write(folder, "wild/notes.txt", "x", 1);
+    OK(open_images(&d, "wild/b.png", 6));
+    assert_true(rc_dataset_count_images(d) == 1 && rc_dataset_count_classes(d) == 1);
+    OK(rc_dataset_read(d, 0, 1, one, y));
+    assert_int_equal(y[0], 0);
+    rc_dataset_free(&d);
+    OK(open_images(&d, "wild", 6));
+    assert_int_equal(rc_dataset_count_images(d), 2);
+    OK(rc_dataset_read(d, 0, 2, both[0], y)); /* sorted by name */
+    assert_memory_equal(both[1], one, sizeof(one));
+    assert_memory_not_equal(both[0], one, sizeof(one));
+    rc_dataset_free(&d);
+    REFUSED(open_images(&d, "wild/b.png", 0), RC_ERR_ARG, "crop must say which");
+    REFUSED(open_images(&d, "wild/c.png", 6), RC_ERR_PATH, "wild/c.png: cannot open");
+    scratch_write(folder, "none/notes.txt", "x", 1);
+    REFUSED(open_images(&d, "none", 6), RC_ERR_DATA, "none: no .png, .jpg or .jpeg files");
+}
+
 static void a_bad_image_is_named_or_replaced(void **state)
 {
     (void) state;
@@ -391,6 +427,7 @@ int main(void)
         T(every_kind_of_png_becomes_rgb),
         T(cut_and_flipped_png_do_no_harm),
         T(class_folders_become_a_data_set),
+        T(images_without_labels_are_a_file_or_a_folder),
         T(a_bad_image_is_named_or_replaced),
 #endif
 #ifdef RC_HAVE_JPEG
