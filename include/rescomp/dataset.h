@@ -54,8 +54,8 @@ typedef struct rc_dataset_options {
  * @return RC_OK; RC_ERR_ARG unknown kind or option out of range; RC_ERR_PATH; RC_ERR_IO;
  *         RC_ERR_FORMAT, RC_ERR_TRUNCATED, RC_ERR_DATA the message names file, index, value and
  *         allowed range; RC_ERR_LIMIT; RC_ERR_UNSUPPORTED; RC_ERR_ABI; RC_ERR_MEMORY.
- * Cost: reads the whole data set into memory, except "folder" and "image", which read names only and
- * decode images when they are asked for. Thread safety: any thread. @since 0.1
+ * Cost: reads the whole data set into memory, except "folder" and "image", which read names only
+ * and decode images when they are asked for. Thread safety: any thread. @since 0.1
  */
 RC_API rc_status rc_dataset_open(rc_dataset **out, rc_context *context, const char *spec,
                                  const rc_dataset_options *options);
