@@ -1,5 +1,5 @@
 /* Rounding by what layers read: one layer against independent numbers, small networks, and
- * ResNet-20 with four bits. */
+ * ResNet-20 with few bits. */
 #include "nets.h"
 #include "quantnets.h"
 #include "shared.h"
@@ -253,7 +253,7 @@ static void what_does_not_fit_is_refused(void **state)
 }
 
 /* Loss on five hundred held-out training images, of which none was calibrated on. */
-static void resnet20_of_four_bits_keeps_its_answers(void **state)
+static void resnet20_of_few_bits_keeps_its_answers(void **state)
 {
     (void) state;
     const char *model = shared_path("models/resnet20-cifar10.onnx"), *folder = shared_cifar10();
@@ -281,8 +281,7 @@ static void resnet20_of_four_bits_keeps_its_answers(void **state)
         rc_evaluate_result r = RC_EVALUATE_RESULT_INIT;
         e.images = 500;
         o.images = 128;
-        o.weight_bits = 4;
-        o.activation_bits = i / 2 ? 4 : 8;
+        o.weight_bits = i / 2 ? 3 : 4;
         o.rounding = i % 2 ? "gptq+" : "nearest";
         OK(rc_quantizer_new(&q, g, &o));
         OK(rc_quantizer_calibrate(q, train));
@@ -292,10 +291,10 @@ static void resnet20_of_four_bits_keeps_its_answers(void **state)
         rc_graph_free(&out);
         rc_quantizer_free(&q);
     }
-    print_message("loss of W4A8: nearest %.4f, gptq+ %.4f; of W4A4: %.4f, %.4f\n", loss[0], loss[1],
+    print_message("loss of W4A8: nearest %.4f, gptq+ %.4f; of W3A8: %.4f, %.4f\n", loss[0], loss[1],
                   loss[2], loss[3]);
     assert_true(loss[1] < 0.02 && loss[1] < 0.8 * loss[0]); /* float: 0.0096 */
-    assert_true(loss[3] < 0.06 && loss[3] < 0.8 * loss[2]);
+    assert_true(loss[3] < 0.06 && loss[3] < 0.5 * loss[2]);
     rc_graph_free(&g);
     rc_dataset_free(&train);
     rc_dataset_free(&calib);
@@ -311,7 +310,7 @@ int main(void)
         cmocka_unit_test(every_form_of_the_graph_takes_rounded_weights),
         cmocka_unit_test(same_images_give_the_same_integers),
         cmocka_unit_test(what_does_not_fit_is_refused),
-        cmocka_unit_test(resnet20_of_four_bits_keeps_its_answers),
+        cmocka_unit_test(resnet20_of_few_bits_keeps_its_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -682,7 +682,9 @@ class Compressing(Folder):
         self.assertStatus('RC_ERR_STATE', '', rescomp.Quantizer(g).apply)
         self.assertStatus('RC_ERR_ARG', 'matches no layer', rescomp.Quantizer, g, skip=['nothing'])
         few = rescomp.quantize(g, self.data, images=64, weight_bits=4, activation_bits=6, overrides={'*': 'acts=7'},
-                               same_edges=True)
+                               same_edges=True, rounding='gptq+')
+        self.assertIn('"rounding":"gptq+"', few.metadata('rescomp.quantization'))
+        self.assertStatus('RC_ERR_ARG', 'rounding', rescomp.Quantizer, g, rounding='up')
         self.assertIn('"activation_bits":6', few.metadata('rescomp.quantization'))
         with rescomp.Quantizer(g, observer='minmax', images=64) as q:
             small = q.calibrate(self.data).apply()

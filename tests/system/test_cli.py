@@ -396,6 +396,11 @@ class Cli(unittest.TestCase):
         layers = run_json('inspect', out)['layers']
         self.assertIn('Clip', [l['op'] for l in layers])
         self.assertIn('matches no layer', run(*common, '--skip', 'nothing', code=2).stderr)
+        run(*common, '--weights', 3, '--round', 'nearest')
+        nearest = run_json('compare', self.model, out, '--data', self.data, '--images', 64)['mean_abs']
+        run(*common, '--weights', 3, '--round', 'gptq+:ridge=0.1')
+        self.assertLess(run_json('compare', self.model, out, '--data', self.data, '--images', 64)['mean_abs'], nearest)
+        self.assertIn('rounding', run(*common, '--rounding', 'up', code=2).stderr)
         self.assertIn('expected PATTERN', run(*common, '--layer', 'nothing', code=2).stderr)
 
     def test_integer_layers_may_run_in_f32(self):
@@ -422,6 +427,7 @@ class Cli(unittest.TestCase):
             {'step': 'prune', 'macs': 0.7, 'round_to': 4},
             {'step': 'train', 'epochs': 2, 'batch': 32, 'lr': 0.02, 'augmentation': ''},
             {'step': 'quantize', 'images': 128, 'weight_bits': 7, 'activation_bits': 7, 'layers': '*:acts=8', 'skip': [],
+             'rounding': 'gptq',
              'same_edges': True}]}))
         r = run_json('compress', self.model, '-o', self.d / 'small.onnx', '--data', self.data, '--recipe', recipe,
                      '--max-drop', 5, '--report', self.d / 'report', '--work', self.d / 'work')

@@ -138,7 +138,7 @@ static const struct rci_param table[] = {
     {"damp", "added to the covariance, relative to its mean diagonal", RC_PARAM_REAL,
      offsetof(struct plus_params, damp), 0.01, 1e-6, 10},
     {"ridge", "pull of the fit to the weights as they were, relative to the same", RC_PARAM_REAL,
-     offsetof(struct plus_params, ridge), 0.01, 1e-6, 10},
+     offsetof(struct plus_params, ridge), 0.1, 1e-6, 10},
 };
 
 const struct rci_rounding rci_rounding_gptq = {
