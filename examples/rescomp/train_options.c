@@ -41,6 +41,8 @@ static int fill(const struct args *a, rc_train_options *o)
         return tool_usage(a, "--keep-best judges by the held-out images, not with --all-images");
     if (args_flag(a, "distill-loss") && !args_flag(a, "teacher"))
         return tool_usage(a, "--distill-loss needs --teacher MODEL");
+    if (args_flag(a, "hint") && !args_flag(a, "teacher"))
+        return tool_usage(a, "--hint needs --teacher MODEL");
     if (args_flag(a, "loss") && args_flag(a, "teacher"))
         return tool_usage(a, "--loss is not used with --teacher, which takes --distill-loss");
     o->flags |= args_precision_flags(a, RC_TRAIN_BF16, 0);
@@ -50,13 +52,17 @@ static int fill(const struct args *a, rc_train_options *o)
 
 static rc_status attach_teacher(const struct args *a, rc_context *context, struct team *t)
 {
-    const char *path = args_text(a, "teacher", NULL);
+    const char *path = args_text(a, "teacher", NULL), *hints[MAX_VALUES];
     rc_distill_options o = RC_DISTILL_OPTIONS_INIT;
     if (!path)
         return RC_OK;
     o.temperature = args_real(a, "temperature", 0, 0.1, 100);
     o.alpha = args_real(a, "alpha", 0, 0.0001, 1);
     o.loss = args_text(a, "distill-loss", NULL);
+    o.hints = hints;
+    while ((hints[o.hint_count] = args_nth(a, "hint", (unsigned) o.hint_count)) != NULL &&
+           o.hint_count + 1 < MAX_VALUES)
+        o.hint_count++;
     rc_status st = rc_graph_load(&t->teacher, context, path);
     if (st == RC_OK)
         st = rc_distiller_new(&t->distiller, t->teacher, &o);

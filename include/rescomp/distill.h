@@ -18,12 +18,21 @@ typedef struct rc_distill_options {
     double temperature;   /**< Softens both distributions; 0: what loss says, or 4. */
     double alpha;         /**< Weight of the teacher against the labels; 0: what loss says, or 0.7.
                                Range (0, 1]. */
-    const char *loss;     /**< A "distill-loss" method; NULL: "hinton". */
+    const char *loss;     /**< "distill-loss" methods joined by +, as in "hinton+at:weight=500";
+                               NULL: "hinton". */
     uint64_t cache_bytes; /**< Most memory for teacher answers that are seen again; 0: 256 MiB;
                                RC_ZERO: keep none. [bytes] */
+    const char *const *hints; /**< **[hint_count]** Which values losses on features compare, each
+                               "student=teacher": names of values, or patterns of them (* ? [...])
+                               whose matches are paired in order. No commas. NULL: found, see
+                               docs/methods/losses.md. */
+    uint64_t hint_count;      /**< Length of hints. Range 0..64. */
 } rc_distill_options;
 
-#define RC_DISTILL_OPTIONS_INIT { sizeof(rc_distill_options), 0, 0, 0, 0 }
+#define RC_DISTILL_OPTIONS_INIT                   \
+    {                                             \
+        sizeof(rc_distill_options), 0, 0, 0, 0, 0 \
+    }
 
 /**
  * Make a distiller.
@@ -39,12 +48,14 @@ RC_API rc_status rc_distiller_new(rc_distiller **out, const rc_graph *teacher,
 
 /**
  * Use @p distiller's loss in @p trainer instead of its own. Teacher answers are kept and used again
- * when the trainer has no augmentation, or repeats it (rc_train_options.replays).
+ * when the trainer has no augmentation, or repeats it (rc_train_options.replays). Losses on
+ * features read them where the student computes them; a convolution that joins two shapes is
+ * trained along and is not part of the model.
  *
  * @param[in] distiller Borrowed: must outlive the trainer. Attached to one trainer only.
- * @return RC_OK; RC_ERR_ARG; RC_ERR_STATE attached already, or the trainer has a loss hook;
- *         RC_ERR_SHAPE classes or input shapes of teacher and student differ; RC_ERR_UNSUPPORTED,
- *         RC_ERR_BACKEND; RC_ERR_MEMORY.
+ * @return RC_OK; RC_ERR_ARG a hint matches nothing; RC_ERR_STATE attached already, or the trainer
+ *         has a loss hook; RC_ERR_SHAPE classes or input shapes of teacher and student differ, or
+ * no features of theirs fit; RC_ERR_UNSUPPORTED, RC_ERR_BACKEND; RC_ERR_MEMORY.
  * @since 0.1
  */
 RC_API rc_status rc_distiller_attach(rc_distiller *distiller, rc_trainer *trainer);

@@ -3,7 +3,7 @@
 #include "distill/distiller.h"
 #include "train/run.h"
 
-RC_ABI_NO_TAIL(rc_distill_options, cache_bytes);
+RC_ABI_NO_TAIL(rc_distill_options, hint_count);
 
 rc_status rc_distiller_new(rc_distiller **out, const rc_graph *teacher,
                            const rc_distill_options *options)

@@ -102,3 +102,37 @@ rc_status rci_method_params(void **params, struct rc_context *c, const struct rc
     }
     return st;
 }
+
+static rc_status use_one(struct rci_method_use *out, struct rc_context *c,
+                         const struct rci_method_kind *k, const char *spec, size_t size)
+{
+    char one[200];
+    if (size >= sizeof(one))
+        return rci_fail(RC_ERR_ARG, "%s \"%.40s...\": more than %zu characters for one method",
+                        k->kind, spec, sizeof(one) - 1);
+    memcpy(one, spec, size);
+    one[size] = 0;
+    RC_TRY(rci_method_find(&out->m, k, one));
+    return rci_method_params(&out->params, c, out->m, one);
+}
+
+rc_status rci_method_uses(struct rci_method_use out[RC_METHOD_USES], uint32_t *n,
+                          struct rc_context *c, const struct rci_method_kind *k, const char *spec)
+{
+    for (*n = 0;; spec++) {
+        const size_t size = strcspn(spec, "+");
+        if (*n == RC_METHOD_USES)
+            return rci_fail(RC_ERR_ARG, "%s: more than %d methods", k->kind, RC_METHOD_USES);
+        RC_TRY(use_one(&out[*n], c, k, spec, size));
+        ++*n;
+        spec += size;
+        if (!*spec)
+            return RC_OK;
+    }
+}
+
+void rci_method_uses_free(struct rci_method_use *uses, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        rci_release(uses[i].params);
+}

@@ -36,4 +36,15 @@ rc_status rci_method_find(const struct rci_method **out, const struct rci_method
  * rci_alloc (never NULL on success, also for methods without parameters). */
 rc_status rci_method_params(void **params, struct rc_context *c, const struct rci_method *m,
                             const char *spec);
+
+/* Several of one kind, joined by +: "crop:pad=4+flip". On failure out[0..*n-1] is what was made,
+ * for rci_method_uses_free(). */
+enum { RC_METHOD_USES = 8 };
+struct rci_method_use {
+    const struct rci_method *m;
+    void *params;
+};
+rc_status rci_method_uses(struct rci_method_use out[RC_METHOD_USES], uint32_t *n,
+                          struct rc_context *c, const struct rci_method_kind *k, const char *spec);
+void rci_method_uses_free(struct rci_method_use *uses, uint32_t n);
 #endif

@@ -106,6 +106,8 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
     d.temperature = t->temperature;
     d.alpha = t->alpha;
     d.loss = t->distill_loss;
+    d.hints = t->hints;
+    d.hint_count = t->n_hints;
     if (run->o->folder) {
         checkpoint =
             rci_format(run->ctx, "%s/step-%u-attempt-%u.ckpt", run->o->folder, index, run->attempt);

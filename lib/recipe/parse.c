@@ -72,10 +72,10 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
 
 static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_value *v)
 {
-    static const char *const keys[] = {"step",    "epochs",       "batch",       "images",
-                                       "replays", "lr",           "temperature", "alpha",
-                                       "ema",     "rate",         "optimizer",   "augmentation",
-                                       "distill", "distill_loss", "loss",        NULL};
+    static const char *const keys[] = {
+        "step",        "epochs",       "batch", "images", "replays",   "lr",
+        "temperature", "alpha",        "ema",   "rate",   "optimizer", "augmentation",
+        "distill",     "distill_loss", "loss",  "hints",  NULL};
     t->epochs = 5;
     t->lr = 0.01;
     t->augmentation = "crop+flip";
@@ -95,6 +95,9 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
     RC_TRY(rci_json_read_text(v, "loss", &t->loss));
     RC_TRY(rci_json_read_text(v, "distill_loss", &t->distill_loss));
     RC_TRY(rci_json_read_bool(v, "distill", &t->distill));
+    RC_TRY(read_texts(v, "hints", t->hints, &t->n_hints));
+    if (t->n_hints && !t->distill)
+        return rci_fail(RC_ERR_FORMAT, "recipe: \"hints\" is not used with \"distill\": false");
     if (t->distill ? t->loss != NULL : t->distill_loss != NULL)
         return rci_fail(RC_ERR_FORMAT, "recipe: \"%s\" is not used with \"distill\": %s",
                         t->distill ? "loss" : "distill_loss", t->distill ? "true" : "false");

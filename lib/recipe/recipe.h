@@ -29,6 +29,8 @@ struct rci_recipe_train {
     int64_t epochs, batch, images, replays;
     double lr, temperature, alpha, ema;
     const char *rate, *optimizer, *augmentation, *loss, *distill_loss;
+    const char *hints[RC_RECIPE_MAX_LISTED];
+    uint32_t n_hints;
     bool distill;
 };
 struct rci_recipe_quantize {

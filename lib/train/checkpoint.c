@@ -1,7 +1,7 @@
 /* Checkpoint file, little-endian: 8 bytes magic, u32 version, u32 CRC-32 of the body, u64 body
  * bytes; body: u64 length and text of the identity, the counters, then the arrays of floats in the
- * order constants, optimiser, average, best. All sizes follow from the run, so that a file either
- * fits exactly or is refused. */
+ * order constants, optimiser, average, what hooks keep, best. All sizes follow from the run, so
+ * that a file either fits exactly or is refused. */
 #include "base/file.h"
 #include "train/state.h"
 
@@ -49,6 +49,8 @@ static rc_status write_body(struct rci_buffer *b, const struct rci_train_state *
     for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
         RC_TRY(write_floats(b, s->optim[k], n));
     RC_TRY(write_floats(b, s->ema, n));
+    for (uint32_t i = 0; i < s->n_extra; i++)
+        RC_TRY(write_floats(b, s->extra[i].data, s->extra[i].n));
     return write_floats(b, s->best, s->n_floats);
 }
 
@@ -119,6 +121,8 @@ static size_t state_bytes(const struct rci_train_state *s)
     size_t floats = s->n_floats + (s->ema ? n : 0) + (s->best ? s->n_floats : 0);
     for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
         floats += s->optim[k] ? n : 0;
+    for (uint32_t i = 0; i < s->n_extra; i++)
+        floats += s->extra[i].n;
     return sizeof(s->count) + floats * sizeof(float);
 }
 
@@ -133,6 +137,8 @@ static void checkpoint_read_state(struct reader *r, struct rci_train_state *s)
             read_bytes(r, s->optim[k], n);
     if (s->ema)
         read_bytes(r, s->ema, n);
+    for (uint32_t i = 0; i < s->n_extra; i++)
+        read_bytes(r, s->extra[i].data, s->extra[i].n * sizeof(float));
     if (s->best)
         read_bytes(r, s->best, s->n_floats * sizeof(float));
 }

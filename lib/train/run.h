@@ -44,6 +44,11 @@ struct rc_trainer {
     struct rci_train_hook hooks[RC_MAX_TRAIN_HOOKS];
     uint32_t n_hooks;
 
+    struct rci_train_tap *taps; /* [n_taps], or NULL */
+    const float **gradients;    /* [1 + n_taps] of the logits, then of the taps */
+    uint32_t n_taps;
+    struct rci_rate_now now; /* of the running step */
+
     float *x, *grad; /* [batch, C, H, W], [batch, classes] */
     float *target;   /* [batch, classes], where augmentation mixes images; else NULL */
     int32_t *labels;
@@ -52,6 +57,9 @@ struct rc_trainer {
 };
 
 bool rci_trainer_valid(const struct rc_trainer *t); /* magic */
+
+/* The tape with `n` taps, in place of the one before. */
+rc_status rci_trainer_open_tape(struct rc_trainer *t, const rci_id *taps, uint32_t n);
 
 /* One step: data, forward, loss, backward, update. `s` is filled. */
 rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s);

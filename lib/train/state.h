@@ -4,6 +4,8 @@
 #include "exec/tape.h"
 #include "train/optim.h"
 
+enum { RC_TRAIN_EXTRAS = 64 };
+
 struct rci_train_state {
     struct rc_graph *graph;
     /* all f32 constants of the graph, in order of id: weights and running statistics */
@@ -16,7 +18,12 @@ struct rci_train_state {
     float *optim[RC_OPTIM_STATES]; /* [offset[n_params]] each; NULL when not used */
     float *ema;                    /* the same; NULL when not used */
     float *best;                   /* [n_floats] constants of the best epoch; NULL when not used */
-    float *kept;                   /* [n_floats] room for the constants during a validation */
+    struct rci_train_extra {
+        float *data; /* of hooks, borrowed */
+        size_t n;
+    } extra[RC_TRAIN_EXTRAS];
+    uint32_t n_extra;
+    float *kept; /* [n_floats] room for the constants during a validation */
     struct rci_train_count {
         uint64_t step;    /* steps done */
         uint64_t closed;  /* epochs done, validation included */

@@ -5,6 +5,7 @@
 #include "base/file.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef rc_status (*hook_fn)(void *user, struct rci_train_step *s);
 
@@ -49,6 +50,17 @@ static rc_status step_loss(struct rc_trainer *t, struct rci_train_step *s)
     return RC_OK;
 }
 
+static void scale_floats(float *p, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++)
+        p[i] *= factor;
+}
+
+static size_t tap_count(const struct rci_train_tap *tap)
+{
+    return (size_t) rci_shape_count(&tap->value->shape);
+}
+
 /* The loss of all ranks, and its gradient by this one's logits. */
 static rc_status share_loss(struct rc_trainer *t, struct rci_train_step *s, rc_status own,
                             double *correct)
@@ -60,8 +72,11 @@ static rc_status share_loss(struct rc_trainer *t, struct rci_train_step *s, rc_s
     s->loss = v[0] / t->sync.ranks;
     *correct = v[1];
     t->cancelled = v[2] > 0;
-    for (size_t i = 0; t->sync.ranks > 1 && i < (size_t) s->n * s->classes; i++)
-        s->grad[i] *= part;
+    if (t->sync.ranks > 1) {
+        scale_floats(s->grad, (size_t) s->n * s->classes, part);
+        for (uint32_t i = 0; i < t->n_taps; i++)
+            scale_floats(t->taps[i].grad, tap_count(&t->taps[i]), part);
+    }
     return RC_OK;
 }
 
@@ -127,6 +142,7 @@ static rc_status step_data(struct rc_trainer *t, struct rci_train_step *s)
                                  .labels = t->labels,
                                  .target = t->target,
                                  .ids = t->ids,
+                                 .taps = t->taps,
                                  .grad = t->grad};
     struct rci_batch to = {.x = t->x, .target = t->target, .y = t->labels, .id = t->ids};
     const rc_status st = rci_batches_fill(t->batches, s->pass, s->index, &to);
@@ -144,22 +160,25 @@ rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s)
 {
     const uint64_t start = rci_clock_ns();
     rc_status st = step_data(t, s);
-    const struct rci_rate_now now =
-        rci_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
-    s->rate = now.rate;
+    t->now = rci_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
+    s->rate = t->now.rate;
     if (st == RC_OK)
         st = rci_trainer_call_hooks(t, RC_HOOK_BATCH, s);
     RC_TRY(rci_ranks_exchange(t, st, NULL, 0)); /* nobody waits for a rank without images */
     const void *const inputs[] = {t->x};
     RC_TRY(rci_tape_forward(t->tape, inputs, rank_seed(t), s->step));
     s->logits = rci_tape_output(t->tape, 0)->data;
+    for (uint32_t i = 0; i < t->n_taps; i++)
+        memset(t->taps[i].grad, 0, tap_count(&t->taps[i]) * sizeof(float));
     st = step_loss(t, s);
     double correct = (double) count_correct(s);
     RC_TRY(share_loss(t, s, st, &correct));
-    const float *const gradients[] = {t->grad};
-    RC_TRY(rci_tape_backward(t->tape, gradients));
+    const float *const logits_only[] = {t->grad};
+    if (t->n_taps)
+        t->gradients[0] = t->grad;
+    RC_TRY(rci_tape_backward(t->tape, t->n_taps ? t->gradients : logits_only));
     RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_GRADIENTS, s));
-    update_weights(t, now);
+    update_weights(t, t->now);
     RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_STEP, s));
     t->state.count.loss_sum += s->loss;
     t->state.count.correct += (uint64_t) correct;

@@ -94,6 +94,21 @@ static rc_status open_data(struct rc_trainer *t)
     return rci_fit_check(&unused, t->graph, t->o.validation, t->fit.batch);
 }
 
+rc_status rci_trainer_open_tape(struct rc_trainer *t, const rci_id *taps, uint32_t n)
+{
+    const struct rci_tape_config config = {.batch = t->fit.batch,
+                                           .threads = (uint32_t) t->o.threads,
+                                           .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
+                                           .bf16 = t->o.flags & RC_TRAIN_BF16,
+                                           .memory = (size_t) t->o.memory,
+                                           .taps = taps,
+                                           .n_taps = n,
+                                           .sync = t->sync};
+    rci_tape_free(t->tape);
+    t->tape = NULL;
+    return rci_tape_new(&t->tape, t->graph, &config);
+}
+
 static rc_status open_graph(struct rc_trainer *t)
 {
     const char *output = t->graph->values[t->graph->outputs[0]].name;
@@ -103,13 +118,7 @@ static rc_status open_graph(struct rc_trainer *t)
     if (t->graph->n_outputs != 1)
         return rci_fail(RC_ERR_MODEL, "the model has %u outputs, training needs one",
                         t->graph->n_outputs);
-    const struct rci_tape_config config = {.batch = t->fit.batch,
-                                           .threads = (uint32_t) t->o.threads,
-                                           .frozen_bn = t->o.flags & RC_TRAIN_FREEZE_BN,
-                                           .bf16 = t->o.flags & RC_TRAIN_BF16,
-                                           .memory = (size_t) t->o.memory,
-                                           .sync = t->sync};
-    RC_TRY(rci_tape_new(&t->tape, t->graph, &config));
+    RC_TRY(rci_trainer_open_tape(t, NULL, 0));
     if (rci_tape_n_params(t->tape) == 0)
         return rci_fail(RC_ERR_MODEL, "the model has no weights to train");
     return rci_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states, t->o.ema > 0,
@@ -244,6 +253,10 @@ void rci_trainer_free(struct rc_trainer *t)
     rci_release(t->x);
     rci_release(t->grad);
     rci_release(t->target);
+    for (uint32_t i = 0; i < t->n_taps; i++)
+        rci_release(t->taps[i].grad);
+    rci_release(t->taps);
+    rci_release(t->gradients);
     rci_release(t->labels);
     rci_release(t->ids);
     rci_release(t->checkpoint);
@@ -258,6 +271,9 @@ rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook
     if (t->ran || t->n_hooks == RC_MAX_TRAIN_HOOKS)
         return rci_fail(RC_ERR_STATE, t->ran ? "the trainer ran already"
                                              : "the trainer has all the hooks it can take");
+    if (h->n_memory > RC_TRAIN_EXTRAS - t->state.n_extra)
+        return rci_fail(RC_ERR_LIMIT, "the trainer keeps %d arrays of hooks at most",
+                        RC_TRAIN_EXTRAS);
     for (uint32_t i = 0; h->on_logits && i < t->n_hooks; i++)
         if (t->hooks[i].on_logits)
             return rci_fail(RC_ERR_STATE, "the trainer's loss is replaced already (%s)",
@@ -267,6 +283,9 @@ rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook
         return RC_ERR_MEMORY;
     rci_release(t->identity);
     t->identity = identity;
+    for (uint32_t i = 0; i < h->n_memory; i++)
+        t->state.extra[t->state.n_extra++] =
+            (struct rci_train_extra){h->memory[i].data, h->memory[i].n};
     t->hooks[t->n_hooks] = *h;
     t->hooks[t->n_hooks++].identity = "by a hook";
     return RC_OK;
@@ -281,6 +300,7 @@ void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out
         .chw = {t->fit.chw[0], t->fit.chw[1], t->fit.chw[2]},
         .classes = t->fit.classes,
         .threads = (uint32_t) t->o.threads,
+        .ranks = t->sync.ranks,
         .images = t->o.images && t->o.images < all ? t->o.images : all,
         .per_epoch = t->per_epoch,
         .steps = t->steps,

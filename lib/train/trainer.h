@@ -6,6 +6,12 @@
 
 #include <rescomp/train.h>
 
+/* A value inside the graph that hooks read and whose gradient they give. */
+struct rci_train_tap {
+    const struct rci_tensor *value; /* plain f32, after the forward */
+    float *grad;                    /* as value; zeros before on_logits, which may add to it */
+};
+
 /* What a hook sees of the running step. */
 struct rci_train_step {
     struct rc_graph *graph;
@@ -19,7 +25,14 @@ struct rci_train_step {
     const uint32_t *ids;   /* [n] image indices in the split */
     const float *logits;   /* [n, classes]; from on_logits on */
     float *grad;           /* [n, classes] d loss / d logits; on_logits writes it */
+    const struct rci_train_tap *taps; /* of rci_trainer_add_taps() */
     double loss, rate;
+};
+
+/* Memory of a hook that a resumed run needs: part of the checkpoint. */
+struct rci_train_memory {
+    float *data;
+    size_t n;
 };
 
 /* NULL: nothing to do there. A failure ends the run. Gradients of parameters may be changed in
@@ -34,6 +47,8 @@ struct rci_train_hook {
     rc_status (*on_gradients)(void *user, struct rci_train_step *s); /* before the update */
     rc_status (*on_step)(void *user, struct rci_train_step *s);      /* after the update */
     rc_status (*on_epoch)(void *user, struct rci_train_step *s);     /* after its last step */
+    const struct rci_train_memory *memory; /* copied, the floats are borrowed */
+    uint32_t n_memory;
 };
 enum { RC_MAX_TRAIN_HOOKS = 8 };
 
@@ -42,6 +57,7 @@ struct rci_train_plan {
     const struct rc_graph *graph;
     int64_t batch, chw[3];
     uint32_t classes, threads; /* threads 0: the context's */
+    uint32_t ranks;
     uint64_t images, per_epoch, steps;
     uint64_t replays; /* 0: the data never repeats */
     bool augmented, bf16;
@@ -52,6 +68,17 @@ rc_status rci_trainer_new(struct rc_trainer **out, struct rc_graph *g, const str
                           const rc_train_options *o);
 void rci_trainer_free(struct rc_trainer *t);
 rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook *h);
+/* Values of the graph that become taps; once, before the run. */
+rc_status rci_trainer_add_taps(struct rc_trainer *t, const rci_id *values, uint32_t n);
+/* One step of the trainer's optimiser, at the running step's rate, on parameters of a hook. */
+struct rci_train_update {
+    float *w;
+    const float *grad;
+    float *state[2]; /* zeros before the first */
+    size_t n;
+    bool decays;
+};
+void rci_trainer_update(const struct rc_trainer *t, const struct rci_train_update *u);
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out);
 rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *result);
 

@@ -4,10 +4,12 @@
 
 #include <math.h>
 
+static const struct rci_param table[] = {RC_DISTILL_COMMON(1)};
+
 static double outside_value(const void *params, const struct rci_loss_batch *b,
-                            const float *teacher)
+                            const float *teacher, double *room)
 {
-    (void) params;
+    (void) params, (void) room;
     const size_t n = (size_t) b->n * b->classes;
     double sum = 0;
     outside_calls[OUTSIDE_DISTILL_LOSS]++;
@@ -21,6 +23,11 @@ static double outside_value(const void *params, const struct rci_loss_batch *b,
 }
 
 const struct rci_distill_loss rci_distill_loss_outside = {
-    .m = {.name = "outside", .summary = "distance to the teacher's logits", .source = ""},
+    .m = {.name = "outside",
+          .summary = "distance to the teacher's logits",
+          .source = "",
+          .params_size = sizeof(struct rci_distill_common),
+          .params = table,
+          .n_params = sizeof(table) / sizeof(table[0])},
     .value = outside_value,
 };

@@ -532,6 +532,13 @@ class Training(Folder):
         for g, t in ((alone, None), (taught, rescomp.Distiller(teacher, temperature=2, alpha=0.9))):
             rescomp.train(g, self.data, teacher=t, batch=16, threads=1)
         self.assertFalse(np.array_equal(alone.weight('fc.weight'), taught.weight('fc.weight')))
+        hinted = tiny()
+        teach = rescomp.Distiller(teacher, loss='dkd+at:weight=10', hints='layer1*relu2*=layer1*relu2*')
+        rescomp.train(hinted, self.data, teacher=teach, batch=16, threads=1, augmentation='trivial-augment+mixup')
+        self.assertFalse(np.array_equal(hinted.weight('fc.weight'), taught.weight('fc.weight')))
+        with self.assertRaisesRegex(rescomp.Error, 'no value of the student is named "nothing"'):
+            rescomp.train(tiny(), self.data, batch=16,
+                          teacher=rescomp.Distiller(teacher, loss='sp', hints=['nothing=layer1*']))
         before = taught.weight('bn1.running_mean')
         rescomp.reestimate_bn(taught, self.data, images=64, batch=32)
         self.assertFalse(np.array_equal(before, taught.weight('bn1.running_mean')))

@@ -3,8 +3,8 @@
 #include "graph/graph.h"
 #include "tiny.h"
 
+#include <rescomp/distill.h>
 #include <rescomp/evaluate.h>
-#include <rescomp/train.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,11 +41,13 @@ struct variant {
     const char *optimizer, *rate, *augmentation;
     double ema;
     bool validate;
+    const char *taught; /* by this loss; NULL: no teacher */
 };
 static const struct variant variants[] = {
     {"sgd", "one-cycle", NULL, 0, false},
     {"adamw", "cosine:warmup=0.2", "crop:pad=1+flip", 0, false},
     {"sgd:nesterov=1", "cosine", NULL, 0.9, true},
+    {"adamw", "cosine", "crop:pad=1+mixup", 0, false, "hinton+fitnets:weight=1"},
 };
 
 /* Bytes of all f32 constants, one after the other. */
@@ -95,8 +97,17 @@ static float *train_once(const struct variant *v, uint64_t cancel, bool resume, 
     rc_train_options o = options_of(v, validation);
     o.resume = resume;
     rc_trainer *t;
+    rc_distiller *q = NULL;
     rc_train_result r = RC_TRAIN_RESULT_INIT;
     OK(rc_trainer_new(&t, g, d, &o));
+    if (v->taught) {
+        rc_graph *teacher = tiny_network(c, 0, 9);
+        rc_distill_options k = RC_DISTILL_OPTIONS_INIT;
+        k.loss = v->taught;
+        OK(rc_distiller_new(&q, teacher, &k));
+        rc_graph_free(&teacher);
+        OK(rc_distiller_attach(q, t));
+    }
     steps_until_cancel = cancel;
     if (cancel != UINT64_MAX)
         REFUSED(rc_trainer_run(t, &r), RC_ERR_CANCELLED, "cancelled after step");
@@ -106,6 +117,7 @@ static float *train_once(const struct variant *v, uint64_t cancel, bool resume, 
         assert_int_equal(r.steps, 3 * STEPS_PER_EPOCH);
     float *w = weights_of(g, n);
     rc_trainer_free(&t);
+    rc_distiller_free(&q);
     rc_graph_free(&g);
     rc_dataset_free(&d);
     rc_dataset_free(&validation);
@@ -137,7 +149,7 @@ static void same_seed_gives_the_same_bytes(void **state)
 static void resumed_run_gives_the_bytes_of_an_uninterrupted_one(void **state)
 {
     (void) state;
-    const uint64_t stops[] = {1, STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH + 3};
+    const uint64_t stops[] = {1, STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH + 3, 4};
     for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
         size_t n;
         float *whole = train_once(&variants[i], UINT64_MAX, false, &n);

@@ -328,7 +328,14 @@ class Cli(unittest.TestCase):
         loss = {spec: run_json(*common, '--teacher', self.model, '--distill-loss', spec)['train_loss']
                 for spec in ('hinton', 'logits-mse', 'logits-mse:alpha=0.1')}
         self.assertEqual(len(set(loss.values())), 3)
-        for options, message in ((['--distill-loss', 'hinton'], '--distill-loss needs --teacher'),
+        taught = run_json(*common, '--teacher', self.model, '--distill-loss', 'dkd:nckd=1+at:weight=10', '--lr', 0.01,
+                          '--hint', 'layer1*relu2*=layer1*relu2*', '--hint', 'layer2*relu2*=layer2*relu2*')
+        self.assertGreater(taught['train_loss'], 0)
+        self.assertIn('no value of the teacher is named "no*"',
+                      run(*common, '--teacher', self.model, '--distill-loss', 'at', '--hint', 'layer1*relu2*=no*',
+                          code=1).stderr)
+        for options, message in ((['--hint', 'a=b'], '--hint needs --teacher'),
+                                 (['--distill-loss', 'hinton'], '--distill-loss needs --teacher'),
                                  (['--teacher', self.model, '--loss', 'mse'], 'takes --distill-loss'),
                                  (['--keep-best', '--all-images'], 'not with --all-images')):
             self.assertIn(message, run(*common, *options, code=2).stderr)

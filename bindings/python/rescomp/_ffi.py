@@ -383,7 +383,8 @@ class TrainResult(Struct):
 
 
 class DistillOptions(Struct):
-    _fields_ = [SIZE, ("temperature", D), ("alpha", D), ("loss", S), ("cache_bytes", U)]
+    _fields_ = [SIZE, ("temperature", D), ("alpha", D), ("loss", S), ("cache_bytes", U), ("hints", _ref(S)),
+                ("hint_count", U)]
 
 
 class PruneOptions(Struct):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
@@ -42,14 +42,20 @@ def reestimate_bn(graph: Graph, dataset: Dataset, *, images: int = 0, batch: int
 
 
 class Distiller(Handle):
-    """A teacher and a loss; given to a Trainer, its loss also looks at the teacher's answers."""
+    """A teacher and a loss; given to a Trainer, its loss also looks at the teacher's answers.
+
+    `loss` is one method or a sum, "hinton+at:weight=500". `hints` are pairs "student=teacher" of value names or
+    patterns that losses on features compare; without any they are found.
+    """
 
     _free = "rc_distiller_free"
 
     def __init__(self, teacher: Graph, *, temperature: float = 0.0, alpha: float = 0.0, loss: Optional[str] = None,
-                 cache_bytes: Optional[int] = None) -> None:
+                 cache_bytes: Optional[int] = None, hints: Union[str, Sequence[str]] = ()) -> None:
         super().__init__(teacher._context)
-        options = _ffi.DistillOptions(temperature=temperature, alpha=alpha, loss=loss, cache_bytes=_ffi.zero(cache_bytes))
+        pairs = _ffi.texts([hints] if isinstance(hints, str) else hints)
+        options = _ffi.DistillOptions(temperature=temperature, alpha=alpha, loss=loss, cache_bytes=_ffi.zero(cache_bytes),
+                                      hints=pairs, hint_count=len(pairs))
         lib.rc_distiller_new(self._new, teacher._h, options)
 
 

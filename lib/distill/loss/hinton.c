@@ -1,58 +1,73 @@
-/* L = (1 - a) CE(y, z) + a T^2 KL(softmax(t / T) || softmax(z / T)), mean over the batch;
- * dz = ((1 - a) (p - onehot(y)) + a T (p_T - q_T)) / n. */
+/* L = a T^2 KL(softmax(t / T) || softmax(z / T)), mean over the batch; dz = a T (p_T - q_T) / n.
+ * The labels keep 1 - a. Both rows of logits may be brought to deviation 1 before. */
 #include "distill/loss.h"
 
 #include <math.h>
 
 struct params {
+    struct rci_distill_common common;
     double temperature, alpha;
+    int64_t standardize;
 };
 
 static const struct rci_param table[] = {
+    RC_DISTILL_COMMON(1),
     {"temperature", "softens both distributions", RC_PARAM_REAL,
      offsetof(struct params, temperature), 4, 0.1, 100},
     {"alpha", "weight of the teacher against the labels", RC_PARAM_REAL,
      offsetof(struct params, alpha), 0.7, 0, 1},
+    {"standardize", "logits of each image to deviation 1 first", RC_PARAM_BOOL,
+     offsetof(struct params, standardize), 0, 0, 1},
 };
 
-/* Image i: t teacher, g gradient or NULL; returns the loss. */
-static double hinton_row(const struct params *p, const struct rci_loss_batch *b, uint32_t i,
+/* One image: z student, t teacher, g gradient of the mean over n or NULL; returns the loss. */
+static double hinton_row(const struct params *p, const struct rci_loss_batch *b, const float *z,
                          const float *t, float *g)
 {
-    const float *z = b->logits + (size_t) i * b->classes;
-    const double a = p->alpha, heat = p->temperature, cool = 1 / heat;
-    const double sum_1 = rci_log_sum_exp(z, b->classes, 1);
-    const double sum_s = rci_log_sum_exp(z, b->classes, cool);
-    const double sum_t = rci_log_sum_exp(t, b->classes, cool);
+    const double scale = p->alpha * p->temperature * p->temperature;
+    const struct rci_soft s = rci_soft_make(z, b->classes, p->temperature, p->standardize);
+    const struct rci_soft q = rci_soft_make(t, b->classes, p->temperature, p->standardize);
+    const double sum_s = rci_log_sum_exp(z, b->classes, s.factor);
+    const double sum_t = rci_log_sum_exp(t, b->classes, q.factor);
     double kl = 0;
     for (uint32_t j = 0; j < b->classes; j++) {
-        const double log_p = z[j] * cool - sum_s, log_q = t[j] * cool - sum_t;
-        const double q = exp(log_q);
-        kl += q * (log_q - log_p);
-        if (g) {
-            const double hard = exp(z[j] - sum_1) - rci_loss_target(b, i, j);
-            g[j] = (float) (((1 - a) * hard + a * heat * (exp(log_p) - q)) / b->n);
-        }
+        const double log_p = z[j] * s.factor - sum_s, log_q = t[j] * q.factor - sum_t;
+        kl += exp(log_q) * (log_q - log_p);
+        if (g)
+            g[j] = (float) (scale * (exp(log_p) - exp(log_q)) / b->n);
     }
-    return (1 - a) * rci_loss_hard(b, i, sum_1) + a * heat * heat * kl;
+    if (g)
+        rci_soft_back(&s, z, b->classes, g);
+    return scale * kl;
 }
 
-static double hinton_value(const void *params, const struct rci_loss_batch *b, const float *teacher)
+static double hinton_value(const void *params, const struct rci_loss_batch *b, const float *teacher,
+                           double *room)
 {
+    (void) room;
     double total = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         const size_t row = (size_t) i * b->classes;
-        total += hinton_row(params, b, i, teacher + row, b->grad ? b->grad + row : NULL);
+        total +=
+            hinton_row(params, b, b->logits + row, teacher + row, b->grad ? b->grad + row : NULL);
     }
     return total / b->n;
+}
+
+static double hinton_labels(const void *params)
+{
+    return 1 - ((const struct params *) params)->alpha;
 }
 
 const struct rci_distill_loss rci_distill_loss_hinton = {
     .m = {.name = "hinton",
           .summary = "labels and the teacher's softened distribution",
-          .source = "Hinton et al., Distilling the Knowledge in a Neural Network, 2015",
+          .source =
+              "Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., "
+              "Logit Standardization, CVPR 2024",
           .params_size = sizeof(struct params),
           .params = table,
-          .n_params = 2},
+          .n_params = sizeof(table) / sizeof(table[0])},
     .value = hinton_value,
+    .labels = hinton_labels,
 };
