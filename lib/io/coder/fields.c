@@ -42,6 +42,11 @@ static rc_status fields_read(struct rci_cursor *from, uint8_t *to, size_t n, siz
         memcpy(to, p, n);
         return RC_OK;
     }
+    if (bits == 8) {
+        for (size_t i = 0; i < n; i++)
+            to[i * stride] = p[i];
+        return RC_OK;
+    }
     for (size_t i = 0; i < n; i++) {
         if (have < bits) {
             hold |= (uint32_t) *p++ << have;
