@@ -97,7 +97,8 @@ typedef struct rc_prune_options {
  * Find the groups of channels of @p graph that must be cut together.
  *
  * @param[out] out     New pruner; NULL on failure. Release with rc_pruner_free().
- * @param[in]  graph   Copied; unchanged.
+ * @param[in]  graph   Copied; unchanged. A quantized graph is taken back to reals first, its
+ *                     weights to what their integers stand for: quantize what is left again.
  * @param[in]  options NULL for defaults.
  * @return RC_OK; RC_ERR_ARG unknown method, value out of range, keep pattern without a match;
  *         RC_ERR_LIMIT; RC_ERR_ABI; RC_ERR_MEMORY.

@@ -91,14 +91,15 @@ typedef struct rc_quantize_options {
  * residual Adds and what follows them, what is averaged to one of these, and all operands of a
  * Concat that gives one. Sessions run all of it on integers, MatMul where it is a matrix
  * **[N, C]** times constants **[C, O]**. Activations get one scale per tensor, u8 behind a Relu and
- * s8 otherwise, zero point 0; weights are symmetric s8.
+ * s8 otherwise, zero point 0; weights are symmetric s8. A graph that is quantized already is first
+ * taken back to reals, its weights to what their integers stand for.
  *
  * @param[out] out     New quantizer; NULL on failure. Release with rc_quantizer_free().
  * @param[in]  graph   Read during the call only.
  * @param[in]  options NULL for defaults.
  * @return RC_OK; RC_ERR_ARG a NULL pointer, unknown observer, value out of range or a pattern
- *         without a match; RC_ERR_MODEL
- *         the graph is quantized already or has nothing to quantize; RC_ERR_ABI; RC_ERR_MEMORY.
+ *         without a match; RC_ERR_MODEL the graph has nothing to quantize; RC_ERR_UNSUPPORTED it
+ *         has inputs of integers; RC_ERR_ABI; RC_ERR_MEMORY.
  * Thread safety: the graph must not change during the call. @since 0.1
  */
 RC_API rc_status rc_quantizer_new(rc_quantizer **out, const rc_graph *graph,

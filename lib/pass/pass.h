@@ -24,6 +24,9 @@ extern const struct rci_pass rci_pass_drop_conversions;
 /* BatchNormalization into Conv and Gemm weights. */
 extern const struct rci_pass rci_pass_fold_affine;
 
+/* A quantized graph on reals again, its weights what their integers stand for. */
+extern const struct rci_pass rci_pass_drop_qdq;
+
 /* For sessions and tapes only: */
 /* Activation and residual Add behind a node. */
 extern const struct rci_pass rci_pass_fuse_post;

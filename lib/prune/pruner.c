@@ -1,4 +1,5 @@
 #include "prune/pruner.h"
+#include "pass/pass.h"
 #include "prune/activation.h"
 #include "prune/observe.h"
 #include "prune/repair.h"
@@ -109,9 +110,24 @@ static rc_status protect(struct rc_pruner *p, const char *pattern)
 
 /* --- life --- */
 
+/* Channels of a quantized graph are scored and repaired as reals. */
+static rc_status take_to_reals(struct rc_graph *g)
+{
+    bool any = false;
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const enum rci_quant_role role = rci_node_quant(&g->nodes[i]);
+        any |= role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL;
+    }
+    if (!any)
+        return RC_OK;
+    RC_TRY(rci_pass_run(g, &rci_pass_fold_const, NULL)); /* scales that are products */
+    return rci_pass_run(g, &rci_pass_drop_qdq, NULL);
+}
+
 static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
 {
     RC_TRY(rci_graph_clone(&p->graph, g));
+    RC_TRY(take_to_reals(p->graph));
     RC_TRY(rci_graph_cost(p->graph, &p->before));
     RC_TRY(rci_coupling_new(&p->coupling, p->graph));
     RC_TRY(rci_budget_new(&p->budget, p->coupling));

@@ -8,14 +8,8 @@
 
 static rc_status quantizer_fold(struct rc_graph *g)
 {
-    static const struct rci_pass *const passes[] = {&rci_pass_fold_const, &rci_pass_drop_identity,
-                                                    &rci_pass_fold_affine};
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
-        const enum rci_quant_role role = rci_node_quant(&g->nodes[i]);
-        if (role == RC_QUANT_TO_INTEGER || role == RC_QUANT_TO_REAL)
-            return rci_fail(RC_ERR_MODEL, "node \"%s\": the graph is quantized already",
-                            g->nodes[i].name);
-    }
+    static const struct rci_pass *const passes[] = {&rci_pass_fold_const, &rci_pass_drop_qdq,
+                                                    &rci_pass_drop_identity, &rci_pass_fold_affine};
     for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++)
         RC_TRY(rci_pass_run(g, passes[i], NULL));
     return RC_OK;

@@ -46,7 +46,9 @@ static void run_both(const struct rc_graph *a, const struct rc_graph *b, double 
     fill_random(x, N * PIXELS, 3);
     quant_run(a, N, x, y, 0);
     quant_run(b, N, x, y + N * outs, 0);
-    assert_true(relative_error(y + N * outs, y, N * outs) <= tolerance);
+    const double error = relative_error(y + N * outs, y, N * outs);
+    if (!(error <= tolerance))
+        fail_msg("results differ by %g, at most %g", error, tolerance);
     free(x);
     free(y);
 }
@@ -294,6 +296,68 @@ static void centered_u8_runs_on_integers(void **state)
     rc_graph_free(&g);
 }
 
+/* --- models that are quantized already --- */
+
+/* Through a file of that form. */
+static struct rc_graph *imported(const struct rc_graph *q, bool qoperators)
+{
+    struct rc_graph *back;
+    struct rci_bytes file;
+    OK(rci_onnx_save_memory_as(&file, q, &(struct rci_onnx_form){.qoperators = qoperators}));
+    OK(rci_onnx_load_memory(&back, q->ctx, file.data, file.size));
+    rci_release(file.data);
+    return back;
+}
+
+static struct rc_graph *pruned(const struct rc_graph *g)
+{
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
+    rc_pruner *p;
+    rc_graph *small;
+    o.criterion = "l1";
+    o.repair = "none";
+    o.macs = 0.7;
+    OK(rc_pruner_new(&p, g, &o));
+    OK(rc_pruner_plan(p, NULL));
+    OK(rc_pruner_apply(&small, p, NULL));
+    rc_pruner_free(&p);
+    return small;
+}
+
+static uint64_t macs_of(const struct rc_graph *g)
+{
+    struct rci_graph_cost cost;
+    OK(rci_graph_cost(g, &cost));
+    return cost.macs;
+}
+
+static void quantized_models_are_imported_pruned_and_quantized_again(void **state)
+{
+    struct rc_context *c = *state;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        for (int form = 0; form < 2; form++) {
+            struct rc_graph *g = net_random(c, seed, NET_RESIDUAL | NET_POOL | NET_SHORTCUT);
+            struct rc_graph *q = quantized_for(g, NULL), *in = imported(q, form);
+            struct rc_graph *again = quantized_for(in, NULL), *other = quantized_for(in, "fpga");
+            run_both(q, again, 0.06);
+            run_both(q, other, 0.2);
+            assert_int_equal(quant_count_steps(again, "QConv"), quant_count_steps(q, "QConv"));
+            assert_int_equal(macs_of(again), macs_of(q));
+            struct rc_graph *small = pruned(in), *both = quantized_for(small, NULL);
+            assert_true(macs_of(small) < macs_of(q) && macs_of(both) == macs_of(small));
+            assert_int_equal(quant_count_steps(small, "QConv"), 0); /* on reals */
+            assert_true(quant_count_steps(both, "QConv") > 0);
+            run_both(small, both, 0.06);
+            rc_graph_free(&both);
+            rc_graph_free(&small);
+            rc_graph_free(&other);
+            rc_graph_free(&again);
+            rc_graph_free(&in);
+            rc_graph_free(&q);
+            rc_graph_free(&g);
+        }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, context_setup, context_teardown)
 
 int main(void)
@@ -305,6 +369,7 @@ int main(void)
         TEST(tensorrt_files_follow_its_rules),
         TEST(every_target_has_its_own_rules),
         TEST(centered_u8_runs_on_integers),
+        TEST(quantized_models_are_imported_pruned_and_quantized_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
