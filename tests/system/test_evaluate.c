@@ -3,6 +3,9 @@
 #include "shared.h"
 #include "tiny.h"
 
+#include "graph/graph.h"
+#include "op/attrs.h"
+
 #include <rescomp/evaluate.h>
 #include <stdlib.h>
 
@@ -105,6 +108,13 @@ static void what_does_not_fit_is_refused(void **state)
     o.confusion = confusion;
     o.confusion_size = 9;
     REFUSED(rc_evaluate(g, d, &o, &r), RC_ERR_ARG, "confusion_size is 9, must be 4 x 4");
+    const struct rci_tile_attrs twice = {.repeats = {2, 1}, .n = 2, .bound = 1};
+    rci_id node;
+    OK(rci_graph_add_node(g, &node, rci_op_find(NULL, "Tile"), "twice", &twice, g->outputs, 1, NULL,
+                          1));
+    OK(rci_graph_set_outputs(g, g->nodes[node].out, 1));
+    OK(rci_graph_infer(g));
+    REFUSED(rc_evaluate(g, d, NULL, &r), RC_ERR_SHAPE, "shape 256x4 for 128 images");
     rc_graph_free(&g);
     rc_dataset_free(&d);
     test_context_done(c);
