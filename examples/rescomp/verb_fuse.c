@@ -6,6 +6,7 @@ static const struct option options[] = {
     {"o", "OUT", "file to write"},
     {"opset", "N", "ONNX opset of the file, 7 to 25; default: as it was"},
     {"storage", "f32|f16|bf16", "what weights are stored as; default: as they were"},
+    {"narrow", NULL, "quantized weights of few bits as INT4 (opset 21) or INT2 (opset 25)"},
     {NULL, NULL, NULL},
 };
 
@@ -24,6 +25,7 @@ static int fuse(const struct args *a)
     rc_graph_save_options o = RC_GRAPH_SAVE_OPTIONS_INIT;
     o.opset = args_count(a, "opset", 0, 7, 25);
     o.storage = args_text(a, "storage", NULL);
+    o.flags = args_flag(a, "narrow") ? RC_SAVE_NARROW : 0;
     if (st == RC_OK)
         st = rc_graph_save_with(graph, out, &o);
     const int code = st == RC_OK ? EXIT_DONE : tool_fail("fuse");

@@ -8,6 +8,7 @@ static const struct option pack_options[] = {
     {"coding", "auto|fields|raw", "auto: the shortest; fields: no entropy coding; raw: as in ONNX"},
     {"opset", "N", "ONNX opset of the graph inside, 7 to 25; default: as it was"},
     {"storage", "f32|f16|bf16", "what weights are stored as; default: as they were"},
+    {"narrow", NULL, "quantized weights of few bits as INT4 (opset 21) or INT2 (opset 25)"},
     {NULL, NULL, NULL},
 };
 
@@ -45,6 +46,7 @@ static int pack(const struct args *a)
     o.coding = args_text(a, "coding", NULL);
     o.opset = args_count(a, "opset", 0, 7, 25);
     o.storage = args_text(a, "storage", NULL);
+    o.flags = args_flag(a, "narrow") ? RC_SAVE_NARROW : 0;
     rc_status st = tool_context(&context, a);
     if (st == RC_OK)
         st = tool_load(&graph, context, a, a->positional[0]);

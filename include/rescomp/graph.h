@@ -76,9 +76,15 @@ typedef struct rc_graph_save_options {
                               (QLinearConv, and QGemm, QLinearAdd ... of ONNX Runtime's domain
                               com.microsoft) where there are, which rc_graph_load() reads as the
                               former. NULL: "qdq". */
+    uint64_t flags;      /**< RC_SAVE_*; 0: none. */
 } rc_graph_save_options;
 
-#define RC_GRAPH_SAVE_OPTIONS_INIT { sizeof(rc_graph_save_options), 0, 0, 0 }
+/** Quantized weights whose values fit are written as INT4 or UINT4 (opset 21 and later), INT2 or
+ *  UINT2 (opset 25), where they otherwise take a byte each. Without it, only those that were read
+ *  so. */
+#define RC_SAVE_NARROW UINT64_C(1)
+
+#define RC_GRAPH_SAVE_OPTIONS_INIT { sizeof(rc_graph_save_options), 0, 0, 0, 0 }
 
 /**
  * Write as ONNX with options.

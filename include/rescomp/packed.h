@@ -20,9 +20,10 @@ typedef struct rc_pack_options {
                               NULL: "auto". */
     uint64_t opset;      /**< ONNX opset of the graph inside, 7..25; 0: as it was read. */
     const char *storage; /**< As in rc_graph_save_options; NULL: as it was read. */
+    uint64_t flags;      /**< RC_SAVE_*; 0: none. */
 } rc_pack_options;
 
-#define RC_PACK_OPTIONS_INIT { sizeof(rc_pack_options), 0, 0, 0 }
+#define RC_PACK_OPTIONS_INIT { sizeof(rc_pack_options), 0, 0, 0, 0 }
 
 /**
  * Write a packed file, whole or not at all (temporary file, fsync, rename). The same graph gives

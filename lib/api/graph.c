@@ -9,7 +9,7 @@
 RC_ABI_NO_TAIL(rc_graph_info, dynamic_batch);
 RC_ABI_NO_TAIL(rc_node_info, results);
 RC_ABI_NO_TAIL(rc_graph_load_options, flags);
-RC_ABI_NO_TAIL(rc_graph_save_options, form);
+RC_ABI_NO_TAIL(rc_graph_save_options, flags);
 
 /* Input shapes that a caller may give; a model has far fewer inputs. */
 enum { MAX_SHAPES = 1024 };
@@ -88,10 +88,12 @@ rc_status rc_graph_save_with(const rc_graph *graph, const char *path,
     RC_CHECK(graph, graph);
     RC_CHECK_SET(path);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_graph_save_options"));
+    RC_TRY(rci_abi_check_flags(o.flags, RC_SAVE_NARROW, "rc_graph_save_options"));
     RC_TRY(rci_onnx_form_read(&form, o.opset, o.storage));
     if (o.form && strcmp(o.form, "qdq") && strcmp(o.form, "qoperator"))
         return rci_fail(RC_ERR_ARG, "form is \"%.32s\", allowed are qdq and qoperator", o.form);
     form.qoperators = o.form && !strcmp(o.form, "qoperator");
+    form.narrow = o.flags & RC_SAVE_NARROW;
     return rci_onnx_save_as(graph, path, &form);
 }
 

@@ -6,7 +6,7 @@
 #include <rescomp/packed.h>
 #include <string.h>
 
-RC_ABI_NO_TAIL(rc_pack_options, storage);
+RC_ABI_NO_TAIL(rc_pack_options, flags);
 RC_ABI_NO_TAIL(rc_packed_info, stored);
 RC_ABI_NO_TAIL(rc_packed_tensor_info, stored);
 
@@ -32,7 +32,9 @@ rc_status rc_graph_save_packed(const rc_graph *graph, const char *path,
     RC_CHECK(graph, graph);
     RC_CHECK_SET(path);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_pack_options"));
+    RC_TRY(rci_abi_check_flags(o.flags, RC_SAVE_NARROW, "rc_pack_options"));
     RC_TRY(rci_onnx_form_read(&form.onnx, o.opset, o.storage));
+    form.onnx.narrow = o.flags & RC_SAVE_NARROW;
     RC_TRY(pack_coding(o.coding, &form.coding));
     return rci_packed_save(graph, path, &form);
 }

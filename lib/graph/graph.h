@@ -17,7 +17,8 @@ struct rci_value {
     rci_id producer;          /* node, or RC_NONE for inputs and constants */
     uint32_t producer_out;    /* which output of the producer */
     uint32_t flags;
-    enum rci_dtype storage; /* f16, bf16 or f64: what files hold this f32 value as; 0: f32 */
+    enum rci_dtype storage; /* f16, bf16 or f64: what files hold this f32 value as; s4, u4, s2 or
+                               u2: this s8 or u8 constant; 0: its own type */
 };
 
 /* Work fused behind a node inside a session (pass fuse_post); empty in imported graphs. */
@@ -134,6 +135,9 @@ static inline bool rci_value_is_const(const struct rci_value *v)
 static inline size_t rci_value_stored_bytes(const struct rci_value *v)
 {
     const bool converted = v->storage && v->tensor.dtype == RC_F32;
+    const uint32_t bits = rci_dtype_narrow_bits(v->storage);
+    if (bits && rci_dtype_carrier(v->storage) == v->tensor.dtype)
+        return ((size_t) rci_shape_count(&v->tensor.shape) * bits + 7) / 8;
     return (size_t) rci_shape_count(&v->tensor.shape) *
            rci_dtype_size(converted ? v->storage : v->tensor.dtype);
 }

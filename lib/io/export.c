@@ -117,6 +117,7 @@ static rc_status export_graph(struct export *e, Onnx__GraphProto *to)
     onnx__graph_proto__init(to);
     RC_TRY(export_check_opset(e));
     to->name = e->g->name && *e->g->name ? e->g->name : (char *) "graph";
+    RC_TRY(rci_export_narrow(e));
     RC_TRY(rci_export_storage(e));
     RC_TRY(export_initializers(e));
     RC_TRY(rci_export_nodes(e, to));

@@ -12,6 +12,8 @@ struct export
     struct rci_onnx_form form;
     int64_t opset, ir_version;
     enum rci_dtype storage; /* all reals are of this type and compute in it; 0: f32 */
+    enum rci_dtype
+        *narrow;  /* by value: s4, u4, s2, u2 for integers of few bits (export_narrow.c) */
     char **inner; /* by value: its name among nodes, behind or before a Cast; NULL: its own */
     char **outer; /* by value: the name of a constant before its Cast; NULL: its own */
     Onnx__TensorProto **initializers;
@@ -27,6 +29,7 @@ struct rci_exported {
 rc_status rci_export_model(struct rci_exported *x, const struct rc_graph *g,
                            const struct rci_onnx_form *form);
 
+rc_status rci_export_narrow(struct export *e); /* fills narrow */
 rc_status rci_export_add_initializer(struct export *e, Onnx__TensorProto *t);
 rc_status rci_export_nodes(struct export *e, Onnx__GraphProto *to);
 rc_status rci_export_inputs(struct export *e, Onnx__GraphProto *to); /* after all initializers */

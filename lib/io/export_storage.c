@@ -55,7 +55,7 @@ enum rci_dtype rci_export_type(const struct export *e, rci_id v, enum rci_dtype 
 {
     const struct rci_value *x = &e->g->values[v];
     if (computed != RC_F32)
-        return computed;
+        return e->narrow[v] ? e->narrow[v] : computed;
     if (e->storage)
         return e->storage;
     if (rci_value_is_const(x) && e->form.storage)

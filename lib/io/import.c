@@ -81,6 +81,22 @@ static rc_status model_names(struct rc_graph *g, const Onnx__ModelProto *m)
 }
 
 /* Values before nodes, which name them; external data before initializers, which become tensors. */
+/* Integers of less than a byte are weights only: quantizing to them at run time would need their
+ * range. */
+static rc_status model_check_narrow(const struct rc_graph *g)
+{
+    for (rci_id i = 0; i < g->n_nodes; i++) {
+        const struct rci_node *n = &g->nodes[i];
+        const rci_id zero = n->n_in > 2 ? n->in[2] : RC_NONE;
+        if (rci_node_quant(n) == RC_QUANT_TO_INTEGER && zero != RC_NONE &&
+            rci_dtype_narrow_bits(g->values[zero].storage))
+            return rci_fail(RC_ERR_UNSUPPORTED,
+                            "node \"%s\": quantizing to %s is not supported, only weights are",
+                            n->name, rci_dtype_name(g->values[zero].storage));
+    }
+    return RC_OK;
+}
+
 static rc_status model_parts(struct import *im, Onnx__ModelProto *m)
 {
     struct rc_graph *g = im->g;
@@ -96,6 +112,7 @@ static rc_status model_parts(struct import *im, Onnx__ModelProto *m)
     if (im->shapes_used < im->source->n_shapes)
         return rci_fail(RC_ERR_ARG, "a shape is given for an input that the model does not have");
     RC_TRY(rci_import_nodes(im));
+    RC_TRY(model_check_narrow(g));
     RC_TRY(rci_import_outputs(im));
     RC_TRY(rci_graph_verify(g));
     RC_TRY(rci_graph_drop_unread(g));

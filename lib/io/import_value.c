@@ -78,7 +78,7 @@ static rc_status input_type(const char *name, const Onnx__ValueInfoProto *v, enu
     if (!t)
         return rci_fail(RC_ERR_UNSUPPORTED, "input \"%s\" is not a tensor", name);
     *d = rci_onnx_dtype(t->elem_type);
-    if (!*d)
+    if (!*d || rci_dtype_narrow_bits(rci_onnx_storage(t->elem_type)))
         return rci_fail(RC_ERR_UNSUPPORTED, "input \"%s\": data type %d (%s) is not supported",
                         name, (int) t->elem_type, rci_onnx_dtype_name(t->elem_type));
     if (!t->shape)

@@ -28,6 +28,7 @@ struct rci_onnx_form {
     int64_t opset;
     enum rci_dtype storage; /* of weights: f32, f16 or bf16, which readers convert to f32 */
     bool qoperators;        /* operators on integers in place of QuantizeLinear around others */
+    bool narrow; /* integer weights in 4 or 2 bits where their values and the opset allow it */
 };
 
 /* Deterministic: the same graph gives the same bytes. out->data from rci_alloc. */

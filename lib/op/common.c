@@ -112,6 +112,10 @@ double rci_op_scalar(const struct rci_tensor *t)
         return *(const uint8_t *) t->data;
     case RC_BF16: /* no value has these */
     case RC_F16:
+    case RC_S4:
+    case RC_U4:
+    case RC_S2:
+    case RC_U2:
         break;
     }
     return 0;

@@ -210,7 +210,8 @@ static void fold_replace(struct fold *f, rci_id id)
     const bool keeps = n->op->flags & RC_OP_KEEPS && n->n_in && n->in[0] != RC_NONE;
     for (uint32_t k = 0; k < n->n_out; k++) {
         const rci_id v = n->out[k];
-        if (keeps && f->at[0][v].dtype == RC_F32)
+        if (keeps && f->at[0][v].dtype == RC_F32 &&
+            !rci_dtype_narrow_bits(f->g->values[n->in[0]].storage))
             f->g->values[v].storage = f->g->values[n->in[0]].storage;
         f->g->values[v].producer = RC_NONE;
         f->g->values[v].producer_out = 0;

@@ -19,14 +19,34 @@ size_t rci_dtype_size(enum rci_dtype t)
     case RC_S8:
     case RC_BOOL:
         return 1;
+    case RC_S4: /* of a part of a byte; rci_dtype_narrow_bits() */
+    case RC_U4:
+    case RC_S2:
+    case RC_U2:
+        return 0;
     }
     return 0;
+}
+
+uint32_t rci_dtype_narrow_bits(enum rci_dtype t)
+{
+    if (t == RC_S4 || t == RC_U4)
+        return 4;
+    return t == RC_S2 || t == RC_U2 ? 2 : 0;
+}
+
+enum rci_dtype rci_dtype_carrier(enum rci_dtype t)
+{
+    if (t == RC_S4 || t == RC_S2)
+        return RC_S8;
+    return t == RC_U4 || t == RC_U2 ? RC_U8 : (enum rci_dtype) 0;
 }
 
 const char *rci_dtype_name(enum rci_dtype t)
 {
     static const char *const names[] = {"none", "f32",  "i64", "i32",  "u8",
-                                        "s8",   "bool", "f64", "bf16", "f16"};
+                                        "s8",   "bool", "f64", "bf16", "f16",
+                                        "s4",   "u4",   "s2",  "u2"};
     return (unsigned) t < sizeof(names) / sizeof(names[0]) ? names[t] : "unknown";
 }
 

@@ -16,8 +16,15 @@ enum rci_dtype {
     RC_F64 = 7,
     RC_BF16 =
         8, /* the upper half of an f32: layouts inside a plan and storage, never a value's type */
-    RC_F16 = 9 /* storage only */
+    RC_F16 = 9, /* storage only, as all that follow */
+    RC_S4 = 10, /* of s8, two in a byte, the first in its low half */
+    RC_U4 = 11, /* of u8 */
+    RC_S2 = 12, /* of s8, four in a byte */
+    RC_U2 = 13  /* of u8 */
 };
+/* Of those types: bits of an element, and the type that computes; else 0. */
+uint32_t rci_dtype_narrow_bits(enum rci_dtype t);
+enum rci_dtype rci_dtype_carrier(enum rci_dtype t);
 
 struct rci_shape {
     uint32_t rank;

@@ -49,7 +49,8 @@ static inline const char *rci_onnx_text(const char *s)
 /* What values of a file's type are computed in, f32 for all reals; 0 when this library has no such
  * type. */
 enum rci_dtype rci_onnx_dtype(int32_t onnx);
-/* f16, bf16 or f64 for types that are converted to f32, else 0. */
+/* f16, bf16 or f64 for types that are converted to f32, s4, u4, s2 or u2 for those that take a byte
+ * here, else 0. */
 enum rci_dtype rci_onnx_storage(int32_t onnx);
 int32_t rci_onnx_dtype_number(enum rci_dtype t);
 const char *rci_onnx_dtype_name(int32_t onnx); /* "FLOAT16", also for types that are refused */
@@ -61,6 +62,11 @@ rc_status rci_onnx_tensor_read(struct rci_tensor *out, struct rc_context *c,
  * message must not be read again. */
 rc_status rci_onnx_tensor_take(struct rci_tensor *out, struct rci_arena *a,
                               const Onnx__TensorProto *t, const char *what);
+/* The same for elements of less than a byte, into bytes of their own (narrow.c). */
+rc_status rci_onnx_narrow_read(void **out, struct rc_context *c, const Onnx__TensorProto *t,
+                               enum rci_dtype type, size_t count, const char *what);
+rc_status rci_onnx_narrow_write(Onnx__TensorProto *to, struct rci_arena *a, enum rci_dtype type,
+                                const uint8_t *from, size_t count);
 /* raw_data points at the tensor's own bytes where it can. f32 is written as `storage` (0: f32);
  * RC_ERR_UNSUPPORTED names an element that does not fit. */
 rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, const char *name,

@@ -36,9 +36,12 @@ static const struct {
     [18] = {"FLOAT8E4M3FNUZ", 0},
     [19] = {"FLOAT8E5M2", 0},
     [20] = {"FLOAT8E5M2FNUZ", 0},
-    [21] = {"UINT4", 0},
-    [22] = {"INT4", 0},
+    [ONNX_UINT4] = {"UINT4", RC_U4},
+    [ONNX_INT4] = {"INT4", RC_S4},
     [23] = {"FLOAT4E2M1", 0},
+    [24] = {"FLOAT8E8M0", 0},
+    [ONNX_UINT2] = {"UINT2", RC_U2},
+    [ONNX_INT2] = {"INT2", RC_S2},
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
@@ -50,12 +53,17 @@ static enum rci_dtype file_type(int32_t onnx)
 enum rci_dtype rci_onnx_storage(int32_t onnx)
 {
     const enum rci_dtype t = file_type(onnx);
-    return t == RC_F16 || t == RC_BF16 || t == RC_F64 ? t : (enum rci_dtype) 0;
+    return t == RC_F16 || t == RC_BF16 || t == RC_F64 || rci_dtype_narrow_bits(t)
+               ? t
+               : (enum rci_dtype) 0;
 }
 
 enum rci_dtype rci_onnx_dtype(int32_t onnx)
 {
-    return rci_onnx_storage(onnx) ? RC_F32 : file_type(onnx);
+    const enum rci_dtype t = rci_onnx_storage(onnx);
+    if (t && rci_dtype_narrow_bits(t))
+        return rci_dtype_carrier(t);
+    return t ? RC_F32 : file_type(onnx);
 }
 
 const char *rci_onnx_dtype_name(int32_t onnx)
@@ -99,7 +107,8 @@ static rc_status tensor_shape(struct rci_tensor *out, const Onnx__TensorProto *t
 static rc_status tensor_source(const Onnx__TensorProto *t, const char *what, size_t *n_typed)
 {
     const enum rci_dtype d = file_type(t->data_type);
-    const bool small = d == RC_U8 || d == RC_S8 || d == RC_BOOL || d == RC_F16 || d == RC_BF16;
+    const bool small = d == RC_U8 || d == RC_S8 || d == RC_BOOL || d == RC_F16 || d == RC_BF16 ||
+                       rci_dtype_narrow_bits(d);
     const struct {
         const char *name;
         size_t n;
@@ -244,6 +253,11 @@ static rc_status tensor_fill(struct rci_tensor *out, struct rc_context *c, struc
                              const Onnx__TensorProto *t, int64_t count, const char *what)
 {
     const enum rci_dtype storage = rci_onnx_storage(t->data_type);
+    size_t typed;
+    if (storage && rci_dtype_narrow_bits(storage)) {
+        RC_TRY(tensor_source(t, what, &typed));
+        return rci_onnx_narrow_read(&out->data, c, t, storage, (size_t) count, what);
+    }
     RC_TRY(tensor_bytes(&out->data, c, a, t, (size_t) count, what));
     if (storage)
         RC_TRY(tensor_convert(out, c, storage, (size_t) count));
@@ -310,13 +324,16 @@ rc_status rci_onnx_tensor_write(Onnx__TensorProto **out, struct rci_arena *a, co
     if (!p->dims || (name && !p->name))
         return a->status;
     memcpy(p->dims, t->shape.dim, p->n_dims * sizeof(*p->dims));
-    const enum rci_dtype type = storage && t->dtype == RC_F32 ? storage : t->dtype;
+    const bool narrow = rci_dtype_narrow_bits(storage) && rci_dtype_carrier(storage) == t->dtype;
+    const enum rci_dtype type = narrow || (storage && t->dtype == RC_F32) ? storage : t->dtype;
     p->has_data_type = 1;
     p->data_type = rci_onnx_dtype_number(type);
     p->has_raw_data = 1;
     p->raw_data.len = count * rci_dtype_size(type);
     p->raw_data.data = t->data;
-    if (type != t->dtype)
+    if (narrow)
+        RC_TRY(rci_onnx_narrow_write(p, a, type, t->data, count));
+    else if (type != t->dtype)
         RC_TRY(tensor_narrow(p, a, t, type, count));
 #if !LITTLE_ENDIAN_HOST
     const void *native = p->raw_data.data;

@@ -97,7 +97,7 @@ static void types_that_are_not_read_are_named(void **state)
         {0, RC_ERR_MODEL, "without data type"},   {255, RC_ERR_UNSUPPORTED, "255 (unknown)"},
         {-1, RC_ERR_UNSUPPORTED, "-1 (unknown)"}, {8, RC_ERR_UNSUPPORTED, "STRING"},
         {14, RC_ERR_UNSUPPORTED, "COMPLEX64"},    {17, RC_ERR_UNSUPPORTED, "FLOAT8E4M3FN"},
-        {22, RC_ERR_UNSUPPORTED, "INT4"},
+        {23, RC_ERR_UNSUPPORTED, "FLOAT4E2M1"},
     };
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         struct pb p = BARE(t[i].type, 1);

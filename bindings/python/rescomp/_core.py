@@ -196,16 +196,17 @@ class Graph(Handle):
             lib.rc_graph_new_network(g._new, g._context, _ffi.encode(architecture), options)
         return g
 
-    def save(self, path: Path, *, opset: int = 0, storage: Optional[str] = None, form: Optional[str] = None) -> None:
+    def save(self, path: Path, *, opset: int = 0, storage: Optional[str] = None, form: Optional[str] = None,
+             narrow: bool = False) -> None:
         """Write as ONNX, whole or not at all; `storage` of weights: "f32", "f16" or "bf16", `opset` 7 to 25, `form` of
-        a quantized graph: "qdq" or "qoperator"."""
-        options = _ffi.GraphSaveOptions(opset=opset, storage=storage, form=form)
+        a quantized graph: "qdq" or "qoperator"; `narrow`: quantized weights that fit as INT4 (opset 21) or INT2 (25)."""
+        options = _ffi.GraphSaveOptions(opset=opset, storage=storage, form=form, flags=int(narrow))
         lib.rc_graph_save_with(self._h, _ffi.path(path), options)
 
     def save_packed(self, path: Path, *, coding: Optional[str] = None, opset: int = 0,
-                    storage: Optional[str] = None) -> None:
-        """Write as a packed file (.rcz), whole or not at all; `coding`: "auto", "fields" or "raw"."""
-        options = _ffi.PackOptions(coding=coding, opset=opset, storage=storage)
+                    storage: Optional[str] = None, narrow: bool = False) -> None:
+        """Write as a packed file (.rcz), whole or not at all; `coding`: "auto", "fields" or "raw"; else as save()."""
+        options = _ffi.PackOptions(coding=coding, opset=opset, storage=storage, flags=int(narrow))
         with _ffi.interruptible():
             lib.rc_graph_save_packed(self._h, _ffi.path(path), options)
 

@@ -276,11 +276,11 @@ class GraphLoadOptions(Struct):
 
 
 class GraphSaveOptions(Struct):
-    _fields_ = [SIZE, ("opset", U), ("storage", S), ("form", S)]
+    _fields_ = [SIZE, ("opset", U), ("storage", S), ("form", S), ("flags", U)]
 
 
 class PackOptions(Struct):
-    _fields_ = [SIZE, ("coding", S), ("opset", U), ("storage", S)]
+    _fields_ = [SIZE, ("coding", S), ("opset", U), ("storage", S), ("flags", U)]
 
 
 class PackedInfo(Struct):
