@@ -52,14 +52,13 @@ static const char *label_of(const struct images *j, uint64_t k)
     return NULL;
 }
 
-static int own_labels(struct images *j, char *text, size_t size)
+static void own_labels(struct images *j, char *text, size_t size)
 {
     j->labels = text;
     j->labels_size = size;
     for (size_t i = 0; i < size; i++)
         if (text[i] == '\n')
             text[i] = 0;
-    return EXIT_DONE;
 }
 
 static int read_label_file(struct images *j, const char *path)
@@ -76,7 +75,8 @@ static int read_label_file(struct images *j, const char *path)
         return EXIT_FAILED;
     }
     text[got] = 0;
-    return own_labels(j, text, got);
+    own_labels(j, text, got);
+    return EXIT_DONE;
 }
 
 /* --labels, else what the model says of its own classes. */
@@ -90,7 +90,10 @@ static int find_labels(struct images *j)
     if (!stored)
         return EXIT_DONE;
     char *copy = strdup(stored);
-    return copy ? own_labels(j, copy, strlen(stored)) : tool_fail("run");
+    if (!copy)
+        return tool_fail("run");
+    own_labels(j, copy, strlen(stored));
+    return EXIT_DONE;
 }
 
 /* Probabilities in place: logits are made some by softmax, what sums to 1 is left as it is. */

@@ -71,7 +71,7 @@ typedef struct rc_system_info {
     int64_t self_test;   /**< rc_status of oneDNN's start-up self-test. */
     const char *self_test_message; /**< "" when it passed. */
     uint64_t l1_bytes;             /**< First-level data cache of a core. [bytes] */
-    uint64_t l2_bytes;             /**< Second-level cache of a core. [bytes] */
+    uint64_t l2_bytes;             /**< L2 cache of a core. [bytes] */
     uint64_t l3_bytes;             /**< Third-level cache, shared by cores; 0: none. [bytes] */
     uint64_t cores;                /**< Logical processors that the process may use. */
     const char

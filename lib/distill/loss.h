@@ -29,6 +29,22 @@ struct rci_distill_common {
             offsetof(struct rci_distill_common, fade), 0, 0, 1                         \
     }
 
+/* What losses on softened distributions begin with. */
+struct rci_distill_softened {
+    struct rci_distill_common common;
+    double temperature;
+    int64_t standardize;
+};
+
+/* clang-format off */
+#define RC_DISTILL_SOFTENED(usual) \
+    RC_DISTILL_COMMON(usual), \
+    {"temperature", "softens both distributions", RC_PARAM_REAL, \
+     offsetof(struct rci_distill_softened, temperature), 4, 0.1, 100}, \
+    {"standardize", "logits of each image to deviation 1 first", RC_PARAM_BOOL, \
+     offsetof(struct rci_distill_softened, standardize), 0, 0, 1}
+/* clang-format on */
+
 struct rci_feature {
     uint32_t channels, height, width; /* vectors: 1 x 1 */
     const float *x;                   /* [n, C, H, W] */

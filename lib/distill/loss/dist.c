@@ -6,21 +6,16 @@
 #include <math.h>
 
 struct params {
-    struct rci_distill_common common;
-    double temperature, inter, intra;
-    int64_t standardize;
+    struct rci_distill_softened soft;
+    double inter, intra;
 };
 
 static const struct rci_param table[] = {
-    RC_DISTILL_COMMON(1),
-    {"temperature", "softens both distributions", RC_PARAM_REAL,
-     offsetof(struct params, temperature), 4, 0.1, 100},
+    RC_DISTILL_SOFTENED(1),
     {"inter", "weight of the correlation over classes (beta)", RC_PARAM_REAL,
      offsetof(struct params, inter), 2, 0, 1000},
     {"intra", "weight of the correlation over images (gamma)", RC_PARAM_REAL,
      offsetof(struct params, intra), 2, 0, 1000},
-    {"standardize", "logits of each image to deviation 1 first", RC_PARAM_BOOL,
-     offsetof(struct params, standardize), 0, 0, 1},
 };
 
 /* `n` elements, `step` apart: adds -factor d rho / d p to g; returns rho, 0 of constant vectors. */
@@ -50,7 +45,8 @@ static void softmax_rows(const struct params *p, const struct rci_loss_batch *b,
                          double *out)
 {
     for (uint32_t i = 0; i < b->n; i++, z += b->classes, out += b->classes) {
-        const struct rci_soft s = rci_soft_make(z, b->classes, p->temperature, p->standardize);
+        const struct rci_soft s =
+            rci_soft_make(z, b->classes, p->soft.temperature, p->soft.standardize);
         const double sum = rci_log_sum_exp(z, b->classes, s.factor);
         for (uint32_t j = 0; j < b->classes; j++)
             out[j] = exp(z[j] * s.factor - sum);
@@ -70,7 +66,7 @@ static void softmax_back(const struct params *params, const struct rci_loss_batc
         for (uint32_t j = 0; j < b->classes; j++)
             out[j] = (float) (p[j] * (g[j] - mean));
         const struct rci_soft s =
-            rci_soft_make(z, b->classes, params->temperature, params->standardize);
+            rci_soft_make(z, b->classes, params->soft.temperature, params->soft.standardize);
         rci_soft_back(&s, z, b->classes, out);
     }
 }
@@ -81,7 +77,7 @@ static double dist_value(const void *params, const struct rci_loss_batch *b, con
     const struct params *o = params;
     const size_t count = (size_t) b->n * b->classes;
     double *p = room, *q = p + count, *g = q + count, rows = 0, columns = 0;
-    const double heat = o->temperature * o->temperature;
+    const double heat = o->soft.temperature * o->soft.temperature;
     softmax_rows(o, b, b->logits, p);
     softmax_rows(o, b, teacher, q);
     for (size_t k = 0; k < count; k++)

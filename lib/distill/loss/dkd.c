@@ -7,21 +7,16 @@
 #include <string.h>
 
 struct params {
-    struct rci_distill_common common;
-    double temperature, tckd, nckd;
-    int64_t standardize;
+    struct rci_distill_softened soft;
+    double tckd, nckd;
 };
 
 static const struct rci_param table[] = {
-    RC_DISTILL_COMMON(1),
-    {"temperature", "softens both distributions", RC_PARAM_REAL,
-     offsetof(struct params, temperature), 4, 0.1, 100},
+    RC_DISTILL_SOFTENED(1),
     {"tckd", "weight of the label against the rest (alpha)", RC_PARAM_REAL,
      offsetof(struct params, tckd), 1, 0, 1000},
     {"nckd", "weight of the other classes among themselves (beta)", RC_PARAM_REAL,
      offsetof(struct params, nckd), 2, 0, 1000},
-    {"standardize", "logits of each image to deviation 1 first", RC_PARAM_BOOL,
-     offsetof(struct params, standardize), 0, 0, 1},
 };
 
 /* log sum exp over all classes but y */
@@ -49,7 +44,7 @@ static struct side side_of(const float *z, uint32_t n, double factor, uint32_t y
 static double dkd_label(const struct params *p, uint32_t n, uint32_t y, const struct side *s,
                         const struct side *t, double share, float *g)
 {
-    const double heat = p->temperature * p->temperature * share;
+    const double heat = p->soft.temperature * p->soft.temperature * share;
     const double log_ps = s->z[y] * s->factor - s->all, log_pt = t->z[y] * t->factor - t->all;
     const double rest_s = s->others - s->all, rest_t = t->others - t->all;
     const double tckd = exp(log_pt) * (log_pt - log_ps) + exp(rest_t) * (rest_t - rest_s);
@@ -73,8 +68,10 @@ static double dkd_row(const struct params *p, const struct rci_loss_batch *b, ui
                       const float *t, float *g)
 {
     const float *z = b->logits + (size_t) i * b->classes;
-    const struct rci_soft soft = rci_soft_make(z, b->classes, p->temperature, p->standardize);
-    const struct rci_soft hard = rci_soft_make(t, b->classes, p->temperature, p->standardize);
+    const struct rci_soft soft =
+        rci_soft_make(z, b->classes, p->soft.temperature, p->soft.standardize);
+    const struct rci_soft hard =
+        rci_soft_make(t, b->classes, p->soft.temperature, p->soft.standardize);
     double total = 0;
     if (g)
         memset(g, 0, b->classes * sizeof(*g));

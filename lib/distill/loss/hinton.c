@@ -5,28 +5,25 @@
 #include <math.h>
 
 struct params {
-    struct rci_distill_common common;
-    double temperature, alpha;
-    int64_t standardize;
+    struct rci_distill_softened soft;
+    double alpha;
 };
 
 static const struct rci_param table[] = {
-    RC_DISTILL_COMMON(1),
-    {"temperature", "softens both distributions", RC_PARAM_REAL,
-     offsetof(struct params, temperature), 4, 0.1, 100},
+    RC_DISTILL_SOFTENED(1),
     {"alpha", "weight of the teacher against the labels", RC_PARAM_REAL,
      offsetof(struct params, alpha), 0.7, 0, 1},
-    {"standardize", "logits of each image to deviation 1 first", RC_PARAM_BOOL,
-     offsetof(struct params, standardize), 0, 0, 1},
 };
 
 /* One image: z student, t teacher, g gradient of the mean over n or NULL; returns the loss. */
 static double hinton_row(const struct params *p, const struct rci_loss_batch *b, const float *z,
                          const float *t, float *g)
 {
-    const double scale = p->alpha * p->temperature * p->temperature;
-    const struct rci_soft s = rci_soft_make(z, b->classes, p->temperature, p->standardize);
-    const struct rci_soft q = rci_soft_make(t, b->classes, p->temperature, p->standardize);
+    const double scale = p->alpha * p->soft.temperature * p->soft.temperature;
+    const struct rci_soft s =
+        rci_soft_make(z, b->classes, p->soft.temperature, p->soft.standardize);
+    const struct rci_soft q =
+        rci_soft_make(t, b->classes, p->soft.temperature, p->soft.standardize);
     const double sum_s = rci_log_sum_exp(z, b->classes, s.factor);
     const double sum_t = rci_log_sum_exp(t, b->classes, q.factor);
     double kl = 0;

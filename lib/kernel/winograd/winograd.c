@@ -51,7 +51,7 @@ static bool winograd_geometry_fits(const struct rci_conv_geometry *g)
     return fits;
 }
 
-/* Activations of this size were written just now into the second-level cache of one core or all. */
+/* Activations of this size were written just now into the L2 of one core or all. */
 enum { NEAR_BYTES = 256 << 10 };
 
 static bool winograd_job_of(const struct rci_conv_spec *s, struct rci_winograd_plan *p)
@@ -118,7 +118,7 @@ struct rci_vector_runs rci_winograd_part(const struct rci_winograd_plan *p, int6
                            end < channels ? end : channels);
 }
 
-/* Blocks fit the second-level cache but fill the registers, and threads get equal numbers of equal
+/* Blocks fit the L2 but fill the registers, and threads get equal numbers of equal
  * ones. Weights beyond that cache come from farther away for every block: those want more tiles; so
  * do the sums of a gradient (not `split`), which are read and written for every block. */
 static void winograd_cut_blocks(struct rci_winograd_plan *p, bool split)

@@ -255,8 +255,8 @@ static rc_status read_group(struct rci_table *t, const struct rci_json_value *ro
     return RC_OK;
 }
 
-static rc_status read_root(struct rci_table *t, const struct rci_json_value *root, bool old,
-                           struct encodings *e)
+static rc_status aimet_read_root(struct rci_table *t, const struct rci_json_value *root, bool old,
+                                 struct encodings *e)
 {
     const char *version = "", *want = old ? "0.6.1" : "1.0.0";
     RC_TRY(rci_json_read_text(root, "version", &version));
@@ -276,7 +276,7 @@ static rc_status encodings_read(struct rci_table *t, const char *text, size_t si
     e.offset = e.scale + e.most;
     rc_status st = rci_table_parse(&j, t, text, size);
     if (st == RC_OK)
-        st = read_root(t, rci_json_root(j), old, &e);
+        st = aimet_read_root(t, rci_json_root(j), old, &e);
     rci_json_free(&j);
     rci_release(e.scale);
     return st;

@@ -34,7 +34,7 @@ static rc_status json_write(const void *params, const struct rci_table *t, struc
     return rci_json_finish(&w);
 }
 
-static rc_status read_entry(struct rci_table *t, const struct rci_json_value *v)
+static rc_status json_read_entry(struct rci_table *t, const struct rci_json_value *v)
 {
     static const char *const keys[] = {"type", "amax", "scale", "low", "high", NULL};
     RC_TRY(rci_json_expect(v, RC_JSON_OBJECT, v->key));
@@ -60,7 +60,7 @@ static rc_status read_entry(struct rci_table *t, const struct rci_json_value *v)
     return RC_OK;
 }
 
-static rc_status read_root(struct rci_table *t, const struct rci_json_value *root)
+static rc_status json_read_root(struct rci_table *t, const struct rci_json_value *root)
 {
     const struct rci_json_value *tensors = rci_json_get(root, "tensors");
     const char *format = "";
@@ -74,7 +74,7 @@ static rc_status read_root(struct rci_table *t, const struct rci_json_value *roo
         return rci_fail(RC_ERR_FORMAT, "the table has no \"tensors\"");
     RC_TRY(rci_json_expect(tensors, RC_JSON_OBJECT, "tensors"));
     for (const struct rci_json_value *v = tensors->first; v; v = v->next)
-        RC_TRY(read_entry(t, v));
+        RC_TRY(json_read_entry(t, v));
     return RC_OK;
 }
 
@@ -84,7 +84,7 @@ static rc_status json_read(const void *params, struct rci_table *t, const char *
     struct rci_json *j = NULL;
     rc_status st = rci_table_parse(&j, t, text, size);
     if (st == RC_OK)
-        st = read_root(t, rci_json_root(j));
+        st = json_read_root(t, rci_json_root(j));
     rci_json_free(&j);
     return st;
 }

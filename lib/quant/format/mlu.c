@@ -117,7 +117,7 @@ static rc_status read_activation(struct rci_table *t, const struct rci_json_valu
     return rci_table_set(t, i, v->key, 127 * step);
 }
 
-static rc_status read_weight(struct rci_table *t, const struct rci_json_value *v)
+static rc_status mlu_read_weight(struct rci_table *t, const struct rci_json_value *v)
 {
     bool known = false;
     for (uint32_t i = 0; i < t->n_layers; i++) {
@@ -140,7 +140,7 @@ static rc_status read_weight(struct rci_table *t, const struct rci_json_value *v
                : rci_fail(RC_ERR_MODEL, "\"%s\" is not a weight that this graph quantizes", v->key);
 }
 
-static rc_status read_root(struct rci_table *t, const struct rci_json_value *root)
+static rc_status mlu_read_root(struct rci_table *t, const struct rci_json_value *root)
 {
     const char *format = "";
     int64_t version = 0;
@@ -158,7 +158,7 @@ static rc_status read_root(struct rci_table *t, const struct rci_json_value *roo
             return rci_fail(RC_ERR_FORMAT, "the table has no \"%s\"", key);
         RC_TRY(rci_json_expect(group, RC_JSON_OBJECT, key));
         for (const struct rci_json_value *v = group->first; v; v = v->next)
-            RC_TRY(k ? read_weight(t, v) : read_activation(t, v));
+            RC_TRY(k ? mlu_read_weight(t, v) : read_activation(t, v));
     }
     return RC_OK;
 }
@@ -169,7 +169,7 @@ static rc_status mlu_read(const void *params, struct rci_table *t, const char *t
     struct rci_json *j = NULL;
     rc_status st = rci_table_parse(&j, t, text, size);
     if (st == RC_OK)
-        st = read_root(t, rci_json_root(j));
+        st = mlu_read_root(t, rci_json_root(j));
     rci_json_free(&j);
     return st;
 }

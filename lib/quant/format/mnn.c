@@ -118,8 +118,8 @@ static rc_status read_activation(struct rci_table *t, const struct rci_json_valu
     return rci_table_set(t, value, entry, 127 * scale);
 }
 
-static rc_status read_weight(struct rci_table *t, struct rci_table_layer *l,
-                             const struct rci_json_value *list)
+static rc_status mnn_read_weight(struct rci_table *t, struct rci_table_layer *l,
+                                 const struct rci_json_value *list)
 {
     const struct rci_json_value *v = list ? list->first : NULL;
     const struct rci_json_value *scales = v ? rci_json_get(v, "scales") : NULL;
@@ -155,7 +155,7 @@ static rc_status read_layer(struct rci_table *t, const struct rci_json_value *v)
         if (strcmp(op->text, l->y) && strcmp(op->text, l->name))
             continue;
         RC_TRY(read_activation(t, rci_json_get(v, "input"), l->value, op->text));
-        RC_TRY(read_weight(t, l, rci_json_get(v, "weight")));
+        RC_TRY(mnn_read_weight(t, l, rci_json_get(v, "weight")));
         return read_activation(t, rci_json_get(v, "output"), l->result, op->text);
     }
     return rci_fail(RC_ERR_MODEL, "\"%s\" is not a layer of this graph", op->text);
@@ -177,7 +177,7 @@ static rc_status read_algo(struct rci_table *t, const struct rci_json_value *v)
     return RC_OK;
 }
 
-static rc_status read_root(struct rci_table *t, const struct rci_json_value *root)
+static rc_status mnn_read_root(struct rci_table *t, const struct rci_json_value *root)
 {
     const char *version = "";
     if (rci_json_get(root, "pipeline"))
@@ -201,7 +201,7 @@ static rc_status mnn_read(const void *params, struct rci_table *t, const char *t
     struct rci_json *j = NULL;
     rc_status st = rci_table_parse(&j, t, text, size);
     if (st == RC_OK)
-        st = read_root(t, rci_json_root(j));
+        st = mnn_read_root(t, rci_json_root(j));
     rci_json_free(&j);
     return st;
 }

@@ -35,7 +35,7 @@ static rc_status read_bound(const struct rci_json_value *v, const char *entry, d
     return rci_table_numbers(v, entry, out, 1, &n);
 }
 
-static rc_status read_entry(struct rci_table *t, const struct rci_json_value *v)
+static rc_status ort_read_entry(struct rci_table *t, const struct rci_json_value *v)
 {
     const uint32_t i = rci_table_find_value(t, v->key, strlen(v->key));
     double range[2];
@@ -58,7 +58,7 @@ static rc_status read_entry(struct rci_table *t, const struct rci_json_value *v)
     return RC_OK;
 }
 
-static rc_status read_root(struct rci_table *t, const struct rci_json_value *root)
+static rc_status ort_read_root(struct rci_table *t, const struct rci_json_value *root)
 {
     if (rci_json_get(root, "CLS")) {
         root = rci_json_get(root, "data");
@@ -67,7 +67,7 @@ static rc_status read_root(struct rci_table *t, const struct rci_json_value *roo
         RC_TRY(rci_json_expect(root, RC_JSON_OBJECT, "data"));
     }
     for (const struct rci_json_value *v = root->first; v; v = v->next)
-        RC_TRY(read_entry(t, v));
+        RC_TRY(ort_read_entry(t, v));
     return RC_OK;
 }
 
@@ -77,7 +77,7 @@ static rc_status ort_read(const void *params, struct rci_table *t, const char *t
     struct rci_json *j = NULL;
     rc_status st = rci_table_parse(&j, t, text, size);
     if (st == RC_OK)
-        st = read_root(t, rci_json_root(j));
+        st = ort_read_root(t, rci_json_root(j));
     rci_json_free(&j);
     return st;
 }

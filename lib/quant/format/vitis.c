@@ -77,7 +77,7 @@ static rc_status read_value(struct rci_table *t, const struct rci_json_value *v)
     return rci_table_set(t, i, v->key, 127 * scale);
 }
 
-static rc_status read_weight(struct rci_table *t, const struct rci_json_value *v)
+static rc_status vitis_read_weight(struct rci_table *t, const struct rci_json_value *v)
 {
     for (uint32_t i = 0; i < t->n_layers; i++) {
         double scale;
@@ -89,7 +89,7 @@ static rc_status read_weight(struct rci_table *t, const struct rci_json_value *v
     return RC_OK;
 }
 
-static rc_status read_root(struct rci_table *t, const struct rci_json_value *root)
+static rc_status vitis_read_root(struct rci_table *t, const struct rci_json_value *root)
 {
     static const char *const groups[] = {"param", "output", "input"};
     for (int k = 0; k < 3; k++) {
@@ -98,7 +98,7 @@ static rc_status read_root(struct rci_table *t, const struct rci_json_value *roo
             return rci_fail(RC_ERR_FORMAT, "the table has no \"%s\"", groups[k]);
         RC_TRY(rci_json_expect(group, RC_JSON_OBJECT, groups[k]));
         for (const struct rci_json_value *v = group->first; v; v = v->next)
-            RC_TRY(k ? read_value(t, v) : read_weight(t, v));
+            RC_TRY(k ? read_value(t, v) : vitis_read_weight(t, v));
     }
     return RC_OK;
 }
@@ -109,7 +109,7 @@ static rc_status vitis_read(const void *params, struct rci_table *t, const char 
     struct rci_json *j = NULL;
     rc_status st = rci_table_parse(&j, t, text, size);
     if (st == RC_OK)
-        st = read_root(t, rci_json_root(j));
+        st = vitis_read_root(t, rci_json_root(j));
     rci_json_free(&j);
     return st;
 }
