@@ -5,13 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A path is good until SLOTS more are made; unpacking makes ten. */
+enum { SLOTS = 64 };
+
 static const char *slot(const char *root, const char *middle, const char *relative)
 {
-    static char buffer[8][1024];
+    static char buffer[SLOTS][1024];
     static unsigned next;
     char text[1024]; /* the arguments may live in `buffer` */
     snprintf(text, sizeof(text), "%s%s/%s", root, middle, relative);
-    return memcpy(buffer[next++ % 8], text, sizeof(text));
+    return memcpy(buffer[next++ % SLOTS], text, sizeof(text));
 }
 
 const char *source_path(const char *relative)
