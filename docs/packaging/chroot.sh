@@ -39,7 +39,7 @@ if [ -n "${SHARED:-}" ]; then # trained models and data beside the export, as a 
 fi
 
 leave() {
-    for folder in root/.cache/ccache dev proc; do
+    for folder in root/.cache/ccache dev/pts dev proc; do
         ! mountpoint -q "$place/$folder" || umount "$place/$folder"
     done
 }
@@ -47,6 +47,7 @@ trap leave EXIT
 trap 'exit 130' INT TERM
 mountpoint -q "$place/proc" || mount -t proc proc "$place/proc"
 mountpoint -q "$place/dev" || mount --bind /dev "$place/dev"
+mountpoint -q "$place/dev/pts" || mount --bind /dev/pts "$place/dev/pts"
 cc=gcc
 if [ -n "${CCACHE:-}" ]; then
     mkdir -p "$CCACHE" "$place/root/.cache/ccache"

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pickle
 import signal
+import shutil
 import struct
 import subprocess
 import sys
@@ -48,6 +49,42 @@ def png(side):
         return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 8, 0, 0, 0, 0))
             + chunk(b'IDAT', zlib.compress((b'\0' + b'\x80' * side) * side)) + chunk(b'IEND', b''))
+
+
+def import_with(library):
+    """What importing the package says with that library."""
+    code = 'import rescomp'
+    ran = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                         env=dict(os.environ, RESNETCOMPRESS_LIBRARY=str(library)))
+    return ran.returncode, ran.stderr.strip().splitlines()[-1]
+
+
+class Loading(unittest.TestCase):
+    def test_what_is_no_library_of_ours_is_one_clear_line(self):
+        with tempfile.TemporaryDirectory() as d:
+            d = pathlib.Path(d)
+            (d / 'text.so').write_text('not a library')
+            header = bytearray(pathlib.Path(sys.executable).resolve().read_bytes()[:4096])
+            header[18:20] = struct.pack('<H', 183)  # e_machine: AArch64
+            (d / 'arm.so').write_bytes(header)
+            for name in ('text.so', 'arm.so', 'absent.so'):
+                code, said = import_with(d / name)
+                self.assertEqual(code, 1)
+                self.assertRegex(said, f'^ImportError: cannot load .*{name}.*set RESNETCOMPRESS_LIBRARY')
+
+    @unittest.skipUnless(shutil.which('cc'), 'no C compiler')
+    def test_older_and_newer_libraries_are_refused(self):
+        with tempfile.TemporaryDirectory() as d:
+            for version, said in (('0.0.9', 'need 0.1 or later'), ('7.2.0', 'update the package'),
+                                  ('0.1.0', 'does not fit these bindings')):
+                source, library = pathlib.Path(d, 'v.c'), pathlib.Path(d, f'v{version}.so')
+                source.write_text(f'const char *rc_version_string(void) {{ return "{version}"; }}\n'
+                                  'const char *rc_last_error(void) { return ""; }\n'
+                                  'const char *rc_status_name(int s) { return s ? "?" : "RC_OK"; }\n')
+                subprocess.run(['cc', '-shared', '-fPIC', source, '-o', library], check=True)
+                code, line = import_with(library)
+                self.assertEqual(code, 1)
+                self.assertIn(said, line)
 
 
 def transpose(batch):

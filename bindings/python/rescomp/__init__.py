@@ -3,6 +3,7 @@
 Thin bindings of libresnetcompress: same names, same defaults. The library is found by the
 environment variable RESNETCOMPRESS_LIBRARY, then beside this package, then by its soname.
 """
+from ._arrays import Weight
 from ._core import Context, Graph, Packed, Session, Survey, default_context, measure_latency
 from ._data import Dataset
 from ._ffi import ArgumentError, Cancelled, Error, FileError, GoalMissed, OutOfMemory, version
@@ -15,6 +16,6 @@ from ._train import Distiller, Trainer, evaluate, reestimate_bn, train
 
 __version__ = "0.1.0"
 __all__ = ["ArgumentError", "Cancelled", "Context", "Dataset", "Distiller", "Error", "FileError", "GoalMissed",
-           "Graph", "OutOfMemory", "Packed", "Pruner", "Quantizer", "Report", "Session", "Survey", "Trainer", "compress",
-           "default_context", "evaluate", "measure_latency", "methods", "prune", "quantize", "recipe_check",
-           "recipe_default", "reestimate_bn", "train", "version"]
+           "Graph", "OutOfMemory", "Packed", "Pruner", "Quantizer", "Report", "Session", "Survey", "Trainer",
+           "Weight", "compress", "default_context", "evaluate", "measure_latency", "methods", "prune", "quantize",
+           "recipe_check", "recipe_default", "reestimate_bn", "train", "version"]

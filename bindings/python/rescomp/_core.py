@@ -4,13 +4,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _ffi
+from . import _ffi, _html
+from ._arrays import Weight, as_numpy, fits_out
 from ._ffi import lib
 from ._handle import Handle, Owner
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Path = Union[str, bytes, "os.PathLike[Any]"]
 
@@ -21,7 +25,12 @@ class Context(Handle):
     `log(level, line)` is given what the library says, with the levels of Python's logging; `cancel()`
     is asked between the steps of long calls and ends them with `Cancelled` when it returns something
     true. `choices` is a file that keeps which kernels were fastest on this machine for later
-    processes, or "off": nothing is measured then, a fixed rule decides.
+    processes, or "off": nothing is measured then, a fixed rule decides. `max_memory` and
+    `max_file_bytes` are in bytes, 0: no cap.
+
+    >>> with rescomp.Context(threads=1, seed=7, choices="off") as context:
+    ...     context.memory()[0] >= 0
+    True
     """
 
     _free = "rc_context_free"
@@ -53,7 +62,11 @@ _default_lock = threading.Lock()
 
 
 def default_context() -> Context:
-    """The context of everything that is made without one."""
+    """The context of everything that is made without one.
+
+    >>> rescomp.default_context() is rescomp.default_context()
+    True
+    """
     global _default
     with _default_lock:
         if _default is None or _default.closed:
@@ -81,7 +94,13 @@ def _shape_texts(shape: Any) -> list[str]:
 
 
 class Survey(Handle):
-    """What a model file holds as it stands there, also of one that cannot be loaded."""
+    """What a model file holds as it stands there, also of one that cannot be loaded.
+
+    >>> rescomp.Graph.create("resnet8").save(folder / "m.onnx")
+    >>> with rescomp.Survey(folder / "m.onnx") as survey:
+    ...     survey.info()["unsupported"], survey.operators()[0]["supported"]
+    (0, 1)
+    """
 
     _free = "rc_survey_free"
 
@@ -119,7 +138,13 @@ class Survey(Handle):
 
 
 class Packed(Handle):
-    """How a packed file (.rcz) stores each weight."""
+    """How a packed file (.rcz) stores each weight. [bits of one element, bytes]
+
+    >>> rescomp.Graph.create("resnet8").save_packed(folder / "m.rcz")
+    >>> with rescomp.Packed(folder / "m.rcz") as packed:
+    ...     packed.info()["stored"] <= packed.info()["bytes"], packed.tensors()[0]["type"]
+    (True, 'FLOAT')
+    """
 
     _free = "rc_packed_free"
 
@@ -146,7 +171,19 @@ class Packed(Handle):
 
 
 class Graph(Handle):
-    """A model. Load, look inside, transform, save."""
+    """A model. Load, look inside, transform, save.
+
+    Images are [N, C, H, W], filters [filters, channels / groups, height, width]; MACs are of one image.
+
+    >>> g = rescomp.Graph.create("resnet8", classes=10, height=32, width=32)
+    >>> g.info()["parameters"]
+    78714
+    >>> g.nodes()[0]["op"], g.nodes()[0]["shape"]
+    ('Conv', (1, 16, 32, 32))
+    >>> g.fuse().save(folder / "fused.onnx")
+    >>> rescomp.Graph.load(folder / "fused.onnx", check=True)
+    <rescomp.Graph, 22 nodes, 77,706 parameters, 12,501,632 MACs>
+    """
 
     _free = "rc_graph_free"
 
@@ -220,8 +257,9 @@ class Graph(Handle):
         """Fold batch normalisation and constants in place; returns this graph."""
         if self._h.lent:
             raise _ffi.ArgumentError(_ffi.STATE, "the graph belongs to a Trainer; close that first, or fuse a copy")
+        owner = self._changeable()
         with _ffi.interruptible():
-            lib.rc_graph_fuse(self._h)
+            lib.rc_graph_fuse(owner)
         return self
 
     def info(self) -> dict[str, int]:
@@ -241,13 +279,28 @@ class Graph(Handle):
             out.append(d)
         return out
 
-    def weight(self, name: str) -> np.ndarray:
-        """A float constant as a read-only NumPy copy."""
+    def weight(self, name: str) -> NDArray[np.float32]:
+        """A float constant as a read-only NumPy copy, of its shape in the file."""
         array = _ffi.weight(self._h, name)
         if array is None:
             raise _ffi.ArgumentError(_ffi.ARG, f"{name} is not a float constant")
         array.flags.writeable = False
         return array
+
+    def view(self, name: str) -> Weight:
+        """A float constant where it lies: no copy, for NumPy and DLPack (Weight)."""
+        return Weight(self._h, name)
+
+    def weights(self) -> dict[str, Weight]:
+        """Views of all float constants by name, in execution order."""
+        nodes = self.nodes()
+        found = {}
+        for name in _ffi.constants(self._h, len(nodes), lambda i: int(nodes[i]["operands"])):
+            try:
+                found[name] = self.view(name)
+            except _ffi.ArgumentError:  # integers: shapes, zero points
+                continue
+        return found
 
     def metadata(self, key: str) -> Optional[str]:
         """The value that the file keeps under `key`, or None."""
@@ -258,10 +311,19 @@ class Graph(Handle):
         lib.rc_graph_set_metadata(self._h, _ffi.encode(key), None if value is None else _ffi.encode(value))
 
     def __repr__(self) -> str:
-        if self.closed or not self._owner.pointer.value:
+        if self.closed or not self._h.pointer.value:
             return "<rescomp.Graph, closed>"
         i = self.info()
         return f"<rescomp.Graph, {i['nodes']} nodes, {i['parameters']:,} parameters, {i['macs']:,} MACs>"
+
+    def _repr_html_(self) -> str:
+        """A table of layers, for notebooks."""
+        if self.closed or not self._h.pointer.value:
+            return "<p>rescomp.Graph, closed</p>"
+        i = self.info()
+        keys = ("name", "op", "shape", "parameters", "macs", "bytes")
+        return _html.table(f"{i['nodes']} nodes, {i['parameters']:,} parameters, {i['macs']:,} MACs at batch 1", keys,
+                           [[n[k] for k in keys] for n in self.nodes()])
 
 
 class Session(Handle):
@@ -271,6 +333,13 @@ class Session(Handle):
     less time, and `context` says where. Threads that share one wait for each other. precision="bf16"
     computes in bfloat16 where the processor has it (Context.system()["bf16"]); inputs and outputs stay float32.
     precision="mixed" computes integer convolutions in float32 where that is faster, which can be off by one step.
+
+    >>> session = rescomp.Session(rescomp.Graph.create("resnet8"), batch=4)
+    >>> session.inputs
+    [('input', (4, 3, 32, 32))]
+    >>> logits = session.run(np.zeros((2, 3, 32, 32), np.float32))
+    >>> logits.shape, logits.dtype
+    ((2, 10), dtype('float32'))
     """
 
     _free = "rc_session_free"
@@ -297,9 +366,9 @@ class Session(Handle):
         self.outputs, self._out_batched = _ffi.session_io(self._h, lib.rc_session_count_outputs, lib.rc_session_get_output)
 
     @staticmethod
-    def _prepare(x, io, batched):
+    def _prepare(given: Any, io: tuple[str, tuple[int, ...]], batched: bool) -> NDArray[np.float32]:
         name, shape = io
-        x = np.ascontiguousarray(x, dtype=np.float32)
+        x = np.ascontiguousarray(as_numpy(given), dtype=np.float32)
         fits = x.ndim == len(shape) and x.shape[1:] == shape[1:] and 1 <= x.shape[0] <= shape[0] if batched \
             else x.shape == shape
         if not batched and not fits:
@@ -311,24 +380,27 @@ class Session(Handle):
         return x
 
     @staticmethod
-    def _results(out, shapes):
+    def _results(out: Any, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.float32]]:
         if out is None:
             return [np.empty(s, np.float32) for s in shapes]
-        results = [out] if isinstance(out, np.ndarray) else list(out)
-        if len(results) != len(shapes):
-            raise _ffi.ArgumentError(_ffi.ARG, f"out has {len(results)} arrays, the session has {len(shapes)} outputs")
-        for r, s in zip(results, shapes):
-            if not (isinstance(r, np.ndarray) and r.shape == s and r.dtype == np.float32
-                    and r.flags.c_contiguous and r.flags.writeable):
+        given = list(out) if isinstance(out, (list, tuple)) else [out]
+        if len(given) != len(shapes):
+            raise _ffi.ArgumentError(_ffi.ARG, f"out has {len(given)} arrays, the session has {len(shapes)} outputs")
+        results = []
+        for r, s in zip(given, shapes):
+            array = fits_out(r, s)
+            if array is None:
                 raise _ffi.ArgumentError(_ffi.SHAPE, f"out must be a writable C-contiguous float32 array of shape {s}")
+            results.append(array)
         return results
 
-    def run(self, *inputs, out=None) -> Any:
+    def run(self, *inputs: Any, out: Any = None) -> Any:
         """Run on arrays [images, ...], 1 to `batch` images; returns the output, or a list of several. What has no
         batch (a sum over images) has its whole shape.
 
-        C-contiguous float32 inputs are used where they are; others are converted first.
-        `out`: writable C-contiguous float32 arrays to fill instead of new ones.
+        C-contiguous float32 inputs are used where they are, torch tensors and whatever has `__array__` or `__dlpack__`
+        too; others are converted first. `out`: writable C-contiguous float32 arrays or tensors to fill and return
+        instead of new ones. Outputs give their memory on to `torch.from_numpy` and `from_dlpack`.
         """
         if len(inputs) != len(self.inputs):
             raise _ffi.ArgumentError(_ffi.ARG, f"{len(inputs)} inputs given, the model has {len(self.inputs)}")
@@ -341,6 +413,8 @@ class Session(Handle):
                                       for (_, shape), batched in zip(self.outputs, self._out_batched)])
         with self._lock:
             lib.rc_session_run(self._h, n, _ffi.pointers(arrays), _ffi.pointers(results))
+        if out is not None:
+            return out if not isinstance(out, (list, tuple)) or len(results) > 1 else out[0]
         return results[0] if len(results) == 1 else results
 
     def profile(self) -> list[dict[str, Any]]:
@@ -359,7 +433,14 @@ class Session(Handle):
 
 def measure_latency(sessions: Sequence[Session], *, seconds: float = 0.0, min_runs: int = 0, max_runs: int = 0,
                     warmup: Optional[int] = None) -> list[dict[str, Any]]:
-    """Interleaved latency of several sessions; a list of dicts (median_ms, p90_ms, ...)."""
+    """Interleaved latency of several sessions; a list of dicts: runs, min_ms, mean_ms, median_ms, p90_ms, p99_ms,
+    images_per_second. Times are of one run of the session's whole batch; `seconds` is for each session.
+
+    >>> session = rescomp.Session(rescomp.Graph.create("resnet8"), threads=1)
+    >>> latency, = rescomp.measure_latency([session], min_runs=3, max_runs=3)
+    >>> latency["runs"], latency["p90_ms"] >= latency["median_ms"] > 0
+    (3, True)
+    """
     sessions = list(sessions)
     if not sessions:
         raise _ffi.ArgumentError(_ffi.ARG, "no sessions to measure")

@@ -13,25 +13,35 @@ import os
 import pathlib
 import signal
 import threading
-from typing import Any, Callable, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+if TYPE_CHECKING:  # numpy.typing costs time to import
+    from numpy.typing import NDArray
+
 NAME = "libresnetcompress.so.0"
 VERSION = (0, 1)  # the least major and minor version these bindings need
-ARG, SHAPE, STATE, GOAL = -1, -5, -13, -16  # rc_status values that are raised from here
+ARG, SHAPE, STATE, CANCELLED, GOAL = -1, -5, -13, -14, -16  # rc_status values that are raised from here
 ZERO, ZERO_REAL = (1 << 64) - 1, -1.0  # RC_ZERO, RC_ZERO_REAL: the number 0 where C's 0 is the default
 
 
 class Error(Exception):
-    """A failed call. `status` is the rc_status value, `name` its name, the text the library's."""
+    """A failed call. `status` is the rc_status value, `name` its name, the text the library's.
+
+    >>> try:
+    ...     rescomp.Graph.create("resnet9999x")
+    ... except rescomp.Error as e:
+    ...     e.name
+    'RC_ERR_ARG'
+    """
 
     def __init__(self, status: int, message: str = "") -> None:
         super().__init__(message or status_name(status))
         self.status = status
         self.name = status_name(status)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.status, str(self))
 
 
@@ -80,18 +90,29 @@ lib.rc_last_error.argtypes, lib.rc_last_error.restype = [], C.c_char_p
 lib.rc_status_name.argtypes, lib.rc_status_name.restype = [C.c_int], C.c_char_p
 
 
+def text(value: Optional[bytes]) -> str:
+    """Text from C."""
+    return (value or b"").decode("utf-8", "surrogateescape")
+
+
 def status_name(status: int) -> str:
     """Such as "RC_ERR_SHAPE"."""
-    return lib.rc_status_name(status).decode()
+    return text(lib.rc_status_name(status))
 
 
 def version() -> str:
-    """Version of the library."""
-    return lib.rc_version_string().decode()
+    """Version of the library.
+
+    >>> rescomp.version().count(".")
+    2
+    """
+    return text(lib.rc_version_string())
 
 
 if tuple(int(x) for x in version().split(".")[:2]) < VERSION:
     raise ImportError(f"{NAME} is version {version()}, these bindings need {VERSION[0]}.{VERSION[1]} or later")
+if int(version().split(".")[0]) > VERSION[0]:
+    raise ImportError(f"{NAME} is version {version()}, these bindings are of version {VERSION[0]}: update the package")
 
 
 # ---- exceptions and Ctrl-C inside callbacks
@@ -120,15 +141,15 @@ def _raise_kept() -> None:
         raise error
 
 
-def _check(status: int, _function, _args) -> None:
+def _check(status: int, _function: Any, _args: Any) -> None:
     _raise_kept()
     if status != 0:
         raise _CLASSES.get(status, Error)(status, text(lib.rc_last_error()))
 
 
-def guard(function: Callable, failed: Any = None) -> Callable:
+def guard(function: Callable[..., Any], failed: Any = None) -> Callable[..., Any]:
     """`function` for C to call: keeps what it raises and answers `failed` instead."""
-    def call(*args):
+    def call(*args: Any) -> Any:
         try:
             return function(*args)
         except BaseException as error:  # KeyboardInterrupt as well
@@ -138,7 +159,7 @@ def guard(function: Callable, failed: Any = None) -> Callable:
 
 
 @contextlib.contextmanager
-def interruptible():
+def interruptible() -> Iterator[None]:
     """Around a long call. Ctrl-C ends it at its next step and then is KeyboardInterrupt.
 
     Python's own handler would raise in the first callback, even before its `try`, and be lost there.
@@ -166,17 +187,12 @@ def encode(value: str) -> bytes:
     return value.encode("utf-8", "surrogateescape")
 
 
-def text(value: Optional[bytes]) -> str:
-    """Text from C."""
-    return (value or b"").decode("utf-8", "surrogateescape")
-
-
-def path(value) -> bytes:
+def path(value: Union[str, bytes, os.PathLike[Any]]) -> bytes:
     """A str, bytes or os.PathLike for C."""
-    value = os.fsencode(os.fspath(value))
-    if b"\0" in value:
-        raise ArgumentError(ARG, f"path {value!r} has a NUL character inside")
-    return value
+    encoded = os.fsencode(os.fspath(value))
+    if b"\0" in encoded:
+        raise ArgumentError(ARG, f"path {encoded!r} has a NUL character inside")
+    return encoded
 
 
 def precision_flags(precision: str, flags: dict[str, int]) -> int:
@@ -187,12 +203,12 @@ def precision_flags(precision: str, flags: dict[str, int]) -> int:
     return allowed[precision]
 
 
-def unsigned(value, name: str = "a number") -> int:
+def unsigned(value: Any, name: str = "a number") -> int:
     """An integer from 0; ctypes would wrap others around."""
-    value = operator.index(value)
-    if not 0 <= value < 1 << 64:
-        raise ArgumentError(ARG, f"{name} is {value}, must be from 0 to 2^64-1")
-    return value
+    number = operator.index(value)
+    if not 0 <= number < 1 << 64:
+        raise ArgumentError(ARG, f"{name} is {number}, must be from 0 to 2^64-1")
+    return number
 
 
 def zero(value: Optional[int]) -> Optional[int]:
@@ -217,7 +233,7 @@ SCORE_FN = C.CFUNCTYPE(C.c_int32, P, P, U, _ref(D), U)
 class Struct(C.Structure):
     """Sets `size`; converts and checks members; text lives as long as the struct."""
 
-    def __init__(self, **members) -> None:
+    def __init__(self, **members: Any) -> None:
         kinds: dict[str, Any] = dict(self._fields_)  # type: ignore[arg-type]
         for name, value in members.items():
             if name not in kinds:
@@ -593,27 +609,27 @@ def pointer() -> C.c_void_p:
     return C.c_void_p()
 
 
-def array_pointer(array: Optional[np.ndarray]):
+def array_pointer(array: Optional[NDArray[Any]]) -> C.c_void_p:
     return C.c_void_p(None if array is None else array.ctypes.data)
 
 
-def pointers(values: Sequence):
+def pointers(values: Sequence[Any]) -> Any:
     """Addresses of arrays, or handles, as a C array."""
     return (P * len(values))(*[v.ctypes.data if isinstance(v, np.ndarray) else v.value for v in values])
 
 
-def texts(values: Sequence[str]):
+def texts(values: Sequence[str]) -> Any:
     return (S * len(values))(*[encode(v) for v in values])
 
 
-def doubles(values: Sequence[float], room: int, name: str):
+def doubles(values: Sequence[float], room: int, name: str) -> Any:
     values = list(values)
     if len(values) > room:
         raise ArgumentError(ARG, f"{name} has {len(values)} numbers, at most {room} are allowed")
     return (D * room)(*values)
 
 
-def structs(kind: Any, count: int):
+def structs(kind: Any, count: int) -> Any:
     """A C array of structs with their sizes set."""
     array = (kind * count)()
     for s in array:
@@ -621,21 +637,21 @@ def structs(kind: Any, count: int):
     return array
 
 
-def two_numbers(function, handle) -> tuple[int, int]:
+def two_numbers(function: Any, handle: Any) -> tuple[int, int]:
     """Call function(handle, &a, &b)."""
     a, b = U(), U()
     function(handle, C.byref(a), C.byref(b))
     return a.value, b.value
 
 
-def one_text(function, *args) -> Optional[str]:
+def one_text(function: Any, *args: Any) -> Optional[str]:
     """Call function(args..., &text)."""
     value = S()
     function(*args, C.byref(value))
     return None if value.value is None else text(value.value)
 
 
-def session_io(session, count, get) -> tuple[list[tuple[str, tuple[int, ...]]], list[bool]]:
+def session_io(session: Any, count: Any, get: Any) -> tuple[list[tuple[str, tuple[int, ...]]], list[bool]]:
     """(name, shape) of all inputs or outputs, and whether axis 0 is the batch: `count` and `get` are the functions
     for one of the two."""
     out, batched = [], []
@@ -647,13 +663,13 @@ def session_io(session, count, get) -> tuple[list[tuple[str, tuple[int, ...]]], 
     return out, batched
 
 
-def dataset_shape(dataset) -> tuple[int, int, int]:
+def dataset_shape(dataset: Any) -> tuple[int, int, int]:
     dims = (I * 3)()
     lib.rc_dataset_get_shape(dataset, dims)
-    return tuple(dims)
+    return dims[0], dims[1], dims[2]
 
 
-def weight(graph, name: str) -> Optional[np.ndarray]:
+def weight(graph: Any, name: str) -> Optional[NDArray[np.float32]]:
     """A copy; None when it is not f32."""
     data, dims, rank = _ref(C.c_float)(), (I * 8)(), U()
     lib.rc_graph_get_weight(graph, encode(name), C.byref(data), dims, C.byref(rank))
@@ -665,36 +681,80 @@ def weight(graph, name: str) -> Optional[np.ndarray]:
     return np.ctypeslib.as_array(data, shape=shape or (1,)).reshape(shape).copy()
 
 
-def scores(pruner, group: int) -> np.ndarray:
+class _Keeper:
+    """Stands in a graph's `views` as long as an array views its memory."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        owner.views.add(self)
+
+
+def weight_view(owner: Any, name: str) -> Optional[NDArray[np.float32]]:
+    """The constant's own memory, which keeps `owner` alive; None when it is not f32."""
+    data, dims, rank = _ref(C.c_float)(), (I * 8)(), U()
+    lib.rc_graph_get_weight(owner, encode(name), C.byref(data), dims, C.byref(rank))
+    shape = tuple(dims[:rank.value])
+    if 0 in shape or not data:
+        return np.empty(shape, np.float32) if 0 in shape else None
+    buffer: Any = (C.c_float * int(np.prod(shape))).from_address(C.addressof(data.contents))
+    buffer.keeper = _Keeper(owner)  # an array's base, and theirs, up to here
+    return np.frombuffer(buffer, np.float32).reshape(shape)
+
+
+def constants(graph: Any, nodes: int, operands: Callable[[int], int]) -> list[str]:
+    """Names of the constants that nodes read, in execution order; operands(i) of node i."""
+    names: dict[str, None] = {}
+    name, constant = S(), U()
+    for i in range(nodes):
+        for k in range(operands(i)):
+            lib.rc_graph_get_operand(graph, i, k, C.byref(name), C.byref(constant))
+            if constant.value:
+                names[text(name.value)] = None
+    return list(names)
+
+
+def scores(pruner: Any, group: int) -> NDArray[np.float64]:
     data, count = _ref(D)(), U()
     lib.rc_pruner_get_scores(pruner, unsigned(group, "group"), C.byref(data), C.byref(count))
     return np.ctypeslib.as_array(data, shape=(count.value,)).copy()
 
 
-def cut(pruner, group: int, channels) -> None:
-    channels = [unsigned(c, "a channel") for c in channels]
-    lib.rc_pruner_cut(pruner, unsigned(group, "group"), (U * len(channels))(*channels), len(channels))
+def cut(pruner: Any, group: int, channels: Sequence[int]) -> None:
+    given = [unsigned(c, "a channel") for c in channels]
+    lib.rc_pruner_cut(pruner, unsigned(group, "group"), (U * len(given))(*given), len(given))
 
 
 # ---- callbacks; the caller keeps what these return alive
 
-def log_callback(log: Optional[Callable[[int, str], None]]):
+def log_callback(log: Optional[Callable[[int, str], None]]) -> Any:
     return LOG_FN(guard(lambda _user, level, line: log(level, text(line)))) if log else LOG_FN()
 
 
-def cancel_callback(cancel: Optional[Callable[[], Any]]):
+def cancel_callback(cancel: Optional[Callable[[], Any]]) -> Any:
     return CANCEL_FN(guard(lambda _user: int(stopping() or bool(cancel and cancel())), 1))
 
 
-def progress_callback(kind: type, progress: Callable[[dict], None]):
+def progress_callback(kind: Any, progress: Callable[[dict[str, Any]], None]) -> Any:
     return kind(guard(lambda _user, p: None if stopping() else progress(p.contents.as_dict())))
 
 
-def image_callback(get: Callable, label_of: Optional[Callable[[int], int]], shape: tuple, dtype):
+def all_reduce_callback(reduce: Callable[[NDArray[np.float32]], Any]) -> Any:
+    """reduce(array) sums in place over the ranks."""
+    def deliver(_user: Any, data: Any, n: int) -> int:
+        if stopping():
+            return CANCELLED
+        buffer: Any = (C.c_float * n).from_address(C.addressof(data.contents))
+        reduce(np.frombuffer(buffer, np.float32))  # as_array's type is "<f4" to others, which mpi4py refuses
+        return 0
+    return ALL_REDUCE_FN(guard(deliver, CANCELLED))
+
+
+def image_callback(get: Callable[[int], tuple[Any, int]], label_of: Optional[Callable[[int], int]],
+                   shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """get(index) -> (array or address, label); label_of(index), if there is one, gives labels alone."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
 
-    def deliver(_user, index, image, label):
+    def deliver(_user: Any, index: int, image: Any, label: Any) -> int:
         if stopping():
             return 1
         if image is None and label_of:
@@ -715,9 +775,9 @@ def image_callback(get: Callable, label_of: Optional[Callable[[int], int]], shap
     return IMAGE_FN(guard(deliver, 1))
 
 
-def score_callback(score: Callable[[int], Any]):
+def score_callback(score: Callable[[int], Any]) -> Any:
     """score(group) -> one number per channel."""
-    def deliver(_user, _pruner, group, out, count):
+    def deliver(_user: Any, _pruner: Any, group: int, out: Any, count: int) -> int:
         if stopping():
             return 1
         values = np.asarray(score(group), np.float64)

@@ -3,9 +3,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from types import TracebackType
+from typing import Any, Optional, TypeVar
 
 from . import _ffi
+
+
+Self = TypeVar("Self", bound="Handle")
 
 
 class Owner:
@@ -15,15 +19,16 @@ class Owner:
     running call needs it. So nothing is ever used after it was freed, in whatever order things are closed.
     """
 
-    def __init__(self, free: str, needs: list) -> None:
+    def __init__(self, free: str, needs: list[Any]) -> None:
         self.pointer = self._as_parameter_ = _ffi.pointer()
         self.needs = needs
-        self.lent: weakref.WeakSet = weakref.WeakSet()  # owners that rely on this object's structure
+        self.lent: weakref.WeakSet[Any] = weakref.WeakSet()  # owners that rely on this object's structure
+        self.views: weakref.WeakSet[Any] = weakref.WeakSet()  # arrays on this object's memory
         finalizer = weakref.finalize(self, _release, getattr(_ffi.lib, free), self.pointer, needs)
         finalizer.atexit = False  # a daemon thread may still be inside the library
 
 
-def _release(free, pointer, _needs) -> None:
+def _release(free: Any, pointer: Any, _needs: list[Any]) -> None:
     if pointer.value:
         free(_ffi.ref(pointer))
 
@@ -34,7 +39,7 @@ class Handle:
     _free = ""  # name of the rc_*_free function
 
     def __init__(self, *needs: Any) -> None:
-        self._owner: Any = Owner(self._free, [n._h if isinstance(n, Handle) else n for n in needs])
+        self._owner: Optional[Owner] = Owner(self._free, [n._h if isinstance(n, Handle) else n for n in needs])
         self._lock = threading.RLock()  # for objects that allow one thread at a time
 
     @property
@@ -45,14 +50,20 @@ class Handle:
         return owner
 
     @property
-    def _new(self):
+    def _new(self) -> Any:
         """For rc_*_new(&out, ...)."""
-        return _ffi.ref(self._owner.pointer)
+        return _ffi.ref(self._h.pointer)
 
     @property
     def closed(self) -> bool:
         """Whether close() was called."""
         return self._owner is None
+
+    def _changeable(self) -> Owner:
+        """The owner, when no array looks at the memory that a change may give back."""
+        if self._h.views:
+            raise _ffi.ArgumentError(_ffi.STATE, "arrays view the graph's weights; drop those first, or take a copy")
+        return self._h
 
     def close(self) -> None:
         """Let go of it; later uses raise. Closing twice is fine.
@@ -61,9 +72,10 @@ class Handle:
         """
         self._owner = None
 
-    def __enter__(self):
-        self._h
+    def __enter__(self: Self) -> Self:
+        self._h  # raises when closed
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
         self.close()

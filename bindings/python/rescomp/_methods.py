@@ -9,7 +9,7 @@ from ._ffi import lib
 _TYPES = {1: "integer", 2: "real", 3: "boolean"}
 
 
-def _filled(struct, function, *args) -> dict[str, Any]:
+def _filled(struct: type[_ffi.Struct], function: Any, *args: Any) -> dict[str, Any]:
     info = struct()
     function(*args, info)
     return info.as_dict()
@@ -30,7 +30,13 @@ def _method(kind: str, index: int) -> dict[str, Any]:
 
 def methods(kind: Optional[str] = None) -> Any:
     """All methods of `kind` ("optimizer", "criterion", ...) as a list of dicts (name, summary, source,
-    parameters); without `kind` a dict of these lists. Specs read "name:key=value,key=value"."""
+    parameters); without `kind` a dict of these lists. Specs read "name:key=value,key=value".
+
+    >>> [m["name"] for m in rescomp.methods("optimizer")][:2]
+    ['adamw', 'sgd']
+    >>> "criterion" in rescomp.methods()
+    True
+    """
     kinds = {k["name"]: k["methods"] for k in (_filled(_ffi.MethodKindInfo, lib.rc_method_get_kind, i)
                                                for i in range(lib.rc_method_count_kinds()))}
     if kind is None:

@@ -1,15 +1,17 @@
 """Structured pruning: whole channels are removed."""
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, Union
 
-import numpy as np
-
-from . import _ffi
-from ._core import Graph
+from . import _ffi, _html
+from ._core import Graph, Path
 from ._data import Dataset
 from ._ffi import lib
 from ._handle import Handle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _TRUNK = {"auto": 0, "cut": 1, "keep": 2}
 _ROLES = {1: "makes", 2: "scales", 3: "reads", 4: "follows"}
@@ -25,12 +27,20 @@ class Pruner(Handle):
     arrays by group name. `scope` is "global", "local" or "isomorphic"; `scopes` are lists of layers that
     compete with each other only ("conv*" or "a,b=0.5", which keeps half); `ratios` maps patterns of layers to
     what each of them keeps; `max_bytes` is a target too.
+
+    >>> with rescomp.Pruner(rescomp.Graph.create("resnet8"), macs=0.6) as pruner:
+    ...     gain = pruner.plan()
+    ...     smaller = pruner.apply()
+    >>> gain["macs_after"] <= 0.6 * gain["macs_before"]
+    True
+    >>> smaller.info()["macs"] == gain["macs_after"]
+    True
     """
 
     _free = "rc_pruner_free"
 
     def __init__(self, graph: Graph, *, macs: float = 0.0, parameters: float = 0.0, ratio: float = 0.0,
-                 criterion: Union[None, str, Mapping[str, Any], Callable[[dict], Any]] = None,
+                 criterion: Union[None, str, Mapping[str, Any], Callable[[dict[str, Any]], Any]] = None,
                  allocation: Optional[str] = None, reduction: Optional[str] = None, normalizer: Optional[str] = None,
                  max_cut: float = 0.0, round_to: int = 0, min_channels: int = 0,
                  keep: Sequence[str] = (), trunk: str = "auto", repair: Optional[str] = None,
@@ -62,8 +72,8 @@ class Pruner(Handle):
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...
         self.result: Optional[dict[str, int]] = None
 
-    def _own_scores(self, own):
-        def score(index):
+    def _own_scores(self, own: Any) -> Callable[[int], Any]:
+        def score(index: int) -> Any:
             group = {**self._group(index, True), "index": index}
             if callable(own):
                 return own(group)
@@ -81,7 +91,7 @@ class Pruner(Handle):
         """
         return [self._group(g, members) for g in range(lib.rc_pruner_count_groups(self._h))]
 
-    def _group(self, group, members):
+    def _group(self, group: int, members: bool) -> dict[str, Any]:
         info = _ffi.PruneGroupInfo()
         lib.rc_pruner_get_group(self._h, group, info)
         d = info.as_dict()
@@ -90,14 +100,14 @@ class Pruner(Handle):
             d["members"] = [self._member(group, m) for m in range(d["members"])]
         return d
 
-    def _member(self, group, member):
+    def _member(self, group: int, member: int) -> dict[str, Any]:
         info = _ffi.PruneMemberInfo()
         lib.rc_pruner_get_member(self._h, group, member, info)
         d = info.as_dict()
         d["role"] = _ROLES.get(d["role"], str(d["role"]))
         return d
 
-    def scores(self, group: int) -> np.ndarray:
+    def scores(self, group: int) -> NDArray[np.float64]:
         """Scores of a group's channels, float64: higher is kept."""
         with self._lock, _ffi.interruptible():
             return _ffi.scores(self._h, group)
@@ -125,12 +135,12 @@ class Pruner(Handle):
         with self._lock:
             _ffi.cut(self._h, group, channels)
 
-    def save_history(self, path) -> None:
+    def save_history(self, path: Path) -> None:
         """Write which channels the plan cuts, as JSON."""
         with self._lock:
             lib.rc_pruner_save_history(self._h, _ffi.path(path))
 
-    def replay_history(self, path) -> None:
+    def replay_history(self, path: Path) -> None:
         """The plan of a history of the same model; with the same repair apply() gives the same graph."""
         with self._lock:
             lib.rc_pruner_replay_history(self._h, _ffi.path(path))
@@ -151,8 +161,21 @@ class Pruner(Handle):
                 self.result = result.as_dict()
         return graph
 
+    def _repr_html_(self) -> str:
+        """A table of groups, for notebooks."""
+        if self.closed:
+            return "<p>rescomp.Pruner, closed</p>"
+        keys = ("name", "channels", "kept", "may_cut", "reason", "macs", "parameters")
+        groups = self.groups()
+        return _html.table(f"{len(groups)} groups of channels", keys, [[g[k] for k in keys] for g in groups])
+
 
 def prune(graph: Graph, **options: Any) -> Graph:
-    """Pruner(graph, ...).apply(): a new, smaller graph."""
+    """Pruner(graph, ...).apply(): a new, smaller graph.
+
+    >>> g = rescomp.Graph.create("resnet8")
+    >>> rescomp.prune(g, parameters=0.5).info()["parameters"] <= 0.5 * g.info()["parameters"]
+    True
+    """
     with Pruner(graph, **options) as pruner:
         return pruner.apply()

@@ -16,6 +16,12 @@ class Quantizer(Handle):
     Options are those of rc_quantize_options, with its flags as keywords. `overrides` are texts such as
     "layer1.*:weights=4,acts=8", or a mapping of patterns to what follows the colon; `skip` are patterns of
     layers that stay f32.
+
+    >>> data = rescomp.Dataset.from_arrays(np.zeros((8, 3, 32, 32), np.uint8), np.arange(8) % 10, classes=10)
+    >>> with rescomp.Quantizer(rescomp.Graph.create("resnet8"), observer="minmax", images=8) as quantizer:
+    ...     quantized = quantizer.calibrate(data).apply()
+    >>> {"QuantizeLinear", "DequantizeLinear"} <= {n["op"] for n in quantized.nodes()}
+    True
     """
 
     _free = "rc_quantizer_free"
@@ -90,6 +96,12 @@ class Quantizer(Handle):
 
 
 def quantize(graph: Graph, dataset: Dataset, **options: Any) -> Graph:
-    """Quantizer(graph, ...).calibrate(dataset).apply()."""
+    """Quantizer(graph, ...).calibrate(dataset).apply(): the graph with integer weights, as QDQ nodes.
+
+    >>> data = rescomp.Dataset.from_arrays(np.zeros((8, 3, 32, 32), np.uint8), np.arange(8) % 10, classes=10)
+    >>> g = rescomp.Graph.create("resnet8")
+    >>> rescomp.quantize(g, data, images=8).info()["weight_bytes"] < g.info()["weight_bytes"] / 3
+    True
+    """
     with Quantizer(graph, **options) as quantizer:
         return quantizer.calibrate(dataset).apply()

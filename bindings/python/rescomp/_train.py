@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ._data import Dataset, path_text
 from ._ffi import lib
 from ._handle import Handle
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -20,6 +23,11 @@ def evaluate(graph: Graph, dataset: Dataset, *, batch: int = 0, threads: int = 0
     """Accuracy and loss: a dict with images, top1, top5 (percent), loss, seconds, images_per_second.
 
     With `confusion` also "confusion", uint64 [classes, classes]: row is the label, column the answer.
+
+    >>> data = rescomp.Dataset.from_arrays(np.zeros((8, 3, 32, 32), np.uint8), np.arange(8) % 4, classes=10)
+    >>> result = rescomp.evaluate(rescomp.Graph.create("resnet8"), data, confusion=True)
+    >>> result["images"], int(result["confusion"].sum()), 0 <= result["top1"] <= 100
+    (8, 8, True)
     """
     counts = np.zeros((dataset.classes,) * 2, np.uint64) if confusion else None
     options = _ffi.EvaluateOptions(batch=batch, threads=threads, images=images,
@@ -36,9 +44,13 @@ def evaluate(graph: Graph, dataset: Dataset, *, batch: int = 0, threads: int = 0
 
 
 def reestimate_bn(graph: Graph, dataset: Dataset, *, images: int = 0, batch: int = 0) -> None:
-    """Replace BatchNormalization statistics by the exact ones of training images, in place."""
+    """Replace BatchNormalization statistics by the exact ones of training images, in place. `images` 0: all.
+
+    >>> data = rescomp.Dataset.from_arrays(np.zeros((8, 3, 32, 32), np.uint8), np.arange(8) % 4, classes=10)
+    >>> rescomp.reestimate_bn(rescomp.Graph.create("resnet8"), data, batch=8)
+    """
     with _ffi.interruptible():
-        lib.rc_graph_reestimate_bn(graph._h, dataset._h, _ffi.unsigned(images, "images"), _ffi.unsigned(batch, "batch"))
+        lib.rc_graph_reestimate_bn(graph._changeable(), dataset._h, _ffi.unsigned(images, "images"), _ffi.unsigned(batch, "batch"))
 
 
 class Distiller(Handle):
@@ -46,6 +58,10 @@ class Distiller(Handle):
 
     `loss` is one method or a sum, "hinton+at:weight=500". `hints` are pairs "student=teacher" of value names or
     patterns that losses on features compare; without any they are found.
+
+    >>> teacher = rescomp.Distiller(rescomp.Graph.create("resnet20"), loss="hinton", temperature=4, alpha=0.9)
+    >>> teacher.closed
+    False
     """
 
     _free = "rc_distiller_free"
@@ -67,6 +83,15 @@ class Trainer(Handle):
     dict after every step: epoch, step, steps, loss, epoch_top1, rate, seconds_left, top1, ... What it
     raises ends the run at that step and comes out of run(); so does Ctrl-C. precision="bf16" keeps
     activations in bfloat16 where the processor has it. memory caps the bytes of activations by computing some twice.
+
+    Data-parallel: with `all_reduce`, `ranks` and `rank` each process computes its part of every batch, which is of
+    all together; `all_reduce(array)` sums a float32 array in place over the ranks (examples/mpi/train.py).
+
+    >>> x, y = np.zeros((16, 3, 8, 8), np.uint8), np.arange(16) % 4
+    >>> g = rescomp.Graph.create("resnet8", classes=4, height=8, width=8)
+    >>> with rescomp.Trainer(g, rescomp.Dataset.from_arrays(x, y), batch=8, epochs=2, lr=0.1) as trainer:
+    ...     trainer.run()["steps"]
+    4
     """
 
     _free = "rc_trainer_free"
@@ -78,25 +103,29 @@ class Trainer(Handle):
                  validation: Optional[Dataset] = None, keep_best: bool = False, checkpoint: Optional[Path] = None,
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
                  in_order: bool = False, freeze_bn: bool = False, precision: str = "f32",
-                 memory: int = 0) -> None:
+                 memory: int = 0, all_reduce: Optional[Callable[[NDArray[np.float32]], Any]] = None, ranks: int = 0,
+                 rank: int = 0) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
-        def show(p):
+        def show(p: dict[str, Any]) -> None:
             trainer = me()
             if trainer is not None and trainer._progress is not None:
                 trainer._progress(p)
         callback = _ffi.progress_callback(_ffi.PROGRESS_FN, show) if progress else None
-        super().__init__(graph, dataset, *(x for x in (distiller, validation, callback) if x is not None))
+        if all_reduce is None and ranks > 1:
+            raise _ffi.ArgumentError(_ffi.ARG, f"{ranks} ranks need all_reduce, which sums over them")
+        adder = None if all_reduce is None else _ffi.all_reduce_callback(all_reduce)
+        super().__init__(graph, dataset, *(x for x in (distiller, validation, callback, adder) if x is not None))
         options = _ffi.TrainOptions(
             epochs=epochs, batch=batch, lr=lr, rate=rate, optimizer=optimizer, loss=loss, augmentation=augmentation,
             replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=_ffi.zero(bn_images),
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
-            resume=int(resume), progress=callback, memory=memory,
+            resume=int(resume), progress=callback, memory=memory, all_reduce=adder, ranks=ranks, rank=rank,
             flags=int(in_order) | int(freeze_bn) << 1 | _ffi.precision_flags(precision, {"bf16": 4}))
         with _ffi.interruptible():
-            lib.rc_trainer_new(self._new, graph._h, dataset._h, options)
+            lib.rc_trainer_new(self._new, graph._changeable(), dataset._h, options)
         if distiller is not None:
             with _ffi.interruptible():
                 lib.rc_distiller_attach(distiller._h, self._h)
@@ -112,7 +141,13 @@ class Trainer(Handle):
 
 def train(graph: Graph, dataset: Dataset, *, teacher: Optional[Union[Graph, Distiller]] = None,
           **options: Any) -> dict[str, Any]:
-    """Train `graph` in place: Trainer(...).run(). `teacher` makes it distillation."""
+    """Train `graph` in place: Trainer(...).run(). `teacher` makes it distillation.
+
+    >>> data = rescomp.Dataset.from_arrays(np.zeros((16, 3, 8, 8), np.uint8), np.arange(16) % 4)
+    >>> g = rescomp.Graph.create("resnet8", classes=4, height=8, width=8)
+    >>> rescomp.train(g, data, batch=8, lr=0.1, teacher=g.copy())["epochs"]
+    1
+    """
     if isinstance(teacher, Graph):
         teacher = Distiller(teacher)
     with Trainer(graph, dataset, distiller=teacher, **options) as trainer:
