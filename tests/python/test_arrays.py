@@ -122,6 +122,10 @@ class Arrays(unittest.TestCase):
                              env=dict(os.environ, RESCOMP_TORCH_PYTHON=''))
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertNotIn('skipped', ran.stderr)
+        example = pathlib.Path(__file__).resolve().parents[2] / 'examples/pytorch_roundtrip.py'
+        ran = subprocess.run([OTHER, example], capture_output=True, text=True)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn('logits within', ran.stdout)
 
 
 class Notebooks(unittest.TestCase):
