@@ -12,6 +12,7 @@ static const struct option options[] = {
     {"seconds", "S", "time per model; default: 2"},
     {"profile", NULL, "per layer: time, GMAC/s, share of the measured peak; passes over memory"},
     {"reference", NULL, "plain C instead of oneDNN"},
+    {"device", "TABLE", "say what a table of profile-device predicts for every model"},
     PRECISION_OPTION_MIXED,
     {NULL, NULL, NULL},
 };
@@ -23,6 +24,7 @@ struct subject {
     rc_session *session;
     double load_ms;
     uint64_t peak_bytes;
+    rc_device_prediction predicted; /* latency_ms 0: no table was given */
 };
 
 static double now_ms(void)
@@ -79,6 +81,12 @@ static void print_json(const struct args *a, const struct subject *s, const rc_l
         json_real("load_ms", s[i].load_ms);
         json_count("peak_bytes", s[i].peak_bytes);
         json_real("ratio_to_first", r[i].median_ms / r[0].median_ms);
+        json_real("joules_per_image", r[i].joules_per_image);
+        json_text("energy", r[i].energy);
+        if (s[i].predicted.latency_ms > 0) {
+            json_real("predicted_ms", s[i].predicted.latency_ms);
+            json_real("predicted_joules", s[i].predicted.joules);
+        }
         if (args_flag(a, "profile"))
             print_profile(s[i].session, peak, true);
         json_close();
@@ -108,11 +116,36 @@ static void print_table(const struct args *a, const struct subject *s, const rc_
     printf("batch %llu, %s, %llu threads, %s, %s, oneDNN %s\n",
            (unsigned long long) args_count(a, "batch", 1, 1, 65536), args_precision(a),
            (unsigned long long) info->threads, info->cpu, info->isa, info->onednn);
+    printf("energy:");
+    for (unsigned i = 0; i < a->n_positional; i++)
+        printf("%s %.4g J an image", i ? "," : "", r[i].joules_per_image);
+    printf(" (%s)\n", r[0].energy);
+    for (unsigned i = 0; i < a->n_positional; i++)
+        if (s[i].predicted.latency_ms > 0)
+            printf("%s: predicted %.3f ms (%+.1f %%), %.4g J; %llu of %llu layers were measured\n",
+                   s[i].path, s[i].predicted.latency_ms,
+                   100 * (s[i].predicted.latency_ms / r[i].median_ms - 1), s[i].predicted.joules,
+                   (unsigned long long) s[i].predicted.exact,
+                   (unsigned long long) s[i].predicted.layers);
     const double peak = args_flag(a, "profile") ? peak_multiply_adds(info->threads) : 0;
     for (unsigned i = 0; i < a->n_positional && args_flag(a, "profile"); i++) {
         printf("\n%s\n", s[i].path);
         print_profile(s[i].session, peak, false);
     }
+}
+
+/* Of the graphs as they are, so at batch 1 unless the table is of another one. */
+static rc_status predict(const struct args *a, struct subject *s, unsigned n)
+{
+    rc_device *device = NULL;
+    const char *path = args_text(a, "device", NULL);
+    rc_status st = path ? rc_device_load(&device, s[0].context, path) : RC_OK;
+    for (unsigned i = 0; i < n && device && st == RC_OK; i++) {
+        s[i].predicted = (rc_device_prediction) RC_DEVICE_PREDICTION_INIT;
+        st = rc_device_predict(device, s[i].graph, &s[i].predicted);
+    }
+    rc_device_free(&device);
+    return st;
 }
 
 static int bench(const struct args *a)
@@ -133,6 +166,8 @@ static int bench(const struct args *a)
         st = prepare(a, &s[i]);
         sessions[i] = s[i].session;
     }
+    if (st == RC_OK)
+        st = predict(a, s, n);
     if (st == RC_OK)
         st = rc_measure_latency(s[0].context, sessions, n, &o, r);
     for (unsigned i = 0; i < n && st == RC_OK; i++)

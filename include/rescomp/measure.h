@@ -34,11 +34,15 @@ typedef struct rc_latency {
     double p90_ms;            /**< 90th percentile. [ms] */
     double p99_ms;            /**< 99th percentile; 0 with fewer than 100 runs. [ms] */
     double images_per_second; /**< Batch size / median. [1/s] */
+    double joules_per_image;  /**< Energy of an image: what energy says. [J] */
+    const char *energy;       /**< "RAPL": counted by the processor over all runs, of all that it
+                                   did meanwhile; else the assumption, such as "time x 10 W for
+                                   each thread". Lives as long as the library. */
 } rc_latency;
 
-#define RC_LATENCY_INIT                         \
-    {                                           \
-        sizeof(rc_latency), 0, 0, 0, 0, 0, 0, 0 \
+#define RC_LATENCY_INIT                               \
+    {                                                 \
+        sizeof(rc_latency), 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /**

@@ -7,6 +7,7 @@
 
 #include <rescomp/base.h>
 #include <rescomp/dataset.h>
+#include <rescomp/device.h>
 #include <rescomp/distill.h>
 #include <rescomp/evaluate.h>
 #include <rescomp/graph.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 
 RC_ABI_NO_TAIL(rc_latency_options, warmup);
-RC_ABI_NO_TAIL(rc_latency, images_per_second);
+RC_ABI_NO_TAIL(rc_latency, energy);
 RC_ABI_NO_TAIL(rc_system_info, cpu_given);
 
 /* The results of all lie on the stack. */

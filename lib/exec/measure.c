@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "exec/energy.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct subject {
     void *in[MAX_IO], *out[MAX_IO];
     int64_t batch;
     double *ms;
+    double joules; /* of all counted runs */
 };
 
 static void free_subject(struct subject *s)
@@ -79,6 +81,16 @@ static double percentile(const double *sorted, uint64_t n, double p)
     return sorted[rank < 1 ? 0 : (uint64_t) rank - 1];
 }
 
+/* Counted where the processor does it, else power that is assumed times the median. */
+static void summarize_energy(const struct subject *s, const struct rc_context *c, bool counted,
+                             rc_latency *r)
+{
+    const double watts = RC_ENERGY_ASSUMED * (double) rci_context_threads(c);
+    const double joules = counted ? s->joules / (double) r->runs : r->median_ms * 1e-3 * watts;
+    r->joules_per_image = joules / (double) s->batch;
+    r->energy = counted ? "RAPL" : "time x 10 W for each thread";
+}
+
 static void summarize(struct subject *s, uint64_t runs, rc_latency *r)
 {
     double sum = 0;
@@ -95,7 +107,7 @@ static void summarize(struct subject *s, uint64_t runs, rc_latency *r)
 }
 
 static rc_status measure_session(struct rc_context *c, struct subject *s, uint32_t n,
-                                 const rc_latency_options *o, uint64_t *runs)
+                                 const rc_latency_options *o, struct rci_energy *e, uint64_t *runs)
 {
     double ignored;
     for (uint64_t w = 0; w < o->warmup; w++)
@@ -104,11 +116,14 @@ static rc_status measure_session(struct rc_context *c, struct subject *s, uint32
     const uint64_t begin = rci_clock_ns();
     const double budget = o->seconds * 1e9 * n;
     *runs = 0;
+    rci_energy_since(e);
     while (*runs < o->max_runs &&
            (*runs < o->min_runs || (double) (rci_clock_ns() - begin) < budget)) {
         RC_TRY(rci_check_cancel(c));
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
             RC_TRY(measure_run_once(&s[i], &s[i].ms[*runs]));
+            s[i].joules += e->n ? rci_energy_since(e) : 0;
+        }
         ++*runs;
     }
     return RC_OK;
@@ -119,6 +134,8 @@ rc_status rci_measure_latency(struct rc_context *c, struct rc_session *const *se
 {
     rc_status st = RC_OK;
     uint64_t runs = 0;
+    struct rci_energy energy;
+    rci_energy_open(&energy, NULL);
     struct subject *s = rci_alloc_array(c, n, sizeof(*s));
     if (!s)
         return RC_ERR_MEMORY;
@@ -126,9 +143,11 @@ rc_status rci_measure_latency(struct rc_context *c, struct rc_session *const *se
         s[i].session = sessions[i];
         RC_TRY_OUT(st, make_subject(c, &s[i], o->max_runs));
     }
-    RC_TRY_OUT(st, measure_session(c, s, n, o, &runs));
-    for (uint32_t i = 0; i < n; i++)
+    RC_TRY_OUT(st, measure_session(c, s, n, o, &energy, &runs));
+    for (uint32_t i = 0; i < n; i++) {
         summarize(&s[i], runs, &results[i]);
+        summarize_energy(&s[i], c, energy.n > 0, &results[i]);
+    }
 out:
     for (uint32_t i = 0; i < n; i++)
         free_subject(&s[i]);

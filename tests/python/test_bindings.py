@@ -278,7 +278,26 @@ class Sessions(Folder):
         self.assertLessEqual(la['min_ms'], la['median_ms'])
         self.assertLessEqual(la['median_ms'], la['p90_ms'])
         self.assertGreaterEqual(lb['runs'], 10)
+        self.assertGreater(la['joules_per_image'], 0)
+        self.assertTrue(la['energy'])
         self.assertStatus('RC_ERR_ARG', 'no sessions', rescomp.measure_latency, [])
+
+    def test_a_device_predicts_what_it_timed(self):
+        g, seen = tiny(), []
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'device.json'
+            with rescomp.Device.profile(g, cuts=1, seconds=0.003, precisions='f32', name='here',
+                                        progress=lambda what, fraction: seen.append(fraction)) as d:
+                d.save(path)
+                predicted = d.predict(g)
+            self.assertEqual(predicted['exact'], predicted['layers'])
+            self.assertGreater(predicted['latency_ms'], 0)
+            with rescomp.Device(path) as again:
+                self.assertEqual(again.info()['name'], 'here')
+                self.assertEqual(again.predict(g)['layers'], predicted['layers'])
+        self.assertTrue(seen and max(seen) <= 1)
+        self.assertStatus('RC_ERR_ARG', 'no graphs', rescomp.Device.profile, [])
+        self.assertStatus('RC_ERR_PATH', 'nowhere', rescomp.Device, '/nowhere.json')
 
 
     def test_bf16_is_close_or_refused_by_name(self):

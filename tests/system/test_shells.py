@@ -47,7 +47,7 @@ def fish(line):
 class Shells(unittest.TestCase):
     @unittest.skipUnless(shutil.which('bash'), 'no bash')
     def test_bash_offers_verbs_options_methods_and_files(self):
-        self.assertEqual(bash('pr'), ['prune'])
+        self.assertEqual(bash('pru'), ['prune'])
         self.assertEqual(set(bash('')), {*verbs(), '--help', '--version'})
         self.assertEqual(bash('prune', '--criterio'), ['--criterion'])
         self.assertIn('block-obs', bash('prune', 'm.onnx', '--criterion', 'b'))

@@ -355,7 +355,24 @@ class LatencyOptions(Struct):
 
 class Latency(Struct):
     _fields_ = [SIZE, ("runs", U), ("min_ms", D), ("mean_ms", D), ("median_ms", D), ("p90_ms", D), ("p99_ms", D),
-                ("images_per_second", D)]
+                ("images_per_second", D), ("joules_per_image", D), ("energy", S)]
+
+
+DEVICE_PROGRESS_FN = C.CFUNCTYPE(None, P, S, D)
+
+
+class DeviceOptions(Struct):
+    _fields_ = [SIZE, ("name", S), ("precisions", S), ("batch", U), ("cuts", U), ("seconds", D), ("seed", U),
+                ("watts", D), ("progress", DEVICE_PROGRESS_FN), ("progress_user", P)]
+
+
+class DeviceInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("energy", S), ("batch", U), ("threads", U), ("layers", U), ("times", U),
+                ("watts", D), ("overhead_ms", D)]
+
+
+class DevicePrediction(Struct):
+    _fields_ = [SIZE, ("latency_ms", D), ("joules", D), ("layers", U), ("exact", U)]
 
 
 class SystemInfo(Struct):
@@ -520,6 +537,12 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_session_get_step": (STATUS, [P, U, _ref(SessionStepInfo)]),
     "rc_session_get_memory": (STATUS, [P, _ref(U), _ref(U)]),
     "rc_measure_latency": (STATUS, [P, _ref(P), U, _ref(LatencyOptions), _ref(Latency)]),
+    "rc_device_profile": (STATUS, [_out, P, _ref(P), U, _ref(DeviceOptions)]),
+    "rc_device_load": (STATUS, [_out, P, S]),
+    "rc_device_save": (STATUS, [P, S]),
+    "rc_device_free": (None, [_out]),
+    "rc_device_get_info": (STATUS, [P, _ref(DeviceInfo)]),
+    "rc_device_predict": (STATUS, [P, P, _ref(DevicePrediction)]),
     "rc_dataset_open": (STATUS, [_out, P, S, _ref(DatasetOptions)]),
     "rc_dataset_new_callback": (STATUS, [_out, P, _ref(DatasetSource), _ref(DatasetOptions)]),
     "rc_dataset_free": (None, [_out]),
@@ -732,6 +755,12 @@ def log_callback(log: Optional[Callable[[int, str], None]]) -> Any:
 
 def cancel_callback(cancel: Optional[Callable[[], Any]]) -> Any:
     return CANCEL_FN(guard(lambda _user: int(stopping() or bool(cancel and cancel())), 1))
+
+
+def device_progress(progress: Optional[Callable]) -> Any:
+    """progress(what, fraction) for C."""
+    return DEVICE_PROGRESS_FN(guard(lambda _user, what, fraction: progress(text(what), fraction))) if progress \
+        else DEVICE_PROGRESS_FN()
 
 
 def progress_callback(kind: Any, progress: Callable[[dict[str, Any]], None]) -> Any:
