@@ -8,10 +8,16 @@
 
 static const struct option options[] = {
     {"o", "OUT", "file to write"},
-    {"recipe", "R.json", "steps; default: prune to 0.6 of the multiply-adds, distil, INT8"},
+    {"recipe", "R.json",
+     "steps; default: reach the goals, or without any prune to 0.6, distil, INT8"},
     {"max-drop", "P", "most top-1 lost, in percentage points; default: 1"},
     {"size", "R", "goal: fraction of the file size"},
     {"latency", "R", "goal: fraction of the latency at batch 1"},
+    {"energy", "R", "goal: fraction of the energy of an image"},
+    {"macs", "R", "goal: fraction of the multiply-adds"},
+    {"minutes", "M", "time to reach goals in, training included; default: 10"},
+    {"device", "TABLE", "latency and energy by a table of profile-device; default: measured here"},
+    {"points", "DIR", "write the model of every measured point there, as point-K.onnx"},
     {"target", "NAME", "cpu, mobile, fpga or mlu; default: cpu", "cpu mobile fpga mlu"},
     {"teacher", "MODEL", "to distil from; default: MODEL itself"},
     {"report", "DIR", "write report.json, report.html and calibration.json (the table) there"},
@@ -28,6 +34,7 @@ struct job {
     rc_graph *graph, *teacher, *out;
     rc_dataset *train, *calib, *test;
     rc_report *report;
+    rc_device *device;
     char *recipe, *work, *table;
     rc_compress_result result;
 };
@@ -68,6 +75,12 @@ static char *join(const char *a, const char *b)
     return s;
 }
 
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+    return n >= m && !strcmp(s + n - m, end);
+}
+
 static int open_all(struct job *j)
 {
     const struct args *a = j->a;
@@ -77,6 +90,9 @@ static int open_all(struct job *j)
         return EXIT_FAILED;
     }
     if (tool_load(&j->graph, j->context, a, a->positional[0]) != RC_OK)
+        return tool_fail("compress");
+    const char *device = args_text(a, "device", NULL);
+    if (device && rc_device_load(&j->device, j->context, device) != RC_OK)
         return tool_fail("compress");
     if (teacher && rc_graph_load(&j->teacher, j->context, teacher) != RC_OK)
         return tool_fail("compress");
@@ -144,6 +160,8 @@ static void print_result(const struct job *j, const char *missed)
     json_real("calib_top1_after", j->result.calib_top1_after);
     json_bool("goals_met", !missed);
     json_text("missed", missed ? missed : "");
+    json_real("joules_before", j->result.joules_before);
+    json_real("joules_after", j->result.joules_after);
     json_count("attempts", j->result.attempts);
     json_real("seconds", j->result.seconds);
     json_list("steps");
@@ -170,6 +188,12 @@ static int compress_opened(struct job *j)
     o.max_drop = o.max_drop < 0 ? 0 : o.max_drop == 0 ? RC_ZERO_REAL : o.max_drop;
     o.size_ratio = args_real(a, "size", 0, 0.001, 1);
     o.latency_ratio = args_real(a, "latency", 0, 0.001, 1);
+    o.energy_ratio = args_real(a, "energy", 0, 0.001, 1);
+    o.macs_ratio = args_real(a, "macs", 0, 0.001, 1);
+    o.minutes = args_real(a, "minutes", 0, 0.001, 1e6);
+    o.device = j->device;
+    o.points = args_text(a, "points", NULL);
+    o.packed = ends_with(out, ".rcz");
     o.target = args_text(a, "target", NULL);
     o.resume = args_flag(a, "resume");
     o.folder = args_text(a, "work", NULL);
@@ -187,7 +211,8 @@ static int compress_opened(struct job *j)
     if (st == RC_OK)
         st = rc_compress(&j->out, j->graph, &o, &j->result);
     progress_end();
-    if (st == RC_ERR_GOAL) {
+    const bool stopped = st == RC_ERR_CANCELLED && j->out;
+    if (st == RC_ERR_GOAL || stopped) {
         snprintf(missed, sizeof(missed), "%s", rc_last_error());
         st = RC_OK;
     }
@@ -196,7 +221,7 @@ static int compress_opened(struct job *j)
     if (st == RC_OK)
         st = data_describe(j->out, j->train);
     if (st == RC_OK)
-        st = rc_graph_save(j->out, out);
+        st = o.packed ? rc_graph_save_packed(j->out, out, NULL) : rc_graph_save(j->out, out);
     if (st == RC_OK && folder)
         st = rc_report_save(j->report, folder);
     if (st != RC_OK)
@@ -204,9 +229,12 @@ static int compress_opened(struct job *j)
     print_result(j, *missed ? missed : NULL);
     if (folder && !args_flag(a, "json"))
         printf("report: %s/report.html\n", folder);
+    if (stopped)
+        return fprintf(stderr, "rescomp: interrupted, the best so far was written\n"),
+               EXIT_INTERRUPTED;
     if (*missed)
         fprintf(stderr, "rescomp: goal missed, the best result was written: %s\n", missed);
-    return *missed ? EXIT_FAILED : EXIT_DONE;
+    return *missed ? EXIT_MISSED : EXIT_DONE;
 }
 
 static int compress(const struct args *a)
@@ -231,6 +259,7 @@ static int compress(const struct args *a)
     free(j.work);
     free(j.table);
     rc_report_free(&j.report);
+    rc_device_free(&j.device);
     rc_graph_free(&j.out);
     rc_graph_free(&j.teacher);
     rc_graph_free(&j.graph);

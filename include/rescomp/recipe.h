@@ -14,6 +14,7 @@
 #define RESCOMP_RECIPE_H
 
 #include <rescomp/dataset.h>
+#include <rescomp/device.h>
 #include <rescomp/graph.h>
 #include <rescomp/report.h>
 
@@ -31,6 +32,10 @@ typedef struct rc_compress_progress {
 
 /** Called on the thread that called rc_compress(). */
 typedef void (*rc_compress_progress_fn)(void *user, const rc_compress_progress *progress);
+
+/** A cost of the caller's own, such as the time on a simulator.
+ *  @param[out] cost Finite and above 0. @return 0, or anything else to fail with RC_ERR_DATA. */
+typedef int32_t (*rc_compress_cost_fn)(void *user, const rc_graph *graph, double *cost);
 
 /** Zero means "default" for every member. */
 typedef struct rc_compress_options {
@@ -55,10 +60,25 @@ typedef struct rc_compress_options {
     rc_report *report;     /**< Every attempt is added to it; NULL: none. Borrowed. */
     rc_compress_progress_fn progress; /**< NULL: none. */
     void *progress_user;   /**< Its first argument. */
+    double macs_ratio;     /**< Goal: multiply-adds after / before; 0: none. Range (0, 1]. */
+    double energy_ratio;   /**< Goal: energy of an image after / before; 0: none. Range (0, 1]. */
+    double cost_ratio;     /**< Goal: what cost says after / before; 0: none. Range (0, 1]. */
+    rc_compress_cost_fn cost; /**< A cost of the caller's own; must be set with cost_ratio. */
+    void *cost_user;       /**< Its first argument. */
+    double minutes;        /**< Time for all of it, training included, when goals are to be reached
+                                (see rc_compress()); 0: 10. Not with recipe. [min] */
+    const rc_device *device; /**< Latency and energy are those that it predicts; NULL: measured
+                                  here. Not with recipe. */
+    uint64_t packed;       /**< 1: file bytes after are those of a packed file. */
+    const char *points;    /**< Folder: the model of every measured point is written there, as
+                                point-K.onnx; NULL: nowhere. Not with recipe. */
 } rc_compress_options;
 
-#define RC_COMPRESS_OPTIONS_INIT \
-    { sizeof(rc_compress_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_COMPRESS_OPTIONS_INIT                                                        \
+    {                                                                                   \
+        sizeof(rc_compress_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+            0, 0, 0, 0, 0, 0, 0                                                         \
+    }
 
 /** What a run gained: _before of the graph as given, _after of the result. */
 typedef struct rc_compress_result {
@@ -80,10 +100,12 @@ typedef struct rc_compress_result {
     uint64_t attempts;            /**< Attempts made over all stages. */
     uint64_t kept;                /**< Stages whose result was kept. */
     double seconds;               /**< Time of this call. [s] */
+    double joules_before;         /**< Energy of an image. [J] */
+    double joules_after;          /**< As rc_latency, or the device, says. [J] */
 } rc_compress_result;
 
 #define RC_COMPRESS_RESULT_INIT \
-    { sizeof(rc_compress_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(rc_compress_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Compress a copy of @p graph.
@@ -93,13 +115,22 @@ typedef struct rc_compress_result {
  * than max_drop against the graph as given is tried again milder, and given up when that does not
  * help; the last state that was good enough is the result.
  *
+ * Without a recipe, and with a goal besides max_drop or with minutes, the goals are reached for
+ * instead: widths of all layers are chosen for least loss within the costs that the goals allow,
+ * by times of layers where latency or energy is a goal; what was cut is measured, and budgets are
+ * corrected both ways; weights get 8 bits, or 4 where that meets the size with less loss; training
+ * takes the minutes that are left, in rounds, and ends when all goals are met. Without a goal of
+ * cost the smallest network within max_drop is looked for. Every measured point is in the report.
+ * A call that is cancelled gives the best point so far.
+ *
  * @param[out] out    The best result; NULL only on failure. Release with rc_graph_free().
  * @param[in]  graph  Read only.
  * @param[out] result May be NULL.
- * @return RC_OK; RC_ERR_GOAL size_ratio or latency_ratio was not reached, or a stage was given up:
- *         *out is the best there is, and the message says what was missed; RC_ERR_ARG;
- *         RC_ERR_FORMAT the recipe is not valid, the message names the key; RC_ERR_CANCELLED;
- *         RC_ERR_IO, RC_ERR_PATH; whatever the steps return.
+ * @return RC_OK; RC_ERR_GOAL a goal was not reached, or a stage was given up: *out is the nearest
+ *         there is, and the message says what was missed by how much; RC_ERR_ARG also goals that
+ *         cannot be reached, which is known before anything is trained;
+ *         RC_ERR_FORMAT the recipe is not valid, the message names the key; RC_ERR_CANCELLED
+ *         *out may be set, to the best so far; RC_ERR_IO, RC_ERR_PATH; whatever the steps return.
  * Cost: that of the steps. @since 0.1
  */
 RC_API rc_status rc_compress(rc_graph **out, const rc_graph *graph,

@@ -139,8 +139,8 @@ static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize
     o.observer = observer_for(q, run->attempt);
     o.images = (uint64_t) q->images;
     o.target = run->target->name;
-    o.flags = (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
-              (q->epochs ? RC_QUANTIZE_QAT : 0) | (q->same_edges ? RC_QUANTIZE_SAME_EDGES : 0);
+    o.flags = (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) | (q->epochs ? RC_QUANTIZE_QAT : 0) |
+              (q->same_edges ? RC_QUANTIZE_SAME_EDGES : 0);
     o.weight_bits = (uint64_t) q->weight_bits;
     o.activation_bits = (uint64_t) q->activation_bits;
     o.rounding = q->rounding;

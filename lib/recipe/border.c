@@ -2,11 +2,12 @@
 #include "api/check.h"
 #include "data/source.h"
 #include "graph/graph.h"
-#include "recipe/recipe.h"
+#include "recipe/aim.h"
 #include "report/report.h"
+#include "search/device.h"
 
-RC_ABI_NO_TAIL(rc_compress_options, progress_user);
-RC_ABI_NO_TAIL(rc_compress_result, seconds);
+RC_ABI_NO_TAIL(rc_compress_options, points);
+RC_ABI_NO_TAIL(rc_compress_result, joules_after);
 RC_ABI_NO_TAIL(rc_compress_progress, stages);
 
 const char *rc_recipe_get_default(void)
@@ -41,6 +42,7 @@ static rc_status check_handles(const rc_compress_options *o)
     RC_CHECK_OPTIONAL(dataset, o->test, "test");
     RC_CHECK_OPTIONAL(graph, o->teacher, "teacher");
     RC_CHECK_OPTIONAL(report, o->report, "report");
+    RC_CHECK_OPTIONAL(device, o->device, "device");
     return RC_OK;
 }
 
@@ -54,17 +56,39 @@ static rc_status compress_options_read(rc_compress_options *o, const rc_compress
         return rci_fail(RC_ERR_ARG, "max_drop is %g, allowed is (0, 100]", o->max_drop);
     RC_TRY(check_ratio("size_ratio", o->size_ratio));
     RC_TRY(check_ratio("latency_ratio", o->latency_ratio));
-    if (!o->recipe)
-        o->recipe = rci_recipe_default_text();
+    RC_TRY(check_ratio("macs_ratio", o->macs_ratio));
+    RC_TRY(check_ratio("energy_ratio", o->energy_ratio));
+    RC_TRY(check_ratio("cost_ratio", o->cost_ratio));
+    if (!(o->minutes >= 0 && o->minutes <= 1e6))
+        return rci_fail(RC_ERR_ARG, "minutes is %g, allowed is 0..1000000", o->minutes);
+    if ((o->cost_ratio > 0) != (o->cost != NULL))
+        return rci_fail(RC_ERR_ARG, "cost and cost_ratio go together: only %s is set",
+                        o->cost ? "cost" : "cost_ratio");
+    if (o->packed > 1)
+        return rci_fail(RC_ERR_ARG, "packed is %llu, allowed are 0 and 1",
+                        (unsigned long long) o->packed);
+    const char *alone = o->minutes > 0        ? "minutes"
+                        : o->energy_ratio > 0 ? "energy_ratio"
+                        : o->cost_ratio > 0   ? "cost_ratio"
+                        : o->device           ? "device"
+                        : o->points           ? "points"
+                                              : NULL;
+    if (o->recipe && alone)
+        return rci_fail(RC_ERR_ARG,
+                        "%s is for goals that are reached for, not with a recipe of one's own",
+                        alone);
     return RC_OK;
 }
 
-/* RC_ERR_GOAL gives the best graph all the same; every other failure none. */
+/* RC_ERR_GOAL gives the best graph all the same, and so does being cancelled while goals are
+ * reached for; every other failure none. */
 static rc_status run_on_copy(struct rci_run *run, rc_graph **out)
 {
     RC_TRY(rci_graph_clone(&run->best, run->original));
-    const rc_status st = rci_run_all(run);
-    if (st == RC_OK || st == RC_ERR_GOAL)
+    const bool aim = rci_aim_wanted(run->o);
+    const rc_status st = aim ? rci_aim_run(run) : rci_run_all(run);
+    const bool some = aim && run->kept && st != RC_ERR_ARG; /* a point was measured before */
+    if (st == RC_OK || st == RC_ERR_GOAL || (st == RC_ERR_CANCELLED && some))
         *out = run->best;
     else
         rci_graph_free(run->best);
@@ -94,6 +118,8 @@ static rc_status compress_write_result(rc_compress_result *result, const struct 
         .attempts = run->attempts,
         .kept = run->kept,
         .seconds = seconds,
+        .joules_before = b->joules,
+        .joules_after = a->joules,
     };
     return rci_abi_write(result, &r, sizeof(r), "rc_compress_result");
 }
@@ -110,7 +136,14 @@ rc_status rc_compress(rc_graph **out, const rc_graph *graph, const rc_compress_o
         RC_TRY(rci_abi_clear(result, "rc_compress_result"));
     struct rci_run run = {.ctx = graph->ctx, .original = graph, .o = &o, .stage_name = ""};
     RC_TRY(rci_target_find(&run.target, o.target));
-    RC_TRY(rci_recipe_parse(&run.recipe, run.ctx, o.recipe));
+    if (o.points)
+        RC_TRY(rci_run_make_folder(o.points));
+    if (!o.recipe && !rci_aim_wanted(&o))
+        o.recipe = rci_recipe_default_text();
+    if (o.recipe)
+        RC_TRY(rci_recipe_parse(&run.recipe, run.ctx, o.recipe));
+    else if (o.minutes == 0)
+        o.minutes = 10;
     const rc_status st = run_on_copy(&run, out);
     rci_recipe_clear(&run.recipe);
     if (result && *out)

@@ -11,21 +11,23 @@ rc_status rci_run_top1(const struct rc_dataset *d, const struct rc_graph *g, dou
     return RC_OK;
 }
 
-/* Both sessions are timed in turns, so that a change of the processor's clock hits both. [ms] */
-rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
-                          const struct rc_graph *after, double ms[2])
+/* In turns, so that a change of the processor's clock hits both. */
+rc_status rci_run_speed(struct rci_run *run, const struct rc_graph *before,
+                        const struct rc_graph *after, struct rci_figures *b, struct rci_figures *a)
 {
     rc_session *s[2] = {NULL, NULL};
     rc_latency r[2] = {RC_LATENCY_INIT, RC_LATENCY_INIT};
     rc_latency_options o = RC_LATENCY_OPTIONS_INIT;
-    o.seconds = 1;
+    o.seconds = run->seconds > 0 ? run->seconds : 1;
     rc_status st = rc_session_new(&s[0], before, NULL);
     if (st == RC_OK)
         st = rc_session_new(&s[1], after, NULL);
     if (st == RC_OK)
         st = rc_measure_latency(run->ctx, s, 2, &o, r);
-    ms[0] = r[0].median_ms;
-    ms[1] = r[1].median_ms;
+    b->median_ms = r[0].median_ms;
+    a->median_ms = r[1].median_ms;
+    b->joules = r[0].joules_per_image;
+    a->joules = r[1].joules_per_image;
     rc_session_free(&s[0]);
     rc_session_free(&s[1]);
     return st;
@@ -35,7 +37,7 @@ rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct 
 {
     rc_graph_info info = RC_GRAPH_INFO_INIT;
     struct rci_bytes file = {NULL, 0};
-    double ms[2];
+    struct rci_figures before;
     rci_run_show(run, "measuring", 1);
     RC_TRY(rc_graph_get_info(g, &info));
     RC_TRY(rci_onnx_save_memory(&file, g));
@@ -48,9 +50,7 @@ rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct 
     RC_TRY(rci_run_top1(run->o->calib, g, &f->calib_top1));
     /* test images are looked at once, at the end */
     f->top1 = f->calib_top1;
-    RC_TRY(rci_run_latency(run, run->original, g, ms));
-    f->median_ms = ms[1];
-    return RC_OK;
+    return rci_run_speed(run, run->original, g, &before, f);
 }
 
 #define CALIB "held-out training images"

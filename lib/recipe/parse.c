@@ -111,8 +111,9 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
 static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_json_value *v)
 {
     static const char *const keys[] = {
-        "step",        "observer",        "images",     "epochs", "lr",   "reduce_range",
-        "weight_bits", "activation_bits", "same_edges", "rounding", "layers", "skip", NULL};
+        "step",        "observer",        "images",     "epochs",   "lr",     "reduce_range",
+        "weight_bits", "activation_bits", "same_edges", "rounding", "layers", "skip",
+        NULL};
     q->observer = "mse";
     q->lr = 0.0005;
     RC_TRY(rci_json_only_keys(v, keys, "quantize step"));

@@ -77,7 +77,7 @@ uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC
 
 /* Figures of one state of the model; rc_compress_result says what each is. */
 struct rci_figures {
-    double top1, calib_top1, median_ms;
+    double top1, calib_top1, median_ms, joules;
     uint64_t file_bytes, weight_bytes, macs, parameters;
 };
 
@@ -90,6 +90,7 @@ struct rci_run {
     const struct rci_target *target;
     struct rci_recipe recipe;
     struct rci_figures before, now;
+    double seconds; /* that each of two sessions is timed for; 0: 1 */
     uint64_t attempts, kept;
     const char *stage_name;
     uint64_t stage_index, stages;
@@ -99,6 +100,8 @@ struct rci_run {
 };
 
 rc_status rci_run_all(struct rci_run *run);
+/* Layer times of the original and the best for the report. */
+rc_status rci_run_profile(struct rci_run *run);
 /* One attempt at a stage: a new graph from run->best (attempt.c). */
 rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage,
                           struct rc_graph **out);
@@ -106,8 +109,9 @@ rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage,
 bool rci_stage_can_retry(const struct rci_run *run, const struct rci_stage *stage);
 /* Top-1 on calib, size and cost; latency too (figures.c). */
 rc_status rci_run_measure(struct rci_run *run, const struct rc_graph *g, struct rci_figures *f);
-rc_status rci_run_latency(struct rci_run *run, const struct rc_graph *before,
-                          const struct rc_graph *after, double ms[2]);
+/* Latency and energy of both, timed in turns; other figures stay. */
+rc_status rci_run_speed(struct rci_run *run, const struct rc_graph *before,
+                        const struct rc_graph *after, struct rci_figures *b, struct rci_figures *a);
 rc_status rci_run_top1(const struct rc_dataset *d, const struct rc_graph *g, double *top1);
 rc_status rci_run_report(struct rci_run *run, const char *name, const struct rci_figures *f,
                          bool kept, double seconds, const char *note);
@@ -115,6 +119,8 @@ rc_status rci_run_report(struct rci_run *run, const char *name, const struct rci
 rc_status rci_run_report_summary(struct rci_run *run);
 void rci_run_show(const struct rci_run *run, const char *detail, double fraction);
 /* Finished stages on disk (resume.c). */
+rc_status rci_run_checksum(const struct rc_graph *g, uint64_t *sum); /* of it as ONNX */
+rc_status rci_run_make_folder(const char *path);
 rc_status rci_run_save_stage(struct rci_run *run, uint32_t stage);
 rc_status rci_run_load_stages(struct rci_run *run, uint32_t stages, uint32_t *done);
 #endif

@@ -11,7 +11,7 @@
 #include <zlib.h>
 
 /* Of the original as ONNX: another model must not continue this one's run. */
-static rc_status graph_checksum(const struct rc_graph *g, uint64_t *sum)
+rc_status rci_run_checksum(const struct rc_graph *g, uint64_t *sum)
 {
     struct rci_bytes b = {NULL, 0};
     RC_TRY(rci_onnx_save_memory(&b, g));
@@ -27,7 +27,7 @@ static rc_status write_state(struct rci_run *run, uint32_t done)
     struct rci_buffer text = {.ctx = run->ctx};
     uint64_t sum;
     char hash[32];
-    RC_TRY(graph_checksum(run->original, &sum));
+    RC_TRY(rci_run_checksum(run->original, &sum));
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long) run->recipe.hash);
     struct rci_json_writer w = rci_json_writer_make(&text, false);
     rci_json_begin_object(&w, NULL);
@@ -47,7 +47,7 @@ static rc_status write_state(struct rci_run *run, uint32_t done)
     return st;
 }
 
-static rc_status make_folder(const char *path)
+rc_status rci_run_make_folder(const char *path)
 {
     if (mkdir(path, 0777) && errno != EEXIST)
         return rci_fail(RC_ERR_PATH, "%s: cannot make the folder: %s", path, strerror(errno));
@@ -58,7 +58,7 @@ rc_status rci_run_save_stage(struct rci_run *run, uint32_t stage)
 {
     if (!run->o->folder)
         return RC_OK;
-    RC_TRY(make_folder(run->o->folder));
+    RC_TRY(rci_run_make_folder(run->o->folder));
     char *path = rci_format(run->ctx, "%s/stage-%u.onnx", run->o->folder, stage);
     if (!path)
         return RC_ERR_MEMORY;
@@ -80,7 +80,7 @@ static rc_status resume_read_state(struct rci_run *run, const struct rci_json_va
     RC_TRY(rci_json_read_integer(root, "attempts", 0, 1 << 20, &attempts));
     RC_TRY(rci_json_read_integer(root, "kept", 0, RC_RECIPE_MAX_STEPS, &kept));
     RC_TRY(rci_json_read_bool(root, "gave_up", &run->gave_up));
-    RC_TRY(graph_checksum(run->original, &sum));
+    RC_TRY(rci_run_checksum(run->original, &sum));
     snprintf(wanted, sizeof(wanted), "%016llx", (unsigned long long) run->recipe.hash);
     /* continuing with another recipe or model would mix two runs */
     if (strcmp(hash, wanted) || graph != (int64_t) sum || n > stages)
@@ -113,7 +113,7 @@ rc_status rci_run_load_stages(struct rci_run *run, uint32_t stages, uint32_t *do
     *done = 0;
     if (!run->o->folder)
         return RC_OK;
-    RC_TRY(make_folder(run->o->folder));
+    RC_TRY(rci_run_make_folder(run->o->folder));
     if (!run->o->resume)
         return RC_OK;
     char *path = rci_format(run->ctx, "%s/state.json", run->o->folder);

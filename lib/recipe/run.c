@@ -83,13 +83,10 @@ static rc_status run_stage(struct rci_run *run, const struct rci_stage *stage)
 /* Final figures: test accuracy of both, and latencies from one interleaved run. */
 static rc_status recipe_finish(struct rci_run *run)
 {
-    double ms[2];
     run->stage_name = "final measurement";
     rci_run_show(run, "", 0);
     RC_TRY(rci_run_measure(run, run->best, &run->now));
-    RC_TRY(rci_run_latency(run, run->original, run->best, ms));
-    run->before.median_ms = ms[0];
-    run->now.median_ms = ms[1];
+    RC_TRY(rci_run_speed(run, run->original, run->best, &run->before, &run->now));
     if (run->o->test) {
         RC_TRY(rci_run_top1(run->o->test, run->original, &run->before.top1));
         RC_TRY(rci_run_top1(run->o->test, run->best, &run->now.top1));
@@ -116,6 +113,12 @@ static rc_status profile(struct rci_run *run, const struct rc_graph *g, int32_t 
     return st;
 }
 
+rc_status rci_run_profile(struct rci_run *run)
+{
+    RC_TRY(profile(run, run->original, RC_REPORT_BEFORE));
+    return profile(run, run->best, RC_REPORT_AFTER);
+}
+
 /* Accuracy was guarded stage by stage; size and latency are of the end. */
 static rc_status check_goals(const struct rci_run *run)
 {
@@ -129,6 +132,10 @@ static rc_status check_goals(const struct rci_run *run)
     if (run->o->latency_ratio > 0 && latency > run->o->latency_ratio)
         return rci_fail(RC_ERR_GOAL, "latency is %.3f of that before, the goal was %.3f", latency,
                         run->o->latency_ratio);
+    const double macs = (double) a->macs / (double) b->macs;
+    if (run->o->macs_ratio > 0 && macs > run->o->macs_ratio)
+        return rci_fail(RC_ERR_GOAL, "multiply-adds are %.3f of those before, the goal was %.3f",
+                        macs, run->o->macs_ratio);
     if (run->gave_up)
         return rci_fail(RC_ERR_GOAL,
                         "a step lost more than %.2f points in every attempt and was "
@@ -156,9 +163,7 @@ rc_status rci_run_all(struct rci_run *run)
         RC_TRY(rci_run_save_stage(run, i));
     }
     RC_TRY(recipe_finish(run));
-    if (run->o->report) {
-        RC_TRY(profile(run, run->original, RC_REPORT_BEFORE));
-        RC_TRY(profile(run, run->best, RC_REPORT_AFTER));
-    }
+    if (run->o->report)
+        RC_TRY(rci_run_profile(run));
     return check_goals(run);
 }

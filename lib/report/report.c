@@ -177,3 +177,36 @@ rc_status rci_report_save(struct rc_report *r, const char *folder)
     RC_TRY(rci_report_write_html(r));
     return save_text(r, folder, "report.html");
 }
+
+/* 1: a is better, -1: b is, 0: as good, or not measured. */
+static int report_compare(double a, double b)
+{
+    if (a <= 0 || b <= 0 || a == b)
+        return 0;
+    return a < b ? 1 : -1;
+}
+
+/* At least as good in all that both have, and better in something. */
+static bool report_dominates(const rc_report_step *a, const rc_report_step *b)
+{
+    const int by[] = {report_compare(b->top1, a->top1), report_compare(a->median_ms, b->median_ms),
+                      report_compare((double) a->file_bytes, (double) b->file_bytes),
+                      report_compare((double) a->macs, (double) b->macs)};
+    bool better = false;
+    for (uint32_t i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+        if (by[i] < 0)
+            return false;
+        better |= by[i] > 0;
+    }
+    return better;
+}
+
+bool rci_report_on_front(const struct rc_report *r, uint32_t step)
+{
+    if (r->steps[step].top1 <= 0)
+        return false;
+    for (uint32_t i = 0; i < r->n_steps; i++)
+        if (i != step && r->steps[i].top1 > 0 && report_dominates(&r->steps[i], &r->steps[step]))
+            return false;
+    return true;
+}

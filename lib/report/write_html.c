@@ -37,6 +37,7 @@ static const char style[] =
     "svg .label,svg .value{fill:var(--soft)}\nsvg .number{font-weight:600}\n"
     "svg .grid{stroke:var(--rule);stroke-width:1}\nsvg .axis{stroke:var(--soft);stroke-width:1}\n"
     "svg .path{fill:none;stroke:var(--after);stroke-width:2;stroke-opacity:.5}\n"
+    "svg .front{fill:none;stroke:var(--before);stroke-width:2;stroke-dasharray:5 4}\n"
     "svg .kept{fill:var(--after);stroke:var(--card);stroke-width:1.5}\n"
     "svg .dropped{fill:var(--card);stroke:var(--warn);stroke-width:2}\n"
     "svg .before{fill:var(--before)}\nsvg .after{fill:var(--after)}\n"
@@ -156,9 +157,8 @@ static void write_steps(struct rci_page *p, const struct rc_report *r)
 {
     if (r->n_steps == 0)
         return;
-    rci_page_raw(p,
-                 "<section><h2>Steps</h2>\n<div class=\"scroll\"><table><thead><tr><th>#</th>"
-                 "<th class=\"left\">Step</th><th>Top-1");
+    rci_page_raw(p, "<section><h2>Steps</h2>\n<div class=\"scroll\"><table><thead><tr><th>#</th>"
+                    "<th class=\"left\">Step</th><th>Top-1");
     write_images(p, &r->steps[0]);
     rci_page_raw(p,
                  "</th><th>Latency</th><th>File</th>"

@@ -58,6 +58,7 @@ static void put_steps(struct rci_json_writer *w, const struct rc_report *r)
         put_figures(w, s);
         put_real(w, "seconds", s->seconds);
         rci_json_put_bool(w, "kept", s->kept);
+        rci_json_put_bool(w, "front", rci_report_on_front(r, i));
         rci_json_put_text(w, "note", s->note);
         rci_json_end_object(w);
     }

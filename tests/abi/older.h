@@ -52,7 +52,8 @@ struct old_latency {
 struct new_latency {
     size_t size;
     uint64_t runs;
-    double min_ms, mean_ms, median_ms, p90_ms, p99_ms, images_per_second;
+    double min_ms, mean_ms, median_ms, p90_ms, p99_ms, images_per_second, joules_per_image;
+    const char *energy;
     uint64_t of_later[3];
 };
 struct old_graph_info {

@@ -462,7 +462,7 @@ class Cli(unittest.TestCase):
         recipe = self.d / 'small.json'
         recipe.write_text(json.dumps({'steps': [{'step': 'quantize', 'images': 64}]}))
         r = run_json('compress', self.model, '-o', self.d / 'goal.onnx', '--data', self.data, '--recipe', recipe,
-                     '--max-drop', 10, '--size', 0.01, code=1)
+                     '--max-drop', 10, '--size', 0.01, code=3)
         self.assertFalse(r['goals_met'])
         self.assertIn('the goal was 0.010', r['missed'])
         run('eval', self.d / 'goal.onnx', '--data', self.data)
@@ -470,10 +470,35 @@ class Cli(unittest.TestCase):
         bad = [{'step': 'quantize', 'images': 64, 'epochs': 1, 'lr': 10}]
         recipe.write_text(json.dumps({'steps': bad}))
         r = run_json('compress', self.model, '-o', self.d / 'goal.onnx', '--data', self.data, '--recipe', recipe,
-                     '--max-drop', 0.5, '--report', self.d / 'no-table', code=1)
+                     '--max-drop', 0.5, '--report', self.d / 'no-table', code=3)
         self.assertEqual(r['after']['macs'], r['before']['macs'])
         self.assertFalse((self.d / 'no-table/calibration.json').exists())
         self.assertTrue((self.d / 'no-table/report.json').exists())
+
+    def test_compress_reaches_for_goals(self):
+        device, points = self.d / 'device.json', self.d / 'points'
+        told = run_json('profile-device', self.model, '-o', device, '--cuts', 2, '--seconds', 0.01)
+        self.assertEqual(told['batch'], 1)
+        self.assertGreater(run_json('bench', self.model, '--device', device, '--seconds', 0.05)['models'][0]
+                           ['predicted_ms'], 0)
+        r = run_json('compress', self.model, '-o', self.d / 'aim.rcz', '--data', self.data, '--max-drop', 100,
+                     '--macs', 0.6, '--size', 0.4, '--minutes', 0.3, '--device', device, '--points', points,
+                     '--report', self.d / 'aim')
+        self.assertTrue(r['goals_met'])
+        self.assertLessEqual(r['after']['macs'], 0.6 * r['before']['macs'])
+        self.assertEqual((self.d / 'aim.rcz').stat().st_size > 0, True)
+        self.assertLessEqual(r['after']['file_bytes'], 0.4 * r['before']['file_bytes'])
+        self.assertTrue((points / 'point-1.onnx').exists())
+        report = json.loads((self.d / 'aim/report.json').read_text())
+        self.assertTrue(any(s['front'] for s in report['steps']))
+        self.assertIn('class="front"', (self.d / 'aim/report.html').read_text())
+        told = run('compress', self.model, '-o', self.d / 'no.onnx', '--data', self.data, '--macs', 0.001, code=2)
+        self.assertIn('cannot be reached', told.stderr)
+        self.assertFalse((self.d / 'no.onnx').exists())
+        told = run('profile-device', self.model, '-o', device, '--precisions', 'int3', code=2)
+        self.assertIn('int3', told.stderr)
+        told = run('compress', self.model, '-o', self.d / 'no.onnx', '--data', self.data, '--minutes', 1, '--recipe',
+                   self.d / 'recipe-of-nothing.json', code=1)
 
     def test_wrong_recipes_are_named(self):
         bad = self.d / 'bad.json'

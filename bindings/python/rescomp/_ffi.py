@@ -474,20 +474,24 @@ class CompressProgress(Struct):
     _fields_ = [SIZE, ("stage", S), ("detail", S), ("fraction", D), ("index", U), ("stages", U)]
 
 
+COST_FN = C.CFUNCTYPE(C.c_int32, P, P, _ref(D))
 COMPRESS_PROGRESS_FN = C.CFUNCTYPE(None, P, _ref(CompressProgress))
 
 
 class CompressOptions(Struct):
     _fields_ = [SIZE, ("recipe", S), ("train", P), ("calib", P), ("test", P), ("teacher", P), ("max_drop", D),
                 ("size_ratio", D), ("latency_ratio", D), ("target", S), ("folder", S), ("resume", U), ("table", S),
-                ("report", P), ("progress", COMPRESS_PROGRESS_FN), ("progress_user", P)]
+                ("report", P), ("progress", COMPRESS_PROGRESS_FN), ("progress_user", P), ("macs_ratio", D),
+                ("energy_ratio", D), ("cost_ratio", D), ("cost", COST_FN), ("cost_user", P), ("minutes", D),
+                ("device", P), ("packed", U), ("points", S)]
 
 
 class CompressResult(Struct):
     _fields_ = [SIZE, ("top1_before", D), ("top1_after", D), ("calib_top1_before", D), ("calib_top1_after", D),
                 ("median_ms_before", D), ("median_ms_after", D), ("file_bytes_before", U), ("file_bytes_after", U),
                 ("weight_bytes_before", U), ("weight_bytes_after", U), ("macs_before", U), ("macs_after", U),
-                ("parameters_before", U), ("parameters_after", U), ("attempts", U), ("kept", U), ("seconds", D)]
+                ("parameters_before", U), ("parameters_after", U), ("attempts", U), ("kept", U), ("seconds", D),
+                ("joules_before", D), ("joules_after", D)]
 
 
 _out, _int = _ref(P), C.c_int32
@@ -802,6 +806,16 @@ def image_callback(get: Callable[[int], tuple[Any, int]], label_of: Optional[Cal
             C.memmove(image, source, size)
         return 0
     return IMAGE_FN(guard(deliver, 1))
+
+
+def cost_callback(cost: Callable[[Any], float]) -> Any:
+    """cost(pointer to a graph) -> a number above 0."""
+    def deliver(_user: Any, graph: Any, out: Any) -> int:
+        if stopping():
+            return 1
+        out[0] = cost(graph)
+        return 0
+    return COST_FN(guard(deliver, 1))
 
 
 def score_callback(score: Callable[[int], Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Optional, Union
 from . import _ffi
 from ._core import Graph, Path, owner_of
 from ._data import Dataset, path_text
+from ._device import Device
 from ._ffi import lib
 from ._report import Report
 
@@ -53,7 +54,10 @@ def _split(flat: dict[str, Any]) -> dict[str, Any]:
 
 def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dataset] = None,
              recipe: Optional[Recipe] = None, teacher: Optional[Graph] = None, max_drop: Optional[float] = None,
-             size_ratio: float = 0.0, latency_ratio: float = 0.0, target: Optional[str] = None,
+             size_ratio: float = 0.0, latency_ratio: float = 0.0, macs_ratio: float = 0.0, energy_ratio: float = 0.0,
+             cost_ratio: float = 0.0, cost: Optional[Callable[[Graph], float]] = None, minutes: float = 0.0,
+             device: Optional[Device] = None, packed: bool = False, points: Optional[Path] = None,
+             target: Optional[str] = None,
              folder: Optional[Path] = None, resume: bool = False, table: Optional[Path] = None,
              report: Optional[Report] = None,
              progress: Optional[Callable[[dict[str, Any]], None]] = None) -> tuple[Graph, dict[str, Any]]:
@@ -62,7 +66,8 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
     ["after"] have top1, median_ms, file_bytes, macs, ...
 
     `recipe` is JSON text, a dict, or just the list of steps; the other options are those of
-    rc_compress_options. GoalMissed has the best graph there is as `.graph` and the result as `.result`.
+    rc_compress_options. Without a recipe the goals are reached for within `minutes`: the `*_ratio`s are
+    after / before; `cost(graph)` is a cost of one's own. GoalMissed has the best graph there is as `.graph` and the result as `.result`.
     top1 is in percent, `max_drop` in percentage points, median_ms of one image.
 
     >>> x, y = np.random.default_rng(0).integers(0, 255, (64, 3, 8, 8)).astype(np.uint8), np.arange(64) % 2
@@ -75,11 +80,20 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
     """
     out, result = Graph(graph._context), _ffi.CompressResult()
     callback = _ffi.progress_callback(_ffi.COMPRESS_PROGRESS_FN, progress) if progress else None
-    given: dict[str, Any] = {"train": train, "calib": calib, "test": test, "teacher": teacher, "report": report}
+
+    def own_cost(pointer: Any) -> float:
+        copy = Graph(graph._context)
+        lib.rc_graph_clone(copy._new, pointer)
+        return float(cost(copy)) if cost else 0.0
+
+    given: dict[str, Any] = {"train": train, "calib": calib, "test": test, "teacher": teacher, "report": report,
+                             "device": device}
     owners = {name: handle._h for name, handle in given.items() if handle is not None}  # kept during the call
     options = _ffi.CompressOptions(
         recipe=None if recipe is None else _text(recipe), max_drop=_ffi.zero_real(max_drop), size_ratio=size_ratio,
-        latency_ratio=latency_ratio, target=target, folder=None if folder is None else path_text(folder),
+        latency_ratio=latency_ratio, macs_ratio=macs_ratio, energy_ratio=energy_ratio, cost_ratio=cost_ratio,
+        cost=_ffi.cost_callback(own_cost) if cost else None, minutes=minutes,
+        packed=int(packed), points=None if points is None else path_text(points), target=target, folder=None if folder is None else path_text(folder),
         resume=int(resume), table=None if table is None else path_text(table), progress=callback,
         **{name: owner.pointer for name, owner in owners.items()})
     try:
