@@ -20,7 +20,7 @@ static const struct option options[] = {
     {"reduction", "METHOD", "see rescomp methods reduction; default: the criterion's"},
     {"normalizer", "METHOD", "see rescomp methods normalizer; default: the criterion's"},
     {"repair", "METHOD", "see rescomp methods repair; default: least-squares, without data none"},
-    {"schedule", "NAME", "one-shot; default: one-shot", "one-shot"},
+    {"schedule", "METHOD", "rounds, see rescomp methods schedule; default: one-shot"},
     {"round-to", "N", "keep multiples of N channels"},
     {"min-channels", "N", "keep at least N in every group"},
     {"max-cut", "F", "no group loses more than this fraction; default: 0.9"},
@@ -54,8 +54,7 @@ struct lists {
 static int plan_options(const struct job *j, rc_prune_options *o, struct lists *l)
 {
     const struct args *a = j->a;
-    const char *trunk = args_text(a, "trunk", "auto"),
-               *schedule = args_text(a, "schedule", "one-shot");
+    const char *trunk = args_text(a, "trunk", "auto");
     o->macs = j->target > 0 ? j->target : args_real(a, "macs", 0, 0.001, 1);
     o->parameters = args_real(a, "params", 0, 0.001, 1);
     o->ratio = args_real(a, "ratio", 0, 0.001, 1);
@@ -69,9 +68,8 @@ static int plan_options(const struct job *j, rc_prune_options *o, struct lists *
     o->max_cut = args_real(a, "max-cut", 0, 0.001, 0.999);
     o->scope = args_text(a, "scope", NULL);
     o->bytes = args_count(a, "max-bytes", 0, 1, INT64_MAX);
+    o->schedule = args_text(a, "schedule", NULL);
     o->dataset = j->data;
-    if (strcmp(schedule, "one-shot"))
-        return tool_usage(a, "--schedule is \"%s\", allowed is one-shot", schedule);
     if (!strcmp(trunk, "cut"))
         o->trunk = RC_PRUNE_TRUNK_CUT;
     else if (!strcmp(trunk, "keep"))

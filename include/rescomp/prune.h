@@ -78,6 +78,9 @@ typedef struct rc_prune_options {
                                     that match the first counts. */
     uint64_t ratio_count;      /**< Entries of ratios. */
     uint64_t bytes;            /**< Weights have at most this size; 0: no such target. [bytes] */
+    const char *schedule;      /**< A "schedule" method: rounds in which the plan is made. After
+                                    each but the last, what is left is scored anew in the network
+                                    cut and repaired so far; NULL: "one-shot". */
 } rc_prune_options;
 
 /** Cut trunks only when the rest cannot reach the target. */
@@ -90,7 +93,7 @@ typedef struct rc_prune_options {
 #define RC_PRUNE_OPTIONS_INIT                                                                    \
     {                                                                                            \
         sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0                                                                     \
+            0, 0, 0, 0, 0, 0, 0                                                                  \
     }
 
 /**
@@ -164,7 +167,8 @@ RC_API rc_status rc_pruner_get_member(const rc_pruner *pruner, uint64_t group, u
                                       rc_prune_member_info *info);
 
 /**
- * Scores of a group's channels: higher = keep. Computed at the first call, for all groups.
+ * Scores of a group's channels: higher = keep. Computed at the first call, for all groups. After a
+ * plan in several rounds those of the last round, of channels that went before those at that time.
  *
  * @param[out] scores **[channels]**, borrowed until the pruner is freed.
  * @param[out] count  channels of the group. May be NULL.

@@ -5,6 +5,7 @@
 #include "prune/allocate.h"
 #include "prune/criterion.h"
 #include "prune/repair.h"
+#include "prune/schedule.h"
 #include "quant/format.h"
 #include "quant/observer.h"
 #include "quant/rounding.h"
@@ -21,20 +22,10 @@ RC_ABI_NO_TAIL(rc_parameter_info, max);
 
 /* In order of names, which callers see by index. Each table is made by meson from its folder. */
 static const struct rci_method_kind *const kinds[] = {
-    &rci_kind_allocation,
-    &rci_kind_augmentation,
-    &rci_kind_criterion,
-    &rci_kind_distill_loss,
-    &rci_kind_loss,
-    &rci_kind_normalizer,
-    &rci_kind_observer,
-    &rci_kind_optimizer,
-    &rci_kind_rate,
-    &rci_kind_reduction,
-    &rci_kind_repair,
-    &rci_kind_rounding,
-    &rci_kind_table_format,
-    &rci_kind_target,
+    &rci_kind_allocation, &rci_kind_augmentation, &rci_kind_criterion, &rci_kind_distill_loss,
+    &rci_kind_loss,       &rci_kind_normalizer,   &rci_kind_observer,  &rci_kind_optimizer,
+    &rci_kind_rate,       &rci_kind_reduction,    &rci_kind_repair,    &rci_kind_rounding,
+    &rci_kind_schedule,   &rci_kind_table_format, &rci_kind_target,
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

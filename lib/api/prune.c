@@ -3,7 +3,7 @@
 #include "data/source.h"
 #include "prune/pruner.h"
 
-RC_ABI_NO_TAIL(rc_prune_options, bytes);
+RC_ABI_NO_TAIL(rc_prune_options, schedule);
 RC_ABI_NO_TAIL(rc_prune_group_info, parameters);
 RC_ABI_NO_TAIL(rc_prune_member_info, role);
 RC_ABI_NO_TAIL(rc_prune_result, groups_cut);

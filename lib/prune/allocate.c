@@ -14,6 +14,7 @@ struct walk {
     uint32_t *scope_units, *scope_kept; /* [scopes] the same for each scope */
     double *price;                      /* [n] of the next step when last asked; INFINITY: none */
     uint32_t *unit;                     /* scratch: units of one step */
+    uint32_t taken;                     /* units so far */
 };
 
 static uint32_t next_kept(const struct rci_allocation_group *g)
@@ -105,6 +106,12 @@ static uint32_t cheapest(const struct walk *w, uint32_t scope)
     return best;
 }
 
+/* Has the walk come as far as it may? */
+static bool tired(const struct walk *w)
+{
+    return w->o->most && w->taken >= w->o->most;
+}
+
 /* scope: until that many of its units are left as it asks for; RC_NONE: until the target is met. */
 static bool enough(const struct walk *w, uint32_t scope)
 {
@@ -115,7 +122,7 @@ static rc_status step_until_met(struct walk *w, uint32_t scope)
 {
     for (uint32_t i = 0; i < w->n; i++)
         w->price[i] = price_of(w, i);
-    while (w->n && !enough(w, scope)) {
+    while (w->n && !enough(w, scope) && !tired(w)) {
         const uint32_t i = cheapest(w, scope);
         if (i == RC_NONE || isinf(w->price[i]))
             break;
@@ -128,6 +135,7 @@ static rc_status step_until_met(struct walk *w, uint32_t scope)
         const uint32_t next = next_kept(&w->g[i]), n = step_units(w, i, next);
         rci_budget_change(w->b, w->unit, n, -1);
         w->kept -= n;
+        w->taken += n;
         w->scope_kept[w->o->scopes->of[i]] -= n;
         w->g[i].kept = next;
         w->price[i] = price_of(w, i);
@@ -206,7 +214,7 @@ static rc_status cut_scopes(struct walk *w)
             if (s->of[i] != k)
                 continue;
             w->g[i].allowed = false;
-            if (!enough(w, k))
+            if (!enough(w, k) && !tired(w))
                 return rci_fail(RC_ERR_GOAL,
                                 "\"%s\": at least %.4f of the channels remain, %.4f asked; limits "
                                 "are max_cut %g, min_channels %u, round_to %u",
@@ -217,11 +225,17 @@ static rc_status cut_scopes(struct walk *w)
     return RC_OK;
 }
 
+/* After a walk. */
+static rc_status verdict(const struct walk *w)
+{
+    return target_met(w) || tired(w) ? RC_OK : unreachable(w);
+}
+
 static rc_status cut_to_target(struct walk *w)
 {
     RC_TRY(step_until_met(w, RC_NONE));
-    if (w->o->trunk != RC_TRUNK_AUTO || target_met(w))
-        return target_met(w) ? RC_OK : unreachable(w);
+    if (w->o->trunk != RC_TRUNK_AUTO || target_met(w) || tired(w))
+        return verdict(w);
     for (uint32_t i = 0; i < w->n; i++) /* the rest was not enough */
         if (in_trunk(w, i) && w->o->scopes->keep[w->o->scopes->of[i]] == 0 && !w->g[i].allowed) {
             w->g[i].allowed = w->b->c->group[i].fixed_by == RC_NONE && !w->o->protect[i];
@@ -233,7 +247,7 @@ static rc_status cut_to_target(struct walk *w)
             }
         }
     RC_TRY(step_until_met(w, RC_NONE));
-    return target_met(w) ? RC_OK : unreachable(w);
+    return verdict(w);
 }
 
 static rc_status allocate_run(struct walk *w)
@@ -251,7 +265,7 @@ static rc_status allocate_run(struct walk *w)
 }
 
 rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
-                       const struct rci_allocate_config *o)
+                       const struct rci_allocate_config *o, bool *met)
 {
     rc_status st = RC_ERR_MEMORY;
     struct rc_context *ctx = b->c->links->ctx;
@@ -270,6 +284,7 @@ rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
     w.scope_kept = w.scope_units ? w.scope_units + o->scopes->n : NULL;
     if (w.price && w.unit && w.scope_units)
         st = allocate_run(&w);
+    *met = st == RC_OK && target_met(&w);
     rci_release(w.price);
     rci_release(w.unit);
     rci_release(w.scope_units);

@@ -35,6 +35,7 @@ struct rci_allocate_config {
     uint32_t round_to, min_channels;
     enum rci_trunk trunk;
     const bool *protect; /* [n_groups] */
+    uint32_t most;       /* units that go at most, targets met or not; 0: any number */
 };
 
 /* What one group may give and has given. The caller fills the two arrays and gone. */
@@ -48,7 +49,7 @@ struct rci_allocation_group {
 };
 
 /* Sets kept of every group and leaves `b` at the cost of that plan. Targets that cannot be reached:
- * RC_ERR_GOAL says what can. */
+ * RC_ERR_GOAL says what can. *met: false when `most` ended it before the targets were met. */
 rc_status rci_allocate(struct rci_allocation_group *g, struct rci_budget *b,
-                       const struct rci_allocate_config *o);
+                       const struct rci_allocate_config *o, bool *met);
 #endif

@@ -1,4 +1,4 @@
-/* What every group keeps: chosen for a target, by count or channel by channel; and the cut. */
+/* What every group keeps, by count or channel by channel; and the cut. */
 #include "prune/pruner.h"
 #include "prune/repair.h"
 
@@ -14,7 +14,7 @@ static uint32_t list_gone(const struct rc_pruner *p, uint32_t group, uint32_t ke
     return n;
 }
 
-static rc_status change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
+rc_status rci_pruner_change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept)
 {
     uint32_t *unit = rci_alloc_array(p->ctx, p->coupling->group[group].n_units, sizeof(*unit));
     if (!unit)
@@ -81,12 +81,12 @@ rc_status rci_pruner_cut(struct rc_pruner *p, uint32_t group, const uint64_t *ch
     rc_status st = gone && scratch ? mark_channels(p, group, channel, n, gone) : RC_ERR_MEMORY;
     const uint32_t before = units - p->kept[group];
     if (st == RC_OK)
-        st = change_kept(p, group, units);
+        st = rci_pruner_change_kept(p, group, units);
     if (st == RC_OK) {
         p->by_hand[group] += (uint32_t) n;
         uint32_t left = units - bring_forward(p->by_score[group], units, gone, p->by_hand[group],
                                               before, scratch);
-        st = change_kept(p, group, left ? left : 1); /* the plan gives one back */
+        st = rci_pruner_change_kept(p, group, left ? left : 1); /* the plan gives one back */
         p->planned = true;
     }
     rci_release(gone);
@@ -97,12 +97,12 @@ rc_status rci_pruner_cut(struct rc_pruner *p, uint32_t group, const uint64_t *ch
 rc_status rci_pruner_restore(struct rc_pruner *p)
 {
     for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
-        RC_TRY(change_kept(p, i, p->coupling->group[i].n_units));
+        RC_TRY(rci_pruner_change_kept(p, i, p->coupling->group[i].n_units));
         p->by_hand[i] = 0;
         rci_release(p->by_score[i]); /* the order of scores is lost */
         p->by_score[i] = NULL;
     }
-    p->scored = p->scored_inner = p->planned = false;
+    p->scored = p->scored_inner = p->rescored = p->planned = false;
     return RC_OK;
 }
 
@@ -117,59 +117,9 @@ rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept
         return rci_fail(RC_ERR_ARG, "group \"%s\": kept is %u, but %u of %u channels were cut",
                         g->name, kept, p->by_hand[group], g->n_units);
     RC_TRY(rci_pruner_score(p));
-    RC_TRY(change_kept(p, group, kept));
+    RC_TRY(rci_pruner_change_kept(p, group, kept));
     p->planned = true;
     return RC_OK;
-}
-
-static rc_status allocate_groups(struct rc_pruner *p, uint64_t trunk)
-{
-    const uint32_t n = p->coupling->n_groups;
-    for (uint32_t i = 0; i < n; i++)
-        RC_TRY(change_kept(p, i, p->coupling->group[i].n_units - p->by_hand[i]));
-    struct rci_allocation_group *a = rci_alloc_array(p->ctx, n, sizeof(*a));
-    if (!a)
-        return RC_ERR_MEMORY;
-    for (uint32_t i = 0; i < n; i++) {
-        a[i].by_score = p->by_score[i];
-        a[i].score = p->score[i];
-        a[i].gone = p->by_hand[i];
-    }
-    const struct rci_allocate_config o = {.method = p->allocation,
-                                          .params = p->allocation_params,
-                                          .macs = p->o.macs,
-                                          .parameters = p->o.parameters,
-                                          .ratio = p->o.ratio,
-                                          .bytes = p->o.bytes,
-                                          .all_macs = p->before.macs,
-                                          .all_parameters = p->before.parameters,
-                                          .scopes = &p->scopes,
-                                          .max_cut = p->o.max_cut,
-                                          .round_to = (uint32_t) p->o.round_to,
-                                          .min_channels = (uint32_t) p->o.min_channels,
-                                          .trunk = (enum rci_trunk) trunk,
-                                          .protect = p->protect};
-    const rc_status st = rci_allocate(a, p->budget, &o);
-    for (uint32_t i = 0; i < n; i++) /* also on failure: the budget has followed */
-        p->kept[i] = a[i].kept;
-    rci_release(a);
-    p->planned = st == RC_OK || st == RC_ERR_GOAL;
-    return st;
-}
-
-rc_status rci_pruner_plan(struct rc_pruner *p)
-{
-    if (p->o.trunk == RC_PRUNE_TRUNK_CUT)
-        RC_TRY(rci_pruner_score(p));
-    else
-        RC_TRY(rci_pruner_score_inner(p));
-    if (p->scored)
-        return allocate_groups(p, p->o.trunk);
-    const rc_status st = allocate_groups(p, RC_PRUNE_TRUNK_KEEP);
-    if (st != RC_ERR_GOAL || p->o.trunk == RC_PRUNE_TRUNK_KEEP)
-        return st;
-    RC_TRY(rci_pruner_score(p));
-    return allocate_groups(p, p->o.trunk);
 }
 
 /* --- cut --- */
@@ -188,42 +138,54 @@ static void list_keep(const struct rc_pruner *p, uint8_t *keep)
     }
 }
 
-static rc_status cut_clone(struct rc_pruner *p, struct rc_graph *g, const uint8_t *keep)
+static rc_status cut_and_repair(struct rc_pruner *p, struct rc_graph *g, const uint8_t *keep,
+                                struct rci_links **cut)
 {
-    struct rci_links *l;
-    RC_TRY(rci_links_new(&l, g)); /* the same ids: a clone keeps all numbers */
-    rc_status st = rci_graph_cut(g, l, keep);
+    RC_TRY(rci_links_new(cut, g)); /* the same ids: a clone keeps all numbers */
+    RC_TRY(rci_graph_cut(g, *cut, keep));
     const struct rci_repair_job job = {.before = p->graph,
                                        .after = g,
-                                       .cut = l,
+                                       .cut = *cut,
                                        .data = p->o.dataset,
                                        .images = p->o.images,
                                        .batch = p->o.batch};
+    return p->repair->run(p->repair_params, &job);
+}
+
+rc_status rci_pruner_cut_clone(struct rc_graph **out, struct rci_links **cut, struct rc_pruner *p)
+{
+    struct rci_links *l = NULL;
+    struct rc_graph *g = NULL;
+    *out = NULL;
+    uint8_t *keep = rci_alloc(p->ctx, p->coupling->links->n_ids);
+    if (!keep)
+        return RC_ERR_MEMORY;
+    list_keep(p, keep);
+    rc_status st = rci_graph_clone(&g, p->graph);
     if (st == RC_OK)
-        st = p->repair->run(p->repair_params, &job);
-    rci_links_free(l);
-    return st;
+        st = cut_and_repair(p, g, keep, &l);
+    rci_release(keep);
+    if (st != RC_OK) {
+        rci_links_free(l);
+        rci_graph_free(g);
+        return st;
+    }
+    *out = g;
+    if (cut)
+        *cut = l;
+    else
+        rci_links_free(l);
+    return RC_OK;
 }
 
 rc_status rci_pruner_apply(struct rc_graph **out, struct rc_pruner *p)
 {
-    rc_status st, planned = RC_OK;
-    struct rc_graph *g = NULL;
+    rc_status planned = RC_OK;
     *out = NULL;
     if (!p->planned)
         planned = rci_pruner_plan(p);
     if (planned != RC_OK && planned != RC_ERR_GOAL)
         return planned;
-    uint8_t *keep = rci_alloc(p->ctx, p->coupling->links->n_ids);
-    if (!keep)
-        return RC_ERR_MEMORY;
-    list_keep(p, keep);
-    RC_TRY_OUT(st, rci_graph_clone(&g, p->graph));
-    RC_TRY_OUT(st, cut_clone(p, g, keep));
-    *out = g;
-    g = NULL;
-out:
-    rci_graph_free(g);
-    rci_release(keep);
-    return st == RC_OK ? planned : st;
+    RC_TRY(rci_pruner_cut_clone(out, NULL, p));
+    return planned;
 }

@@ -64,6 +64,8 @@ static void default_methods(rc_prune_options *o, const struct rci_criterion *c)
         o->reduction = c->absolute ? "sum" : "mean";
     if (!o->normalizer)
         o->normalizer = c->absolute || o->score ? "none" : "max";
+    if (!o->schedule)
+        o->schedule = "one-shot";
 }
 
 static rc_status pick_methods(struct rc_pruner *p)
@@ -84,10 +86,17 @@ static rc_status pick_methods(struct rc_pruner *p)
     p->allocation = m;
     RC_TRY(pick(&m, &p->repair_params, p->ctx, &rci_kind_repair, o->repair));
     p->repair = m;
+    RC_TRY(pick(&m, &p->schedule_params, p->ctx, &rci_kind_schedule, o->schedule));
+    p->schedule = m;
     RC_TRY(pick(&m, NULL, p->ctx, &rci_kind_reduction, o->reduction));
     p->reduction = m;
     RC_TRY(pick(&m, NULL, p->ctx, &rci_kind_normalizer, o->normalizer));
     p->normalizer = m;
+    if (o->score && strcmp(p->schedule->m.name, "one-shot"))
+        return rci_fail(RC_ERR_ARG,
+                        "schedule %s scores what is left anew, a score callback knows "
+                        "the whole network only",
+                        p->schedule->m.name);
     if (!o->dataset && p->criterion->needs_data)
         return rci_fail(RC_ERR_ARG, "criterion %s needs a data set", p->criterion->m.name);
     if (!o->dataset && p->repair->needs_data)
@@ -124,13 +133,13 @@ static rc_status take_to_reals(struct rc_graph *g)
     return rci_pass_run(g, &rci_pass_drop_qdq, NULL);
 }
 
-static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
+/* Groups and what is kept of each of them, of p->graph. */
+static rc_status open_groups(struct rc_pruner *p)
 {
-    RC_TRY(rci_graph_clone(&p->graph, g));
-    RC_TRY(take_to_reals(p->graph));
     RC_TRY(rci_graph_cost(p->graph, &p->before));
     RC_TRY(rci_coupling_new(&p->coupling, p->graph));
     RC_TRY(rci_budget_new(&p->budget, p->coupling));
+    p->all_bytes = p->budget->bytes;
     const uint32_t n = p->coupling->n_groups;
     p->protect = rci_alloc_array(p->ctx, n, sizeof(*p->protect));
     p->score = rci_alloc_array(p->ctx, n, sizeof(*p->score));
@@ -142,6 +151,14 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
         return RC_ERR_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         p->kept[i] = p->coupling->group[i].n_units;
+    return RC_OK;
+}
+
+static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
+{
+    RC_TRY(rci_graph_clone(&p->graph, g));
+    RC_TRY(take_to_reals(p->graph));
+    RC_TRY(open_groups(p));
     for (uint64_t i = 0; i < p->o.keep_count; i++)
         RC_TRY(protect(p, p->o.keep[i]));
     RC_TRY(rci_scopes_new(&p->scopes, p->coupling, p->protect, &p->o));
@@ -171,6 +188,33 @@ rc_status rci_pruner_new(struct rc_pruner **out, const struct rc_graph *g,
     return RC_OK;
 }
 
+rc_status rci_pruner_new_like(struct rc_pruner **out, const struct rc_pruner *like,
+                              struct rc_graph *g)
+{
+    *out = NULL;
+    struct rc_pruner *p = RC_NEW(g->ctx, struct rc_pruner);
+    if (!p) {
+        rci_graph_free(g);
+        return RC_ERR_MEMORY;
+    }
+    *p = (struct rc_pruner){.magic = MAGIC,
+                            .ctx = g->ctx,
+                            .graph = g,
+                            .o = like->o,
+                            .lent = true,
+                            .criterion = like->criterion,
+                            .criterion_params = like->criterion_params,
+                            .reduction = like->reduction,
+                            .normalizer = like->normalizer};
+    const rc_status st = open_groups(p);
+    if (st != RC_OK) {
+        rci_pruner_free(p);
+        return st;
+    }
+    *out = p;
+    return RC_OK;
+}
+
 void rci_pruner_free(struct rc_pruner *p)
 {
     if (!p)
@@ -189,9 +233,12 @@ void rci_pruner_free(struct rc_pruner *p)
     rci_release(p->by_hand);
     rci_release(p->leave);
     rci_scopes_free(&p->scopes);
-    rci_release(p->criterion_params);
-    rci_release(p->allocation_params);
-    rci_release(p->repair_params);
+    if (!p->lent) {
+        rci_release(p->criterion_params);
+        rci_release(p->allocation_params);
+        rci_release(p->repair_params);
+        rci_release(p->schedule_params);
+    }
     p->magic = 0;
     rci_release(p);
 }
@@ -266,6 +313,12 @@ static int compare_scores(const void *a, const void *b, void *score)
     return i < j ? 1 : i > j ? -1 : 0; /* of equals, the later one goes first */
 }
 
+void rci_pruner_sort(struct rc_pruner *p, uint32_t group, uint32_t from)
+{
+    const uint32_t n = p->coupling->group[group].n_units;
+    qsort_r(p->by_score[group] + from, n - from, sizeof(uint32_t), compare_scores, p->score[group]);
+}
+
 static rc_status ask_caller(struct rc_pruner *p, uint32_t i)
 {
     const struct rci_prune_group *g = &p->coupling->group[i];
@@ -301,8 +354,7 @@ static rc_status score_group(struct rc_pruner *p, const struct rci_scoring *s, u
         RC_TRY(ask_caller(p, i));
     else if (rci_pruner_may_cut(p, i))
         RC_TRY(rci_score_group(s, i, p->score[i]));
-    qsort_r(p->by_score[i] + p->by_hand[i], n - p->by_hand[i], sizeof(uint32_t), compare_scores,
-            p->score[i]);
+    rci_pruner_sort(p, i, p->by_hand[i]);
     return RC_OK;
 }
 
@@ -344,7 +396,7 @@ out:
     return st;
 }
 
-static rc_status score_but_left(struct rc_pruner *p)
+rc_status rci_pruner_score_groups(struct rc_pruner *p)
 {
     if (p->scoring)
         return rci_fail(RC_ERR_STATE, "scores are asked for while the score callback runs");
@@ -354,7 +406,7 @@ static rc_status score_but_left(struct rc_pruner *p)
     return st;
 }
 
-static bool can_wait(const struct rc_pruner *p, uint32_t i)
+bool rci_pruner_can_wait(const struct rc_pruner *p, uint32_t i)
 {
     return p->coupling->group[i].producers > 1 && p->scopes.keep[p->scopes.of[i]] == 0;
 }
@@ -364,8 +416,8 @@ rc_status rci_pruner_score(struct rc_pruner *p)
     if (p->scored)
         return RC_OK;
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
-        p->leave[i] = p->scored_inner && !can_wait(p, i);
-    RC_TRY(score_but_left(p));
+        p->leave[i] = p->scored_inner && !rci_pruner_can_wait(p, i);
+    RC_TRY(rci_pruner_score_groups(p));
     p->scored = true;
     return RC_OK;
 }
@@ -377,8 +429,8 @@ rc_status rci_pruner_score_inner(struct rc_pruner *p)
     if (!p->criterion->eliminate)
         return rci_pruner_score(p);
     for (uint32_t i = 0; i < p->coupling->n_groups; i++)
-        p->leave[i] = can_wait(p, i);
-    RC_TRY(score_but_left(p));
+        p->leave[i] = rci_pruner_can_wait(p, i);
+    RC_TRY(rci_pruner_score_groups(p));
     p->scored_inner = true;
     return RC_OK;
 }

@@ -2,6 +2,7 @@
 #define RC_LIB_PRUNE_PRUNER_H
 /* Owns groups, scores and plan; the methods only see arrays. */
 #include "prune/allocate.h"
+#include "prune/schedule.h"
 #include "prune/scope.h"
 #include "prune/score.h"
 #include <rescomp/prune.h>
@@ -21,6 +22,7 @@ struct rc_pruner {
     struct rci_scopes scopes;
     bool scored, planned, scoring;
     bool scored_inner;  /* groups outside of trunks have scores */
+    bool rescored;      /* some scores are of a cut network */
     bool *leave;        /* [n_groups] that score() skips: trunks at first, later what has scores */
     rc_prune_options o; /* defaults filled in; strings belong to the caller of new */
     const struct rci_criterion *criterion;
@@ -28,7 +30,10 @@ struct rc_pruner {
     const struct rci_normalizer *normalizer;
     const struct rci_allocation *allocation;
     const struct rci_repair *repair;
-    void *criterion_params, *allocation_params, *repair_params;
+    const struct rci_schedule *schedule;
+    void *criterion_params, *allocation_params, *repair_params, *schedule_params;
+    uint64_t all_bytes; /* of weights, before anything was cut */
+    bool lent;          /* methods' parameters are those of another pruner */
 };
 
 bool rci_pruner_valid(const struct rc_pruner *p);
@@ -40,7 +45,24 @@ rc_status rci_pruner_score(struct rc_pruner *p);
 rc_status rci_pruner_score_inner(struct rc_pruner *p);
 /* by_score[group] in some order, when nobody has asked for scores yet. */
 rc_status rci_pruner_order(struct rc_pruner *p, uint32_t group);
+/* Of the groups that are not in `leave`. */
+rc_status rci_pruner_score_groups(struct rc_pruner *p);
+/* Scores of what the plan leaves, in the network as it would be cut and repaired now; the order of
+ * what is gone stays. Of groups whose scores were asked for so far. */
+rc_status rci_pruner_rescore(struct rc_pruner *p);
+/* A pruner of another graph with the methods of `like`, which must outlive it; takes over g. */
+rc_status rci_pruner_new_like(struct rc_pruner **out, const struct rc_pruner *like,
+                              struct rc_graph *g);
+/* The graph cut by the current plan and repaired. cut: which indices of every row are left, free it
+ * with rci_links_free(); NULL: not wanted. */
+rc_status rci_pruner_cut_clone(struct rc_graph **out, struct rci_links **cut, struct rc_pruner *p);
+/* Groups whose scores can be had later: trunks that no fraction is asked of. */
+bool rci_pruner_can_wait(const struct rc_pruner *p, uint32_t group);
+/* by_score[group] from unit `from` on in the order of the scores. */
+void rci_pruner_sort(struct rc_pruner *p, uint32_t group, uint32_t from);
 rc_status rci_pruner_plan(struct rc_pruner *p);
+/* Without any check. */
+rc_status rci_pruner_change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept);
 rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept);
 /* Take these channels out, besides those that the plan takes out. */
 rc_status rci_pruner_cut(struct rc_pruner *p, uint32_t group, const uint64_t *channel, uint64_t n);

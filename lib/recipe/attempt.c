@@ -55,6 +55,7 @@ static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, co
     o.max_cut = p->max_cut;
     o.bytes = (uint64_t) p->max_bytes;
     o.scope = p->scope;
+    o.schedule = p->schedule;
     o.scopes = p->scopes;
     o.scope_count = p->n_scopes;
     o.ratios = p->ratios;

@@ -43,7 +43,7 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
                                        "round_to",   "min_channels", "retries",    "criterion",
                                        "allocation", "reduction",    "normalizer", "repair",
                                        "max_bytes",  "scope",        "scopes",     "ratios",
-                                       "keep",       "max_cut",      NULL};
+                                       "keep",       "max_cut",      "schedule",   NULL};
     p->retries = 2;
     RC_TRY(rci_json_only_keys(v, keys, "prune step"));
     RC_TRY(rci_json_read_number(v, "macs", 0.01, 1, &p->macs));
@@ -58,6 +58,7 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
     RC_TRY(rci_json_read_text(v, "normalizer", &p->normalizer));
     RC_TRY(rci_json_read_text(v, "repair", &p->repair));
     RC_TRY(rci_json_read_text(v, "scope", &p->scope));
+    RC_TRY(rci_json_read_text(v, "schedule", &p->schedule));
     RC_TRY(rci_json_read_number(v, "max_cut", 0.001, 0.999, &p->max_cut));
     RC_TRY(rci_json_read_integer(v, "max_bytes", 1, INT64_MAX, &p->max_bytes));
     RC_TRY(read_texts(v, "scopes", p->scopes, &p->n_scopes));

@@ -20,7 +20,7 @@ struct rci_recipe_prune {
     double macs, parameters, ratio, max_cut;
     int64_t round_to, min_channels, retries;
     int64_t max_bytes;
-    const char *criterion, *allocation, *reduction, *normalizer, *repair, *scope;
+    const char *criterion, *allocation, *reduction, *normalizer, *repair, *scope, *schedule;
     const char *scopes[RC_RECIPE_MAX_LISTED], *ratios[RC_RECIPE_MAX_LISTED],
         *keep[RC_RECIPE_MAX_LISTED];
     uint32_t n_scopes, n_ratios, n_keep;

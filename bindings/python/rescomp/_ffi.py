@@ -426,7 +426,7 @@ class PruneOptions(Struct):
                 ("keep", _ref(S)), ("keep_count", U), ("trunk", U), ("repair", S), ("dataset", P), ("images", U),
                 ("batch", U), ("seed", U), ("flags", U), ("score", SCORE_FN), ("score_user", P),
                 ("scope", S), ("scopes", _ref(S)), ("scope_count", U), ("ratios", _ref(S)), ("ratio_count", U),
-                ("bytes", U)]
+                ("bytes", U), ("schedule", S)]
 
 
 class PruneGroupInfo(Struct):

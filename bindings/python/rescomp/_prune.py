@@ -26,7 +26,8 @@ class Pruner(Handle):
     group (as in groups(members=True), with "index") and returns one number per channel, or a dict of such
     arrays by group name. `scope` is "global", "local" or "isomorphic"; `scopes` are lists of layers that
     compete with each other only ("conv*" or "a,b=0.5", which keeps half); `ratios` maps patterns of layers to
-    what each of them keeps; `max_bytes` is a target too.
+    what each of them keeps; `max_bytes` is a target too; `schedule` is
+    the way there in several rounds ("linear:steps=3").
 
     >>> with rescomp.Pruner(rescomp.Graph.create("resnet8"), macs=0.6) as pruner:
     ...     gain = pruner.plan()
@@ -46,7 +47,8 @@ class Pruner(Handle):
                  keep: Sequence[str] = (), trunk: str = "auto", repair: Optional[str] = None,
                  dataset: Optional[Dataset] = None, images: int = 0, batch: int = 0, seed: int = 0,
                  scope: Optional[str] = None, scopes: Sequence[str] = (),
-                 ratios: Union[Mapping[str, float], Sequence[str]] = (), max_bytes: int = 0) -> None:
+                 ratios: Union[Mapping[str, float], Sequence[str]] = (), max_bytes: int = 0,
+                 schedule: Optional[str] = None) -> None:
         if trunk not in _TRUNK:
             raise _ffi.ArgumentError(_ffi.ARG, f"trunk is {trunk!r}, must be one of {', '.join(_TRUNK)}")
         if isinstance(keep, str):
@@ -66,7 +68,7 @@ class Pruner(Handle):
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
             dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed,
             scope=scope, scopes=pools, scope_count=len(pools), ratios=layers, ratio_count=len(layers),
-            bytes=max_bytes)
+            bytes=max_bytes, schedule=schedule)
         with _ffi.interruptible():
             lib.rc_pruner_new(self._new, graph._h, options)
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...
