@@ -6,6 +6,7 @@ struct team {
     rc_dataset *train, *calib;
     rc_graph *teacher;
     rc_distiller *distiller;
+    rc_sparsifier *sparsifier;
     rc_trainer *trainer;
 };
 
@@ -69,6 +70,13 @@ static rc_status attach_teacher(const struct args *a, rc_context *context, struc
     return st == RC_OK ? rc_distiller_attach(t->distiller, t->trainer) : st;
 }
 
+static rc_status attach_penalty(const struct args *a, struct team *t)
+{
+    rc_sparsify_options o = RC_SPARSIFY_OPTIONS_INIT;
+    o.method = args_text(a, "sparsity", NULL);
+    return o.method ? rc_sparsifier_new(&t->sparsifier, t->trainer, &o) : RC_OK;
+}
+
 static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_train_options *o,
                rc_train_result *result)
 {
@@ -85,6 +93,8 @@ static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_tr
         if (st == RC_OK)
             st = attach_teacher(a, context, &t);
         if (st == RC_OK)
+            st = attach_penalty(a, &t);
+        if (st == RC_OK)
             st = rc_trainer_run(t.trainer, result);
         if (st == RC_OK)
             st = data_describe(graph, t.train);
@@ -96,6 +106,7 @@ static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_tr
     }
     rc_trainer_free(&t.trainer);
     rc_distiller_free(&t.distiller);
+    rc_sparsifier_free(&t.sparsifier);
     rc_graph_free(&t.teacher);
     rc_dataset_free(&t.calib);
     rc_dataset_free(&t.train);

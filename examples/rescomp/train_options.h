@@ -15,6 +15,7 @@
     { "alpha", "F", "weight of the teacher against the labels; default: 0.7" },              \
     { "distill-loss", "METHOD", "see rescomp methods distill-loss; default: hinton" },       \
     { "hint", "STUDENT=TEACHER", "values that losses on features compare; repeatable" },     \
+    { "sparsity", "METHOD", "penalty on channels, see rescomp methods regularizer" }, \
     { "replays", "R", "images repeat after R epochs: a teacher runs R times; default: never" }, \
     { "ema", "F", "decay of an average of the weights; default: none" },                     \
     { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \

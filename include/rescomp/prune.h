@@ -26,6 +26,17 @@ typedef struct rc_pruner rc_pruner;
 typedef int32_t (*rc_prune_score_fn)(void *user, const rc_pruner *pruner, uint64_t group,
                                      double *scores, uint64_t count);
 
+/**
+ * What a group costs when it keeps some of its channels and all others stay as they are, in any
+ * unit that adds up over groups: measured time, energy, bytes of a format. Asked when a plan is
+ * made, for every group and 1..channels.
+ *
+ * @param[in] pruner As for rc_prune_score_fn.
+ * @return Finite and not negative, else RC_ERR_DATA.
+ */
+typedef double (*rc_prune_cost_fn)(void *user, const rc_pruner *pruner, uint64_t group,
+                                   uint64_t kept);
+
 /** Zero means "default" for every member. Strings and lists are read during rc_pruner_new() only.
  *  Targets may be combined: all are met. Without any, and without a fraction in scopes or ratios,
  *  macs is 0.5. */
@@ -81,6 +92,11 @@ typedef struct rc_prune_options {
     const char *schedule;      /**< A "schedule" method: rounds in which the plan is made. After
                                     each but the last, what is left is scored anew in the network
                                     cut and repaired so far; NULL: "one-shot". */
+    rc_prune_cost_fn cost;     /**< A cost of your own, which cost_keep is a target of; NULL:
+                                    none. */
+    void *cost_user;           /**< Its first argument. */
+    double cost_keep;          /**< Keep at most this fraction of the sum of cost over all groups,
+                                    (0, 1]; 0: no such target. */
 } rc_prune_options;
 
 /** Cut trunks only when the rest cannot reach the target. */
@@ -93,7 +109,7 @@ typedef struct rc_prune_options {
 #define RC_PRUNE_OPTIONS_INIT                                                                    \
     {                                                                                            \
         sizeof(rc_prune_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0                                                                  \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                         \
     }
 
 /**

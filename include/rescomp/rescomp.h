@@ -19,6 +19,7 @@
 #include <rescomp/recipe.h>
 #include <rescomp/report.h>
 #include <rescomp/session.h>
+#include <rescomp/sparsify.h>
 #include <rescomp/survey.h>
 #include <rescomp/train.h>
 

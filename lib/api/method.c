@@ -4,6 +4,7 @@
 #include "distill/loss.h"
 #include "prune/allocate.h"
 #include "prune/criterion.h"
+#include "prune/regularizer.h"
 #include "prune/repair.h"
 #include "prune/schedule.h"
 #include "quant/format.h"
@@ -22,10 +23,22 @@ RC_ABI_NO_TAIL(rc_parameter_info, max);
 
 /* In order of names, which callers see by index. Each table is made by meson from its folder. */
 static const struct rci_method_kind *const kinds[] = {
-    &rci_kind_allocation, &rci_kind_augmentation, &rci_kind_criterion, &rci_kind_distill_loss,
-    &rci_kind_loss,       &rci_kind_normalizer,   &rci_kind_observer,  &rci_kind_optimizer,
-    &rci_kind_rate,       &rci_kind_reduction,    &rci_kind_repair,    &rci_kind_rounding,
-    &rci_kind_schedule,   &rci_kind_table_format, &rci_kind_target,
+    &rci_kind_allocation,
+    &rci_kind_augmentation,
+    &rci_kind_criterion,
+    &rci_kind_distill_loss,
+    &rci_kind_loss,
+    &rci_kind_normalizer,
+    &rci_kind_observer,
+    &rci_kind_optimizer,
+    &rci_kind_rate,
+    &rci_kind_reduction,
+    &rci_kind_regularizer,
+    &rci_kind_repair,
+    &rci_kind_rounding,
+    &rci_kind_schedule,
+    &rci_kind_table_format,
+    &rci_kind_target,
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

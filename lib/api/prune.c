@@ -3,7 +3,7 @@
 #include "data/source.h"
 #include "prune/pruner.h"
 
-RC_ABI_NO_TAIL(rc_prune_options, schedule);
+RC_ABI_NO_TAIL(rc_prune_options, cost_keep);
 RC_ABI_NO_TAIL(rc_prune_group_info, parameters);
 RC_ABI_NO_TAIL(rc_prune_member_info, role);
 RC_ABI_NO_TAIL(rc_prune_result, groups_cut);
@@ -29,6 +29,9 @@ static rc_status prune_check_options(const rc_prune_options *o)
     RC_TRY(check_fraction("macs", o->macs));
     RC_TRY(check_fraction("parameters", o->parameters));
     RC_TRY(check_fraction("ratio", o->ratio));
+    RC_TRY(check_fraction("cost_keep", o->cost_keep));
+    if (o->cost_keep > 0 && !o->cost)
+        return rci_fail(RC_ERR_ARG, "cost_keep is %g, but cost is NULL", o->cost_keep);
     if (!(o->max_cut > 0 && o->max_cut < 1))
         return rci_fail(RC_ERR_ARG, "max_cut is %g, allowed is above 0 and below 1", o->max_cut);
     RC_TRY(prune_check_range("round_to", o->round_to, 1024));

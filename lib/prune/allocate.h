@@ -1,7 +1,8 @@
 #ifndef RC_LIB_PRUNE_ALLOCATE_H
 #define RC_LIB_PRUNE_ALLOCATE_H
 /* How many channels each group loses: one greedy walk that takes the cheapest step until the target
- * is met. A method only says how cheap a step is. */
+ * is met, where a method says how cheap a step is; or all widths of all groups at once, where it
+ * chooses between them. */
 #include "base/method.h"
 #include "prune/budget.h"
 #include "prune/scope.h"
@@ -12,13 +13,26 @@ struct rci_cut_step {
     double units;            /* how many */
     double fraction;         /* of the group's units gone after the step */
     double macs, parameters; /* fraction of the whole graph's that the step saves now */
-    bool by_parameters;      /* the target counts parameters, not multiply-adds */
+    double saved;            /* the same of what the target counts */
+};
+
+/* The widths that one group may have, from the present one down. */
+struct rci_allocation_curve {
+    uint32_t n;
+    double *error; /* [n] loss that comes with the width, 0 at first */
+    double
+        *saved; /* [n] what it saves of the target's cost, 0 at first; may fall as well (latency) */
+    uint32_t pick; /* out: which */
 };
 
 struct rci_allocation {
     struct rci_method m;
     /* Lowest goes first. Must not fall while other groups are cut. */
     double (*price)(const void *params, const struct rci_cut_step *s);
+    /* Instead of price: pick widths that together save `needed` or more, with a small sum of
+     * errors; what saves most, if nothing saves that much. */
+    rc_status (*choose)(const void *params, struct rc_context *ctx, struct rci_allocation_curve *c,
+                        uint32_t n, double needed);
 };
 extern const struct rci_method_kind rci_kind_allocation;
 
@@ -36,12 +50,18 @@ struct rci_allocate_config {
     enum rci_trunk trunk;
     const bool *protect; /* [n_groups] */
     uint32_t most;       /* units that go at most, targets met or not; 0: any number */
+    /* Any other cost that adds up over groups (time): [n_groups][n_units + 1] by how many units the
+     * group keeps, and the sum to come down to. NULL: no such target. */
+    const double *const *cost;
+    double cost_goal;
 };
 
 /* What one group may give and has given. The caller fills the two arrays and gone. */
 struct rci_allocation_group {
     const uint32_t *by_score; /* [n_units] units of the group, cheapest first */
     const double *score;      /* [n_units] by unit */
+    const double *loss; /* [n_units + 1] by how many are kept, instead of the sum of the scores of
+                           those that go; NULL: that sum */
     uint32_t n_units, kept;
     uint32_t gone;      /* cut before, the first ones of by_score */
     uint32_t step, min; /* kept counts are multiples of step (once cut), at least min */

@@ -163,7 +163,7 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
         RC_TRY(protect(p, p->o.keep[i]));
     RC_TRY(rci_scopes_new(&p->scopes, p->coupling, p->protect, &p->o));
     if (p->o.macs == 0 && p->o.parameters == 0 && p->o.ratio == 0 && !p->o.bytes &&
-        !p->scopes.has_ratio)
+        p->o.cost_keep == 0 && !p->scopes.has_ratio)
         p->o.macs = 0.5;
     default_choice(p);
     return pick_methods(p);

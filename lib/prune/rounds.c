@@ -12,6 +12,7 @@ struct round {
     double done; /* share of the rounds */
     uint32_t most;
     bool met;
+    double **cost; /* [n_groups][n_units + 1], or NULL */
 };
 
 /* --- targets of one round --- */
@@ -29,6 +30,14 @@ static uint64_t round_bytes(const struct rc_pruner *p, const struct round *r)
         return p->o.bytes;
     const double now = ceil(round_keep(p, r, asked / all) * all);
     return now > asked ? (uint64_t) now : p->o.bytes;
+}
+
+static double whole_cost(const struct rc_pruner *p, const struct round *r)
+{
+    double sum = 0;
+    for (uint32_t i = 0; r->cost && i < p->coupling->n_groups; i++)
+        sum += r->cost[i][p->coupling->group[i].n_units];
+    return sum;
 }
 
 static rc_status allocate_kept(struct rc_pruner *p, struct rci_allocation_group *a, struct round *r,
@@ -52,7 +61,10 @@ static rc_status allocate_kept(struct rc_pruner *p, struct rci_allocation_group 
                                           .min_channels = (uint32_t) p->o.min_channels,
                                           .trunk = (enum rci_trunk) r->trunk,
                                           .protect = p->protect,
-                                          .most = r->most};
+                                          .most = r->most,
+                                          .cost = (const double *const *) r->cost,
+                                          .cost_goal =
+                                              whole_cost(p, r) * round_keep(p, r, p->o.cost_keep)};
     return rci_allocate(a, p->budget, &o, &r->met);
 }
 
@@ -155,25 +167,58 @@ static uint32_t count_units(const struct rc_pruner *p)
     return n;
 }
 
-static rc_status run_rounds(struct rc_pruner *p, uint64_t trunk)
+static rc_status run_rounds(struct rc_pruner *p, struct round *r)
 {
     const struct rci_schedule_common *common = p->schedule_params;
     const bool until_met = p->schedule->until_met;
     const uint64_t steps = p->schedule->m.n_params ? (uint64_t) common->steps : 1;
-    struct round r = {.trunk = trunk};
     if (until_met)
-        r.most = (uint32_t) ((count_units(p) + steps - 1) / steps);
+        r->most = (uint32_t) ((count_units(p) + steps - 1) / steps);
     for (uint64_t k = 1;; k++) {
-        r.done = until_met ? 1 : (double) k / (double) steps;
-        RC_TRY(allocate_groups(p, &r));
+        r->done = until_met ? 1 : (double) k / (double) steps;
+        RC_TRY(allocate_groups(p, r));
         rci_log(p->ctx, RC_LOG_INFO, "round %llu: %.4f of the multiply-adds are left",
                 (unsigned long long) k, (double) p->budget->macs / (double) p->before.macs);
-        if (until_met ? r.met : k == steps)
+        if (until_met ? r->met : k == steps)
             return RC_OK;
         for (uint32_t i = 0; i < p->coupling->n_groups; i++)
             p->by_hand[i] = p->coupling->group[i].n_units - p->kept[i];
         RC_TRY(rci_pruner_rescore(p));
     }
+}
+
+static void free_costs(const struct rc_pruner *p, double **cost)
+{
+    for (uint32_t i = 0; cost && i < p->coupling->n_groups; i++)
+        rci_release(cost[i]);
+    rci_release(cost);
+}
+
+/* cost[i][kept], [0] of no use. */
+static rc_status ask_costs(struct rc_pruner *p, double **cost)
+{
+    for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
+        const struct rci_prune_group *g = &p->coupling->group[i];
+        cost[i] = rci_alloc_array(p->ctx, (size_t) g->n_units + 1, sizeof(double));
+        if (!cost[i])
+            return RC_ERR_MEMORY;
+        for (uint32_t k = 1; rci_pruner_may_cut(p, i) && k <= g->n_units; k++) {
+            cost[i][k] = p->o.cost(p->o.cost_user, p, i, k);
+            if (!(cost[i][k] >= 0 && isfinite(cost[i][k])))
+                return rci_fail(RC_ERR_DATA,
+                                "group \"%s\": the cost callback says %g for %u channels", g->name,
+                                cost[i][k], k);
+        }
+    }
+    return RC_OK;
+}
+
+static rc_status open_costs(struct rc_pruner *p, struct round *r)
+{
+    if (p->o.cost_keep == 0)
+        return RC_OK;
+    r->cost = rci_alloc_array(p->ctx, p->coupling->n_groups, sizeof(*r->cost));
+    return r->cost ? ask_costs(p, r->cost) : RC_ERR_MEMORY;
 }
 
 /* What went in earlier rounds stays gone; only what went by hand before is so afterwards. */
@@ -184,7 +229,11 @@ static rc_status plan_rounds(struct rc_pruner *p, uint64_t trunk)
     if (!hand)
         return RC_ERR_MEMORY;
     memcpy(hand, p->by_hand, n * sizeof(*hand));
-    const rc_status st = run_rounds(p, trunk);
+    struct round r = {.trunk = trunk};
+    rc_status st = open_costs(p, &r);
+    if (st == RC_OK)
+        st = run_rounds(p, &r);
+    free_costs(p, r.cost);
     memcpy(p->by_hand, hand, n * sizeof(*hand));
     rci_release(hand);
     p->planned = st == RC_OK || st == RC_ERR_GOAL;

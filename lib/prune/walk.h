@@ -1,7 +1,7 @@
 #ifndef RC_LIB_PRUNE_WALK_H
 #define RC_LIB_PRUNE_WALK_H
-/* The state of an allocation, shared by allocate.c (targets, limits, step by step) and curves.c (all
- * widths at once). */
+/* The state of an allocation, shared by allocate.c (targets, limits, step by step) and curves.c
+ * (all widths at once). */
 #include "prune/allocate.h"
 
 enum rci_target { /* what a plan may be asked to bring down */

@@ -90,6 +90,8 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
     rc_distill_options d = RC_DISTILL_OPTIONS_INIT;
     rc_trainer *trainer = NULL;
     rc_distiller *distiller = NULL;
+    rc_sparsifier *sparsifier = NULL;
+    rc_sparsify_options penalty = RC_SPARSIFY_OPTIONS_INIT;
     char *checkpoint = NULL;
     rc_status st = RC_OK;
     o.epochs = (uint64_t) t->epochs;
@@ -124,10 +126,14 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
         RC_TRY_OUT(st, rc_distiller_new(&distiller, teacher, &d));
         RC_TRY_OUT(st, rc_distiller_attach(distiller, trainer));
     }
+    penalty.method = t->sparsity;
+    if (t->sparsity)
+        RC_TRY_OUT(st, rc_sparsifier_new(&sparsifier, trainer, &penalty));
     st = rc_trainer_run(trainer, NULL);
 out:
     rc_trainer_free(&trainer);
     rc_distiller_free(&distiller);
+    rc_sparsifier_free(&sparsifier);
     rci_release(checkpoint);
     return st;
 }

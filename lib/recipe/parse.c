@@ -76,7 +76,7 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
     static const char *const keys[] = {
         "step",        "epochs",       "batch", "images", "replays",   "lr",
         "temperature", "alpha",        "ema",   "rate",   "optimizer", "augmentation",
-        "distill",     "distill_loss", "loss",  "hints",  NULL};
+        "distill",     "distill_loss", "loss",  "hints",  "sparsity",  NULL};
     t->epochs = 5;
     t->lr = 0.01;
     t->augmentation = "crop+flip";
@@ -94,6 +94,7 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
     RC_TRY(rci_json_read_text(v, "optimizer", &t->optimizer));
     RC_TRY(rci_json_read_text(v, "augmentation", &t->augmentation));
     RC_TRY(rci_json_read_text(v, "loss", &t->loss));
+    RC_TRY(rci_json_read_text(v, "sparsity", &t->sparsity));
     RC_TRY(rci_json_read_text(v, "distill_loss", &t->distill_loss));
     RC_TRY(rci_json_read_bool(v, "distill", &t->distill));
     RC_TRY(read_texts(v, "hints", t->hints, &t->n_hints));

@@ -10,6 +10,7 @@
 #include <rescomp/prune.h>
 #include <rescomp/quantize.h>
 #include <rescomp/recipe.h>
+#include <rescomp/sparsify.h>
 #include <rescomp/train.h>
 
 enum rci_recipe_kind { RC_RECIPE_FUSE = 1, RC_RECIPE_PRUNE, RC_RECIPE_TRAIN, RC_RECIPE_QUANTIZE };
@@ -28,7 +29,7 @@ struct rci_recipe_prune {
 struct rci_recipe_train {
     int64_t epochs, batch, images, replays;
     double lr, temperature, alpha, ema;
-    const char *rate, *optimizer, *augmentation, *loss, *distill_loss;
+    const char *rate, *optimizer, *augmentation, *loss, *distill_loss, *sparsity;
     const char *hints[RC_RECIPE_MAX_LISTED];
     uint32_t n_hints;
     bool distill;

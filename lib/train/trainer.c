@@ -296,6 +296,7 @@ void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out
     const uint64_t all = rci_dataset_images(t->dataset);
     *out = (struct rci_train_plan){
         .graph = t->graph,
+        .tape = t->tape,
         .batch = t->fit.batch,
         .chw = {t->fit.chw[0], t->fit.chw[1], t->fit.chw[2]},
         .classes = t->fit.classes,

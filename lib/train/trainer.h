@@ -55,6 +55,7 @@ enum { RC_MAX_TRAIN_HOOKS = 8 };
 /* Facts that hooks need before the run. */
 struct rci_train_plan {
     const struct rc_graph *graph;
+    const struct rci_tape *tape; /* of now; adding taps makes another with the same parameters */
     int64_t batch, chw[3];
     uint32_t classes, threads; /* threads 0: the context's */
     uint32_t ranks;

@@ -70,6 +70,7 @@ static void targets_are_met_on_every_network(void **state)
     for (uint32_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
         check_targets(name[i], "global");
         check_targets(name[i], i % 2 ? "uniform" : "per-cost");
+        check_targets(name[i], i % 3 == 0 ? "dp" : i % 3 == 1 ? "lagrangian" : "greedy:ahead=4");
     }
 }
 

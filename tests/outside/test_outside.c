@@ -21,6 +21,7 @@ static void every_kind_lists_it(void **state)
                                                      [OUTSIDE_OBSERVER] = "observer",
                                                      [OUTSIDE_OPTIMIZER] = "optimizer",
                                                      [OUTSIDE_RATE] = "rate",
+                                                     [OUTSIDE_REGULARIZER] = "regularizer",
                                                      [OUTSIDE_REPAIR] = "repair",
                                                      [OUTSIDE_ROUNDING] = "rounding",
                                                      [OUTSIDE_SCHEDULE] = "schedule",
@@ -46,8 +47,14 @@ static void training_uses_it(void **state)
     o.loss = o.optimizer = o.augmentation = "outside";
     o.rate = "outside:warmup=0";
     OK(rc_trainer_new(&t, g, d, &o));
+    rc_sparsifier *by;
+    rc_sparsify_options penalty = RC_SPARSIFY_OPTIONS_INIT;
+    penalty.method = "outside";
+    OK(rc_sparsifier_new(&by, t, &penalty));
     OK(rc_trainer_run(t, NULL));
     rc_trainer_free(&t);
+    rc_sparsifier_free(&by);
+    assert_true(outside_calls[OUTSIDE_REGULARIZER] >= 2);
     assert_int_equal(outside_calls[OUTSIDE_LOSS], 2); /* one per step */
     assert_int_equal(outside_calls[OUTSIDE_RATE], 2);
     assert_int_equal(outside_calls[OUTSIDE_AUGMENTATION], 16);

@@ -689,6 +689,19 @@ class Compressing(Folder):
         self.assertEqual(g.info(), tiny().info())
         self.assertEqual(rescomp.Session(small).run(images(1)).shape, (1, CLASSES))
 
+    def test_costs_and_schedules(self):
+        g = rescomp.Graph.create('resnet8', classes=4, seed=1)
+        with rescomp.Pruner(g, criterion='l2', schedule='linear:steps=2', allocation='dp', trunk='keep',
+                            cost=lambda group, kept: kept * 2.0, cost_keep=0.75) as p:
+            p.plan()
+            cut = [x for x in p.groups() if x['may_cut']]
+            self.assertLessEqual(sum(x['kept'] for x in cut), 0.75 * sum(x['channels'] for x in cut))
+        with rescomp.Pruner(g, cost=lambda group, kept: -1.0, cost_keep=0.5) as p:
+            self.assertStatus('RC_ERR_DATA', 'the cost callback says -1', p.plan)
+        with rescomp.Pruner(g, cost=lambda group, kept: {}[kept], cost_keep=0.5) as p:
+            self.assertRaises(KeyError, p.plan)
+        self.assertStatus('RC_ERR_ARG', 'cost is NULL', rescomp.Pruner, g, cost_keep=0.5)
+
     def test_scores_may_come_from_python(self):
         g, asked = tiny(), []
 

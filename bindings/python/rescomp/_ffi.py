@@ -228,6 +228,7 @@ LOG_FN = C.CFUNCTYPE(None, P, C.c_int32, S)
 CANCEL_FN = C.CFUNCTYPE(C.c_int32, P)
 IMAGE_FN = C.CFUNCTYPE(C.c_int32, P, U, P, _ref(C.c_int32))
 SCORE_FN = C.CFUNCTYPE(C.c_int32, P, P, U, _ref(D), U)
+COST_FN = C.CFUNCTYPE(D, P, P, U, U)
 
 
 class Struct(C.Structure):
@@ -420,13 +421,17 @@ class DistillOptions(Struct):
                 ("hint_count", U)]
 
 
+class SparsifyOptions(Struct):
+    _fields_ = [SIZE, ("method", S), ("keep", _ref(S)), ("keep_count", U), ("trunk", U)]
+
+
 class PruneOptions(Struct):
     _fields_ = [SIZE, ("criterion", S), ("allocation", S), ("reduction", S), ("normalizer", S), ("macs", D),
                 ("parameters", D), ("ratio", D), ("max_cut", D), ("round_to", U), ("min_channels", U),
                 ("keep", _ref(S)), ("keep_count", U), ("trunk", U), ("repair", S), ("dataset", P), ("images", U),
                 ("batch", U), ("seed", U), ("flags", U), ("score", SCORE_FN), ("score_user", P),
                 ("scope", S), ("scopes", _ref(S)), ("scope_count", U), ("ratios", _ref(S)), ("ratio_count", U),
-                ("bytes", U), ("schedule", S)]
+                ("bytes", U), ("schedule", S), ("cost", COST_FN), ("cost_user", P), ("cost_keep", D)]
 
 
 class PruneGroupInfo(Struct):
@@ -563,6 +568,8 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_distiller_new": (STATUS, [_out, P, _ref(DistillOptions)]),
     "rc_distiller_attach": (STATUS, [P, P]),
     "rc_distiller_free": (None, [_out]),
+    "rc_sparsifier_new": (STATUS, [_out, P, _ref(SparsifyOptions)]),
+    "rc_sparsifier_free": (None, [_out]),
     "rc_pruner_new": (STATUS, [_out, P, _ref(PruneOptions)]),
     "rc_pruner_free": (None, [_out]),
     "rc_pruner_count_groups": (U, [P]),
@@ -829,3 +836,8 @@ def score_callback(score: Callable[[int], Any]) -> Any:
         np.ctypeslib.as_array(out, shape=(count,))[:] = values
         return 0
     return SCORE_FN(guard(deliver, 1))
+
+
+def cost_callback(cost: Callable[[int, int], float]):
+    """cost(group, kept) -> a number."""
+    return COST_FN(guard(lambda _user, _pruner, group, kept: float(cost(group, kept)), float("nan")))

@@ -27,7 +27,8 @@ class Pruner(Handle):
     arrays by group name. `scope` is "global", "local" or "isomorphic"; `scopes` are lists of layers that
     compete with each other only ("conv*" or "a,b=0.5", which keeps half); `ratios` maps patterns of layers to
     what each of them keeps; `max_bytes` is a target too; `schedule` is
-    the way there in several rounds ("linear:steps=3").
+    the way there in several rounds ("linear:steps=3"). `cost` is a cost of your own, a function of a group's index
+    and of how many channels it keeps; `cost_keep` is the fraction of their sum that may stay.
 
     >>> with rescomp.Pruner(rescomp.Graph.create("resnet8"), macs=0.6) as pruner:
     ...     gain = pruner.plan()
@@ -48,7 +49,8 @@ class Pruner(Handle):
                  dataset: Optional[Dataset] = None, images: int = 0, batch: int = 0, seed: int = 0,
                  scope: Optional[str] = None, scopes: Sequence[str] = (),
                  ratios: Union[Mapping[str, float], Sequence[str]] = (), max_bytes: int = 0,
-                 schedule: Optional[str] = None) -> None:
+                 schedule: Optional[str] = None, cost: Optional[Callable[[int, int], float]] = None,
+                 cost_keep: float = 0.0) -> None:
         if trunk not in _TRUNK:
             raise _ffi.ArgumentError(_ffi.ARG, f"trunk is {trunk!r}, must be one of {', '.join(_TRUNK)}")
         if isinstance(keep, str):
@@ -62,13 +64,14 @@ class Pruner(Handle):
         names, pools, layers = _ffi.texts(keep), _ffi.texts(scopes), _ffi.texts(ratios)
         own = None if criterion is None or isinstance(criterion, str) else criterion
         self._score = _ffi.score_callback(self._own_scores(own)) if own is not None else None  # lives as long as this
+        self._cost = None if cost is None else _ffi.cost_callback(cost)
         options = _ffi.PruneOptions(
             criterion=None if own is not None else criterion, score=self._score, allocation=allocation, reduction=reduction, normalizer=normalizer, macs=macs,
             parameters=parameters, ratio=ratio, max_cut=max_cut, round_to=round_to, min_channels=min_channels,
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
             dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed,
             scope=scope, scopes=pools, scope_count=len(pools), ratios=layers, ratio_count=len(layers),
-            bytes=max_bytes, schedule=schedule)
+            bytes=max_bytes, schedule=schedule, cost=self._cost, cost_keep=cost_keep)
         with _ffi.interruptible():
             lib.rc_pruner_new(self._new, graph._h, options)
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...

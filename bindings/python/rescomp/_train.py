@@ -75,6 +75,10 @@ class Distiller(Handle):
         lib.rc_distiller_new(self._new, teacher._h, options)
 
 
+class _Penalty(Handle):
+    _free = "rc_sparsifier_free"
+
+
 class Trainer(Handle):
     """One training run of `graph`, in place. The graph must not be transformed or shared with other
     threads while the trainer is open.
@@ -83,6 +87,7 @@ class Trainer(Handle):
     dict after every step: epoch, step, steps, loss, epoch_top1, rate, seconds_left, top1, ... What it
     raises ends the run at that step and comes out of run(); so does Ctrl-C. precision="bf16" keeps
     activations in bfloat16 where the processor has it. memory caps the bytes of activations by computing some twice.
+    sparsity is a "regularizer" method: a penalty on whole channels, which can be cut afterwards.
 
     Data-parallel: with `all_reduce`, `ranks` and `rank` each process computes its part of every batch, which is of
     all together; `all_reduce(array)` sums a float32 array in place over the ranks (examples/mpi/train.py).
@@ -104,7 +109,7 @@ class Trainer(Handle):
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
                  in_order: bool = False, freeze_bn: bool = False, precision: str = "f32",
                  memory: int = 0, all_reduce: Optional[Callable[[NDArray[np.float32]], Any]] = None, ranks: int = 0,
-                 rank: int = 0) -> None:
+                 rank: int = 0, sparsity: Optional[str] = None) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
@@ -116,7 +121,9 @@ class Trainer(Handle):
         if all_reduce is None and ranks > 1:
             raise _ffi.ArgumentError(_ffi.ARG, f"{ranks} ranks need all_reduce, which sums over them")
         adder = None if all_reduce is None else _ffi.all_reduce_callback(all_reduce)
-        super().__init__(graph, dataset, *(x for x in (distiller, validation, callback, adder) if x is not None))
+        penalty = None if sparsity is None else _Penalty()  # filled below; outlives the trainer
+        needs = (distiller, validation, callback, adder, penalty)
+        super().__init__(graph, dataset, *(x for x in needs if x is not None))
         options = _ffi.TrainOptions(
             epochs=epochs, batch=batch, lr=lr, rate=rate, optimizer=optimizer, loss=loss, augmentation=augmentation,
             replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=_ffi.zero(bn_images),
@@ -129,6 +136,8 @@ class Trainer(Handle):
         if distiller is not None:
             with _ffi.interruptible():
                 lib.rc_distiller_attach(distiller._h, self._h)
+        if penalty is not None:
+            lib.rc_sparsifier_new(penalty._new, self._h, _ffi.SparsifyOptions(method=sparsity))
         graph._h.lent.add(self._h)
 
     def run(self) -> dict[str, Any]:

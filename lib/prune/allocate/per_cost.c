@@ -4,8 +4,7 @@
 static double per_cost_price(const void *params, const struct rci_cut_step *s)
 {
     (void) params;
-    const double saved = s->by_parameters ? s->parameters : s->macs;
-    return s->score * s->units / (saved > 0 ? saved : 1e-12);
+    return s->score * s->units / (s->saved > 0 ? s->saved : 1e-12);
 }
 
 const struct rci_allocation rci_allocation_per_cost = {
