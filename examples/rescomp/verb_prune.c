@@ -25,6 +25,7 @@ static const struct option options[] = {
     {"min-channels", "N", "keep at least N in every group"},
     {"max-cut", "F", "no group loses more than this fraction; default: 0.9"},
     {"trunk", "HOW", "auto, cut or keep residual trunks; default: auto", "auto cut keep"},
+    {"blocks", NULL, "residual blocks may go as a whole where that is cheaper"},
     {"keep", "NAME", "layer whose channels all stay, * matches anything; repeatable"},
     {"history", "FILE", "write which channels were cut"},
     {"replay", "FILE", "cut what a history of the same model says; no targets"},
@@ -70,6 +71,7 @@ static int plan_options(const struct job *j, rc_prune_options *o, struct lists *
     o->bytes = args_count(a, "max-bytes", 0, 1, INT64_MAX);
     o->schedule = args_text(a, "schedule", NULL);
     o->dataset = j->data;
+    o->flags |= args_flag(a, "blocks") ? RC_PRUNE_BLOCKS : 0;
     if (!strcmp(trunk, "cut"))
         o->trunk = RC_PRUNE_TRUNK_CUT;
     else if (!strcmp(trunk, "keep"))
@@ -163,6 +165,7 @@ static void report_steps(const void *user)
     json_count("groups_cut", j->result.groups_cut);
     json_count("channels_before", j->result.channels_before);
     json_count("channels_after", j->result.channels_after);
+    json_count("blocks_cut", j->result.blocks_cut);
     json_close();
     if (j->trained.epochs) {
         json_open(NULL);

@@ -72,7 +72,7 @@ typedef struct rc_prune_options {
     uint64_t images;           /**< How many of its images; 0: 1,024. */
     uint64_t batch;            /**< Images at a time; 0: 128, or the graph's when that is fixed. */
     uint64_t seed;             /**< Of random choices; 0: the context's. */
-    uint64_t flags;            /**< None yet; 0. */
+    uint64_t flags;            /**< RC_PRUNE_BLOCKS; 0: none. */
     rc_prune_score_fn score;   /**< Called once for every group, in order, instead of a criterion,
                                     which must be NULL then; allocation "global" and normalizer
                                     "none" are the default. NULL: none. */
@@ -98,6 +98,11 @@ typedef struct rc_prune_options {
     double cost_keep;          /**< Keep at most this fraction of the sum of cost over all groups,
                                     (0, 1]; 0: no such target. */
 } rc_prune_options;
+
+/** Residual blocks may go as a whole (only their shortcut stays) where that loses less per
+ *  multiply-add (or parameter) than more channels. Needs a criterion whose scores are losses
+ *  (block-obs), a dataset, and a target of multiply-adds or parameters. @since 0.1 */
+#define RC_PRUNE_BLOCKS UINT64_C(1)
 
 /** Cut trunks only when the rest cannot reach the target. */
 #define RC_PRUNE_TRUNK_AUTO UINT64_C(0)
@@ -204,11 +209,12 @@ typedef struct rc_prune_result {
     uint64_t channels_before;   /**< Over all groups that may be cut, trunks included. */
     uint64_t channels_after;    /**< Over the same groups. */
     uint64_t groups_cut;        /**< Groups that lose channels. */
+    uint64_t blocks_cut;        /**< Residual blocks that go as a whole. */
 } rc_prune_result;
 
 #define RC_PRUNE_RESULT_INIT                         \
     {                                                \
-        sizeof(rc_prune_result), 0, 0, 0, 0, 0, 0, 0 \
+        sizeof(rc_prune_result), 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /**
@@ -240,6 +246,38 @@ RC_API rc_status rc_pruner_set_kept(rc_pruner *pruner, uint64_t group, uint64_t 
  */
 RC_API rc_status rc_pruner_cut(rc_pruner *pruner, uint64_t group, const uint64_t *channels,
                                uint64_t count);
+
+/** Residual blocks whose shortcut is their input as it is; 0 for NULL. @since 0.1 */
+RC_API uint64_t rc_pruner_count_blocks(const rc_pruner *pruner);
+
+/** One residual block. Strings are borrowed from the pruner. */
+typedef struct rc_prune_block_info {
+    size_t size;         /**< sizeof(rc_prune_block_info), set by the caller. */
+    const char *name;    /**< Its first layer. */
+    const char *add;     /**< The node that adds the shortcut. */
+    uint64_t cut;        /**< 1: the current plan takes it out. */
+    uint64_t macs;       /**< Saved by that, from the network as planned otherwise; of a block that
+                              is cut, what it would add. [multiply-adds] */
+    uint64_t parameters; /**< The same of parameters. */
+    double error;        /**< Mean squared distance of the answers when its branch gives its mean
+                              over images; 0: not measured (see RC_PRUNE_BLOCKS). */
+} rc_prune_block_info;
+
+#define RC_PRUNE_BLOCK_INFO_INIT                     \
+    {                                                \
+        sizeof(rc_prune_block_info), 0, 0, 0, 0, 0, 0 \
+    }
+
+/** @return RC_OK; RC_ERR_ARG; RC_ERR_ABI. @since 0.1 */
+RC_API rc_status rc_pruner_get_block(rc_pruner *pruner, uint64_t block, rc_prune_block_info *info);
+
+/**
+ * Change the plan by hand: this block goes as a whole. A plan made afterwards starts from there.
+ *
+ * @return RC_OK; RC_ERR_ARG out of range, cut already, or a layer of it is kept by request.
+ * @since 0.1
+ */
+RC_API rc_status rc_pruner_cut_block(rc_pruner *pruner, uint64_t block);
 
 /**
  * Write which channels the current plan cuts as JSON, with a checksum of the model.

@@ -6,7 +6,8 @@
 RC_ABI_NO_TAIL(rc_prune_options, cost_keep);
 RC_ABI_NO_TAIL(rc_prune_group_info, parameters);
 RC_ABI_NO_TAIL(rc_prune_member_info, role);
-RC_ABI_NO_TAIL(rc_prune_result, groups_cut);
+RC_ABI_NO_TAIL(rc_prune_result, blocks_cut);
+RC_ABI_NO_TAIL(rc_prune_block_info, error);
 
 /* 0 is "no such goal"; 1 allows all of it. */
 static rc_status check_fraction(const char *name, double v)
@@ -48,7 +49,7 @@ static rc_status prune_check_options(const rc_prune_options *o)
     if (o->ratio_count && !o->ratios)
         return rci_fail(RC_ERR_ARG, "ratios is NULL, but ratio_count is not 0");
     RC_CHECK_OPTIONAL(dataset, o->dataset, "dataset");
-    return rci_abi_check_flags(o->flags, 0, "rc_prune_options");
+    return rci_abi_check_flags(o->flags, RC_PRUNE_BLOCKS, "rc_prune_options");
 }
 
 static rc_status prune_options_read(rc_prune_options *o, const rc_prune_options *caller,
@@ -101,7 +102,7 @@ rc_status rc_pruner_get_group(const rc_pruner *pruner, uint64_t group, rc_prune_
                              .name = g->name,
                              .channels = g->n_units,
                              .width = g->width,
-                             .kept = pruner->kept[i],
+                             .kept = rci_pruner_group_gone(pruner, i) ? 0 : pruner->kept[i],
                              .members = g->n_members,
                              .producers = g->producers,
                              .may_cut = rci_pruner_may_cut(pruner, i),
@@ -135,6 +136,44 @@ rc_status rc_pruner_get_scores(rc_pruner *pruner, uint64_t group, const double *
     if (count)
         *count = pruner->coupling->group[group].n_units;
     return RC_OK;
+}
+
+uint64_t rc_pruner_count_blocks(const rc_pruner *pruner)
+{
+    return rci_pruner_valid(pruner) ? pruner->blocks.n : 0;
+}
+
+static rc_status check_block(const rc_pruner *pruner, uint64_t block)
+{
+    RC_CHECK(pruner, pruner);
+    return rci_check_index("block", block, pruner->blocks.n);
+}
+
+rc_status rc_pruner_get_block(rc_pruner *pruner, uint64_t block, rc_prune_block_info *info)
+{
+    RC_CHECK_SET(info);
+    RC_TRY(check_block(pruner, block));
+    const struct rci_block *b = &pruner->blocks.block[block];
+    const bool gone = pruner->block_gone[block];
+    struct rci_budget *now = pruner->budget;
+    const uint64_t macs = now->macs, parameters = now->parameters;
+    rci_budget_drop(now, b->node, b->n_nodes, !gone);
+    const rc_prune_block_info r = {sizeof(r),
+                                   b->name,
+                                   pruner->graph->nodes[b->add].name,
+                                   gone,
+                                   gone ? now->macs - macs : macs - now->macs,
+                                   gone ? now->parameters - parameters
+                                        : parameters - now->parameters,
+                                   pruner->block_error[block]};
+    rci_budget_drop(now, b->node, b->n_nodes, gone);
+    return rci_abi_write(info, &r, sizeof(r), "rc_prune_block_info");
+}
+
+rc_status rc_pruner_cut_block(rc_pruner *pruner, uint64_t block)
+{
+    RC_TRY(check_block(pruner, block));
+    return rci_pruner_cut_block(pruner, (uint32_t) block);
 }
 
 static void prune_write_result(const rc_pruner *p, rc_prune_result *result)

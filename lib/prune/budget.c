@@ -17,7 +17,8 @@ static uint64_t macs_of(const struct rci_budget *b, rci_id node)
     struct rci_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
     const struct rc_graph *g = b->c->links->g;
     const struct rci_node *n = &g->nodes[node];
-    if (!n->op || !n->op->cost || n->n_in > MAX_OPERANDS || n->n_out > MAX_OPERANDS)
+    if (b->gone[node] || !n->op || !n->op->cost || n->n_in > MAX_OPERANDS ||
+        n->n_out > MAX_OPERANDS)
         return 0;
     for (uint32_t i = 0; i < n->n_in; i++)
         in[i] = reduced(b, n->in[i]);
@@ -26,12 +27,21 @@ static uint64_t macs_of(const struct rci_budget *b, rci_id node)
     return n->op->cost(n, in, out).macs / (uint64_t) g->batch;
 }
 
+static bool readers_gone(const struct rci_budget *b, rci_id value)
+{
+    const uint32_t from = b->readers.start[value], to = b->readers.start[value + 1];
+    for (uint32_t i = from; i < to; i++)
+        if (!b->gone[b->readers.node[i]])
+            return false;
+    return to > from;
+}
+
 /* The same constants that rci_graph_cost() counts. */
 static uint64_t parameters_of(const struct rci_budget *b, rci_id value)
 {
     const struct rci_value *v = &b->c->links->g->values[value];
     if (!rci_value_is_const(v) || !v->tensor.shape.rank || v->tensor.dtype == RC_I64 ||
-        v->tensor.dtype == RC_BOOL)
+        v->tensor.dtype == RC_BOOL || readers_gone(b, value))
         return 0;
     const struct rci_tensor t = reduced(b, value);
     return (uint64_t) rci_shape_count(&t.shape);
@@ -78,19 +88,10 @@ void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, i
     }
 }
 
-static rc_status budget_fill(struct rci_budget *b)
+static void count_all(struct rci_budget *b)
 {
-    const struct rci_links *l = b->c->links;
-    const struct rc_graph *g = l->g;
-    b->length = rci_alloc_array(g->ctx, l->n_rows, sizeof(*b->length));
-    b->node_macs = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->node_macs));
-    b->touched = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->touched));
-    b->stamp = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->stamp));
-    if (!b->length || !b->node_macs || !b->touched || !b->stamp)
-        return RC_ERR_MEMORY;
-    RC_TRY(rci_graph_readers(g, &b->readers));
-    for (uint32_t row = 0; row < l->n_rows; row++)
-        b->length[row] = (uint32_t) l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
+    const struct rc_graph *g = b->c->links->g;
+    b->macs = b->parameters = b->bytes = 0;
     for (rci_id i = 0; i < g->n_nodes; i++)
         b->macs += b->node_macs[i] = macs_of(b, i);
     for (rci_id v = 0; v < g->n_values; v++) {
@@ -99,6 +100,30 @@ static rc_status budget_fill(struct rci_budget *b)
         if (n)
             b->bytes += n * rci_dtype_size(g->values[v].tensor.dtype);
     }
+}
+
+void rci_budget_drop(struct rci_budget *b, const rci_id *node, uint32_t n, bool gone)
+{
+    for (uint32_t i = 0; i < n; i++)
+        b->gone[node[i]] = gone;
+    count_all(b);
+}
+
+static rc_status budget_fill(struct rci_budget *b)
+{
+    const struct rci_links *l = b->c->links;
+    const struct rc_graph *g = l->g;
+    b->length = rci_alloc_array(g->ctx, l->n_rows, sizeof(*b->length));
+    b->node_macs = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->node_macs));
+    b->touched = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->touched));
+    b->stamp = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->stamp));
+    b->gone = rci_alloc_array(g->ctx, g->n_nodes, sizeof(*b->gone));
+    if (!b->gone || !b->length || !b->node_macs || !b->touched || !b->stamp)
+        return RC_ERR_MEMORY;
+    RC_TRY(rci_graph_readers(g, &b->readers));
+    for (uint32_t row = 0; row < l->n_rows; row++)
+        b->length[row] = (uint32_t) l->shape[row / RC_MAX_DIMS].dim[row % RC_MAX_DIMS];
+    count_all(b);
     return RC_OK;
 }
 
@@ -126,6 +151,7 @@ void rci_budget_free(struct rci_budget *b)
     rci_release(b->node_macs);
     rci_release(b->touched);
     rci_release(b->stamp);
+    rci_release(b->gone);
     rci_readers_free(&b->readers);
     rci_release(b);
 }

@@ -14,10 +14,13 @@ struct rci_budget {
     uint32_t now;
     uint64_t macs, parameters; /* at batch 1, now */
     uint64_t bytes;            /* of all parameters, now */
+    bool *gone;                /* [n_nodes] removed with their constants, whatever their widths */
 };
 
 rc_status rci_budget_new(struct rci_budget **out, const struct rci_coupling *c);
 void rci_budget_free(struct rci_budget *b);
 /* Take `n` units out (sign -1) or put them back (+1). */
 void rci_budget_change(struct rci_budget *b, const uint32_t *unit, uint32_t n, int sign);
+/* Take `n` nodes out, and the constants that nobody else reads, or put them back. */
+void rci_budget_drop(struct rci_budget *b, const rci_id *node, uint32_t n, bool gone);
 #endif

@@ -62,6 +62,21 @@ static void put_cut(struct rci_json_writer *w, const struct rc_pruner *p, uint32
     rci_json_end_object(w);
 }
 
+/* Nothing when there are none: such histories are read by older versions too. */
+static void put_blocks(struct rci_json_writer *w, const struct rc_pruner *p)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < p->blocks.n; i++)
+        any |= p->block_gone[i];
+    if (!any)
+        return;
+    rci_json_begin_array(w, "blocks");
+    for (uint32_t i = 0; i < p->blocks.n; i++)
+        if (p->block_gone[i])
+            rci_json_put_text(w, NULL, p->blocks.block[i].name);
+    rci_json_end_array(w);
+}
+
 rc_status rci_pruner_save_history(const struct rc_pruner *p, const char *path)
 {
     char model[17];
@@ -78,6 +93,7 @@ rc_status rci_pruner_save_history(const struct rc_pruner *p, const char *path)
         if (p->kept[i] < p->coupling->group[i].n_units)
             put_cut(&w, p, i);
     rci_json_end_array(&w);
+    put_blocks(&w, p);
     rci_json_end_object(&w);
     rc_status st = rci_json_finish(&w);
     if (st == RC_OK)
@@ -91,7 +107,8 @@ rc_status rci_pruner_save_history(const struct rc_pruner *p, const char *path)
 static rc_status check_head(const struct rc_pruner *p, const struct rci_json_value *root,
                             const char *path)
 {
-    static const char *const keys[] = {"format", "version", "model", "repair", "cuts", NULL};
+    static const char *const keys[] = {"format", "version", "model", "repair",
+                                       "cuts",   "blocks",  NULL};
     const char *format = "", *model = "", *repair = "";
     char own[17];
     int64_t version = 0;
@@ -142,13 +159,28 @@ static rc_status replay_cut(struct rc_pruner *p, const struct rci_json_value *v)
     return st;
 }
 
+static rc_status replay_block(struct rc_pruner *p, const struct rci_json_value *name)
+{
+    RC_TRY(rci_json_expect(name, RC_JSON_STRING, "blocks"));
+    for (uint32_t i = 0; i < p->blocks.n; i++)
+        if (!strcmp(p->blocks.block[i].name, name->text))
+            return rci_pruner_cut_block(p, i);
+    return rci_fail(RC_ERR_FORMAT, "blocks: \"%s\" is none", name->text);
+}
+
 /* All or nothing. */
-static rc_status replay_cuts(struct rc_pruner *p, const struct rci_json_value *cuts)
+static rc_status replay_cuts(struct rc_pruner *p, const struct rci_json_value *cuts,
+                             const struct rci_json_value *blocks)
 {
     RC_TRY(rci_pruner_restore(p));
     rc_status st = RC_OK;
     for (const struct rci_json_value *c = cuts->first; st == RC_OK && c; c = c->next)
         st = replay_cut(p, c);
+    if (st == RC_OK && blocks)
+        st = rci_json_expect(blocks, RC_JSON_ARRAY, "blocks");
+    for (const struct rci_json_value *b = blocks ? blocks->first : NULL; st == RC_OK && b;
+         b = b->next)
+        st = replay_block(p, b);
     if (st != RC_OK)
         rci_pruner_restore(p);
     p->planned = st == RC_OK; /* also when there are none */
@@ -162,7 +194,7 @@ rc_status rci_pruner_replay_history(struct rc_pruner *p, const char *path)
     const struct rci_json_value *root = rci_json_root(json);
     rc_status st = check_head(p, root, path);
     if (st == RC_OK)
-        st = replay_cuts(p, rci_json_get(root, "cuts"));
+        st = replay_cuts(p, rci_json_get(root, "cuts"), rci_json_get(root, "blocks"));
     rci_json_free(&json);
     return st;
 }

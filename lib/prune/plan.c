@@ -28,6 +28,9 @@ rc_status rci_pruner_change_kept(struct rc_pruner *p, uint32_t group, uint32_t k
 
 static rc_status check_may_cut(const struct rc_pruner *p, uint32_t group, bool cut)
 {
+    if (cut && rci_pruner_group_gone(p, group))
+        return rci_fail(RC_ERR_ARG, "group \"%s\" is in a block that was cut",
+                        p->coupling->group[group].name);
     if (!cut || rci_pruner_may_cut(p, group))
         return RC_OK;
     return rci_fail(RC_ERR_ARG, "group \"%s\" may not be cut: %s", p->coupling->group[group].name,
@@ -96,6 +99,11 @@ rc_status rci_pruner_cut(struct rc_pruner *p, uint32_t group, const uint64_t *ch
 
 rc_status rci_pruner_restore(struct rc_pruner *p)
 {
+    for (uint32_t i = 0; i < p->blocks.n; i++) {
+        p->block_by_hand[i] = false;
+        if (p->block_gone[i])
+            RC_TRY(rci_pruner_drop_block(p, i, false));
+    }
     for (uint32_t i = 0; i < p->coupling->n_groups; i++) {
         RC_TRY(rci_pruner_change_kept(p, i, p->coupling->group[i].n_units));
         p->by_hand[i] = 0;
@@ -143,6 +151,7 @@ static rc_status cut_and_repair(struct rc_pruner *p, struct rc_graph *g, const u
 {
     RC_TRY(rci_links_new(cut, g)); /* the same ids: a clone keeps all numbers */
     RC_TRY(rci_graph_cut(g, *cut, keep));
+    RC_TRY(rci_pruner_remove_blocks(p, g));
     const struct rci_repair_job job = {.before = p->graph,
                                        .after = g,
                                        .cut = *cut,

@@ -68,6 +68,17 @@ static void default_methods(rc_prune_options *o, const struct rci_criterion *c)
         o->schedule = "one-shot";
 }
 
+/* Blocks compete with channels by what both lose per what both save. */
+static rc_status check_blocks(const struct rc_pruner *p)
+{
+    if (!p->criterion->absolute || !p->o.dataset)
+        return rci_fail(RC_ERR_ARG, "blocks are weighed against channels only where scores are "
+                                    "losses (block-obs) and there is a data set");
+    if (p->o.macs == 0 && p->o.parameters == 0)
+        return rci_fail(RC_ERR_ARG, "blocks need a target of multiply-adds or parameters");
+    return RC_OK;
+}
+
 static rc_status pick_methods(struct rc_pruner *p)
 {
     rc_prune_options *o = &p->o;
@@ -97,6 +108,8 @@ static rc_status pick_methods(struct rc_pruner *p)
                         "schedule %s scores what is left anew, a score callback knows "
                         "the whole network only",
                         p->schedule->m.name);
+    if (o->flags & RC_PRUNE_BLOCKS)
+        RC_TRY(check_blocks(p));
     if (!o->dataset && p->criterion->needs_data)
         return rci_fail(RC_ERR_ARG, "criterion %s needs a data set", p->criterion->m.name);
     if (!o->dataset && p->repair->needs_data)
@@ -154,11 +167,21 @@ static rc_status open_groups(struct rc_pruner *p)
     return RC_OK;
 }
 
+static rc_status open_blocks(struct rc_pruner *p)
+{
+    RC_TRY(rci_blocks_find(&p->blocks, p->graph));
+    p->block_gone = rci_alloc_array(p->ctx, p->blocks.n, sizeof(*p->block_gone));
+    p->block_by_hand = rci_alloc_array(p->ctx, p->blocks.n, sizeof(*p->block_by_hand));
+    p->block_error = rci_alloc_array(p->ctx, p->blocks.n, sizeof(*p->block_error));
+    return p->block_gone && p->block_by_hand && p->block_error ? RC_OK : RC_ERR_MEMORY;
+}
+
 static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
 {
     RC_TRY(rci_graph_clone(&p->graph, g));
     RC_TRY(take_to_reals(p->graph));
     RC_TRY(open_groups(p));
+    RC_TRY(open_blocks(p));
     for (uint64_t i = 0; i < p->o.keep_count; i++)
         RC_TRY(protect(p, p->o.keep[i]));
     RC_TRY(rci_scopes_new(&p->scopes, p->coupling, p->protect, &p->o));
@@ -233,6 +256,10 @@ void rci_pruner_free(struct rc_pruner *p)
     rci_release(p->by_hand);
     rci_release(p->leave);
     rci_scopes_free(&p->scopes);
+    rci_blocks_free(&p->blocks);
+    rci_release(p->block_gone);
+    rci_release(p->block_by_hand);
+    rci_release(p->block_error);
     if (!p->lent) {
         rci_release(p->criterion_params);
         rci_release(p->allocation_params);
@@ -286,9 +313,12 @@ void rci_pruner_result(const struct rc_pruner *p, rc_prune_result *out)
         if (!rci_pruner_may_cut(p, i))
             continue;
         out->channels_before += p->coupling->group[i].n_units;
-        out->channels_after += p->kept[i];
-        out->groups_cut += p->kept[i] < p->coupling->group[i].n_units;
+        const bool gone = rci_pruner_group_gone(p, i);
+        out->channels_after += gone ? 0 : p->kept[i];
+        out->groups_cut += gone || p->kept[i] < p->coupling->group[i].n_units;
     }
+    for (uint32_t i = 0; i < p->blocks.n; i++)
+        out->blocks_cut += p->block_gone[i];
 }
 
 /* --- scores --- */

@@ -2,6 +2,7 @@
 #define RC_LIB_PRUNE_PRUNER_H
 /* Owns groups, scores and plan; the methods only see arrays. */
 #include "prune/allocate.h"
+#include "prune/blocks.h"
 #include "prune/schedule.h"
 #include "prune/scope.h"
 #include "prune/score.h"
@@ -33,7 +34,11 @@ struct rc_pruner {
     const struct rci_schedule *schedule;
     void *criterion_params, *allocation_params, *repair_params, *schedule_params;
     uint64_t all_bytes; /* of weights, before anything was cut */
-    bool lent;          /* methods' parameters are those of another pruner */
+    struct rci_blocks blocks;
+    bool *block_gone, *block_by_hand; /* [blocks.n]; those by hand are gone too */
+    double *block_error;              /* [blocks.n] of rci_blocks_measure() */
+    bool blocks_measured;
+    bool lent; /* methods' parameters are those of another pruner */
 };
 
 bool rci_pruner_valid(const struct rc_pruner *p);
@@ -63,6 +68,16 @@ void rci_pruner_sort(struct rc_pruner *p, uint32_t group, uint32_t from);
 rc_status rci_pruner_plan(struct rc_pruner *p);
 /* Without any check. */
 rc_status rci_pruner_change_kept(struct rc_pruner *p, uint32_t group, uint32_t kept);
+/* depth.c: whole blocks. A group all of whose layers are in blocks that are gone: */
+bool rci_pruner_group_gone(const struct rc_pruner *p, uint32_t group);
+rc_status rci_pruner_drop_block(struct rc_pruner *p, uint32_t block, bool gone);
+rc_status rci_pruner_cut_block(struct rc_pruner *p, uint32_t block);
+/* Out of the cut graph; ids stay. */
+rc_status rci_pruner_remove_blocks(const struct rc_pruner *p, struct rc_graph *g);
+/* Blocks that go because that is cheaper than channels; plan: of channels with the blocks that are
+ * gone now. */
+typedef rc_status (*rci_plan_channels)(struct rc_pruner *p);
+rc_status rci_pruner_plan_blocks(struct rc_pruner *p, rci_plan_channels plan);
 rc_status rci_pruner_set_kept(struct rc_pruner *p, uint32_t group, uint32_t kept);
 /* Take these channels out, besides those that the plan takes out. */
 rc_status rci_pruner_cut(struct rc_pruner *p, uint32_t group, const uint64_t *channel, uint64_t n);

@@ -12,6 +12,7 @@ struct round {
     double done; /* share of the rounds */
     uint32_t most;
     bool met;
+    bool *fixed;   /* [n_groups] that stay as they are */
     double **cost; /* [n_groups][n_units + 1], or NULL */
 };
 
@@ -60,7 +61,7 @@ static rc_status allocate_kept(struct rc_pruner *p, struct rci_allocation_group 
                                           .round_to = (uint32_t) p->o.round_to,
                                           .min_channels = (uint32_t) p->o.min_channels,
                                           .trunk = (enum rci_trunk) r->trunk,
-                                          .protect = p->protect,
+                                          .protect = r->fixed,
                                           .most = r->most,
                                           .cost = (const double *const *) r->cost,
                                           .cost_goal =
@@ -75,12 +76,14 @@ static rc_status allocate_groups(struct rc_pruner *p, struct round *r)
         RC_TRY(rci_pruner_change_kept(p, i, p->coupling->group[i].n_units - p->by_hand[i]));
     struct rci_allocation_group *a = rci_alloc_array(p->ctx, n, sizeof(*a));
     double *keep = rci_alloc_array(p->ctx, p->scopes.n, sizeof(*keep));
+    r->fixed = rci_alloc_array(p->ctx, n, sizeof(*r->fixed));
     rc_status st = RC_ERR_MEMORY;
-    if (a && keep) {
+    if (a && keep && r->fixed) {
         for (uint32_t i = 0; i < n; i++) {
             a[i].by_score = p->by_score[i];
             a[i].score = p->score[i];
             a[i].gone = p->by_hand[i];
+            r->fixed[i] = p->protect[i] || rci_pruner_group_gone(p, i);
         }
         st = allocate_kept(p, a, r, keep);
         for (uint32_t i = 0; i < n; i++) /* also on failure: the budget has followed */
@@ -88,6 +91,7 @@ static rc_status allocate_groups(struct rc_pruner *p, struct round *r)
     }
     rci_release(a);
     rci_release(keep);
+    rci_release(r->fixed);
     return st;
 }
 
@@ -240,6 +244,17 @@ static rc_status plan_rounds(struct rc_pruner *p, uint64_t trunk)
     return st;
 }
 
+/* At once, by the scores that there are. */
+static rc_status plan_once(struct rc_pruner *p)
+{
+    struct round r = {.trunk = p->scored ? p->o.trunk : RC_PRUNE_TRUNK_KEEP, .done = 1};
+    rc_status st = open_costs(p, &r);
+    if (st == RC_OK)
+        st = allocate_groups(p, &r);
+    free_costs(p, r.cost);
+    return st;
+}
+
 /* Scores of the whole network, again if a plan has replaced them. */
 static rc_status score_whole(struct rc_pruner *p, bool trunks)
 {
@@ -251,6 +266,8 @@ static rc_status score_whole(struct rc_pruner *p, bool trunks)
 rc_status rci_pruner_plan(struct rc_pruner *p)
 {
     RC_TRY(score_whole(p, p->o.trunk == RC_PRUNE_TRUNK_CUT));
+    if (p->o.flags & RC_PRUNE_BLOCKS)
+        RC_TRY(rci_pruner_plan_blocks(p, plan_once));
     if (p->scored)
         return plan_rounds(p, p->o.trunk);
     const rc_status st = plan_rounds(p, RC_PRUNE_TRUNK_KEEP);

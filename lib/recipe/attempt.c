@@ -56,6 +56,7 @@ static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, co
     o.bytes = (uint64_t) p->max_bytes;
     o.scope = p->scope;
     o.schedule = p->schedule;
+    o.flags = p->blocks ? RC_PRUNE_BLOCKS : 0;
     o.scopes = p->scopes;
     o.scope_count = p->n_scopes;
     o.ratios = p->ratios;

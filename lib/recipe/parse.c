@@ -39,11 +39,11 @@ static rc_status read_texts(const struct rci_json_value *v, const char *key, con
 
 static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_value *v)
 {
-    static const char *const keys[] = {"step",       "macs",         "parameters", "ratio",
-                                       "round_to",   "min_channels", "retries",    "criterion",
-                                       "allocation", "reduction",    "normalizer", "repair",
-                                       "max_bytes",  "scope",        "scopes",     "ratios",
-                                       "keep",       "max_cut",      "schedule",   NULL};
+    static const char *const keys[] = {
+        "step",      "macs",      "parameters", "ratio",     "round_to",   "min_channels",
+        "retries",   "criterion", "allocation", "reduction", "normalizer", "repair",
+        "max_bytes", "scope",     "scopes",     "ratios",    "keep",       "max_cut",
+        "schedule",  "blocks",    NULL};
     p->retries = 2;
     RC_TRY(rci_json_only_keys(v, keys, "prune step"));
     RC_TRY(rci_json_read_number(v, "macs", 0.01, 1, &p->macs));
@@ -59,6 +59,7 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
     RC_TRY(rci_json_read_text(v, "repair", &p->repair));
     RC_TRY(rci_json_read_text(v, "scope", &p->scope));
     RC_TRY(rci_json_read_text(v, "schedule", &p->schedule));
+    RC_TRY(rci_json_read_bool(v, "blocks", &p->blocks));
     RC_TRY(rci_json_read_number(v, "max_cut", 0.001, 0.999, &p->max_cut));
     RC_TRY(rci_json_read_integer(v, "max_bytes", 1, INT64_MAX, &p->max_bytes));
     RC_TRY(read_texts(v, "scopes", p->scopes, &p->n_scopes));

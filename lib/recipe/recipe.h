@@ -25,6 +25,7 @@ struct rci_recipe_prune {
     const char *scopes[RC_RECIPE_MAX_LISTED], *ratios[RC_RECIPE_MAX_LISTED],
         *keep[RC_RECIPE_MAX_LISTED];
     uint32_t n_scopes, n_ratios, n_keep;
+    bool blocks;
 };
 struct rci_recipe_train {
     int64_t epochs, batch, images, replays;

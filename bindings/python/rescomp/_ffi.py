@@ -439,13 +439,17 @@ class PruneGroupInfo(Struct):
                 ("may_cut", U), ("reason", S), ("macs", U), ("parameters", U)]
 
 
+class PruneBlockInfo(Struct):
+    _fields_ = [SIZE, ("name", S), ("add", S), ("cut", U), ("macs", U), ("parameters", U), ("error", D)]
+
+
 class PruneMemberInfo(Struct):
     _fields_ = [SIZE, ("node", S), ("weight", S), ("axis", U), ("role", U)]
 
 
 class PruneResult(Struct):
     _fields_ = [SIZE, ("macs_before", U), ("macs_after", U), ("parameters_before", U), ("parameters_after", U),
-                ("channels_before", U), ("channels_after", U), ("groups_cut", U)]
+                ("channels_before", U), ("channels_after", U), ("groups_cut", U), ("blocks_cut", U)]
 
 
 class QuantizeOptions(Struct):
@@ -575,6 +579,9 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_pruner_count_groups": (U, [P]),
     "rc_pruner_get_group": (STATUS, [P, U, _ref(PruneGroupInfo)]),
     "rc_pruner_get_member": (STATUS, [P, U, U, _ref(PruneMemberInfo)]),
+    "rc_pruner_count_blocks": (U, [P]),
+    "rc_pruner_get_block": (STATUS, [P, U, _ref(PruneBlockInfo)]),
+    "rc_pruner_cut_block": (STATUS, [P, U]),
     "rc_pruner_get_scores": (STATUS, [P, U, _ref(_ref(D)), _ref(U)]),
     "rc_pruner_plan": (STATUS, [P, _ref(PruneResult)]),
     "rc_pruner_set_kept": (STATUS, [P, U, U]),

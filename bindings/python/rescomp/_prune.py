@@ -29,6 +29,7 @@ class Pruner(Handle):
     what each of them keeps; `max_bytes` is a target too; `schedule` is
     the way there in several rounds ("linear:steps=3"). `cost` is a cost of your own, a function of a group's index
     and of how many channels it keeps; `cost_keep` is the fraction of their sum that may stay.
+    With `blocks` residual blocks may go as a whole where that is cheaper.
 
     >>> with rescomp.Pruner(rescomp.Graph.create("resnet8"), macs=0.6) as pruner:
     ...     gain = pruner.plan()
@@ -50,7 +51,7 @@ class Pruner(Handle):
                  scope: Optional[str] = None, scopes: Sequence[str] = (),
                  ratios: Union[Mapping[str, float], Sequence[str]] = (), max_bytes: int = 0,
                  schedule: Optional[str] = None, cost: Optional[Callable[[int, int], float]] = None,
-                 cost_keep: float = 0.0) -> None:
+                 cost_keep: float = 0.0, blocks: bool = False) -> None:
         if trunk not in _TRUNK:
             raise _ffi.ArgumentError(_ffi.ARG, f"trunk is {trunk!r}, must be one of {', '.join(_TRUNK)}")
         if isinstance(keep, str):
@@ -71,7 +72,8 @@ class Pruner(Handle):
             keep=names, keep_count=len(names), trunk=_TRUNK[trunk], repair=repair,
             dataset=None if dataset is None else dataset._h.pointer, images=images, batch=batch, seed=seed,
             scope=scope, scopes=pools, scope_count=len(pools), ratios=layers, ratio_count=len(layers),
-            bytes=max_bytes, schedule=schedule, cost=self._cost, cost_keep=cost_keep)
+            bytes=max_bytes, schedule=schedule, cost=self._cost, cost_keep=cost_keep,
+            flags=int(blocks))
         with _ffi.interruptible():
             lib.rc_pruner_new(self._new, graph._h, options)
         #: what the last plan() or apply() gains: macs_before, macs_after, parameters_before, ...
@@ -139,6 +141,21 @@ class Pruner(Handle):
         """Change the plan: these channels of a group go too. No scores are needed."""
         with self._lock:
             _ffi.cut(self._h, group, channels)
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """One dict per residual block that can go as a whole: name, add, cut, macs, parameters, error."""
+        found = []
+        for block in range(lib.rc_pruner_count_blocks(self._h)):
+            info = _ffi.PruneBlockInfo()
+            with self._lock:
+                lib.rc_pruner_get_block(self._h, block, info)
+            found.append({**info.as_dict(), "cut": bool(info.cut)})
+        return found
+
+    def cut_block(self, block: int) -> None:
+        """Change the plan: this residual block goes as a whole; its shortcut stays."""
+        with self._lock:
+            lib.rc_pruner_cut_block(self._h, _ffi.unsigned(block, "block"))
 
     def save_history(self, path: Path) -> None:
         """Write which channels the plan cuts, as JSON."""

@@ -16,9 +16,10 @@ struct sweep {
     const struct rci_repair_job *job;
     const struct params *o;
     struct rci_frontier before, after;
-    rci_id *order; /* [n] */
-    uint32_t n;
+    rci_id *order, *order_before; /* [n], [n_before]: without and with what was removed whole */
+    uint32_t n, n_before;
     bool *changed; /* [values before the cut] what is left differs from the uncut network's */
+    bool *lost; /* [values before the cut] a block behind it is gone, and no layer fitted since */
 };
 
 /* --- which layers --- */
@@ -40,16 +41,31 @@ static bool reads_fewer(const struct rci_repair_job *j, const struct rci_node *n
     return false;
 }
 
-/* changed[v]: what is left of value v differs from what the uncut network has there. */
-static bool spread_weights(const struct rci_repair_job *j, const struct rci_node *n, bool *changed)
+/* Does it read a value in place of another one, which a block made that is gone? */
+static bool reads_elsewhere(const struct rci_repair_job *j, const struct rci_node *n)
 {
-    bool c = reads_fewer(j, n);
+    const struct rci_node *was = &j->before->nodes[n - j->after->nodes];
+    for (uint32_t i = 0; i < n->n_in && i < was->n_in; i++)
+        if (n->in[i] != was->in[i] && n->in[i] != RC_NONE &&
+            !rci_value_is_const(&j->after->values[n->in[i]]))
+            return true;
+    return false;
+}
+
+/* Of any input; not: absent ones, new constants. */
+static bool any_input(const struct rci_repair_job *j, const struct rci_node *n, const bool *mark)
+{
+    bool any = false;
     for (uint32_t i = 0; i < n->n_in; i++)
-        c |= n->in[i] < j->before->n_values && changed[n->in[i]]; /* not: absent, new constants */
+        any |= n->in[i] < j->before->n_values && mark[n->in[i]];
+    return any;
+}
+
+static void mark_outputs(const struct rci_node *n, bool *mark, bool value)
+{
     for (uint32_t i = 0; i < n->n_out; i++)
         if (n->out[i] != RC_NONE)
-            changed[n->out[i]] = c;
-    return c;
+            mark[n->out[i]] = value;
 }
 
 /* --- one layer --- */
@@ -68,7 +84,7 @@ static rc_status fit_layer(struct sweep *s, const struct rci_refit *r)
                                   .before = &s->before,
                                   .after = &s->after};
     struct rci_moments m;
-    RC_TRY(rci_frontier_move(&s->before, s->order, s->n, r->layer.node));
+    RC_TRY(rci_frontier_move(&s->before, s->order_before, s->n_before, r->layer.node));
     RC_TRY(rci_frontier_move(&s->after, s->order, s->n, r->layer.node));
     rc_status st = rci_collect_moments(&m, &c);
     /* fewer observations than unknowns say nothing about new images */
@@ -83,12 +99,19 @@ static rc_status visit(struct sweep *s, rci_id node)
 {
     struct rci_refit r;
     const struct rci_repair_job *j = s->job;
-    if (!spread_weights(j, &j->after->nodes[node], s->changed))
+    const struct rci_node *n = &j->after->nodes[node];
+    const bool lost = reads_elsewhere(j, n) || any_input(j, n, s->lost);
+    const bool own = lost || reads_fewer(j, n), changed = own || any_input(j, n, s->changed);
+    mark_outputs(n, s->changed, changed);
+    mark_outputs(n, s->lost, lost);
+    if (!changed)
         return RC_OK;
     RC_TRY(rci_refit_of(&r, j->after, node));
     rc_status st = RC_OK;
-    if (r.layer.node != RC_NONE && (s->o->drift || reads_fewer(j, &j->after->nodes[node])))
+    if (r.layer.node != RC_NONE && (s->o->drift || own)) {
         st = fit_layer(s, &r);
+        mark_outputs(&j->after->nodes[node], s->lost, false);
+    }
     rci_refit_free(&r);
     return st;
 }
@@ -97,9 +120,11 @@ static rc_status sweep_open(struct sweep *s)
 {
     const struct rci_repair_job *j = s->job;
     s->changed = rci_alloc_array(j->after->ctx, j->before->n_values, sizeof(*s->changed));
-    if (!s->changed)
+    s->lost = rci_alloc_array(j->after->ctx, j->before->n_values, sizeof(*s->lost));
+    if (!s->changed || !s->lost)
         return RC_ERR_MEMORY;
     RC_TRY(rci_graph_order(j->after, &s->order, &s->n));
+    RC_TRY(rci_graph_order(j->before, &s->order_before, &s->n_before));
     RC_TRY(rci_frontier_open(&s->before, j->before, j->data, j->images, j->batch));
     return rci_frontier_open(&s->after, j->after, j->data, j->images, j->batch);
 }
@@ -113,7 +138,9 @@ static rc_status least_squares_run(const void *params, const struct rci_repair_j
     rci_frontier_close(&s.before);
     rci_frontier_close(&s.after);
     rci_release(s.order);
+    rci_release(s.order_before);
     rci_release(s.changed);
+    rci_release(s.lost);
     return st == RC_OK ? rci_graph_infer(job->after) : st;
 }
 
