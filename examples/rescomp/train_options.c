@@ -119,6 +119,13 @@ int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint
     rc_train_options o = RC_TRAIN_OPTIONS_INIT;
     o.epochs = args_count(a, "epochs", epochs, 1, 100000);
     o.lr = args_real(a, "lr", lr, 1e-9, 1000);
+    o.seconds = 60 * args_real(a, "minutes", 0, 0.001, 1e6);
+    if (o.seconds > 0 && args_flag(a, "epochs"))
+        return tool_usage(a, "--minutes says how many epochs there are, not with --epochs");
+    if (o.seconds > 0 && args_flag(a, "checkpoint"))
+        return tool_usage(a, "--minutes leaves no checkpoint to continue from");
+    if (o.seconds > 0)
+        o.epochs = 0;
     const int code = fill(a, &o);
     return code == EXIT_DONE ? run(a, context, graph, &o, result) : code;
 }

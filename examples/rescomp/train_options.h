@@ -4,6 +4,7 @@
 /* Options of training, shared by train, prune and quantize. */
 #define TRAIN_OPTIONS                                                                        \
     { "epochs", "N", "passes over the training images" },                                    \
+    { "minutes", "M", "as many epochs as fit into that time, instead of --epochs" },          \
     { "batch", "N", "images per step; default: 128" },                                       \
     { "lr", "F", "base learning rate; default: the optimizer's" },                           \
     { "rate", "METHOD", "schedule, see rescomp methods rate; default: cosine" },             \

@@ -219,7 +219,7 @@ static int work(struct job *j)
                (unsigned long long) j->result.parameters_after);
         return EXIT_DONE;
     }
-    if (code == EXIT_DONE && args_flag(j->a, "epochs"))
+    if (code == EXIT_DONE && (args_flag(j->a, "epochs") || args_flag(j->a, "minutes")))
         code = train_graph(j->a, j->context, j->after, 1, 0.01, &j->trained);
     if (code == EXIT_DONE && rc_graph_save(j->after, out) != RC_OK)
         code = tool_fail("prune");

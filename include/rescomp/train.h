@@ -89,6 +89,11 @@ typedef struct rc_train_options {
     uint64_t memory;          /**< Cap on rc_train_result.activation_bytes, of one process: what
                                    does not fit is computed a second time instead of being kept.
                                    The result has the same bytes. 0: none. [bytes] */
+    double seconds;           /**< About how long the run may take: instead of epochs, which then
+                                   must be 0. Some steps are timed first, and undone; the run is
+                                   the one of that many epochs, 1 at least, without validation
+                                   counted. Not with checkpoint or several ranks. 0: no such limit.
+                                   Range [0, 1e9]. [s] */
 } rc_train_options;
 
 /** Take the images in their own order instead of a new random one per epoch. */
@@ -103,7 +108,7 @@ typedef struct rc_train_options {
 
 #define RC_TRAIN_OPTIONS_INIT \
     { sizeof(rc_train_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0 }
+      0, 0, 0, 0, 0 }
 
 /** What a run did. */
 typedef struct rc_train_result {

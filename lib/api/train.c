@@ -4,7 +4,7 @@
 #include "data/source.h"
 #include "train/run.h"
 
-RC_ABI_NO_TAIL(rc_train_options, memory);
+RC_ABI_NO_TAIL(rc_train_options, seconds);
 RC_ABI_NO_TAIL(rc_train_progress, top1);
 RC_ABI_NO_TAIL(rc_train_result, activation_bytes);
 

@@ -8,6 +8,8 @@
 #include "train/state.h"
 #include "train/trainer.h"
 
+enum { RC_TRAIN_MAX_EPOCHS = 100000, RC_TRAIN_TIMED_EPOCHS = 1000 };
+
 /* A run of consecutive elements of one parameter: the unit that threads share. */
 struct rci_piece {
     uint32_t param;

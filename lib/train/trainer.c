@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define TRAINER_MAGIC UINT64_C(0x7263747261696e72) /* "rctrainr" */
-enum { PIECE = 16384, DEFAULT_BATCH = 128, DEFAULT_BN_IMAGES = 2048, MAX_EPOCHS = 100000 };
+enum { PIECE = 16384, DEFAULT_BATCH = 128, DEFAULT_BN_IMAGES = 2048 };
 
 bool rci_trainer_valid(const struct rc_trainer *t)
 {
@@ -15,9 +15,16 @@ bool rci_trainer_valid(const struct rc_trainer *t)
 
 static rc_status trainer_check_options(const rc_train_options *o)
 {
-    if (o->epochs > MAX_EPOCHS)
+    if (o->epochs > RC_TRAIN_MAX_EPOCHS)
         return rci_fail(RC_ERR_ARG, "epochs is %llu, allowed is 1..%d",
-                        (unsigned long long) o->epochs, MAX_EPOCHS);
+                        (unsigned long long) o->epochs, RC_TRAIN_MAX_EPOCHS);
+    if (!(o->seconds >= 0 && o->seconds <= 1e9))
+        return rci_fail(RC_ERR_ARG, "seconds is %g, allowed is 0..1e9", o->seconds);
+    if (o->seconds > 0 && (o->epochs || o->checkpoint || o->ranks > 1))
+        return rci_fail(RC_ERR_ARG, "seconds says how many epochs there are, so there is no %s",
+                        o->epochs       ? "number of epochs"
+                        : o->checkpoint ? "checkpoint to continue from"
+                                        : "second rank");
     if (o->batch == 1 || o->batch > 65536)
         return rci_fail(RC_ERR_ARG, "batch is %llu, allowed is 2..65536",
                         (unsigned long long) o->batch);

@@ -2,9 +2,10 @@
 #include "check.h"
 #include "graph/graph.h"
 #include "tiny.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 #include <rescomp/evaluate.h>
+#include <rescomp/sparsify.h>
 
 enum { IMAGES = 96, BATCH = 32, EPOCHS = 2, STEPS = EPOCHS * IMAGES / BATCH };
 
@@ -241,6 +242,68 @@ static void a_cap_on_memory_gives_the_same_weights(void **state)
     task_close(&l);
 }
 
+/* --- time --- */
+
+/* Ends the run at the first step that is not a timed one. */
+static rc_status see_steps(void *user, struct rci_train_step *s)
+{
+    if (s->steps == RC_TRAIN_TIMED_EPOCHS * (IMAGES / BATCH))
+        return RC_OK;
+    *(uint64_t *) user = s->steps;
+    return rci_fail(RC_ERR_STATE, "seen");
+}
+
+/* The timed steps leave nothing behind: the run is the one of as many epochs. */
+static void seconds_choose_epochs_and_nothing_else(void **state)
+{
+    (void) state;
+    struct task k = task_open(), l = task_open();
+    rc_train_result r = RC_TRAIN_RESULT_INIT, again = RC_TRAIN_RESULT_INIT;
+    rc_sparsifier *s[2];
+    rc_sparsify_options penalty = RC_SPARSIFY_OPTIONS_INIT;
+    rc_trainer *t;
+    penalty.method = "greg-1:delta=0.01"; /* remembers what it has chosen */
+    k.o.epochs = 0;
+    k.o.ema = l.o.ema = 0.9;
+    k.o.seconds = 1e-3;
+    OK(rc_trainer_new(&t, k.g, k.d, &k.o));
+    OK(rc_sparsifier_new(&s[0], t, &penalty));
+    OK(rc_trainer_run(t, &r));
+    rc_trainer_free(&t);
+    assert_int_equal(r.epochs, 1);
+    assert_int_equal(r.steps, IMAGES / BATCH);
+    l.o.epochs = 1;
+    OK(rc_trainer_new(&t, l.g, l.d, &l.o));
+    OK(rc_sparsifier_new(&s[1], t, &penalty));
+    OK(rc_trainer_run(t, &again));
+    rc_trainer_free(&t);
+    assert_true(r.loss == again.loss && r.train_top1 == again.train_top1);
+    for (rci_id v = 0; v < k.g->n_values; v++)
+        if (rci_value_is_const(&k.g->values[v]))
+            assert_memory_equal(k.g->values[v].tensor.data, l.g->values[v].tensor.data,
+                                rci_tensor_bytes(&k.g->values[v].tensor));
+    uint64_t steps = 0;
+    const struct rci_train_hook hook = {.user = &steps, .identity = "looks", .on_step = see_steps};
+    k.o.seconds = 1e6;
+    OK(rc_trainer_new(&t, k.g, k.d, &k.o));
+    OK(rci_trainer_add_hook(t, &hook));
+    REFUSED(rc_trainer_run(t, &r), RC_ERR_STATE, "seen");
+    rc_trainer_free(&t);
+    assert_true(steps > 100 * (IMAGES / BATCH)); /* of less than 10,000 s each */
+    k.o.epochs = 2;
+    REFUSED(rc_trainer_new(&t, k.g, k.d, &k.o), RC_ERR_ARG, "no number of epochs");
+    k.o.epochs = 0;
+    k.o.checkpoint = "never-written";
+    REFUSED(rc_trainer_new(&t, k.g, k.d, &k.o), RC_ERR_ARG, "no checkpoint");
+    k.o.checkpoint = NULL;
+    k.o.seconds = -1;
+    REFUSED(rc_trainer_new(&t, k.g, k.d, &k.o), RC_ERR_ARG, "seconds is -1");
+    rc_sparsifier_free(&s[0]);
+    rc_sparsifier_free(&s[1]);
+    task_close(&k);
+    task_close(&l);
+}
+
 /* --- progress and results --- */
 
 static void follow(void *user, const rc_train_progress *p)
@@ -297,6 +360,7 @@ int main(void)
         cmocka_unit_test(only_one_hook_may_replace_the_loss),
         cmocka_unit_test(frozen_statistics_stay),
         cmocka_unit_test(reestimated_statistics_repair_the_network),
+        cmocka_unit_test(seconds_choose_epochs_and_nothing_else),
         cmocka_unit_test(a_cap_on_memory_gives_the_same_weights),
         cmocka_unit_test(progress_tells_every_step),
         cmocka_unit_test(best_epoch_is_what_comes_out),

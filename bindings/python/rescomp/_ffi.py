@@ -408,7 +408,7 @@ class TrainOptions(Struct):
                 ("augmentation", S), ("replays", U), ("images", U), ("seed", U), ("threads", U), ("ema", D),
                 ("bn_images", U), ("validation", P), ("keep_best", U), ("checkpoint", S), ("checkpoint_steps", U),
                 ("resume", U), ("progress", PROGRESS_FN), ("progress_user", P), ("flags", U),
-                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U), ("memory", U)]
+                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U), ("memory", U), ("seconds", D)]
 
 
 class TrainResult(Struct):

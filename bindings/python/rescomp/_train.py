@@ -87,6 +87,7 @@ class Trainer(Handle):
     dict after every step: epoch, step, steps, loss, epoch_top1, rate, seconds_left, top1, ... What it
     raises ends the run at that step and comes out of run(); so does Ctrl-C. precision="bf16" keeps
     activations in bfloat16 where the processor has it. memory caps the bytes of activations by computing some twice.
+    seconds is about how long the run may take, instead of epochs.
     sparsity is a "regularizer" method: a penalty on whole channels, which can be cut afterwards.
 
     Data-parallel: with `all_reduce`, `ranks` and `rank` each process computes its part of every batch, which is of
@@ -109,7 +110,7 @@ class Trainer(Handle):
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
                  in_order: bool = False, freeze_bn: bool = False, precision: str = "f32",
                  memory: int = 0, all_reduce: Optional[Callable[[NDArray[np.float32]], Any]] = None, ranks: int = 0,
-                 rank: int = 0, sparsity: Optional[str] = None) -> None:
+                 rank: int = 0, sparsity: Optional[str] = None, seconds: float = 0.0) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
@@ -129,7 +130,7 @@ class Trainer(Handle):
             replays=replays, images=images, seed=seed, threads=threads, ema=ema, bn_images=_ffi.zero(bn_images),
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
-            resume=int(resume), progress=callback, memory=memory, all_reduce=adder, ranks=ranks, rank=rank,
+            resume=int(resume), progress=callback, memory=memory, seconds=seconds, all_reduce=adder, ranks=ranks, rank=rank,
             flags=int(in_order) | int(freeze_bn) << 1 | _ffi.precision_flags(precision, {"bf16": 4}))
         with _ffi.interruptible():
             lib.rc_trainer_new(self._new, graph._changeable(), dataset._h, options)
