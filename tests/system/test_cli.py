@@ -322,6 +322,31 @@ class Cli(unittest.TestCase):
         self.assertIn('no normalizer named "maxx"',
                       run('prune', self.model, '--dry-run', '--normalizer', 'maxx', code=2).stderr)
 
+    def test_prune_takes_schedules_allocations_and_blocks(self):
+        plans = [self.prune_plan('--criterion', 'l2', *o) for o in
+                 ([], ['--schedule', 'geometric:steps=4'], ['--allocation', 'lagrangian'])]
+        self.assertEqual(len(set(plans)), 3)
+        for wrong, text in ((['--schedule', 'sudden'], 'small-steps'), (['--allocation', 'dp:bins=2'], 'bins'),
+                            (['--blocks', '--criterion', 'l2'], 'only where scores are losses')):
+            self.assertIn(text, run('prune', self.model, '--dry-run', '--data', self.data, *wrong, code=2).stderr)
+        out = self.d / 'blocks.onnx'
+        r = run_json('prune', self.model, '-o', out, '--data', self.data, '--macs', 0.3, '--blocks')
+        self.assertIn('blocks_cut', r['steps'][0])
+        self.assertTrue(out.exists())
+
+    def test_train_takes_penalties_and_minutes(self):
+        common = ['train', self.model, '--data', self.data, '--batch', 32, '--augment', 'none']
+        plain, pulled = self.d / 'plain.onnx', self.d / 'pulled.onnx'
+        r = run_json(*common, '-o', plain, '--minutes', 0.001)
+        self.assertGreaterEqual(r['epochs'], 1)
+        run_json(*common, '-o', pulled, '--epochs', r['epochs'], '--sparsity', 'group-sl:reg=0.01')
+        self.assertNotEqual(plain.read_bytes(), pulled.read_bytes())
+        none = self.d / 'none.onnx'
+        for wrong, text in ((['--sparsity', 'wish'], 'group-lasso'),):
+            self.assertIn(text, run(*common, '-o', none, *wrong, code=1).stderr)
+        self.assertIn('not with --epochs', run(*common, '-o', none, '--minutes', 1, '--epochs', 2, code=2).stderr)
+        self.assertFalse(none.exists())
+
     def test_distillation_losses_are_chosen_by_name(self):
         common = ['train', self.model, '-o', self.d / 'taught.onnx', '--data', self.data, '--epochs', 1, '--batch', 32,
                   '--augment', 'none']
