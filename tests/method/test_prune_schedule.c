@@ -162,6 +162,42 @@ static void rounds_keep_what_was_cut_by_hand(void **state)
     scratch_remove(folder);
 }
 
+/* Random scores with everything else that could be random; another seed is another cut. */
+static void the_same_seed_gives_the_same_cut(void **state)
+{
+    struct rc_context *c = *state;
+    rc_graph *g = tiny_network(c, 0, 3);
+    rc_dataset *d = tiny_dataset(c, 64);
+    static const char *const allocation[] = {"global", "lagrangian"};
+    for (int k = 0; k < 2; k++) {
+        rc_graph *out[3];
+        for (int i = 0; i < 3; i++) {
+            rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
+            o.criterion = "random";
+            o.allocation = allocation[k];
+            o.schedule = "cubic:steps=3";
+            o.trunk = RC_PRUNE_TRUNK_CUT;
+            o.dataset = d;
+            o.images = 48;
+            o.seed = i < 2 ? 7 : 8;
+            out[i] = cut(g, &o);
+        }
+        check_same(out[0], out[1]);
+        bool same = true;
+        for (uint32_t v = 0; v < g->n_values; v++) {
+            const struct rci_tensor *x = &out[0]->values[v].tensor, *y = &out[2]->values[v].tensor;
+            same = same && rci_shape_equal(&x->shape, &y->shape) &&
+                   (!rci_value_is_const(&out[0]->values[v]) ||
+                    !memcmp(x->data, y->data, rci_tensor_bytes(x)));
+        }
+        assert_false(same);
+        for (int i = 0; i < 3; i++)
+            rc_graph_free(&out[i]);
+    }
+    rc_graph_free(&g);
+    rc_dataset_free(&d);
+}
+
 /* Residual trunks are asked for only where the rest is not enough; then all rounds start anew. */
 static void trunks_follow_when_the_rest_is_not_enough(void **state)
 {
@@ -214,6 +250,7 @@ int main(void)
         cmocka_unit_test(every_schedule_meets_the_target),
         cmocka_unit_test(schedules_follow_their_formulas),
         cmocka_unit_test(rounds_keep_what_was_cut_by_hand),
+        cmocka_unit_test(the_same_seed_gives_the_same_cut),
         cmocka_unit_test(trunks_follow_when_the_rest_is_not_enough),
         cmocka_unit_test(bad_schedules_are_refused),
     };
