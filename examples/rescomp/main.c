@@ -5,10 +5,10 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-    &verb_create,   &verb_inspect,    &verb_run,    &verb_eval,    &verb_bench,
-    &verb_compare,  &verb_fuse,       &verb_train,  &verb_prune,   &verb_quantize,
-    &verb_compress, &verb_pack,       &verb_unpack, &verb_profile, &verb_methods,
-    &verb_doctor,   &verb_completion, &verb_manual, NULL,
+    &verb_create,   &verb_inspect, &verb_run,        &verb_eval,   &verb_bench,
+    &verb_compare,  &verb_fuse,    &verb_train,      &verb_prune,  &verb_quantize,
+    &verb_compress, &verb_pack,    &verb_unpack,     &verb_report, &verb_profile,
+    &verb_methods,  &verb_doctor,  &verb_completion, &verb_manual, NULL,
 };
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) - 1 };
 

@@ -62,5 +62,5 @@ rc_status inspect_groups(const struct args *a, const rc_graph *graph);
 extern const struct verb verb_bench, verb_compare, verb_completion, verb_compress, verb_create;
 extern const struct verb verb_doctor, verb_pack, verb_unpack, verb_profile;
 extern const struct verb verb_eval, verb_fuse, verb_inspect, verb_manual, verb_methods, verb_prune;
-extern const struct verb verb_quantize, verb_run, verb_train;
+extern const struct verb verb_quantize, verb_report, verb_run, verb_train;
 #endif

@@ -32,7 +32,10 @@ typedef struct rc_report_step {
     const char *top1_on;   /**< Images of top1, such as "test"; NULL: not said. Copied. */
 } rc_report_step;
 
-#define RC_REPORT_STEP_INIT { sizeof(rc_report_step), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RC_REPORT_STEP_INIT                                     \
+    {                                                           \
+        sizeof(rc_report_step), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /** @param[out] out   New report; NULL on failure. Release with rc_report_free().
  *  @param[in]  title Heading. Copied.
@@ -84,6 +87,20 @@ RC_API rc_status rc_report_get_html(rc_report *report, const char **text);
  *  when only its last part is missing.
  *  @return RC_OK; RC_ERR_ARG; RC_ERR_PATH; RC_ERR_IO; RC_ERR_MEMORY. @since 0.1 */
 RC_API rc_status rc_report_save(rc_report *report, const char *folder);
+
+/** Read a report that rc_report_save() or `rescomp compress --report` wrote.
+ *  @param[out] out  New report; NULL on failure. Release with rc_report_free().
+ *  @param[in]  path report.json, or the folder that holds it. Keys that this version does not know
+ *                   are left out.
+ *  @return RC_OK; RC_ERR_ARG; RC_ERR_PATH; RC_ERR_IO; RC_ERR_FORMAT no report; RC_ERR_UNSUPPORTED
+ * of another schema; RC_ERR_MEMORY. @since 0.1 */
+RC_API rc_status rc_report_load(rc_report **out, rc_context *context, const char *path);
+
+/** Two reports as one: columns "A" and "B" are what @p a and @p b ended with, layers are those of
+ *  both results matched by name, steps are those of both runs.
+ *  @param[out] out New report, independent of both; NULL on failure.
+ *  @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
+RC_API rc_status rc_report_compare(rc_report **out, const rc_report *a, const rc_report *b);
 
 RC_END
 #endif

@@ -523,6 +523,16 @@ class Report : public Handle<rc_report, rc_report_free>
         : Handle(make(rc_report_new, context.get(), title.c_str()))
     {
     }
+    /** A report that was saved: report.json, or its folder. */
+    static Report load(const Context &context, const std::string &path)
+    {
+        return Report(make(rc_report_load, context.get(), path.c_str()));
+    }
+    /** What two runs ended with, side by side. */
+    static Report compare(const Report &a, const Report &b)
+    {
+        return Report(make(rc_report_compare, a.get(), b.get()));
+    }
     std::string json()
     {
         return text(rc_report_get_json);
@@ -537,6 +547,9 @@ class Report : public Handle<rc_report, rc_report_free>
     }
 
   private:
+    explicit Report(rc_report *owned) noexcept : Handle(owned)
+    {
+    }
     template <typename F> std::string text(F function)
     {
         const char *borrowed = nullptr;

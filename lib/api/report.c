@@ -96,3 +96,19 @@ rc_status rc_report_save(rc_report *report, const char *folder)
     RC_CHECK_SET(folder);
     return rci_report_save(report, folder);
 }
+
+rc_status rc_report_load(rc_report **out, rc_context *context, const char *path)
+{
+    RC_CHECK_OUT(out);
+    RC_CHECK(context, context);
+    RC_CHECK_SET(path);
+    return rci_report_load(out, context, path);
+}
+
+rc_status rc_report_compare(rc_report **out, const rc_report *a, const rc_report *b)
+{
+    RC_CHECK_OUT(out);
+    RC_CHECK(report, a);
+    RC_CHECK(report, b);
+    return rci_report_compare(out, a, b);
+}

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Graphs list their nodes in much the same order, so the search starts behind the last hit. */
-static struct rci_report_layer *find_layer(struct rc_report *r, const char *name)
+struct rci_report_layer *rci_report_find_layer(struct rc_report *r, const char *name)
 {
     for (uint32_t i = 0; i < r->n_layers; i++) {
         const uint32_t k = (r->last_hit + 1 + i) % r->n_layers;
@@ -15,8 +15,8 @@ static struct rci_report_layer *find_layer(struct rc_report *r, const char *name
     return NULL;
 }
 
-static rc_status add_layer(struct rc_report *r, const char *name, const char *op,
-                           struct rci_report_layer **out)
+rc_status rci_report_add_layer(struct rc_report *r, const char *name, const char *op,
+                               struct rci_report_layer **out)
 {
     RC_TRY(rci_grow(r->ctx, &r->layers, r->n_layers, &r->cap_layers, sizeof(**out)));
     struct rci_report_layer l = {.name = rci_strdup(r->ctx, name), .op = rci_strdup(r->ctx, op)};
@@ -38,9 +38,10 @@ static rc_status take_node(struct rc_report *r, const struct rc_graph *g, rci_id
     RC_TRY(rci_node_cost(g, id, &cost, NULL));
     if (cost.macs == 0)
         return RC_OK;
-    struct rci_report_layer *l = which ? find_layer(r, n->name) : NULL; /* names are unique */
+    struct rci_report_layer *l =
+        which ? rci_report_find_layer(r, n->name) : NULL; /* names are unique */
     if (!l)
-        RC_TRY(add_layer(r, n->name, n->op->name, &l));
+        RC_TRY(rci_report_add_layer(r, n->name, n->op->name, &l));
     /* channels of an image, features of a matrix: axis 1 of both */
     const struct rci_shape *s = &g->values[n->out[0]].tensor.shape;
     l->width[which] = s->rank > 1 ? (uint32_t) s->dim[1] : 1;
@@ -88,11 +89,11 @@ rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct 
     for (uint32_t i = 0; i < rci_session_n_steps(s); i++) {
         struct rci_step_info info;
         rci_session_step(s, i, &info);
-        struct rci_report_layer *l = find_layer(r, info.name);
+        struct rci_report_layer *l = rci_report_find_layer(r, info.name);
         if (!l)
-            l = find_layer(r, rest);
+            l = rci_report_find_layer(r, rest);
         if (!l)
-            RC_TRY(add_layer(r, rest, "", &l));
+            RC_TRY(rci_report_add_layer(r, rest, "", &l));
         /* a step handles one part of the batch; the sum of all parts is the time of a run */
         if (info.runs)
             l->ms[which] +=

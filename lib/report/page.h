@@ -20,7 +20,10 @@ enum rci_unit { RC_UNIT_PERCENT, RC_UNIT_MS, RC_UNIT_BYTES, RC_UNIT_COUNT, RC_UN
 /* "1.09 MB", "40.8 M"; a dash for 0, which is "not measured". */
 void rci_page_figure(struct rci_page *p, double v, enum rci_unit unit);
 
+void rci_page_style(struct rci_page *p);
+void rci_page_script(struct rci_page *p);
 void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r);
+void rci_page_latency_plot(struct rci_page *p, const struct rc_report *r);
 void rci_page_width_plot(struct rci_page *p, const struct rc_report *r);
 void rci_page_time_plot(struct rci_page *p, const struct rc_report *r);
 #endif

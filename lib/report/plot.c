@@ -74,7 +74,8 @@ static void open_svg(struct rci_page *p, double height, const char *label)
     rci_page_format(p, " aria-label=\"%s\">\n", label);
 }
 
-static void draw_axes(struct rci_page *p, const struct axis *x, const struct axis *y)
+static void draw_axes(struct rci_page *p, const struct axis *x, const struct axis *y,
+                      const char *along)
 {
     for (int i = 0; y->low + i * y->step <= y->high + y->step / 2; i++) {
         const double v = y->low + i * y->step, at = plot_place(y, v);
@@ -93,27 +94,43 @@ static void draw_axes(struct rci_page *p, const struct axis *x, const struct axi
     line(p, "axis", (double[]){x->from, y->from, x->to, y->from});
     line(p, "axis", (double[]){x->from, y->from, x->from, y->to});
     open_text(p, "middle label", (x->from + x->to) / 2, HIGH - 12);
-    rci_page_raw(p, "million multiply-adds per image</text>\n");
+    rci_page_format(p, "%s</text>\n", along);
     open_text(p, "label", 4, 12);
     rci_page_raw(p, "top-1 %</text>\n");
 }
 
-/* 0 is "not measured", which has no place in a plot. */
-static bool plottable(const rc_report_step *s)
+/* What accuracy is drawn against; 0 is "not measured", which has no place in a plot. */
+struct cost {
+    const char *title, *label, *along, *what;
+    double (*of)(const rc_report_step *s);
+};
+
+static double million_macs(const rc_report_step *s)
 {
-    return s->top1 > 0 && s->macs > 0;
+    return (double) s->macs / 1e6;
 }
 
-/* The way that the run took: kept steps joined in their order. */
-static void draw_path(struct rci_page *p, const struct rc_report *r, const struct axis *x,
-                      const struct axis *y)
+static double latency(const rc_report_step *s)
 {
+    return s->median_ms;
+}
+
+static bool plottable(const rc_report_step *s, const struct cost *c)
+{
+    return s->top1 > 0 && c->of(s) > 0;
+}
+
+/* The way that a run took: kept steps of from..to-1 joined in their order. */
+static void draw_path(struct rci_page *p, const struct rc_report *r, const struct cost *c,
+                      const struct axis a[2], const uint32_t part[2])
+{
+    const struct axis *x = &a[0], *y = &a[1];
     rci_page_raw(p, "<polyline class=\"path\" points=\"");
-    for (uint32_t i = 0; i < r->n_steps; i++) {
+    for (uint32_t i = part[0]; i < part[1]; i++) {
         const rc_report_step *s = &r->steps[i];
-        if (!plottable(s) || !(s->kept || i == 0))
+        if (!plottable(s, c) || !(s->kept || i == 0))
             continue;
-        rci_page_real(p, plot_place(x, (double) s->macs / 1e6), 1);
+        rci_page_real(p, plot_place(x, c->of(s)), 1);
         rci_page_raw(p, ",");
         rci_page_real(p, plot_place(y, s->top1), 1);
         rci_page_raw(p, " ");
@@ -121,28 +138,28 @@ static void draw_path(struct rci_page *p, const struct rc_report *r, const struc
     rci_page_raw(p, "\"/>\n");
 }
 
-/* The front as steps: what is the best accuracy up to so many multiply-adds. */
-static void draw_front(struct rci_page *p, const struct rc_report *r, const struct axis *x,
-                       const struct axis *y)
+/* The front as steps: what is the best accuracy up to so much of the cost. */
+static void draw_front(struct rci_page *p, const struct rc_report *r, const struct cost *c,
+                       const struct axis a[2])
 {
-    double macs = -1, top1 = -1;
+    double cost = -1, top1 = -1;
     rci_page_raw(p, "<polyline class=\"front\" points=\"");
     for (;;) {
         const rc_report_step *next = NULL;
         for (uint32_t i = 0; i < r->n_steps; i++) {
             const rc_report_step *s = &r->steps[i];
-            const bool further = (double) s->macs > macs && s->top1 > top1;
-            if (plottable(s) && further &&
-                (!next || s->macs < next->macs || (s->macs == next->macs && s->top1 > next->top1)))
+            const double v = c->of(s);
+            if (plottable(s, c) && v > cost && s->top1 > top1 &&
+                (!next || v < c->of(next) || (v <= c->of(next) && s->top1 > next->top1)))
                 next = s;
         }
         if (!next)
             break;
-        macs = (double) next->macs;
+        cost = c->of(next);
         top1 = next->top1;
-        rci_page_real(p, plot_place(x, macs / 1e6), 1);
+        rci_page_real(p, plot_place(&a[0], cost), 1);
         rci_page_raw(p, ",");
-        rci_page_real(p, plot_place(y, top1), 1);
+        rci_page_real(p, plot_place(&a[1], top1), 1);
         rci_page_raw(p, " ");
     }
     rci_page_raw(p, "\"/>\n");
@@ -153,7 +170,8 @@ static void draw_point(struct rci_page *p, const struct rc_report *r, uint32_t i
 {
     const rc_report_step *s = &r->steps[i];
     const bool kept = s->kept || i == 0;
-    rci_page_format(p, "<circle class=\"%s\" r=\"5\"", kept ? "kept" : "dropped");
+    rci_page_format(p, "<circle class=\"%s\" r=\"6\" data-step=\"%u\"", kept ? "kept" : "dropped",
+                    i);
     plot_attribute(p, "cx", at[0]);
     plot_attribute(p, "cy", at[1]);
     rci_page_raw(p, "><title>");
@@ -162,41 +180,64 @@ static void draw_point(struct rci_page *p, const struct rc_report *r, uint32_t i
     rci_page_figure(p, s->top1, RC_UNIT_PERCENT);
     rci_page_raw(p, ", ");
     rci_page_figure(p, (double) s->macs, RC_UNIT_COUNT);
-    rci_page_raw(p, " multiply-adds</title></circle>\n");
+    rci_page_raw(p, " multiply-adds, ");
+    rci_page_figure(p, s->median_ms, RC_UNIT_MS);
+    rci_page_raw(p, "</title></circle>\n");
     /* every other number stands below its point, as neighbours often share their place */
     open_text(p, "middle number", at[0] + 9, i & 1 ? at[1] + 16 : at[1] - 8);
     rci_page_format(p, "%u</text>\n", i + 1);
 }
 
-void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r)
+static void draw_plot(struct rci_page *p, const struct rc_report *r, const struct cost *c)
 {
-    double macs = 0, low = 100, high = 0;
+    double most = 0, low = 100, high = 0;
     for (uint32_t i = 0; i < r->n_steps; i++)
-        if (plottable(&r->steps[i])) {
-            macs = fmax(macs, (double) r->steps[i].macs / 1e6);
+        if (plottable(&r->steps[i], c)) {
+            most = fmax(most, c->of(&r->steps[i]));
             low = fmin(low, r->steps[i].top1);
             high = fmax(high, r->steps[i].top1);
         }
-    if (macs == 0)
+    if (most == 0)
         return;
-    const struct axis x = axis_make(0, macs, LEFT, WIDE - RIGHT);
-    /* a margin of 0.2 points, but nothing above 100 % */
-    const struct axis y = axis_make(low - 0.2, fmin(high + 0.2, 100), HIGH - BOTTOM, TOP + 8);
-    rci_page_raw(p, "<section><h2>Accuracy against multiply-adds</h2>\n"
-                    "<p>Numbers are those of the steps above. Filled: kept; hollow: tried and "
-                    "given up. The dashed line joins the front: no other step has more "
-                    "accuracy with as few multiply-adds.</p>\n<figure>");
-    open_svg(p, HIGH, "Top-1 accuracy of each step against its multiply-adds");
-    draw_axes(p, &x, &y);
-    draw_path(p, r, &x, &y);
-    draw_front(p, r, &x, &y);
+    /* x, y; a margin of 0.2 points, but nothing above 100 % */
+    const struct axis a[2] = {axis_make(0, most, LEFT, WIDE - RIGHT),
+                              axis_make(low - 0.2, fmin(high + 0.2, 100), HIGH - BOTTOM, TOP + 8)};
+    rci_page_format(
+        p,
+        "<section><h2>%s</h2>\n<p>Numbers are those of the steps above. Filled: kept; "
+        "hollow: tried and given up. The dashed line joins the front: no other step has "
+        "more accuracy at as little %s.</p>\n<figure class=\"points\">",
+        c->title, c->what);
+    open_svg(p, HIGH, c->label);
+    draw_axes(p, &a[0], &a[1], c->along);
+    const uint32_t ends[] = {0, r->compares ? r->split : r->n_steps, r->n_steps};
+    draw_path(p, r, c, a, ends);
+    if (r->compares)
+        draw_path(p, r, c, a, ends + 1);
+    draw_front(p, r, c, a);
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
-        if (plottable(s))
+        if (plottable(s, c))
             draw_point(p, r, i,
-                       (double[]){plot_place(&x, (double) s->macs / 1e6), plot_place(&y, s->top1)});
+                       (double[]){plot_place(&a[0], c->of(s)), plot_place(&a[1], s->top1)});
     }
     rci_page_raw(p, "</svg></figure></section>\n");
+}
+
+void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r)
+{
+    static const struct cost macs = {
+        "Accuracy against multiply-adds", "Top-1 accuracy of each step against its multiply-adds",
+        "million multiply-adds per image", "computation", million_macs};
+    draw_plot(p, r, &macs);
+}
+
+void rci_page_latency_plot(struct rci_page *p, const struct rc_report *r)
+{
+    static const struct cost time = {"Accuracy against latency",
+                                     "Top-1 accuracy of each step against its latency",
+                                     "median latency, ms", "time", latency};
+    draw_plot(p, r, &time);
 }
 
 static void draw_bar(struct rci_page *p, const char *style, double y, double wide)
@@ -212,9 +253,6 @@ static void draw_row(struct rci_page *p, const struct rci_report_layer *l, doubl
                      const double v[2], double scale)
 {
     open_text(p, "end", NAME_WIDE - 8, y + 14);
-    rci_page_raw(p, "<title>");
-    rci_page_text(p, l->name);
-    rci_page_raw(p, "</title>");
     rci_page_short_text(p, l->name, 30);
     rci_page_raw(p, "</text>\n");
     draw_bar(p, "before", y + 1, v[0] * scale);
@@ -222,10 +260,12 @@ static void draw_row(struct rci_page *p, const struct rci_report_layer *l, doubl
     open_text(p, "value", NAME_WIDE + fmax(v[0], v[1]) * scale + 8, y + 14);
 }
 
-static void legend(struct rci_page *p)
+static void legend(struct rci_page *p, const struct rc_report *r)
 {
-    rci_page_raw(p, "<p class=\"legend\"><span class=\"swatch before\"></span> before "
-                    "<span class=\"swatch after\"></span> after</p>\n<figure>");
+    rci_page_format(p,
+                    "<p class=\"legend\"><span class=\"swatch before\"></span> %s "
+                    "<span class=\"swatch after\"></span> %s</p>\n<figure>",
+                    rci_report_label(r, 0, false), rci_report_label(r, 1, false));
 }
 
 /* What is drawn of a layer: its values before and after, and how they are written. */
@@ -269,9 +309,20 @@ static double open_bars(struct rci_page *p, const struct rc_report *r, const str
         most = fmax(most, fmax(v[0], v[1]));
         rows += v[0] > 0 || v[1] > 0;
     }
-    legend(p);
+    legend(p, r);
     open_svg(p, rows * ROW + 4.0, b->label);
     return most > 0 ? (WIDE - NAME_WIDE - VALUE_WIDE) / most : 0;
+}
+
+/* A row says all it shows to the pointer and to a screen reader. */
+static void open_row(struct rci_page *p, const struct rci_report_layer *l, const struct bars *b,
+                     const double v[2])
+{
+    rci_page_raw(p, "<g class=\"row\"><title>");
+    rci_page_text(p, l->name);
+    rci_page_raw(p, ": ");
+    b->put(p, v);
+    rci_page_raw(p, "</title>\n");
 }
 
 static void draw_bars(struct rci_page *p, const struct rc_report *r, const struct bars *b)
@@ -283,9 +334,10 @@ static void draw_bars(struct rci_page *p, const struct rc_report *r, const struc
         b->value(&r->layers[i], v);
         if (v[0] == 0 && v[1] == 0)
             continue;
+        open_row(p, &r->layers[i], b, v);
         draw_row(p, &r->layers[i], y, v, scale);
         b->put(p, v);
-        rci_page_raw(p, "</text>\n");
+        rci_page_raw(p, "</text></g>\n");
         y += ROW;
     }
     rci_page_raw(p, "</svg></figure></section>\n");

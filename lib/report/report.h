@@ -30,8 +30,12 @@ struct rc_report {
     struct rci_report_layer *layers;
     uint32_t n_layers, cap_layers, last_hit;
     bool timed;
+    bool compares;          /* two runs, "A" and "B", in place of before and after */
+    uint32_t split;         /* then the steps of B begin here */
     struct rci_buffer text; /* what the last rc_report_get_json or rc_report_get_html gave out */
 };
+
+enum { RCI_REPORT_SCHEMA = 1 }; /* of the JSON; raised when a key changes its meaning */
 
 rc_status rci_report_new(struct rc_report **out, struct rc_context *c, const char *title);
 bool rci_report_valid(const struct rc_report *r); /* magic */
@@ -42,6 +46,15 @@ rc_status rci_report_set_summary(struct rc_report *r, int32_t which, const rc_re
 rc_status rci_report_set_layers(struct rc_report *r, const struct rc_graph *before,
                                 const struct rc_graph *after);
 rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct rc_session *s);
+/* `path`: report.json, or the folder that holds it. */
+rc_status rci_report_load(struct rc_report **out, struct rc_context *c, const char *path);
+rc_status rci_report_compare(struct rc_report **out, const struct rc_report *a,
+                             const struct rc_report *b);
+/* What column `which` is of: "before", "after", or a capital; "A", "B" of a comparison. */
+const char *rci_report_label(const struct rc_report *r, int which, bool capital);
+struct rci_report_layer *rci_report_find_layer(struct rc_report *r, const char *name);
+rc_status rci_report_add_layer(struct rc_report *r, const char *name, const char *op,
+                               struct rci_report_layer **out);
 rc_status rci_report_write_json(struct rc_report *r);
 rc_status rci_report_write_html(struct rc_report *r);
 rc_status rci_report_save(struct rc_report *r, const char *folder);

@@ -2,50 +2,6 @@
 #include "report/page.h"
 #include <math.h>
 
-/* Blue and orange stay apart for every common kind of colour blindness; text has a contrast of at
- * least 4.5 to its background in both schemes. */
-static const char style[] =
-    ":root{--ink:#1d2430;--soft:#5a6472;--paper:#ffffff;--card:#f5f6f8;--rule:#d9dde3;"
-    "--before:#9aa5b4;--after:#1f6fb2;--warn:#b3541e;--good:#1f6fb2}\n"
-    "@media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#a3adba;--paper:#14181e;"
-    "--card:#1d232b;--rule:#343c47;--before:#667080;--after:#5aa9e6;--warn:#f0a060;"
-    "--good:#5aa9e6}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;padding:2rem 1.25rem 4rem;max-width:64rem;background:var(--paper);"
-    "color:var(--ink);font:16px/1.5 system-ui,sans-serif}\n"
-    "h1{font-size:1.7rem;line-height:1.2;margin:0 0 1rem}\n"
-    "h2{font-size:1.2rem;margin:2.5rem 0 .75rem}\n"
-    "p{color:var(--soft);margin:.25rem 0 .75rem}\n"
-    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.25rem;margin:0;"
-    "font-size:.9rem}\n"
-    "dt{color:var(--soft)}\ndd{margin:0;overflow-wrap:anywhere}\n"
-    ".scroll{overflow-x:auto}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.92rem;"
-    "font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:.45rem .7rem;border-bottom:1px solid var(--rule);text-align:right;"
-    "white-space:nowrap}\n"
-    "th{color:var(--soft);font-weight:600}\n"
-    "th:first-child,td:first-child,.left{text-align:left}\n"
-    "td.note{white-space:normal;text-align:left;min-width:12rem;color:var(--soft)}\n"
-    "tr.dropped td{color:var(--soft)}\n"
-    ".better{color:var(--good);font-weight:600}\n.worse{color:var(--warn);font-weight:600}\n"
-    ".summary td{font-size:1.05rem}\n"
-    "figure{margin:0;overflow-x:auto;background:var(--card);border-radius:8px;padding:.75rem}\n"
-    "svg{max-width:100%;height:auto;min-width:36rem;display:block}\n"
-    "svg text{fill:var(--ink);font:12px system-ui,sans-serif}\n"
-    "svg .end{text-anchor:end}\nsvg .middle{text-anchor:middle}\n"
-    "svg .label,svg .value{fill:var(--soft)}\nsvg .number{font-weight:600}\n"
-    "svg .grid{stroke:var(--rule);stroke-width:1}\nsvg .axis{stroke:var(--soft);stroke-width:1}\n"
-    "svg .path{fill:none;stroke:var(--after);stroke-width:2;stroke-opacity:.5}\n"
-    "svg .front{fill:none;stroke:var(--before);stroke-width:2;stroke-dasharray:5 4}\n"
-    "svg .kept{fill:var(--after);stroke:var(--card);stroke-width:1.5}\n"
-    "svg .dropped{fill:var(--card);stroke:var(--warn);stroke-width:2}\n"
-    "svg .before{fill:var(--before)}\nsvg .after{fill:var(--after)}\n"
-    ".swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px}\n"
-    ".legend .before{background:var(--before)}\n"
-    ".legend .after{background:var(--after);margin-left:1em}\n"
-    "@media print{body{padding:0}section{break-inside:avoid}}\n";
-
 static void write_head(struct rci_page *p, const struct rc_report *r)
 {
     rci_page_raw(p, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n"
@@ -53,9 +9,9 @@ static void write_head(struct rci_page *p, const struct rc_report *r)
                     "content=\"width=device-width, initial-scale=1\"/>\n"
                     "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>");
     rci_page_text(p, r->title);
-    rci_page_raw(p, "</title>\n<style>\n");
-    rci_page_raw(p, style);
-    rci_page_raw(p, "</style></head>\n<body><main>\n<h1>");
+    rci_page_raw(p, "</title>\n");
+    rci_page_style(p);
+    rci_page_raw(p, "</head>\n<body><main>\n<h1>");
     rci_page_text(p, r->title);
     rci_page_raw(p, "</h1>\n");
 }
@@ -126,16 +82,20 @@ static void write_summary(struct rci_page *p, const struct rc_report *r)
         {"Multiply-adds", (double) b->macs, (double) a->macs, RC_UNIT_COUNT},
         {"Parameters", (double) b->parameters, (double) a->parameters, RC_UNIT_COUNT},
     };
-    rci_page_raw(p, "<section><h2>Before and after</h2>\n<div class=\"scroll\"><table "
-                    "class=\"summary\"><thead><tr><th></th><th>Before</th><th>After</th>"
-                    "<th>Change</th></tr></thead><tbody>\n");
+    const char *const first = rci_report_label(r, 0, true);
+    const char *const second = rci_report_label(r, 1, true);
+    rci_page_format(p,
+                    "<section><h2>%s and %s</h2>\n<div class=\"scroll\"><table "
+                    "class=\"summary\"><thead><tr><td></td><th scope=\"col\">%s</th>"
+                    "<th scope=\"col\">%s</th><th scope=\"col\">Change</th></tr></thead><tbody>\n",
+                    first, rci_report_label(r, 1, r->compares), first, second);
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].before == 0 && rows[i].after == 0)
             continue;
-        rci_page_format(p, "<tr><td>%s", rows[i].name);
+        rci_page_format(p, "<tr><th scope=\"row\">%s", rows[i].name);
         if (rows[i].unit == RC_UNIT_PERCENT)
             write_images(p, a);
-        rci_page_raw(p, "</td><td>");
+        rci_page_raw(p, "</th><td>");
         rci_page_figure(p, rows[i].before, rows[i].unit);
         rci_page_raw(p, "</td><td>");
         rci_page_figure(p, rows[i].after, rows[i].unit);
@@ -146,9 +106,12 @@ static void write_summary(struct rci_page *p, const struct rc_report *r)
     rci_page_raw(p, "</tbody></table></div></section>\n");
 }
 
+/* `data-v` is what the script sorts by: the figure itself. */
 static void write_cell(struct rci_page *p, double v, enum rci_unit unit)
 {
-    rci_page_raw(p, "<td>");
+    rci_page_raw(p, "<td data-v=\"");
+    rci_page_real(p, v, unit == RC_UNIT_COUNT || unit == RC_UNIT_BYTES ? 0 : 6);
+    rci_page_raw(p, "\">");
     rci_page_figure(p, v, unit);
     rci_page_raw(p, "</td>");
 }
@@ -157,19 +120,21 @@ static void write_steps(struct rci_page *p, const struct rc_report *r)
 {
     if (r->n_steps == 0)
         return;
-    rci_page_raw(p, "<section><h2>Steps</h2>\n<div class=\"scroll\"><table><thead><tr><th>#</th>"
-                    "<th class=\"left\">Step</th><th>Top-1");
+    rci_page_raw(p, "<section><h2 id=\"steps\">Steps</h2>\n<div class=\"scroll\"><table "
+                    "class=\"steps explore\" aria-labelledby=\"steps\"><thead><tr>"
+                    "<th scope=\"col\">#</th><th scope=\"col\" class=\"left\">Step</th>"
+                    "<th scope=\"col\">Top-1");
     write_images(p, &r->steps[0]);
-    rci_page_raw(p,
-                 "</th><th>Latency</th><th>File</th>"
-                 "<th>Multiply-adds</th><th>Parameters</th><th>Took</th>"
-                 "<th class=\"left\">Kept</th><th class=\"left\">Note</th></tr></thead><tbody>\n");
+    rci_page_raw(p, "</th><th scope=\"col\">Latency</th><th scope=\"col\">File</th>"
+                    "<th scope=\"col\">Multiply-adds</th><th scope=\"col\">Parameters</th>"
+                    "<th scope=\"col\">Took</th><th scope=\"col\" class=\"left\">Kept</th>"
+                    "<th scope=\"col\" class=\"left\">Note</th></tr></thead><tbody>\n");
     for (uint32_t i = 0; i < r->n_steps; i++) {
         const rc_report_step *s = &r->steps[i];
         /* the first step is the original, which is kept by definition */
         const bool kept = s->kept || i == 0;
-        rci_page_format(p, "<tr%s><td>%u</td><td class=\"left\">", kept ? "" : " class=\"dropped\"",
-                        i + 1);
+        rci_page_format(p, "<tr data-step=\"%u\"%s><td data-v=\"%u\">%u</td><td class=\"left\">", i,
+                        kept ? "" : " class=\"dropped\"", i + 1, i + 1);
         rci_page_text(p, s->name);
         rci_page_raw(p, "</td>");
         write_cell(p, s->top1, RC_UNIT_PERCENT);
@@ -185,13 +150,23 @@ static void write_steps(struct rci_page *p, const struct rc_report *r)
     rci_page_raw(p, "</tbody></table></div></section>\n");
 }
 
+/* Two columns: "Channels before", "after". */
+static void write_pair(struct rci_page *p, const struct rc_report *r, const char *name)
+{
+    for (int k = 0; k < 2; k++)
+        rci_page_format(p, "<th scope=\"col\">%s %s</th>", name, rci_report_label(r, k, false));
+}
+
 static void write_layers(struct rci_page *p, const struct rc_report *r)
 {
-    rci_page_format(p,
-                    "<section><h2>Layers</h2>\n<div class=\"scroll\"><table><thead><tr>"
-                    "<th>Layer</th><th class=\"left\">Operator</th><th>Channels</th><th>after</th>"
-                    "<th>Multiply-adds</th><th>after</th>%s</tr></thead><tbody>\n",
-                    r->timed ? "<th>Time</th><th>after</th>" : "");
+    rci_page_raw(p, "<section><h2 id=\"layers\">Layers</h2>\n<div class=\"scroll\"><table "
+                    "class=\"layers explore filter\" aria-labelledby=\"layers\"><thead><tr>"
+                    "<th scope=\"col\">Layer</th><th scope=\"col\" class=\"left\">Operator</th>");
+    write_pair(p, r, "Channels");
+    write_pair(p, r, "Multiply-adds");
+    if (r->timed)
+        write_pair(p, r, "Time");
+    rci_page_raw(p, "</tr></thead><tbody>\n");
     for (uint32_t i = 0; i < r->n_layers; i++) {
         const struct rci_report_layer *l = &r->layers[i];
         rci_page_raw(p, "<tr><td>");
@@ -219,13 +194,16 @@ rc_status rci_report_write_html(struct rc_report *r)
     write_summary(&p, r);
     write_steps(&p, r);
     rci_page_accuracy_plot(&p, r);
+    rci_page_latency_plot(&p, r);
     if (r->n_layers) {
         rci_page_width_plot(&p, r);
         if (r->timed)
             rci_page_time_plot(&p, r);
         write_layers(&p, r);
     }
-    rci_page_raw(&p, "</main></body></html>\n");
+    rci_page_raw(&p, "</main>\n");
+    rci_page_script(&p);
+    rci_page_raw(&p, "</body></html>\n");
     RC_TRY(p.failed);
     /* a NUL: callers get the text as a string */
     return rci_buffer_append(&r->text, "", 1);

@@ -90,6 +90,7 @@ rc_status rci_report_write_json(struct rc_report *r)
     /* errors stay in the writer until rci_json_finish() */
     struct rci_json_writer w = rci_json_writer_make(&r->text, false);
     rci_json_begin_object(&w, NULL);
+    rci_json_put_integer(&w, "schema", RCI_REPORT_SCHEMA);
     rci_json_put_text(&w, "title", r->title);
     rci_json_begin_object(&w, "facts");
     for (uint32_t i = 0; i < r->n_facts; i++)

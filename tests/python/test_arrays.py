@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -144,6 +145,23 @@ class Notebooks(unittest.TestCase):
         self.assertNotIn('<b>', framed)
         g.close()
         self.assertIn('closed', g._repr_html_())
+
+    def test_reports_are_loaded_and_compared(self):
+        g = tiny()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, top1 in (('a', 50.0), ('b', 52.5)):
+                r = rescomp.Report(name)
+                r.add_step('one', graph=g, top1=top1)
+                r.set_layers(g, g)
+                r.save(f'{folder}/{name}')
+            a, b = rescomp.Report.load(f'{folder}/a'), rescomp.Report.load(f'{folder}/b/report.json')
+            with self.assertRaises(rescomp.FileError):
+                rescomp.Report.load(f'{folder}/none')
+        both = rescomp.Report.compare(a, b)
+        a.close()
+        b.close()
+        self.assertEqual((both.json()['before']['top1'], both.json()['after']['top1']), (50.0, 52.5))
+        self.assertEqual(both.json()['layers'][0]['width_before'], both.json()['layers'][0]['width_after'])
 
     def test_text_in_tables_is_escaped_and_long_ones_are_cut(self):
         from rescomp import _html

@@ -483,6 +483,24 @@ class Cli(unittest.TestCase):
                          '--max-drop', 5, '--work', self.d / 'work', '--resume')
         self.assertEqual(again['after']['macs'], r['after']['macs'])
 
+    def test_report_compares_two_and_refuses_others(self):
+        for name, top1 in (('ra', 90.5), ('rb', 91.0)):
+            (self.d / name).mkdir()
+            (self.d / name / 'report.json').write_text(json.dumps({
+                'schema': 1, 'title': name, 'facts': {}, 'steps': [{'name': 'original', 'top1': top1, 'macs': 10**6}]}))
+        said = run('report', self.d / 'ra', self.d / 'rb/report.json', '-o', self.d / 'both').stdout
+        self.assertEqual(said.strip(), str(self.d / 'both/report.html'))
+        self.assertIn('+0.50 points', (self.d / 'both/report.html').read_text())
+        self.assertEqual(run_json('report', self.d / 'ra', self.d / 'rb')['after']['top1'], 91.0)
+        run('report', self.d / 'ra', '-o', self.d / 'anew')
+        self.assertTrue((self.d / 'anew/report.html').exists())
+        self.assertIn('needs -o', run('report', self.d / 'ra', code=2).stderr)
+        (self.d / 'rb/report.json').write_text('{"schema": 2, "title": "later"}')
+        said = run('report', self.d / 'ra', self.d / 'rb', '-o', self.d / 'none', code=1).stderr
+        self.assertRegex(said, r'rb/report.json: a report of schema 2, this version reads 1\n$')
+        self.assertEqual(said.count('\n'), 1)
+        self.assertFalse((self.d / 'none').exists())
+
     def test_compress_writes_the_best_when_goals_are_missed(self):
         recipe = self.d / 'small.json'
         recipe.write_text(json.dumps({'steps': [{'step': 'quantize', 'images': 64}]}))

@@ -136,6 +136,8 @@ static void trains_evaluates_and_quantizes(const rescomp::Context &context)
     rescomp::Report report(context, "a title");
     EXPECT(report.json().find("a title") != std::string::npos);
     EXPECT(report.html().find("a title") != std::string::npos);
+    EXPECT(rescomp::Report::compare(report, report).json().find("a title against a title") !=
+           std::string::npos);
 }
 
 static void failures_are_exceptions_with_their_status()

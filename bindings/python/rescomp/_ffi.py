@@ -615,6 +615,8 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_report_get_json": (STATUS, [P, _ref(S)]),
     "rc_report_get_html": (STATUS, [P, _ref(S)]),
     "rc_report_save": (STATUS, [P, S]),
+    "rc_report_load": (STATUS, [_out, P, S]),
+    "rc_report_compare": (STATUS, [_out, P, P]),
 }
 ABSENT = {  # public functions that are left out, and why
     "rc_dataset_get_label": "Dataset.labels() reads all of them in one call",

@@ -40,6 +40,25 @@ class Report(Handle):
         super().__init__(owner)
         lib.rc_report_new(self._new, owner, _ffi.encode(title))
 
+    @classmethod
+    def load(cls, path: Path, *, context: Optional[Context] = None) -> Report:
+        """Read a report that save() wrote: report.json, or its folder."""
+        report = cls("", context=context)
+        owner = report._h.needs[0]
+        lib.rc_report_free(report._new)
+        lib.rc_report_load(report._new, owner, _ffi.path(path))
+        return report
+
+    @classmethod
+    def compare(cls, a: Report, b: Report) -> Report:
+        """What two runs ended with, side by side: "before" is `a`, "after" is `b`."""
+        report = cls("")
+        lib.rc_report_free(report._new)
+        with a._lock, b._lock:
+            lib.rc_report_compare(report._new, a._h, b._h)
+        report._h.needs.extend([a._h, b._h])
+        return report
+
     def set_fact(self, name: str, value: Any) -> None:
         """State something the figures depend on: processor, data set, seed, ..."""
         lib.rc_report_set_fact(self._h, _ffi.encode(name), _ffi.encode(str(value)))
