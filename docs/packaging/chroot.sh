@@ -6,7 +6,7 @@
 #   FOLDER    where the chroot is made, or is already
 #   COMMAND   run in the export instead of `sh examples/quickstart.sh && sh tests/run.sh quick`
 # JOBS compiles that many files at once (default: all processors). CCACHE names a folder: compiled
-# objects are kept there between runs. MIRROR is the Debian mirror.
+# objects are kept there between runs. MIRROR is the Debian mirror. OMP_NUM_THREADS is passed on.
 set -eu
 [ $# -ge 2 ] || { sed -n 's/^# \(usage:.*\)/\1/p' "$0"; exit 2; }
 release=$1 place=$2
@@ -62,5 +62,6 @@ if [ -n "${JOBS:-}" ]; then # ninja has no variable for it
 fi
 began=$(date +%s)
 chroot "$place" /usr/bin/env -i HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    CC="$cc" CCACHE_NOHASHDIR=1 DEBIAN_FRONTEND=noninteractive sh -c "cd /root/libresnetcompress && $command"
+    CC="$cc" CCACHE_NOHASHDIR=1 DEBIAN_FRONTEND=noninteractive \
+    ${OMP_NUM_THREADS:+OMP_NUM_THREADS="$OMP_NUM_THREADS"} sh -c "cd /root/libresnetcompress && $command"
 echo "$release: passed in $(($(date +%s) - began)) s"
