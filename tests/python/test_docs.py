@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -45,6 +46,19 @@ class Documents(unittest.TestCase):
                 for node in ast.walk(ast.parse(block)):
                     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == 'rescomp':
                         self.assertTrue(hasattr(rescomp, node.attr), f'rescomp.{node.attr}')
+
+    def test_links_that_lead_nowhere_are_found(self):
+        sys.path.insert(0, str(SOURCE / 'tests/lint'))
+        import links
+        with tempfile.TemporaryDirectory() as d:
+            a, b = pathlib.Path(d, 'a.md'), pathlib.Path(d, 'b.md')
+            a.write_text('# A b\n## A b\n[x](b.md#no) [y](none.md) [z](#a-b-1) [w](http://x.y) `[c](d.md)`\n'
+                         '```\n[q](q.md)\n```\n[r]: gone.md\n')
+            b.write_text('# It is `so`\n[a](a.md#a-b) [b](#it-is-so) <i id="here"></i> [c](#here)')
+            found, count = links.check(pathlib.Path(d))
+        self.assertEqual(count, 8)
+        self.assertEqual([(str(p), n, said.split(':')[0]) for p, n, said in found],
+                         [('a.md', 3, 'b.md#no'), ('a.md', 3, 'none.md'), ('a.md', 3, 'http'), ('a.md', 7, 'gone.md')])
 
     def test_links_between_pages_lead_somewhere(self):
         for page in PAGES:

@@ -777,7 +777,7 @@ def cancel_callback(cancel: Optional[Callable[[], Any]]) -> Any:
     return CANCEL_FN(guard(lambda _user: int(stopping() or bool(cancel and cancel())), 1))
 
 
-def device_progress(progress: Optional[Callable]) -> Any:
+def device_progress(progress: Optional[Callable[..., Any]]) -> Any:
     """progress(what, fraction) for C."""
     return DEVICE_PROGRESS_FN(guard(lambda _user, what, fraction: progress(text(what), fraction))) if progress \
         else DEVICE_PROGRESS_FN()
