@@ -483,7 +483,7 @@ class CompressProgress(Struct):
     _fields_ = [SIZE, ("stage", S), ("detail", S), ("fraction", D), ("index", U), ("stages", U)]
 
 
-COST_FN = C.CFUNCTYPE(C.c_int32, P, P, _ref(D))
+GRAPH_COST_FN = C.CFUNCTYPE(C.c_int32, P, P, _ref(D))
 COMPRESS_PROGRESS_FN = C.CFUNCTYPE(None, P, _ref(CompressProgress))
 
 
@@ -491,7 +491,7 @@ class CompressOptions(Struct):
     _fields_ = [SIZE, ("recipe", S), ("train", P), ("calib", P), ("test", P), ("teacher", P), ("max_drop", D),
                 ("size_ratio", D), ("latency_ratio", D), ("target", S), ("folder", S), ("resume", U), ("table", S),
                 ("report", P), ("progress", COMPRESS_PROGRESS_FN), ("progress_user", P), ("macs_ratio", D),
-                ("energy_ratio", D), ("cost_ratio", D), ("cost", COST_FN), ("cost_user", P), ("minutes", D),
+                ("energy_ratio", D), ("cost_ratio", D), ("cost", GRAPH_COST_FN), ("cost_user", P), ("minutes", D),
                 ("device", P), ("packed", U), ("points", S)]
 
 
@@ -824,14 +824,14 @@ def image_callback(get: Callable[[int], tuple[Any, int]], label_of: Optional[Cal
     return IMAGE_FN(guard(deliver, 1))
 
 
-def cost_callback(cost: Callable[[Any], float]) -> Any:
+def graph_cost_callback(cost: Callable[[Any], float]) -> Any:
     """cost(pointer to a graph) -> a number above 0."""
     def deliver(_user: Any, graph: Any, out: Any) -> int:
         if stopping():
             return 1
         out[0] = cost(graph)
         return 0
-    return COST_FN(guard(deliver, 1))
+    return GRAPH_COST_FN(guard(deliver, 1))
 
 
 def score_callback(score: Callable[[int], Any]) -> Any:
@@ -847,6 +847,6 @@ def score_callback(score: Callable[[int], Any]) -> Any:
     return SCORE_FN(guard(deliver, 1))
 
 
-def cost_callback(cost: Callable[[int, int], float]):
+def cost_callback(cost: Callable[[int, int], float]) -> Any:
     """cost(group, kept) -> a number."""
     return COST_FN(guard(lambda _user, _pruner, group, kept: float(cost(group, kept)), float("nan")))

@@ -92,7 +92,7 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
     options = _ffi.CompressOptions(
         recipe=None if recipe is None else _text(recipe), max_drop=_ffi.zero_real(max_drop), size_ratio=size_ratio,
         latency_ratio=latency_ratio, macs_ratio=macs_ratio, energy_ratio=energy_ratio, cost_ratio=cost_ratio,
-        cost=_ffi.cost_callback(own_cost) if cost else None, minutes=minutes,
+        cost=_ffi.graph_cost_callback(own_cost) if cost else None, minutes=minutes,
         packed=int(packed), points=None if points is None else path_text(points), target=target, folder=None if folder is None else path_text(folder),
         resume=int(resume), table=None if table is None else path_text(table), progress=callback,
         **{name: owner.pointer for name, owner in owners.items()})
