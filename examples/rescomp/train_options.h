@@ -19,6 +19,13 @@
     { "sparsity", "METHOD", "penalty on channels, see rescomp methods regularizer" }, \
     { "replays", "R", "images repeat after R epochs: a teacher runs R times; default: never" }, \
     { "ema", "F", "decay of an average of the weights; default: none" },                     \
+    { "swa", "F", "average the weights of epochs from this share of the run on; default: not" }, \
+    { "clip", "F", "scale gradients down to this norm; default: not" },                      \
+    { "accumulate", "N", "batches per update; default: 1" },                                 \
+    { "layer-rate", "PATTERN=F", "factor of the rate for weights or nodes; repeatable" },    \
+    { "freeze", "PATTERN", "weights or nodes that stay as they are; repeatable" },           \
+    { "patience", "N", "end after N epochs that were no better on held-out training images" }, \
+    { "tensorboard", "DIR", "write the curves there as an event file", "DIR" },              \
     { "checkpoint", "FILE", "written after every epoch and at Ctrl-C" },                     \
     { "resume", NULL, "continue from the checkpoint" },                                      \
     { "keep-best", NULL, "keep the epoch that is best on held-out training images" },        \
@@ -31,4 +38,6 @@
  * learning rate of `lr` (0: the optimiser's). Shows progress. */
 int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs,
                 double lr, rc_train_result *result);
+/* The range test of the learning rate instead of training; prints its curve. */
+int train_find_rate(const struct args *a, rc_context *context, rc_graph *graph);
 #endif

@@ -9,6 +9,7 @@ static const struct option options[] = {
     {"init", "WHAT",
      "fresh: start from new weights (MODEL then names an architecture); default: as loaded",
      "fresh"},
+    {"find-lr", NULL, "only try 100 rates from 1e-5 to 10 and show the loss of each; no -o"},
     NETWORK_OPTIONS,
     DATA_OPTIONS,
     {NULL, NULL, NULL},
@@ -73,17 +74,22 @@ static int train(const struct args *a)
     rc_context *context = NULL;
     rc_graph *graph = NULL;
     rc_train_result r = RC_TRAIN_RESULT_INIT;
-    const char *out = tool_need(a, "o");
-    if (!out)
+    const bool finds = args_flag(a, "find-lr");
+    const char *out = finds ? NULL : tool_need(a, "o");
+    if (!out && !finds)
         return EXIT_USAGE;
+    if (finds && args_flag(a, "o"))
+        return tool_usage(a, "--find-lr trains nothing and writes no -o");
     int code = tool_context(&context, a) == RC_OK ? EXIT_DONE : tool_fail("train");
     if (code == EXIT_DONE)
         code = start(a, context, &graph);
-    if (code == EXIT_DONE)
+    if (code == EXIT_DONE && finds)
+        code = train_find_rate(a, context, graph);
+    if (code == EXIT_DONE && !finds)
         code = train_graph(a, context, graph, 10, 0, &r);
-    if (code == EXIT_DONE && rc_graph_save(graph, out) != RC_OK)
+    if (code == EXIT_DONE && !finds && rc_graph_save(graph, out) != RC_OK)
         code = tool_fail("train");
-    if (code == EXIT_DONE)
+    if (code == EXIT_DONE && !finds)
         code = finish(a, context, graph, &r);
     rc_graph_free(&graph);
     rc_context_free(&context);

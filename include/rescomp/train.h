@@ -27,6 +27,8 @@ typedef struct rc_train_progress {
     double images_per_second; /**< Since the run started. [1/s] */
     double seconds_left;      /**< Estimate. [s] */
     double top1;              /**< Last validation; 0 before the first. [percent] */
+    double gradient_norm;     /**< L2 norm of the last update's gradient, before clipping; 0: not
+                                   measured (only with clip or events). */
 } rc_train_progress;
 
 /** Called on the thread that called rc_trainer_run(). */
@@ -94,6 +96,20 @@ typedef struct rc_train_options {
                                    the one of that many epochs, 1 at least, without validation
                                    counted. Not with checkpoint or several ranks. 0: no such limit.
                                    Range [0, 1e9]. [s] */
+    double clip;              /**< Gradients of all weights together are scaled down to this L2
+                                   norm; 0: not. Range [0, 1e9]. */
+    uint64_t accumulate;      /**< Batches whose mean gradient makes one update; 0: 1. The last
+                                   update of an epoch may have fewer. Range 1..65,536. */
+    double swa;               /**< The result is the mean of the weights at the ends of epochs from
+                                   this share of the run on (stochastic weight averaging); 0: not.
+                                   Not together with ema. Range [0, 1). */
+    const char *layer_rates;  /**< "PATTERN=FACTOR,...": factors of the learning rate by the names
+                                   of weights or of the nodes that read them, the first that matches
+                                   counts; 0 freezes. Shell patterns (* ? [ ]). NULL: all 1. */
+    uint64_t patience;        /**< End after this many epochs without a better validation; 0: never.
+                                   Range 1..100,000. */
+    const char *events;       /**< Folder for a TensorBoard event file with loss, rate and gradient
+                                   norm of every step and top-1 of every epoch; NULL: none. */
 } rc_train_options;
 
 /** Take the images in their own order instead of a new random one per epoch. */
@@ -108,7 +124,7 @@ typedef struct rc_train_options {
 
 #define RC_TRAIN_OPTIONS_INIT \
     { sizeof(rc_train_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** What a run did. */
 typedef struct rc_train_result {
@@ -159,6 +175,45 @@ RC_API rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, const rc_data
  * Not thread safe per trainer. @since 0.1
  */
 RC_API rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result);
+
+/** The range test's course. Zero means "default" for every member. */
+typedef struct rc_rate_test {
+    size_t size;    /**< sizeof(rc_rate_test), set by the INIT macro. */
+    uint64_t steps; /**< Steps; 0: 100. Range 10..100,000. */
+    double first;   /**< First rate; 0: 1e-5. Rates grow by one factor a step. */
+    double last;    /**< Last rate; 0: 10. Range (first, 1000]. */
+} rc_rate_test;
+
+#define RC_RATE_TEST_INIT { sizeof(rc_rate_test), 0, 0, 0 }
+
+/** What the range test found. */
+typedef struct rc_rate_test_result {
+    size_t size;     /**< sizeof(rc_rate_test_result), set by the INIT macro. */
+    uint64_t steps;  /**< Steps done; fewer than asked where the loss ran away. */
+    double rate;     /**< A rate to train with: a tenth of `least`. */
+    double least;    /**< Rate with the least smoothed loss. */
+    double steepest; /**< Rate at which the smoothed loss fell fastest. */
+} rc_rate_test_result;
+
+#define RC_RATE_TEST_RESULT_INIT { sizeof(rc_rate_test_result), 0, 0, 0, 0 }
+
+/**
+ * Learning rate range test: a short run whose rate grows from step to step until the loss runs
+ * away. Weights, statistics and the optimiser are put back, so that rc_trainer_run() afterwards
+ * gives the same bytes as without. The smoothed loss is the mean of all so far, each step counting
+ * 0.9 of the one after it.
+ *
+ * @param[in]  test   NULL for defaults.
+ * @param[out] result Its size must be set.
+ * @param[out] rates  **[steps]** rate of each step done; may be NULL.
+ * @param[out] losses **[steps]** its loss, not smoothed; may be NULL.
+ * @return RC_OK; RC_ERR_STATE the trainer ran already; RC_ERR_ARG; RC_ERR_UNSUPPORTED several
+ *         ranks; RC_ERR_CANCELLED; RC_ERR_DATA; RC_ERR_BACKEND; RC_ERR_ABI; RC_ERR_MEMORY.
+ * Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017. Not thread safe
+ * per trainer. @since 0.1
+ */
+RC_API rc_status rc_trainer_find_rate(rc_trainer *trainer, const rc_rate_test *test,
+                                      rc_rate_test_result *result, double *rates, double *losses);
 
 /** Release; accepts NULL, sets *trainer to NULL. @since 0.1 */
 RC_API void rc_trainer_free(rc_trainer **trainer);

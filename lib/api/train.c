@@ -4,9 +4,11 @@
 #include "data/source.h"
 #include "train/run.h"
 
-RC_ABI_NO_TAIL(rc_train_options, seconds);
-RC_ABI_NO_TAIL(rc_train_progress, top1);
+RC_ABI_NO_TAIL(rc_train_options, events);
+RC_ABI_NO_TAIL(rc_train_progress, gradient_norm);
 RC_ABI_NO_TAIL(rc_train_result, activation_bytes);
+RC_ABI_NO_TAIL(rc_rate_test, last);
+RC_ABI_NO_TAIL(rc_rate_test_result, steepest);
 
 rc_status rc_trainer_new(rc_trainer **out, rc_graph *graph, const rc_dataset *dataset,
                          const rc_train_options *options)
@@ -30,6 +32,19 @@ rc_status rc_trainer_run(rc_trainer *trainer, rc_train_result *result)
         RC_TRY(rci_abi_clear(result, "rc_train_result"));
     RC_TRY(rci_trainer_run(trainer, &r));
     return result ? rci_abi_write(result, &r, sizeof(r), "rc_train_result") : RC_OK;
+}
+
+rc_status rc_trainer_find_rate(rc_trainer *trainer, const rc_rate_test *test,
+                               rc_rate_test_result *result, double *rates, double *losses)
+{
+    rc_rate_test o;
+    rc_rate_test_result r = RC_RATE_TEST_RESULT_INIT;
+    RC_CHECK(trainer, trainer);
+    RC_CHECK_SET(result);
+    RC_TRY(rci_abi_read(&o, sizeof(o), test, "rc_rate_test"));
+    RC_TRY(rci_abi_clear(result, "rc_rate_test_result"));
+    RC_TRY(rci_trainer_find_rate(trainer, &o, &r, rates, losses));
+    return rci_abi_write(result, &r, sizeof(r), "rc_rate_test_result");
 }
 
 void rc_trainer_free(rc_trainer **trainer)

@@ -101,6 +101,10 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
     o.replays = (uint64_t) t->replays;
     o.lr = t->lr;
     o.ema = t->ema;
+    o.swa = t->swa;
+    o.clip = t->clip;
+    o.accumulate = (uint64_t) t->accumulate;
+    o.layer_rates = t->layer_rates;
     o.rate = t->rate;
     o.optimizer = t->optimizer;
     o.augmentation = t->augmentation;

@@ -75,9 +75,10 @@ static rc_status read_prune(struct rci_recipe_prune *p, const struct rci_json_va
 static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_value *v)
 {
     static const char *const keys[] = {
-        "step",        "epochs",       "batch", "images", "replays",   "lr",
-        "temperature", "alpha",        "ema",   "rate",   "optimizer", "augmentation",
-        "distill",     "distill_loss", "loss",  "hints",  "sparsity",  NULL};
+        "step",        "epochs",       "batch",       "images", "replays",   "lr",
+        "temperature", "alpha",        "ema",         "rate",   "optimizer", "augmentation",
+        "distill",     "distill_loss", "loss",        "hints",  "sparsity",  "swa",
+        "clip",        "accumulate",   "layer_rates", NULL};
     t->epochs = 5;
     t->lr = 0.01;
     t->augmentation = "crop+flip";
@@ -91,6 +92,10 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
     RC_TRY(rci_json_read_number(v, "temperature", 0.1, 100, &t->temperature));
     RC_TRY(rci_json_read_number(v, "alpha", 1e-6, 1, &t->alpha));
     RC_TRY(rci_json_read_number(v, "ema", 0, 0.99999, &t->ema));
+    RC_TRY(rci_json_read_number(v, "swa", 0, 0.999, &t->swa));
+    RC_TRY(rci_json_read_number(v, "clip", 0, 1e9, &t->clip));
+    RC_TRY(rci_json_read_integer(v, "accumulate", 0, 65536, &t->accumulate));
+    RC_TRY(rci_json_read_text(v, "layer_rates", &t->layer_rates));
     RC_TRY(rci_json_read_text(v, "rate", &t->rate));
     RC_TRY(rci_json_read_text(v, "optimizer", &t->optimizer));
     RC_TRY(rci_json_read_text(v, "augmentation", &t->augmentation));

@@ -28,9 +28,9 @@ struct rci_recipe_prune {
     bool blocks;
 };
 struct rci_recipe_train {
-    int64_t epochs, batch, images, replays;
-    double lr, temperature, alpha, ema;
-    const char *rate, *optimizer, *augmentation, *loss, *distill_loss, *sparsity;
+    int64_t epochs, batch, images, replays, accumulate;
+    double lr, temperature, alpha, ema, swa, clip;
+    const char *rate, *optimizer, *augmentation, *loss, *distill_loss, *sparsity, *layer_rates;
     const char *hints[RC_RECIPE_MAX_LISTED];
     uint32_t n_hints;
     bool distill;

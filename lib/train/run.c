@@ -32,6 +32,7 @@ static void report(const struct rc_trainer *t, const struct rci_train_step *s)
         .images_per_second = images_per_second(t),
         .seconds_left = each * (double) (t->steps - c->step),
         .top1 = c->last_top1,
+        .gradient_norm = t->gradient_norm,
     };
     t->o.progress(t->o.progress_user, &p);
 }
@@ -89,6 +90,31 @@ static rc_status validate_epoch(struct rc_trainer *t)
     return st;
 }
 
+/* --- curves --- */
+
+static rc_status record_step(struct rc_trainer *t, const struct rci_train_step *s)
+{
+    if (!t->events)
+        return RC_OK;
+    RC_TRY(rci_events_scalar(t->events, "train/loss", s->step, s->loss));
+    RC_TRY(rci_events_scalar(t->events, "train/rate", s->step, s->rate));
+    return rci_events_scalar(t->events, "train/gradient_norm", s->step, t->gradient_norm);
+}
+
+static rc_status record_epoch(struct rc_trainer *t)
+{
+    const struct rci_train_count *c = &t->state.count;
+    if (!t->events)
+        return RC_OK;
+    RC_TRY(rci_events_scalar(t->events, "epoch/loss", c->step, c->epoch_loss));
+    RC_TRY(rci_events_scalar(t->events, "epoch/top1", c->step, c->epoch_top1));
+    if (t->o.validation)
+        RC_TRY(rci_events_scalar(t->events, "validation/top1", c->step, c->last_top1));
+    return rci_events_flush(t->events);
+}
+
+/* --- epochs --- */
+
 static rc_status close_epoch(struct rc_trainer *t)
 {
     struct rci_train_count *c = &t->state.count;
@@ -99,6 +125,8 @@ static rc_status close_epoch(struct rc_trainer *t)
                                .steps = t->steps,
                                .classes = t->fit.classes};
     RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_EPOCH, &s));
+    if (t->o.swa > 0)
+        rci_train_average_epoch(t, c->closed);
     if (t->o.validation)
         RC_TRY(validate_epoch(t));
     c->epoch_loss = c->loss_sum / (double) t->per_epoch;
@@ -111,7 +139,19 @@ static rc_status close_epoch(struct rc_trainer *t)
             c->epoch_top1);
     if (t->o.validation)
         rci_log(t->ctx, RC_LOG_INFO, "validation top-1 %.2f %%", c->last_top1);
+    RC_TRY(record_epoch(t));
     return write_checkpoint(t);
+}
+
+/* `patience` epochs without a better validation. */
+static bool is_stale(const struct rc_trainer *t)
+{
+    const struct rci_train_count *c = &t->state.count;
+    if (!t->o.patience || c->closed < c->best_epoch + t->o.patience)
+        return false;
+    rci_log(t->ctx, RC_LOG_INFO, "no better validation since epoch %llu: stopping",
+            (unsigned long long) c->best_epoch);
+    return true;
 }
 
 static rc_status check_stop(struct rc_trainer *t)
@@ -129,9 +169,10 @@ static rc_status run_epochs(struct rc_trainer *t)
 {
     struct rci_train_step s;
     struct rci_train_count *c = &t->state.count;
-    while (c->closed < t->o.epochs) {
+    while (c->closed < t->o.epochs && !is_stale(t)) {
         while (c->step < (c->closed + 1) * t->per_epoch) {
             RC_TRY(rci_trainer_step(t, &s));
+            RC_TRY(record_step(t, &s));
             report(t, &s);
             RC_TRY(check_stop(t));
         }

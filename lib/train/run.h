@@ -2,6 +2,7 @@
 #define RC_LIB_TRAIN_RUN_H
 /* The inside of a trainer, shared by trainer.c (make), step.c (one step) and run.c (epochs). */
 #include "kernel/sync.h"
+#include "train/events.h"
 #include "train/fit.h"
 #include "train/loss.h"
 #include "train/rate.h"
@@ -15,6 +16,7 @@ struct rci_piece {
     uint32_t param;
     uint32_t n;
     size_t from;
+    double norm[3], trust; /* of the running update: sums of squares, see rci_optim_norms */
 };
 
 struct rc_trainer {
@@ -50,6 +52,12 @@ struct rc_trainer {
     const float **gradients;    /* [1 + n_taps] of the logits, then of the taps */
     uint32_t n_taps;
     struct rci_rate_now now; /* of the running step */
+    double fixed_rate;       /* of a range test, instead of the schedule's; 0: none */
+    double gradient_norm;    /* of the last update, before clipping; 0: not measured */
+
+    double *factor;            /* [n_params] of the rate, 0 freezes; NULL: all 1 */
+    float *sums;               /* [offset[n_params]] gradients of an update's batches, or NULL */
+    struct rci_events *events; /* NULL: none */
 
     float *x, *grad; /* [batch, C, H, W], [batch, classes] */
     float *target;   /* [batch, classes], where augmentation mixes images; else NULL */
@@ -65,6 +73,16 @@ rc_status rci_trainer_open_tape(struct rc_trainer *t, const rci_id *taps, uint32
 
 /* One step: data, forward, loss, backward, update. `s` is filled. */
 rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s);
+
+/* update.c: the gradients of batch `index` of the epoch become weights, or are kept for the
+ * update's last batch. */
+rc_status rci_trainer_update_weights(struct rc_trainer *t, uint64_t index);
+/* Updates done before step `step`. */
+uint64_t rci_train_updates(const struct rc_trainer *t, uint64_t step);
+/* At the end of an epoch, counted from 0: its weights into the equal average. */
+void rci_train_average_epoch(struct rc_trainer *t, uint64_t epoch);
+/* layer_rates.c: t->factor from the options. */
+rc_status rci_train_layer_rates(struct rc_trainer *t);
 
 /* ranks.c: checked options; the same run on all ranks; after `own` is known on all, values[0..n-1],
  * at most 3, become sums over the ranks, or the failure of one is everyone's. */

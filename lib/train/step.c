@@ -1,5 +1,4 @@
-/* One step of gradient descent: z = f(x), L(z, y), dL/dw, w <- optimiser(w, dL/dw), and the moving
- * average e <- d e + (1 - d) w with d = min(ema, (1 + t) / (10 + t)). */
+/* One step of gradient descent: z = f(x), L(z, y), dL/dw, and the update (update.c). */
 #include "train/run.h"
 
 #include "base/file.h"
@@ -41,6 +40,8 @@ static rc_status step_loss(struct rc_trainer *t, struct rci_train_step *s)
         RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_LOGITS, s));
     else
         s->loss = t->loss->value(t->loss_params, &b);
+    if (!isfinite(s->loss) && t->fixed_rate > 0)
+        return RC_ERR_STATE; /* what a range test looks for */
     if (!isfinite(s->loss))
         return rci_fail(RC_ERR_STATE,
                         "training diverged: the loss is %g at epoch %llu, step %llu; a lower "
@@ -93,40 +94,6 @@ static uint64_t count_correct(const struct rci_train_step *s)
     return correct;
 }
 
-static void update_piece(struct rc_trainer *t, const struct rci_piece *p, struct rci_rate_now now,
-                         float keep)
-{
-    struct rci_train_state *st = &t->state;
-    const size_t at = st->offset[p->param] + p->from;
-    const float *grad = rci_tape_param_grad(t->tape, p->param);
-    if (!grad) /* the loss does not depend on it */
-        return;
-    const struct rci_optim_step s = {
-        .w = rci_tape_param_data(t->tape, p->param) + p->from,
-        .grad = grad + p->from,
-        .state = {st->optim[0] ? st->optim[0] + at : NULL, st->optim[1] ? st->optim[1] + at : NULL},
-        .n = p->n,
-        .rate = now.rate,
-        .momentum = now.momentum,
-        .step = st->count.step + 1,
-        .decays = rci_tape_param_decays(t->tape, p->param),
-    };
-    t->optimizer->step(t->optimizer_params, &s);
-    if (!st->ema)
-        return;
-    for (size_t i = 0; i < s.n; i++)
-        st->ema[at + i] += (1 - keep) * (s.w[i] - st->ema[at + i]);
-}
-
-static void update_weights(struct rc_trainer *t, struct rci_rate_now now)
-{
-    const double age = (double) t->state.count.step;
-    const float keep = (float) fmin(t->o.ema, (1 + age) / (10 + age));
-#pragma omp parallel for schedule(static)
-    for (uint32_t i = 0; i < t->n_pieces; i++)
-        update_piece(t, &t->pieces[i], now, keep);
-}
-
 static rc_status step_data(struct rc_trainer *t, struct rci_train_step *s)
 {
     const uint64_t step = t->state.count.step, epoch = step / t->per_epoch;
@@ -160,7 +127,8 @@ rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s)
 {
     const uint64_t start = rci_clock_ns();
     rc_status st = step_data(t, s);
-    t->now = rci_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
+    t->now = t->fixed_rate > 0 ? (struct rci_rate_now){t->fixed_rate, -1}
+                               : rci_rate_at(t->rate, t->rate_params, t->o.lr, s->step, t->steps);
     s->rate = t->now.rate;
     if (st == RC_OK)
         st = rci_trainer_call_hooks(t, RC_HOOK_BATCH, s);
@@ -178,7 +146,7 @@ rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s)
         t->gradients[0] = t->grad;
     RC_TRY(rci_tape_backward(t->tape, t->n_taps ? t->gradients : logits_only));
     RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_GRADIENTS, s));
-    update_weights(t, t->now);
+    RC_TRY(rci_trainer_update_weights(t, s->index));
     RC_TRY(rci_trainer_call_hooks(t, RC_HOOK_STEP, s));
     t->state.count.loss_sum += s->loss;
     t->state.count.correct += (uint64_t) correct;

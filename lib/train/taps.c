@@ -22,16 +22,3 @@ rc_status rci_trainer_add_taps(struct rc_trainer *t, const rci_id *values, uint3
     }
     return RC_OK;
 }
-
-void rci_trainer_update(const struct rc_trainer *t, const struct rci_train_update *u)
-{
-    const struct rci_optim_step s = {.w = u->w,
-                                     .grad = u->grad,
-                                     .state = {u->state[0], u->state[1]},
-                                     .n = u->n,
-                                     .rate = t->now.rate,
-                                     .momentum = t->now.momentum,
-                                     .step = t->state.count.step + 1,
-                                     .decays = u->decays};
-    t->optimizer->step(t->optimizer_params, &s);
-}

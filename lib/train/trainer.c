@@ -7,10 +7,28 @@
 
 #define TRAINER_MAGIC UINT64_C(0x7263747261696e72) /* "rctrainr" */
 enum { PIECE = 16384, DEFAULT_BATCH = 128, DEFAULT_BN_IMAGES = 2048 };
+enum { MAX_ACCUMULATED = 65536 };
 
 bool rci_trainer_valid(const struct rc_trainer *t)
 {
     return t && t->magic == TRAINER_MAGIC;
+}
+
+static rc_status trainer_check_extras(const rc_train_options *o)
+{
+    if (!(o->clip >= 0 && o->clip <= 1e9))
+        return rci_fail(RC_ERR_ARG, "clip is %g, allowed is [0, 1e9]", o->clip);
+    if (o->accumulate > MAX_ACCUMULATED)
+        return rci_fail(RC_ERR_ARG, "accumulate is %llu, allowed is 1..%d",
+                        (unsigned long long) o->accumulate, MAX_ACCUMULATED);
+    if (!(o->swa >= 0 && o->swa < 1))
+        return rci_fail(RC_ERR_ARG, "swa is %g, allowed is [0, 1)", o->swa);
+    if (o->swa > 0 && o->ema > 0)
+        return rci_fail(RC_ERR_ARG, "swa and ema are two averages, take one");
+    if (o->patience > RC_TRAIN_MAX_EPOCHS)
+        return rci_fail(RC_ERR_ARG, "patience is %llu, allowed is 1..%d",
+                        (unsigned long long) o->patience, RC_TRAIN_MAX_EPOCHS);
+    return RC_OK;
 }
 
 static rc_status trainer_check_options(const rc_train_options *o)
@@ -35,8 +53,10 @@ static rc_status trainer_check_options(const rc_train_options *o)
     if (o->threads > 1024)
         return rci_fail(RC_ERR_ARG, "threads is %llu, allowed is 1..1024",
                         (unsigned long long) o->threads);
-    if (o->keep_best && !o->validation)
-        return rci_fail(RC_ERR_ARG, "keep_best needs a validation data set");
+    if ((o->keep_best || o->patience) && !o->validation)
+        return rci_fail(RC_ERR_ARG, "%s needs a validation data set",
+                        o->keep_best ? "keep_best" : "patience");
+    RC_TRY(trainer_check_extras(o));
     if ((o->resume || o->checkpoint_steps) && !o->checkpoint)
         return rci_fail(RC_ERR_ARG, "%s needs a checkpoint path",
                         o->resume ? "resume" : "checkpoint_steps");
@@ -51,7 +71,8 @@ static void fill_defaults(rc_train_options *o, const struct rc_context *c)
     o->optimizer = o->optimizer ? o->optimizer : "sgd";
     o->loss = o->loss ? o->loss : "cross-entropy";
     o->seed = o->seed ? o->seed : c->o.seed;
-    if (o->ema > 0 && !o->bn_images)
+    o->accumulate = o->accumulate ? o->accumulate : 1;
+    if ((o->ema > 0 || o->swa > 0) && !o->bn_images)
         o->bn_images = DEFAULT_BN_IMAGES;
     if (o->bn_images == RC_ZERO)
         o->bn_images = 0;
@@ -128,8 +149,8 @@ static rc_status open_graph(struct rc_trainer *t)
     RC_TRY(rci_trainer_open_tape(t, NULL, 0));
     if (rci_tape_n_params(t->tape) == 0)
         return rci_fail(RC_ERR_MODEL, "the model has no weights to train");
-    return rci_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states, t->o.ema > 0,
-                                t->o.keep_best);
+    return rci_train_state_open(&t->state, t->graph, t->tape, t->optimizer->n_states,
+                                t->o.ema > 0 || t->o.swa > 0, t->o.keep_best);
 }
 
 static rc_status cut_pieces(struct rc_trainer *t)
@@ -145,8 +166,8 @@ static rc_status cut_pieces(struct rc_trainer *t)
         const size_t count = s->offset[i + 1] - s->offset[i];
         for (size_t from = 0; from < count; from += PIECE) {
             const size_t left = count - from;
-            t->pieces[t->n_pieces++] =
-                (struct rci_piece){i, (uint32_t) (left < PIECE ? left : PIECE), from};
+            t->pieces[t->n_pieces++] = (struct rci_piece){
+                .param = i, .n = (uint32_t) (left < PIECE ? left : PIECE), .from = from};
         }
     }
     return RC_OK;
@@ -166,6 +187,19 @@ static rc_status open_arrays(struct rc_trainer *t)
     t->labels = rci_alloc_array(t->ctx, batch, sizeof(*t->labels));
     t->ids = rci_alloc_array(t->ctx, batch, sizeof(*t->ids));
     return t->x && t->grad && t->labels && t->ids ? RC_OK : RC_ERR_MEMORY;
+}
+
+/* Sums of an update's batches outlive a step, so checkpoints hold them. */
+static rc_status open_sums(struct rc_trainer *t)
+{
+    struct rci_train_state *s = &t->state;
+    if (t->o.accumulate == 1)
+        return RC_OK;
+    t->sums = rci_alloc_array(t->ctx, s->offset[s->n_params], sizeof(*t->sums));
+    if (!t->sums)
+        return RC_ERR_MEMORY;
+    s->extra[s->n_extra++] = (struct rci_train_extra){t->sums, s->offset[s->n_params]};
+    return RC_OK;
 }
 
 uint64_t rci_train_hash(uint64_t h, const void *data, size_t n)
@@ -196,7 +230,8 @@ static rc_status write_identity(struct rc_trainer *t)
         t->ctx,
         "model %016llx, %llu images, epochs %llu, batch %llu, lr %.17g, rate %s, optimizer %s, "
         "loss %s, augmentation %s, replays %llu, seed %llu, ema %.17g, bn_images %llu, "
-        "keep_best %llu, validation %llu, flags %llu",
+        "keep_best %llu, validation %llu, flags %llu, clip %.17g, accumulate %llu, swa %.17g, "
+        "layer_rates %s, patience %llu",
         (unsigned long long) rci_train_model_hash(&t->state),
         (unsigned long long) (o->images ? o->images : rci_dataset_images(t->dataset)),
         (unsigned long long) o->epochs, (unsigned long long) t->batch, o->lr, o->rate, o->optimizer,
@@ -204,7 +239,8 @@ static rc_status write_identity(struct rc_trainer *t)
         (unsigned long long) o->seed, o->ema, (unsigned long long) o->bn_images,
         (unsigned long long) o->keep_best,
         (unsigned long long) (o->validation ? rci_dataset_images(o->validation) : 0),
-        (unsigned long long) o->flags);
+        (unsigned long long) o->flags, o->clip, (unsigned long long) o->accumulate, o->swa,
+        o->layer_rates ? o->layer_rates : "none", (unsigned long long) o->patience);
     if (o->checkpoint)
         t->checkpoint = rci_strdup(t->ctx, o->checkpoint);
     return t->identity && (t->checkpoint || !o->checkpoint) ? RC_OK : RC_ERR_MEMORY;
@@ -220,8 +256,13 @@ static rc_status trainer_build(struct rc_trainer *t)
     RC_TRY(open_graph(t));
     RC_TRY(cut_pieces(t));
     RC_TRY(open_arrays(t));
+    RC_TRY(open_sums(t));
+    RC_TRY(rci_train_layer_rates(t));
     RC_TRY(write_identity(t));
+    if (t->o.events && t->sync.rank == 0)
+        RC_TRY(rci_events_open(&t->events, t->ctx, t->o.events));
     t->o.rate = t->o.optimizer = t->o.loss = t->o.augmentation = t->o.checkpoint = NULL;
+    t->o.layer_rates = t->o.events = NULL;
     return RC_OK;
 }
 
@@ -257,6 +298,9 @@ void rci_trainer_free(struct rc_trainer *t)
     rci_release(t->optimizer_params);
     rci_release(t->rate_params);
     rci_release(t->pieces);
+    rci_release(t->factor);
+    rci_release(t->sums);
+    rci_events_close(t->events);
     rci_release(t->x);
     rci_release(t->grad);
     rci_release(t->target);

@@ -74,7 +74,7 @@ rc_status rci_trainer_add_taps(struct rc_trainer *t, const rci_id *values, uint3
 /* One step of the trainer's optimiser, at the running step's rate, on parameters of a hook. */
 struct rci_train_update {
     float *w;
-    const float *grad;
+    float *grad;     /* may be overwritten */
     float *state[2]; /* zeros before the first */
     size_t n;
     bool decays;
@@ -82,6 +82,8 @@ struct rci_train_update {
 void rci_trainer_update(const struct rc_trainer *t, const struct rci_train_update *u);
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out);
 rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *result);
+rc_status rci_trainer_find_rate(struct rc_trainer *t, const rc_rate_test *o,
+                                rc_rate_test_result *out, double *rates, double *losses);
 
 /* Exact BatchNormalization statistics from training images; see rc_graph_reestimate_bn(). */
 rc_status rci_bn_reestimate(struct rc_graph *g, const struct rc_dataset *d, uint64_t images,

@@ -574,6 +574,24 @@ class Training(Folder):
         self.assertEqual(int(found['confusion'].sum()), 128)
         self.assertAlmostEqual(100 * np.trace(found['confusion']) / 128, found['top1'])
 
+    def test_layers_freeze_and_a_rate_is_found_without_a_trace(self):
+        graphs = [tiny() for _ in range(2)]
+        options = dict(batch=16, threads=1, layer_rates={'conv1*': 0, 'fc*': 0.5}, clip=1.0, accumulate=2)
+        with rescomp.Trainer(graphs[0], self.data, **options) as trainer:
+            found = trainer.find_rate(steps=20)
+            self.assertEqual(found['steps'], len(found['rates']))
+            self.assertEqual(found['steps'], len(found['losses']))
+            self.assertAlmostEqual(found['rates'][0], 1e-5)
+            self.assertEqual(found['rate'], found['least'] / 10)
+            trainer.run()
+        rescomp.train(graphs[1], self.data, events=self.folder / 'curves', **options)
+        np.testing.assert_array_equal(graphs[0].weight('conv1.weight'), tiny().weight('conv1.weight'))
+        np.testing.assert_array_equal(graphs[0].weight('fc.weight'), graphs[1].weight('fc.weight'))
+        self.assertFalse(np.array_equal(graphs[0].weight('fc.weight'), tiny().weight('fc.weight')))
+        self.assertEqual(len(list((self.folder / 'curves').glob('events.out.tfevents.*'))), 1)
+        with self.assertRaisesRegex(rescomp.Error, 'matches none of the'):
+            rescomp.train(tiny(), self.data, layer_rates={'nothing': 0})
+
     def test_the_same_seed_gives_the_same_weights(self):
         graphs = [tiny() for _ in range(2)]
         for g in graphs:

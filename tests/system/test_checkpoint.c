@@ -42,12 +42,15 @@ struct variant {
     double ema;
     bool validate;
     const char *taught; /* by this loss; NULL: no teacher */
+    uint64_t accumulate;
+    double swa;
 };
 static const struct variant variants[] = {
     {"sgd", "one-cycle", NULL, 0, false},
     {"adamw", "cosine:warmup=0.2", "crop:pad=1+flip", 0, false},
     {"sgd:nesterov=1", "cosine", NULL, 0.9, true},
     {"adamw", "cosine", "crop:pad=1+mixup", 0, false, "hinton+fitnets:weight=1"},
+    {"lamb", "constant", NULL, 0, true, NULL, 4, 0.4},
 };
 
 /* Bytes of all f32 constants, one after the other. */
@@ -78,7 +81,9 @@ static rc_train_options options_of(const struct variant *v, rc_dataset *validati
     o.rate = v->rate;
     o.augmentation = v->augmentation;
     o.ema = v->ema;
-    o.bn_images = v->ema > 0 ? 48 : 0;
+    o.swa = v->swa;
+    o.accumulate = v->accumulate;
+    o.bn_images = v->ema > 0 || v->swa > 0 ? 48 : 0;
     o.validation = v->validate ? validation : NULL;
     o.keep_best = v->validate;
     o.checkpoint = path;
@@ -149,7 +154,7 @@ static void same_seed_gives_the_same_bytes(void **state)
 static void resumed_run_gives_the_bytes_of_an_uninterrupted_one(void **state)
 {
     (void) state;
-    const uint64_t stops[] = {1, STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH + 3, 4};
+    const uint64_t stops[] = {1, STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH + 3, 4, STEPS_PER_EPOCH + 2};
     for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
         size_t n;
         float *whole = train_once(&variants[i], UINT64_MAX, false, &n);

@@ -346,6 +346,24 @@ class Cli(unittest.TestCase):
             self.assertIn(text, run(*common, '-o', none, *wrong, code=1).stderr)
         self.assertIn('not with --epochs', run(*common, '-o', none, '--minutes', 1, '--epochs', 2, code=2).stderr)
         self.assertFalse(none.exists())
+    def test_training_takes_layers_averages_and_a_range_test(self):
+        common = ['train', self.fresh, '--data', self.data, '--batch', 32, '--augment', 'none']
+        found = run_json(*common, '--find-lr')
+        self.assertAlmostEqual(found['rate'], found['least'] / 10, delta=1e-6 * found['rate'])
+        self.assertGreaterEqual(len(found['points']), 10)
+        self.assertIn('the loss falls fastest at', run(*common, '--find-lr').stdout)
+        out = ['-o', self.d / 'extra.onnx', '--epochs', 2]
+        r = run_json(*common, *out, '--optimizer', 'lars', '--freeze', '*conv1*', '--layer-rate', 'fc*=0.5', '--clip', 1,
+                     '--accumulate', 2, '--swa', 0.5, '--patience', 5, '--tensorboard', self.d / 'curves')
+        self.assertEqual(r['epochs'], 2)
+        self.assertEqual(len(list((self.d / 'curves').iterdir())), 1)
+        for options, code, message in (
+                (['--freeze', 'nothing*'], 1, '"nothing*" matches none'),
+                (['--freeze', 'a,b'], 2, 'without commas'),
+                (['--swa', 0.5, '--ema', 0.9], 1, 'two averages'),
+                (['--patience', 2, '--all-images'], 2, '--patience judges'),
+                (['--find-lr'], 2, 'writes no -o')):
+            self.assertIn(message, run(*common, *out, *options, code=code).stderr)
 
     def test_distillation_losses_are_chosen_by_name(self):
         common = ['train', self.model, '-o', self.d / 'taught.onnx', '--data', self.data, '--epochs', 1, '--batch', 32,

@@ -394,7 +394,8 @@ class EvaluateResult(Struct):
 
 class TrainProgress(Struct):
     _fields_ = [SIZE, ("epoch", U), ("epochs", U), ("step", U), ("steps", U), ("loss", D), ("epoch_loss", D),
-                ("epoch_top1", D), ("rate", D), ("images_per_second", D), ("seconds_left", D), ("top1", D)]
+                ("epoch_top1", D), ("rate", D), ("images_per_second", D), ("seconds_left", D), ("top1", D),
+                ("gradient_norm", D)]
 
 
 PROGRESS_FN = C.CFUNCTYPE(None, P, _ref(TrainProgress))
@@ -408,12 +409,21 @@ class TrainOptions(Struct):
                 ("augmentation", S), ("replays", U), ("images", U), ("seed", U), ("threads", U), ("ema", D),
                 ("bn_images", U), ("validation", P), ("keep_best", U), ("checkpoint", S), ("checkpoint_steps", U),
                 ("resume", U), ("progress", PROGRESS_FN), ("progress_user", P), ("flags", U),
-                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U), ("memory", U), ("seconds", D)]
+                ("all_reduce", ALL_REDUCE_FN), ("all_reduce_user", P), ("ranks", U), ("rank", U), ("memory", U), ("seconds", D),
+                ("clip", D), ("accumulate", U), ("swa", D), ("layer_rates", S), ("patience", U), ("events", S)]
 
 
 class TrainResult(Struct):
     _fields_ = [SIZE, ("epochs", U), ("steps", U), ("best_epoch", U), ("loss", D), ("train_top1", D), ("top1", D),
                 ("seconds", D), ("images_per_second", D), ("activation_bytes", U)]
+
+
+class RateTest(Struct):
+    _fields_ = [SIZE, ("steps", U), ("first", D), ("last", D)]
+
+
+class RateTestResult(Struct):
+    _fields_ = [SIZE, ("steps", U), ("rate", D), ("least", D), ("steepest", D)]
 
 
 class DistillOptions(Struct):
@@ -568,6 +578,7 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_evaluate": (STATUS, [P, P, _ref(EvaluateOptions), _ref(EvaluateResult)]),
     "rc_trainer_new": (STATUS, [_out, P, P, _ref(TrainOptions)]),
     "rc_trainer_run": (STATUS, [P, _ref(TrainResult)]),
+    "rc_trainer_find_rate": (STATUS, [P, _ref(RateTest), _ref(RateTestResult), _ref(D), _ref(D)]),
     "rc_trainer_free": (None, [_out]),
     "rc_distiller_new": (STATUS, [_out, P, _ref(DistillOptions)]),
     "rc_distiller_attach": (STATUS, [P, P]),
@@ -659,6 +670,11 @@ def array_pointer(array: Optional[NDArray[Any]]) -> C.c_void_p:
 def pointers(values: Sequence[Any]) -> Any:
     """Addresses of arrays, or handles, as a C array."""
     return (P * len(values))(*[v.ctypes.data if isinstance(v, np.ndarray) else v.value for v in values])
+
+
+def zeros(n: int) -> C.Array[C.c_double]:
+    """An array of n zeros that the library fills."""
+    return (D * n)()
 
 
 def texts(values: Sequence[str]) -> Any:

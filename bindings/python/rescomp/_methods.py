@@ -33,7 +33,7 @@ def methods(kind: Optional[str] = None) -> Any:
     parameters); without `kind` a dict of these lists. Specs read "name:key=value,key=value".
 
     >>> [m["name"] for m in rescomp.methods("optimizer")][:2]
-    ['adamw', 'sgd']
+    ['adamw', 'lamb']
     >>> "criterion" in rescomp.methods()
     True
     """

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -89,6 +89,8 @@ class Trainer(Handle):
     activations in bfloat16 where the processor has it. memory caps the bytes of activations by computing some twice.
     seconds is about how long the run may take, instead of epochs.
     sparsity is a "regularizer" method: a penalty on whole channels, which can be cut afterwards.
+    layer_rates are factors of the learning rate by patterns of names, {"conv1*": 0} freezes; events is a folder for
+    TensorBoard's curves.
 
     Data-parallel: with `all_reduce`, `ranks` and `rank` each process computes its part of every batch, which is of
     all together; `all_reduce(array)` sums a float32 array in place over the ranks (examples/mpi/train.py).
@@ -110,7 +112,10 @@ class Trainer(Handle):
                  checkpoint_steps: int = 0, resume: bool = False, progress: Optional[Progress] = None,
                  in_order: bool = False, freeze_bn: bool = False, precision: str = "f32",
                  memory: int = 0, all_reduce: Optional[Callable[[NDArray[np.float32]], Any]] = None, ranks: int = 0,
-                 rank: int = 0, sparsity: Optional[str] = None, seconds: float = 0.0) -> None:
+                 rank: int = 0, sparsity: Optional[str] = None, seconds: float = 0.0,
+                 clip: float = 0.0, accumulate: int = 0, swa: float = 0.0,
+                 layer_rates: Optional[Mapping[str, float]] = None, patience: int = 0,
+                 events: Optional[Path] = None) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
@@ -131,6 +136,9 @@ class Trainer(Handle):
             validation=None if validation is None else validation._h.pointer, keep_best=int(keep_best),
             checkpoint=None if checkpoint is None else path_text(checkpoint), checkpoint_steps=checkpoint_steps,
             resume=int(resume), progress=callback, memory=memory, seconds=seconds, all_reduce=adder, ranks=ranks, rank=rank,
+            clip=clip, accumulate=accumulate, swa=swa,
+            layer_rates=None if not layer_rates else ",".join(f"{k}={v:.17g}" for k, v in layer_rates.items()),
+            patience=patience, events=None if events is None else path_text(events),
             flags=int(in_order) | int(freeze_bn) << 1 | _ffi.precision_flags(precision, {"bf16": 4}))
         with _ffi.interruptible():
             lib.rc_trainer_new(self._new, graph._changeable(), dataset._h, options)
@@ -147,6 +155,16 @@ class Trainer(Handle):
         with self._lock, _ffi.interruptible():
             lib.rc_trainer_run(self._h, result)
         return result.as_dict()
+
+    def find_rate(self, steps: int = 100, start: float = 1e-5, end: float = 10.0) -> dict[str, Any]:
+        """Learning rate range test before run(): a dict with rate (to train with), least, steepest, steps, and lists
+        rates and losses, one per step. Everything is put back afterwards.
+        """
+        result = _ffi.RateTestResult()
+        rates, losses = _ffi.zeros(steps), _ffi.zeros(steps)
+        with self._lock, _ffi.interruptible():
+            lib.rc_trainer_find_rate(self._h, _ffi.RateTest(steps=steps, first=start, last=end), result, rates, losses)
+        return dict(result.as_dict(), rates=rates[:result.steps], losses=losses[:result.steps])
 
 
 def train(graph: Graph, dataset: Dataset, *, teacher: Optional[Union[Graph, Distiller]] = None,
