@@ -10,7 +10,6 @@ enum { TEST_STEPS = 100 };
 static const double SMOOTHING = 0.9, DIVERGED = 4;
 
 struct range_test {
-    struct rc_trainer *t;
     rc_rate_test o;
     double *rates, *losses;    /* [o.steps] or NULL */
     float *extra;              /* what hooks keep, as it was */
@@ -19,21 +18,6 @@ struct range_test {
     double least, least_at;    /* of the smoothed losses, and its rate */
     double steepest, steep_at; /* fall of the smoothed loss from one rate to the next */
 };
-
-static size_t extra_floats(const struct rci_train_state *s)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < s->n_extra; i++)
-        n += s->extra[i].n;
-    return n;
-}
-
-static void copy_extra(struct rci_train_state *s, float *kept, bool back)
-{
-    for (uint32_t i = 0; i < s->n_extra; kept += s->extra[i++].n)
-        memcpy(back ? s->extra[i].data : kept, back ? kept : s->extra[i].data,
-               s->extra[i].n * sizeof(float));
-}
 
 static rc_status check_range(const struct rc_trainer *t, rc_rate_test *o)
 {
@@ -72,9 +56,9 @@ static void note_loss(struct range_test *r, double rate, double loss)
     r->n++;
 }
 
-static rc_status range_steps(struct range_test *r)
+static rc_status range_steps(struct rc_trainer *t, void *user)
 {
-    struct rc_trainer *t = r->t;
+    struct range_test *r = user;
     const double grow = pow(r->o.last / r->o.first, 1 / (double) (r->o.steps - 1));
     struct rci_train_step s;
     for (uint64_t i = 0; i < r->o.steps; i++) {
@@ -91,42 +75,17 @@ static rc_status range_steps(struct range_test *r)
     return RC_OK;
 }
 
-/* Weights, statistics, optimiser, average, counters and hooks as they were. */
-static void range_restore(struct range_test *r)
-{
-    struct rc_trainer *t = r->t;
-    struct rci_train_state *s = &t->state;
-    const size_t n = s->offset[s->n_params];
-    rci_train_state_load(s, s->kept);
-    for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
-        if (s->optim[k])
-            memset(s->optim[k], 0, n * sizeof(float));
-    for (uint32_t i = 0; s->ema && i < s->n_params; i++)
-        memcpy(s->ema + s->offset[i], rci_tape_param_data(t->tape, i),
-               (s->offset[i + 1] - s->offset[i]) * sizeof(float));
-    copy_extra(s, r->extra, true);
-    s->count = (struct rci_train_count){0};
-    t->fixed_rate = 0;
-    t->step_ns = t->steps_here = 0;
-}
-
 rc_status rci_trainer_find_rate(struct rc_trainer *t, const rc_rate_test *o,
                                 rc_rate_test_result *out, double *rates, double *losses)
 {
-    struct range_test r = {.t = t, .o = *o, .rates = rates, .losses = losses};
+    struct range_test r = {.o = *o, .rates = rates, .losses = losses};
     RC_TRY(check_range(t, &r.o));
     if (t->sync.all_reduce)
         return rci_fail(RC_ERR_UNSUPPORTED, "the range test is for one process");
-    r.extra = rci_alloc_array(t->ctx, extra_floats(&t->state) + 1, sizeof(*r.extra));
-    if (!r.extra)
-        return RC_ERR_MEMORY;
-    rci_train_state_save(&t->state, t->state.kept);
-    copy_extra(&t->state, r.extra, false);
     const struct rci_compute saved = rci_compute_enter(t->ctx, (uint32_t) t->o.threads);
-    const rc_status st = range_steps(&r);
+    const rc_status st = rci_trainer_try(t, range_steps, &r);
     rci_compute_leave(saved);
-    range_restore(&r);
-    rci_release(r.extra);
+    t->fixed_rate = 0;
     *out = (rc_rate_test_result){.size = sizeof(*out),
                                  .steps = r.n,
                                  .rate = r.least_at / 10,

@@ -199,23 +199,8 @@ static rc_status training_start(struct rc_trainer *t)
 
 /* --- epochs that fit into a time --- */
 
-static size_t extra_floats(const struct rci_train_state *s)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < s->n_extra; i++)
-        n += s->extra[i].n;
-    return n;
-}
-
-static void copy_extras(struct rci_train_state *s, float *kept, bool back)
-{
-    for (uint32_t i = 0; i < s->n_extra; kept += s->extra[i++].n)
-        memcpy(back ? s->extra[i].data : kept, back ? kept : s->extra[i].data,
-               s->extra[i].n * sizeof(float));
-}
-
 /* Seconds of a step, the first ones (caches, choices of kernels) apart. */
-static rc_status time_steps(struct rc_trainer *t, double *seconds)
+static rc_status time_steps(struct rc_trainer *t, void *seconds)
 {
     enum { WARM = 2, TIMED = 8 };
     struct rci_train_step s;
@@ -228,41 +213,16 @@ static rc_status time_steps(struct rc_trainer *t, double *seconds)
         RC_TRY(rci_trainer_step(t, &s));
         RC_TRY(rci_check_cancel(t->ctx));
     }
-    *seconds = (double) (rci_clock_ns() - start) * 1e-9 / (double) (n - warm);
+    *(double *) seconds = (double) (rci_clock_ns() - start) * 1e-9 / (double) (n - warm);
     return RC_OK;
-}
-
-/* As before the first step: weights, optimiser, averages, what hooks remember, counts. */
-static void undo_steps(struct rc_trainer *t, float *extras)
-{
-    struct rci_train_state *s = &t->state;
-    const size_t n = s->offset[s->n_params];
-    rci_train_state_load(s, s->kept);
-    copy_extras(s, extras, true);
-    for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
-        if (s->optim[k])
-            memset(s->optim[k], 0, n * sizeof(float));
-    for (uint32_t i = 0; s->ema && i < s->n_params; i++)
-        memcpy(s->ema + s->offset[i], rci_tape_param_data(t->tape, i),
-               (s->offset[i + 1] - s->offset[i]) * sizeof(float));
-    s->count = (struct rci_train_count){0};
-    t->step_ns = t->steps_here = 0;
 }
 
 static rc_status choose_epochs(struct rc_trainer *t)
 {
     double each = 0;
     const uint64_t began = rci_clock_ns();
-    float *extras = rci_alloc_array(t->ctx, extra_floats(&t->state) + 1, sizeof(float));
-    if (!extras)
-        return RC_ERR_MEMORY;
-    rci_train_state_save(&t->state, t->state.kept);
-    copy_extras(&t->state, extras, false);
     t->steps = t->per_epoch * RC_TRAIN_TIMED_EPOCHS; /* rates of the timed steps do not matter */
-    const rc_status st = time_steps(t, &each);
-    undo_steps(t, extras);
-    rci_release(extras);
-    RC_TRY(st);
+    RC_TRY(rci_trainer_try(t, time_steps, &each));
     const double left = t->o.seconds - (double) (rci_clock_ns() - began) * 1e-9;
     const double epochs = floor(left / fmax(each * (double) t->per_epoch, 1e-9));
     t->o.epochs = (uint64_t) fmin(fmax(epochs, 1), RC_TRAIN_MAX_EPOCHS);

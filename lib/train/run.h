@@ -81,6 +81,9 @@ rc_status rci_trainer_update_weights(struct rc_trainer *t, uint64_t index);
 uint64_t rci_train_updates(const struct rc_trainer *t, uint64_t step);
 /* At the end of an epoch, counted from 0: its weights into the equal average. */
 void rci_train_average_epoch(struct rc_trainer *t, uint64_t epoch);
+/* trial.c: `steps` before the run, and all that it changed put back. */
+rc_status rci_trainer_try(struct rc_trainer *t, rc_status (*steps)(struct rc_trainer *t, void *),
+                          void *user);
 /* layer_rates.c: t->factor from the options. */
 rc_status rci_train_layer_rates(struct rc_trainer *t);
 
