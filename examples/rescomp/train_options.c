@@ -113,9 +113,10 @@ static rc_status act_train(rc_trainer *trainer, void *user)
     return rc_trainer_run(trainer, user);
 }
 
-static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_train_options *o,
-               act_fn act, void *user)
+static int run(const struct args *a, rc_context *context, const struct train_job *job,
+               rc_train_options *o, act_fn act, void *user)
 {
+    rc_graph *graph = job->graph;
     struct team t = {0};
     int code = data_open(&t.train, context, a, graph, "train",
                          DATA_REQUIRED | (args_flag(a, "all-images") ? 0 : DATA_HOLDOUT));
@@ -126,6 +127,8 @@ static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_tr
     if (code == EXIT_DONE) {
         progress_begin(a, "training");
         st = rc_trainer_new(&t.trainer, graph, t.train, o);
+        if (st == RC_OK && job->quantizer)
+            st = rc_quantizer_attach(job->quantizer, t.trainer);
         if (st == RC_OK)
             st = attach_teacher(a, context, &t);
         if (st == RC_OK)
@@ -149,12 +152,12 @@ static int run(const struct args *a, rc_context *context, rc_graph *graph, rc_tr
     return code;
 }
 
-int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs,
-                double lr, rc_train_result *result)
+int train_graph(const struct args *a, rc_context *context, const struct train_job *job,
+                rc_train_result *result)
 {
     rc_train_options o = RC_TRAIN_OPTIONS_INIT;
-    o.epochs = args_count(a, "epochs", epochs, 1, 100000);
-    o.lr = args_real(a, "lr", lr, 1e-9, 1000);
+    o.epochs = args_count(a, "epochs", job->epochs, 1, 100000);
+    o.lr = args_real(a, "lr", job->lr, 1e-9, 1000);
     o.seconds = 60 * args_real(a, "minutes", 0, 0.001, 1e6);
     if (o.seconds > 0 && args_flag(a, "epochs"))
         return tool_usage(a, "--minutes says how many epochs there are, not with --epochs");
@@ -162,8 +165,12 @@ int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint
         return tool_usage(a, "--minutes leaves no checkpoint to continue from");
     if (o.seconds > 0)
         o.epochs = 0;
+    o.flags |= job->frozen ? RC_TRAIN_FREEZE_BN : 0;
+    o.bn_images = job->estimate ? 2048 : 0;
     const int code = fill(a, &o);
-    return code == EXIT_DONE ? run(a, context, graph, &o, act_train, result) : code;
+    if (job->best && !args_flag(a, "all-images"))
+        o.keep_best = 1;
+    return code == EXIT_DONE ? run(a, context, job, &o, act_train, result) : code;
 }
 
 /* --- the range test --- */
@@ -229,7 +236,7 @@ int train_find_rate(const struct args *a, rc_context *context, rc_graph *graph)
     o.epochs = args_count(a, "epochs", 10, 1, 100000);
     int code = fill(a, &o);
     if (code == EXIT_DONE)
-        code = run(a, context, graph, &o, act_find, &k);
+        code = run(a, context, &(struct train_job){.graph = graph}, &o, act_find, &k);
     if (code == EXIT_DONE)
         (args_flag(a, "json") ? range_json : range_plot)(&k);
     return code;

@@ -34,10 +34,19 @@
     { "all-images", NULL, "train on the held-out part (calib) of the training images too" }, \
     PRECISION_OPTION
 
-/* Train `graph` in place with the options of `a`, `epochs` when the option is not given, and a
- * learning rate of `lr` (0: the optimiser's). Shows progress. */
-int train_graph(const struct args *a, rc_context *context, rc_graph *graph, uint64_t epochs,
-                double lr, rc_train_result *result);
+struct train_job {
+    rc_graph *graph;         /* trained in place */
+    rc_quantizer *quantizer; /* acts in the run; NULL: none */
+    uint64_t epochs;         /* when the option is not given */
+    double lr;               /* the same; 0: the optimiser's */
+    bool frozen;             /* BatchNormalization is */
+    bool estimate;           /* BatchNormalization anew at the end */
+    bool best;               /* keep the best epoch, unless --all-images */
+};
+
+/* Train with the options of `a`. Shows progress. */
+int train_graph(const struct args *a, rc_context *context, const struct train_job *job,
+                rc_train_result *result);
 /* The range test of the learning rate instead of training; prints its curve. */
 int train_find_rate(const struct args *a, rc_context *context, rc_graph *graph);
 #endif

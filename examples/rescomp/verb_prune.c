@@ -220,7 +220,9 @@ static int work(struct job *j)
         return EXIT_DONE;
     }
     if (code == EXIT_DONE && (args_flag(j->a, "epochs") || args_flag(j->a, "minutes")))
-        code = train_graph(j->a, j->context, j->after, 1, 0.01, &j->trained);
+        code = train_graph(j->a, j->context,
+                           &(struct train_job){.graph = j->after, .epochs = 1, .lr = 0.01},
+                           &j->trained);
     if (code == EXIT_DONE && rc_graph_save(j->after, out) != RC_OK)
         code = tool_fail("prune");
     if (code == EXIT_DONE && args_flag(j->a, "history") &&

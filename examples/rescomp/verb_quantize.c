@@ -24,6 +24,8 @@ static const struct option options[] = {
     {"tensorrt", "X.Y.Z", "release that --table-format tensorrt is for, 2 to 10; default: 8.6.1"},
     {"load-table", NULL, "take ranges from --table instead of calibrating"},
     {"no-bias-correction", NULL, "keep biases as they are"},
+    {"qat", "METHOD", "with --epochs, see rescomp methods qat; default: lsq"},
+    {"norm", "NAME", "batch normalization in training: batch, frozen or folded; default: batch"},
     {"per-tensor", NULL, "one scale per weight tensor"},
     {"float-bias", NULL, "biases stay f32"},
     TRAIN_OPTIONS,
@@ -57,7 +59,8 @@ static void fill(const struct args *a, rc_quantize_options *o, struct lists *l, 
     o->flags |= args_flag(a, "per-tensor") ? RC_QUANTIZE_PER_TENSOR : 0;
     o->flags |= args_flag(a, "float-bias") ? RC_QUANTIZE_FLOAT_BIAS : 0;
     o->flags |= args_flag(a, "no-bias-correction") ? RC_QUANTIZE_NO_BIAS_CORRECTION : 0;
-    o->flags |= qat ? RC_QUANTIZE_QAT : 0;
+    o->qat = qat ? args_text(a, "qat", "lsq") : NULL;
+    o->norm = args_text(a, "norm", NULL);
     o->flags |= args_flag(a, "same-edges") ? RC_QUANTIZE_SAME_EDGES : 0;
     o->override_count = args_list(a, "layer", l->overrides);
     o->overrides = l->overrides;
@@ -108,11 +111,19 @@ static int quantize_graph(struct job *j, bool qat)
     return st == RC_OK ? EXIT_DONE : tool_fail("quantize");
 }
 
-/* Train the fake-quantized graph, then write its weights as integers. */
+/* Train the graph with simulated integers, then write its weights as such. */
 static int train_quantized(struct job *j)
 {
     rc_graph *finished = NULL;
-    const int code = train_graph(j->a, j->context, j->after, 1, 0.001, &j->trained);
+    const char *norm = args_text(j->a, "norm", "batch");
+    const struct train_job t = {.graph = j->after,
+                                .quantizer = j->quantizer,
+                                .epochs = 1,
+                                .lr = 0.001,
+                                .frozen = !strcmp(norm, "frozen"),
+                                .estimate = !strcmp(norm, "batch"),
+                                .best = true};
+    const int code = train_graph(j->a, j->context, &t, &j->trained);
     if (code != EXIT_DONE)
         return code;
     if (rc_quantizer_finish(&finished, j->after) != RC_OK)
@@ -147,7 +158,7 @@ static int report(const struct job *j, const char *out)
 static int work(struct job *j)
 {
     const char *out = args_text(j->a, "o", NULL);
-    const bool qat = args_flag(j->a, "epochs");
+    const bool qat = args_flag(j->a, "epochs") || args_flag(j->a, "minutes");
     rc_graph_save_options form = RC_GRAPH_SAVE_OPTIONS_INIT;
     form.opset = args_count(j->a, "opset", 0, 10, 25);
     form.form = args_text(j->a, "format", NULL);

@@ -86,7 +86,7 @@ static int train(const struct args *a)
     if (code == EXIT_DONE && finds)
         code = train_find_rate(a, context, graph);
     if (code == EXIT_DONE && !finds)
-        code = train_graph(a, context, graph, 10, 0, &r);
+        code = train_graph(a, context, &(struct train_job){.graph = graph, .epochs = 10}, &r);
     if (code == EXIT_DONE && !finds && rc_graph_save(graph, out) != RC_OK)
         code = tool_fail("train");
     if (code == EXIT_DONE && !finds)

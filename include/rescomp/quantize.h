@@ -10,6 +10,7 @@
 
 #include <rescomp/dataset.h>
 #include <rescomp/graph.h>
+#include <rescomp/train.h>
 
 RC_BEGIN
 
@@ -77,11 +78,19 @@ typedef struct rc_quantize_options {
                                        (rescomp/method.h); NULL: "nearest". Others than "nearest"
                                        need images, and write biases that take the mean error away.
                                    */
+    const char *qat;              /**< A method of kind "qat": make the trainable form by it instead
+                                       of RC_QUANTIZE_QAT's. It starts from what calibration and
+                                       rounding found; rc_quantizer_attach() it to the trainer.
+                                       NULL: none. */
+    const char *norm; /**< With qat, batch normalization in training: "batch", put behind
+                           every convolution, with the statistics of each batch;
+                           "frozen", the same with fixed statistics, to be trained with
+                           RC_TRAIN_FREEZE_BN; "folded", none. NULL: "batch". */
 } rc_quantize_options;
 
-#define RC_QUANTIZE_OPTIONS_INIT                                           \
-    {                                                                      \
-        sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define RC_QUANTIZE_OPTIONS_INIT                                                 \
+    {                                                                            \
+        sizeof(rc_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /**
@@ -167,9 +176,24 @@ RC_API rc_status rc_quantizer_load_table(rc_quantizer *quantizer, const char *pa
 RC_API rc_status rc_quantizer_apply(rc_graph **out, rc_quantizer *quantizer);
 
 /**
- * After training a graph made with RC_QUANTIZE_QAT: turn its weights into s8 and its biases into
- * int32 constants, as rc_quantizer_apply() does without that flag. Scales stay as they were in
- * training, except for channels whose weights have grown out of their range.
+ * Let the quantizer act in a training run of the graph that rc_quantizer_apply() made with
+ * rc_quantize_options.qat: steps stay positive, oscillating weights are frozen, thresholds decay,
+ * and the rate is halved where the loss runs away, as the method's parameters say. A teacher may be
+ * attached as well.
+ *
+ * @param[in] trainer Not run yet. The quantizer must outlive its run.
+ * @return RC_OK; RC_ERR_ARG a NULL pointer, or the trainer's graph has no simulated integers;
+ *         RC_ERR_STATE the quantizer has no qat method or is attached already, the trainer ran;
+ *         RC_ERR_MEMORY.
+ * @since 0.1
+ */
+RC_API rc_status rc_quantizer_attach(rc_quantizer *quantizer, rc_trainer *trainer);
+
+/**
+ * After training a graph made with RC_QUANTIZE_QAT or rc_quantize_options.qat: turn its weights
+ * into s8 and its biases into int32 constants, as rc_quantizer_apply() does without that flag.
+ * Scales stay as they were in training, except for channels whose weights have grown out of their
+ * range.
  *
  * @param[out] out   New graph; NULL on failure. Release with rc_graph_free().
  * @param[in]  graph The trained graph; read only.

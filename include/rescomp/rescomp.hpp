@@ -500,6 +500,12 @@ class Trainer : public Handle<rc_trainer, rc_trainer_free>
     }
 };
 
+/** Steps and weights of a graph that the quantizer made with a qat method. Outlives the run. */
+inline void attach(Quantizer &quantizer, Trainer &trainer)
+{
+    check(rc_quantizer_attach(quantizer.get(), trainer.get()));
+}
+
 /** rc_distiller: a teacher for a trainer. Outlives the trainer's run. */
 class Distiller : public Handle<rc_distiller, rc_distiller_free>
 {

@@ -9,6 +9,7 @@
 #include "prune/schedule.h"
 #include "quant/format.h"
 #include "quant/observer.h"
+#include "quant/qat.h"
 #include "quant/rounding.h"
 #include "quant/target.h"
 #include "train/optim.h"
@@ -31,6 +32,7 @@ static const struct rci_method_kind *const kinds[] = {
     &rci_kind_normalizer,
     &rci_kind_observer,
     &rci_kind_optimizer,
+    &rci_kind_qat,
     &rci_kind_rate,
     &rci_kind_reduction,
     &rci_kind_regularizer,

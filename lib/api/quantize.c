@@ -1,9 +1,10 @@
 /* The border of the quantizer: arguments, options, handles. */
 #include "api/check.h"
 #include "data/source.h"
-#include "quant/quantizer.h"
+#include "quant/trainable.h"
+#include "train/run.h"
 
-RC_ABI_NO_TAIL(rc_quantize_options, rounding);
+RC_ABI_NO_TAIL(rc_quantize_options, norm);
 RC_ABI_NO_TAIL(rc_quantize_entry_info, is_signed);
 
 static rc_status quantize_options_read(rc_quantize_options *o, const rc_quantize_options *caller)
@@ -87,7 +88,15 @@ rc_status rc_quantizer_apply(rc_graph **out, rc_quantizer *quantizer)
 {
     RC_CHECK_OUT(out);
     RC_CHECK(quantizer, quantizer);
-    return rci_quantizer_apply(out, quantizer);
+    return quantizer->qat ? rci_quantizer_make_trainable(out, quantizer)
+                          : rci_quantizer_apply(out, quantizer);
+}
+
+rc_status rc_quantizer_attach(rc_quantizer *quantizer, rc_trainer *trainer)
+{
+    RC_CHECK(quantizer, quantizer);
+    RC_CHECK(trainer, trainer);
+    return rci_quantizer_attach(quantizer, trainer);
 }
 
 rc_status rc_quantizer_finish(rc_graph **out, const rc_graph *graph)

@@ -29,6 +29,7 @@ extern const struct rci_op rci_op_erf;
 extern const struct rci_op rci_op_exp;
 extern const struct rci_op rci_op_expand;
 extern const struct rci_op rci_op_eyelike;
+extern const struct rci_op rci_op_fakequant;
 extern const struct rci_op rci_op_flatten;
 extern const struct rci_op rci_op_floor;
 extern const struct rci_op rci_op_gather;
@@ -133,6 +134,7 @@ static const struct rci_op *const ops[] = {
     &rci_op_exp,
     &rci_op_expand,
     &rci_op_eyelike,
+    &rci_op_fakequant,
     &rci_op_flatten,
     &rci_op_floor,
     &rci_op_gather,

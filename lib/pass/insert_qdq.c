@@ -27,19 +27,33 @@ static rc_status add_named_const(struct qdq *q, rci_id *out, const char *base, c
     return st;
 }
 
+struct scales {
+    const float *scale;
+    int64_t n; /* 1: a scalar */
+    int32_t zero;
+};
+
+static rc_status add_scale_zero(struct qdq *q, rci_id out[2], const char *base,
+                                const struct scales *of, enum rci_dtype type)
+{
+    struct rci_tensor t = {.dtype = RC_F32, .data = (void *) (uintptr_t) of->scale};
+    if (of->n > 1)
+        t.shape = RC_SHAPE(of->n);
+    RC_TRY(add_named_const(q, &out[0], base, "scale", &t));
+    struct rci_tensor zero = {.dtype = type, .shape = t.shape};
+    RC_TRY(rci_tensor_new(&zero, q->g->ctx, type, &t.shape));
+    if (of->zero) /* u8 and s8 alone have one */
+        memset(zero.data, (int) (uint8_t) of->zero, (size_t) rci_shape_count(&zero.shape));
+    const rc_status st = add_named_const(q, &out[1], base, "zero_point", &zero);
+    rci_tensor_free(&zero);
+    return st;
+}
+
 /* Scale [n] (n = 1: a scalar) and zero points of 0. */
 static rc_status add_scale(struct qdq *q, rci_id out[2], const char *base, const float *scale,
                            int64_t n, enum rci_dtype type)
 {
-    struct rci_tensor t = {.dtype = RC_F32, .data = (void *) (uintptr_t) scale};
-    if (n > 1)
-        t.shape = RC_SHAPE(n);
-    RC_TRY(add_named_const(q, &out[0], base, "scale", &t));
-    struct rci_tensor zero = {.dtype = type, .shape = t.shape};
-    RC_TRY(rci_tensor_new(&zero, q->g->ctx, type, &t.shape));
-    const rc_status st = add_named_const(q, &out[1], base, "zero_point", &zero);
-    rci_tensor_free(&zero);
-    return st;
+    return add_scale_zero(q, out, base, &(struct scales){scale, n, 0}, type);
 }
 
 /* A node `op` named "<base>_<op>" with output "<base>_<result>". */
@@ -95,7 +109,7 @@ static rc_status insert_activation(struct qdq *q, const struct rci_qdq_activatio
 {
     const char *base = q->g->values[a->value].name;
     rci_id scale[2], integers, real;
-    RC_TRY(add_scale(q, scale, base, &a->scale, 1, a->type));
+    RC_TRY(add_scale_zero(q, scale, base, &(struct scales){&a->scale, 1, a->zero}, a->type));
     RC_TRY(
         add_linear(q, &integers, q->quantize, base, (rci_id[]){a->value, scale[0], scale[1]}, 1));
     if (a->low < a->high)

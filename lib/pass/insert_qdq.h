@@ -6,8 +6,9 @@
 
 struct rci_qdq_activation {
     rci_id value;
-    enum rci_dtype type; /* RC_U8 or RC_S8, zero point 0 */
+    enum rci_dtype type; /* RC_U8 or RC_S8 */
     float scale;
+    int32_t zero;      /* the integer of 0 */
     int32_t low, high; /* fewer integers than the type has; both 0: all of them */
 };
 

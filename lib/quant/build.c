@@ -180,7 +180,7 @@ static void put_layer(struct rci_json_writer *w, const struct rc_quantizer *q, r
     rci_json_end_object(w);
 }
 
-static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
+rc_status rci_quantizer_put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
 {
     struct rci_buffer b = {.ctx = g->ctx};
     struct rci_json_writer w = rci_json_writer_make(&b, true);
@@ -197,8 +197,12 @@ static rc_status put_metadata(struct rc_graph *g, const struct rc_quantizer *q)
     rci_json_put_bool(&w, "per_channel", !(q->flags & RC_QUANTIZE_PER_TENSOR));
     rci_json_put_bool(&w, "reduce_range", (q->flags & RC_QUANTIZE_REDUCE_RANGE) != 0);
     rci_json_put_bool(&w, "safe_pairs", !(q->flags & RC_QUANTIZE_FULL_RANGE));
+    if (q->flags & RC_QUANTIZE_FLOAT_BIAS)
+        rci_json_put_bool(&w, "float_bias", true);
     rci_json_put_bool(&w, "bias_correction", q->corrected);
-    rci_json_put_bool(&w, "trainable", (q->flags & RC_QUANTIZE_QAT) != 0);
+    if (q->qat)
+        rci_json_put_text(&w, "qat", q->qat_spec);
+    rci_json_put_bool(&w, "trainable", q->qat || q->flags & RC_QUANTIZE_QAT);
     rci_json_end_object(&w);
     rc_status st = rci_json_finish(&w);
     if (st == RC_OK)
@@ -264,7 +268,7 @@ static rc_status build_fill(struct build *b, const struct rc_quantizer *q, float
     }
     RC_TRY(add_weights_qdq(b, q, x_scale));
     RC_TRY(build_insert(b, q->flags & (RC_QUANTIZE_QAT | RC_QUANTIZE_FLOAT_BIAS)));
-    return put_metadata(b->g, q);
+    return rci_quantizer_put_metadata(b->g, q);
 }
 
 rc_status rci_quantizer_apply(struct rc_graph **out, const struct rc_quantizer *q)

@@ -12,4 +12,6 @@ rc_status rci_quantizer_set_bias(struct rc_graph *g, rci_id node, const float *b
 /* Integers and scales that the node's weights may have. */
 void rci_quantizer_weight_options(struct rci_quant_weight_options *o, const struct rc_quantizer *q,
                                   rci_id node);
+/* "rescomp.quantization": what was done to the graph. */
+rc_status rci_quantizer_put_metadata(struct rc_graph *g, const struct rc_quantizer *q);
 #endif

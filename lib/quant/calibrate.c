@@ -3,6 +3,7 @@
 #include "kernel/onednn/engine.h"
 #include "quant/moments.h"
 #include "quant/reconstruct.h"
+#include "quant/trainable.h"
 #include "quant/walk.h"
 
 #include <math.h>
@@ -120,8 +121,12 @@ static rc_status calibrate_run(struct rc_quantizer *q, const struct rc_dataset *
         rci_observation_free(&seen[i]);
     rci_release(seen);
     RC_TRY(st);
+    if (q->qat && q->norm != RC_NORM_FOLDED)
+        RC_TRY(rci_quantizer_take_statistics(q, d));
     if (q->rounding->round)
         return rci_quantizer_reconstruct(q, d);
+    if (q->qat && q->norm == RC_NORM_BATCH)
+        return RC_OK; /* shifts are learned, and pairs become safe in the end */
     if (!(q->flags & (RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_REDUCE_RANGE | RC_QUANTIZE_QAT)) &&
         some_full(q))
         RC_TRY(rci_quantizer_take_moments(q, d));

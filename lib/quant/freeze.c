@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "pass/insert_qdq.h"
 #include "quant/moments.h"
+#include "quant/trainable.h"
 #include "quant/weights.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ struct freeze {
     uint32_t n;
     int64_t bits;                        /* of weights, unless `layers` says otherwise */
     const struct rci_json_value *layers; /* by name of node, or NULL */
-    bool reduce, pairs;
+    bool reduce, pairs, float_bias;
 };
 
 /* The f32 constant behind a Q-DQ pair at operand 1; NULL when there is none. */
@@ -94,9 +95,10 @@ static rc_status freeze_run(struct freeze *f)
             RC_TRY(freeze_weight(f, i));
     if (f->n == 0)
         return rci_fail(RC_ERR_MODEL, "no weight is trainable behind QuantizeLinear: the graph was "
-                                      "not made with RC_QUANTIZE_QAT");
+                                      "not made with RC_QUANTIZE_QAT or qat");
     RC_TRY(rci_graph_sweep(g, NULL));
-    const struct rci_qdq_table table = {.weight = f->weight, .n_weights = f->n};
+    const struct rci_qdq_table table = {
+        .weight = f->weight, .n_weights = f->n, .float_bias = f->float_bias};
     return rci_insert_qdq(g, &table);
 }
 
@@ -114,6 +116,7 @@ static rc_status read_range(struct freeze *f)
     RC_TRY(rci_json_read_integer(root, "weight_bits", 2, 8, &f->bits));
     RC_TRY(rci_json_read_bool(root, "reduce_range", &f->reduce));
     RC_TRY(rci_json_read_bool(root, "safe_pairs", &f->pairs));
+    RC_TRY(rci_json_read_bool(root, "float_bias", &f->float_bias));
     f->layers = rci_json_get(root, "layers");
     return f->layers ? rci_json_expect(f->layers, RC_JSON_OBJECT, "layers") : RC_OK;
 }
@@ -139,7 +142,8 @@ rc_status rci_quantizer_finish(struct rc_graph **out, const struct rc_graph *tra
     RC_TRY(rci_graph_clone(&f.g, trained));
     rc_status st = read_range(&f);
     if (st == RC_OK)
-        st = freeze_run(&f);
+        st = rci_graph_is_simulated(f.g) ? rci_quantizer_harden(f.g, f.pairs, f.float_bias)
+                                         : freeze_run(&f);
     if (st == RC_OK)
         st = clear_trainable(f.g);
     for (uint32_t i = 0; f.made && i < f.n; i++)

@@ -3,6 +3,9 @@
 #include "pass/pass.h"
 #include "quant/moments.h"
 #include "quant/reconstruct.h"
+#include "quant/trainable.h"
+
+#include <string.h>
 
 #define MAGIC UINT64_C(0x72635f7175616e74)
 
@@ -46,9 +49,33 @@ static rc_status choose_rounding(struct rc_quantizer *q, const char *spec)
     if (q->rounding->round && q->flags & RC_QUANTIZE_QAT)
         return rci_fail(RC_ERR_ARG,
                         "rounding \"%s\" makes integers, the trainable form has none: only "
-                        "\"nearest\" goes with RC_QUANTIZE_QAT",
+                        "\"nearest\" goes with RC_QUANTIZE_QAT, which `qat` replaces",
                         m->name);
     return rci_method_params(&q->rounding_params, q->ctx, m, spec);
+}
+
+static rc_status choose_norm(struct rc_quantizer *q, const char *name)
+{
+    static const char *const names[] = {"batch", "frozen", "folded"};
+    for (uint32_t i = 0; i < 3; i++)
+        if (!strcmp(name ? name : "batch", names[i])) {
+            q->norm = (enum rci_quant_norm) i;
+            return RC_OK;
+        }
+    return rci_fail(RC_ERR_ARG, "norm is \"%s\", allowed are batch, frozen and folded", name);
+}
+
+static rc_status choose_qat(struct rc_quantizer *q, const char *spec)
+{
+    const struct rci_method *m;
+    if (!spec)
+        return RC_OK;
+    RC_TRY(rci_method_find(&m, &rci_kind_qat, spec));
+    q->qat = (const struct rci_qat *) m;
+    q->qat_spec = rci_strdup(q->ctx, spec);
+    if (!q->qat_spec)
+        return RC_ERR_MEMORY;
+    return rci_method_params(&q->qat_params, q->ctx, m, spec);
 }
 
 /* Observed values, producers first. */
@@ -84,6 +111,8 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
     RC_TRY(choose_target(q, o->target));
     RC_TRY(choose_observer(q, o->observer));
     RC_TRY(choose_rounding(q, o->rounding));
+    RC_TRY(choose_qat(q, o->qat));
+    RC_TRY(choose_norm(q, o->norm));
     RC_TRY(rci_graph_clone(&q->g, g));
     RC_TRY(quantizer_fold(q->g));
     const uint32_t rules = (q->flags & RC_QUANTIZE_SINGLE_RESIDUAL ? RC_PLAN_SINGLE_RESIDUAL : 0) |
@@ -96,7 +125,8 @@ static rc_status quantizer_init(struct rc_quantizer *q, const struct rc_graph *g
     q->bias = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->bias));
     q->moments = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->moments));
     q->rounded = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->rounded));
-    return q->bias && q->moments && q->rounded ? RC_OK : RC_ERR_MEMORY;
+    q->statistics = rci_alloc_array(q->ctx, q->g->n_nodes, sizeof(*q->statistics));
+    return q->bias && q->moments && q->rounded && q->statistics ? RC_OK : RC_ERR_MEMORY;
 }
 
 rc_status rci_quantizer_new(struct rc_quantizer **out, const struct rc_graph *g,
@@ -153,6 +183,11 @@ void rci_quantizer_free(struct rc_quantizer *q)
     rci_release(q->moments);
     rci_quantizer_forget_rounded(q);
     rci_release(q->rounded);
+    rci_qat_hook_free(q->hook);
+    rci_quantizer_forget_statistics(q);
+    rci_release(q->statistics);
+    rci_release(q->qat_params);
+    rci_release(q->qat_spec);
     rci_release(q->rounding_params);
     rci_release(q->rounding_spec);
     if (q->g)

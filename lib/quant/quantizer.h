@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "quant/observer.h"
 #include "quant/plan.h"
+#include "quant/qat.h"
 #include "quant/rounding.h"
 #include "quant/target.h"
 #include "quant/weights.h"
@@ -15,6 +16,15 @@ struct rci_quant_kept {
     float *scale;
     int64_t n;
 };
+
+/* What becomes of batch normalization in the trainable form. */
+enum rci_quant_norm {
+    RC_NORM_BATCH = 0, /* behind every convolution, with the statistics of each batch */
+    RC_NORM_FROZEN,    /* behind every convolution, with fixed statistics */
+    RC_NORM_FOLDED     /* none */
+};
+
+struct rci_qat_hook; /* quant/trainable.h */
 
 struct rc_quantizer {
     uint64_t magic;
@@ -28,6 +38,12 @@ struct rc_quantizer {
     const struct rci_rounding *rounding;
     void *rounding_params;
     char *rounding_spec;
+    const struct rci_qat *qat; /* the trainable form's; NULL: none, or by RC_QUANTIZE_QAT */
+    void *qat_params;
+    char *qat_spec;
+    enum rci_quant_norm norm;
+    struct rci_qat_hook *hook; /* of the trainer that it is attached to, or NULL */
+    float **statistics; /* [g->n_nodes] mean and variance [2][C] of convolutions, for `norm` */
     struct rci_quant_weight *rounded; /* [g->n_nodes] what it made; empty: none of the layer */
     rci_id *entry;                    /* observed values in topological order */
     uint32_t n_entries;

@@ -84,8 +84,9 @@ static void on_train(void *user, const rc_train_progress *p)
     rci_run_show(user, text, (double) p->step / (double) p->steps);
 }
 
+/* With `quantized`, run->quantizer acts in it, and the best epoch on calib is kept. */
 static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc_graph *g,
-                       uint32_t index)
+                       uint32_t index, const struct rci_recipe_quantize *quantized)
 {
     rc_train_options o = RC_TRAIN_OPTIONS_INIT;
     rc_distill_options d = RC_DISTILL_OPTIONS_INIT;
@@ -116,6 +117,13 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
     d.loss = t->distill_loss;
     d.hints = t->hints;
     d.hint_count = t->n_hints;
+    if (quantized) {
+        const bool frozen = quantized->norm && !strcmp(quantized->norm, "frozen");
+        o.flags |= frozen ? RC_TRAIN_FREEZE_BN : 0;
+        o.bn_images = quantized->norm && strcmp(quantized->norm, "batch") ? 0 : 2048;
+        o.validation = run->o->calib;
+        o.keep_best = 1;
+    }
     if (run->o->folder) {
         checkpoint =
             rci_format(run->ctx, "%s/step-%u-attempt-%u.ckpt", run->o->folder, index, run->attempt);
@@ -125,6 +133,8 @@ static rc_status train(struct rci_run *run, const struct rci_recipe_train *t, rc
         o.resume = run->o->resume;
     }
     RC_TRY_OUT(st, rc_trainer_new(&trainer, g, run->o->train, &o));
+    if (quantized)
+        RC_TRY_OUT(st, rc_quantizer_attach(run->quantizer, trainer));
     if (t->distill) {
         /* without a teacher of one's own, the network before compression */
         const rc_graph *teacher = run->o->teacher ? run->o->teacher : run->original;
@@ -151,11 +161,13 @@ static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize
     o.observer = observer_for(q, run->attempt);
     o.images = (uint64_t) q->images;
     o.target = run->target->name;
-    o.flags = (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) | (q->epochs ? RC_QUANTIZE_QAT : 0) |
+    o.flags = (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
               (q->same_edges ? RC_QUANTIZE_SAME_EDGES : 0);
     o.weight_bits = (uint64_t) q->weight_bits;
     o.activation_bits = (uint64_t) q->activation_bits;
     o.rounding = q->rounding;
+    o.qat = q->epochs ? (q->qat ? q->qat : "lsq") : NULL;
+    o.norm = q->norm;
     o.overrides = q->layers;
     o.override_count = q->n_layers;
     o.skip = q->skip;
@@ -176,7 +188,7 @@ static rc_status quantize(struct rci_run *run, const struct rci_recipe_quantize 
         .epochs = q->epochs, .lr = q->lr, .augmentation = "crop+flip", .distill = true};
     rc_graph *trained = *out;
     *out = NULL;
-    rc_status st = train(run, &t, trained, index);
+    rc_status st = train(run, &t, trained, index, q);
     if (st == RC_OK)
         st = rc_quantizer_finish(out, trained);
     rc_graph_free(&trained);
@@ -196,7 +208,7 @@ rc_status rci_run_attempt(struct rci_run *run, const struct rci_stage *stage, st
         if (s->kind == RC_RECIPE_FUSE)
             st = rc_graph_fuse(g);
         else if (s->kind == RC_RECIPE_TRAIN)
-            st = train(run, &s->train, g, i);
+            st = train(run, &s->train, g, i, NULL);
         else if (s->kind == RC_RECIPE_PRUNE)
             st = prune(run, &s->prune, g, &next);
         else

@@ -119,9 +119,10 @@ static rc_status read_train(struct rci_recipe_train *t, const struct rci_json_va
 static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_json_value *v)
 {
     static const char *const keys[] = {
-        "step",        "observer",        "images",     "epochs",   "lr",     "reduce_range",
-        "weight_bits", "activation_bits", "same_edges", "rounding", "layers", "skip",
-        NULL};
+        "step",       "observer",     "images",      "epochs",
+        "lr",         "reduce_range", "weight_bits", "activation_bits",
+        "same_edges", "rounding",     "layers",      "skip",
+        "qat",        "norm",         NULL};
     q->observer = "mse";
     q->lr = 0.0005;
     RC_TRY(rci_json_only_keys(v, keys, "quantize step"));
@@ -132,6 +133,8 @@ static rc_status read_quantize(struct rci_recipe_quantize *q, const struct rci_j
     RC_TRY(rci_json_read_integer(v, "weight_bits", 2, 8, &q->weight_bits));
     RC_TRY(rci_json_read_integer(v, "activation_bits", 2, 8, &q->activation_bits));
     RC_TRY(rci_json_read_text(v, "rounding", &q->rounding));
+    RC_TRY(rci_json_read_text(v, "qat", &q->qat));
+    RC_TRY(rci_json_read_text(v, "norm", &q->norm));
     RC_TRY(read_texts(v, "layers", q->layers, &q->n_layers));
     RC_TRY(read_texts(v, "skip", q->skip, &q->n_skip));
     RC_TRY(rci_json_read_bool(v, "same_edges", &q->same_edges));

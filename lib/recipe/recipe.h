@@ -41,7 +41,7 @@ struct rci_recipe_quantize {
     double lr;
     bool reduce_range, same_edges;
     int64_t weight_bits, activation_bits;
-    const char *rounding;
+    const char *rounding, *qat, *norm;
     const char *layers[RC_RECIPE_MAX_LISTED], *skip[RC_RECIPE_MAX_LISTED];
     uint32_t n_layers, n_skip;
 };

@@ -132,6 +132,7 @@ rc_status rci_trainer_step(struct rc_trainer *t, struct rci_train_step *s)
     s->rate = t->now.rate;
     if (st == RC_OK)
         st = rci_trainer_call_hooks(t, RC_HOOK_BATCH, s);
+    t->now.rate = s->rate;
     RC_TRY(rci_ranks_exchange(t, st, NULL, 0)); /* nobody waits for a rank without images */
     const void *const inputs[] = {t->x};
     RC_TRY(rci_tape_forward(t->tape, inputs, rank_seed(t), s->step));

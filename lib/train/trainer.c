@@ -342,6 +342,14 @@ rc_status rci_trainer_add_hook(struct rc_trainer *t, const struct rci_train_hook
     return RC_OK;
 }
 
+void rci_trainer_forget(struct rc_trainer *t)
+{
+    const struct rci_train_state *s = &t->state;
+    for (uint32_t k = 0; k < RC_OPTIM_STATES; k++)
+        if (s->optim[k])
+            memset(s->optim[k], 0, s->offset[s->n_params] * sizeof(float));
+}
+
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out)
 {
     const uint64_t all = rci_dataset_images(t->dataset);

@@ -41,7 +41,8 @@ struct rci_train_hook {
     void *user;
     const char *identity; /* what it does, in one line without changing parts: a checkpoint resumes
                              only under the same hooks. Copied. */
-    rc_status (*on_batch)(void *user, struct rci_train_step *s); /* before the forward */
+    /* before the forward; may lower s->rate */
+    rc_status (*on_batch)(void *user, struct rci_train_step *s);
     /* replaces the trainer's loss: write s->grad, and the mean loss to s->loss */
     rc_status (*on_logits)(void *user, struct rci_train_step *s);
     rc_status (*on_gradients)(void *user, struct rci_train_step *s); /* before the update */
@@ -80,6 +81,8 @@ struct rci_train_update {
     bool decays;
 };
 void rci_trainer_update(const struct rc_trainer *t, const struct rci_train_update *u);
+/* The optimiser forgets all steps before. */
+void rci_trainer_forget(struct rc_trainer *t);
 void rci_trainer_get_plan(const struct rc_trainer *t, struct rci_train_plan *out);
 rc_status rci_trainer_run(struct rc_trainer *t, rc_train_result *result);
 rc_status rci_trainer_find_rate(struct rc_trainer *t, const rc_rate_test *o,

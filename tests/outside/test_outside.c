@@ -20,6 +20,7 @@ static void every_kind_lists_it(void **state)
                                                      [OUTSIDE_LOSS] = "loss",
                                                      [OUTSIDE_OBSERVER] = "observer",
                                                      [OUTSIDE_OPTIMIZER] = "optimizer",
+                                                     [OUTSIDE_QAT] = "qat",
                                                      [OUTSIDE_RATE] = "rate",
                                                      [OUTSIDE_REGULARIZER] = "regularizer",
                                                      [OUTSIDE_REPAIR] = "repair",
@@ -133,6 +134,33 @@ static void calibration_uses_it_with_its_parameters(void **state)
     rc_graph_free(&g);
 }
 
+static void quantized_training_uses_it(void **state)
+{
+    struct rc_context *c = *state;
+    rc_dataset *d = tiny_dataset(c, 16);
+    rc_graph *g = tiny_network(c, 0, 1), *trainable, *done;
+    rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
+    rc_train_options train = RC_TRAIN_OPTIONS_INIT;
+    rc_quantizer *q;
+    rc_trainer *t;
+    o.qat = "outside";
+    train.batch = 8;
+    OK(rc_quantizer_new(&q, g, &o));
+    OK(rc_quantizer_calibrate(q, d));
+    OK(rc_quantizer_apply(&trainable, q));
+    OK(rc_trainer_new(&t, trainable, d, &train));
+    OK(rc_quantizer_attach(q, t));
+    OK(rc_trainer_run(t, NULL));
+    assert_true(outside_calls[OUTSIDE_QAT] > 4);
+    OK(rc_quantizer_finish(&done, trainable));
+    rc_trainer_free(&t);
+    rc_quantizer_free(&q);
+    rc_graph_free(&done);
+    rc_graph_free(&trainable);
+    rc_graph_free(&g);
+    rc_dataset_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +168,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(training_uses_it, context_setup, context_teardown),
         cmocka_unit_test_setup_teardown(distillation_uses_it, context_setup, context_teardown),
         cmocka_unit_test_setup_teardown(pruning_uses_it, context_setup, context_teardown),
+        cmocka_unit_test_setup_teardown(quantized_training_uses_it, context_setup,
+                                        context_teardown),
         cmocka_unit_test_setup_teardown(calibration_uses_it_with_its_parameters, context_setup,
                                         context_teardown),
     };

@@ -770,6 +770,17 @@ class Compressing(Folder):
             self.assertLess(p.result['macs_after'], p.result['macs_before'])
             self.assertEqual(p.apply().info()['macs'], p.result['macs_after'])
 
+    def test_training_with_simulated_integers(self):
+        g = tiny()
+        rescomp.train(g, self.data, epochs=3, batch=16, lr=0.05)
+        with rescomp.Quantizer(g, weight_bits=4, activation_bits=4, qat='lsq') as q:
+            h = q.calibrate(self.data).apply()
+            with rescomp.Trainer(h, self.data, quantizer=q, epochs=2, batch=16, lr=0.01) as t:
+                self.assertEqual(t.run()['epochs'], 2)
+            done = q.finish(h)
+        self.assertGreater(rescomp.evaluate(done, self.data)['top1'], 60)
+        self.assertIn('QuantizeLinear', {n['op'] for n in done.nodes()})
+
     def test_quantized_graphs_run_save_and_share_tables(self):
         g = tiny()
         rescomp.train(g, self.data, epochs=3, batch=16, lr=0.05)

@@ -20,8 +20,9 @@ struct opcheck {
     uint64_t seed, step;
 };
 
-/* attrs: op->attr_size bytes or NULL. in: data may be NULL, then f32 gets random numbers in [-1, 1]
- * and other types zeros. Infers, and checks that infer gave every output a shape. */
+/* op: of ONNX, else of ours. attrs: op->attr_size bytes or NULL. in: data may be NULL, then f32
+ * gets random numbers in [-1, 1] and other types zeros. Infers, and checks that infer gave every
+ * output a shape. */
 void opcheck_open(struct opcheck *c, const char *op, const void *attrs, const struct rci_tensor *in,
                   uint32_t n_in, uint32_t n_out);
 void opcheck_forward(struct opcheck *c);

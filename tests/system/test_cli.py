@@ -283,6 +283,19 @@ class Cli(unittest.TestCase):
         self.assertIn('plan: multiply-adds', r.stdout)
         self.assertIn('without --data channels are chosen by their weights', r.stderr)
 
+    def test_training_with_simulated_integers(self):
+        out = self.d / 'qat.onnx'
+        r = run_json('quantize', self.model, '-o', out, '--data', self.data, '--weights', 4, '--acts', 4, '--epochs', 1,
+                     '--qat', 'lsq:freeze=0.02', '--norm', 'frozen', '--batch', 32, '--lr', 0.002, '--augment', 'none')
+        self.assertEqual(r['steps'][0]['epochs'], 1)
+        self.assertGreater(r['after']['top1'], 80)
+        self.assertIn('QuantizeLinear', run('inspect', out).stdout)
+        for options, word in ((['--qat', 'lsqq'], 'lsq+'), (['--norm', 'none'], 'batch, frozen and folded')):
+            text = run('quantize', self.model, '-o', self.d / 'none.onnx', '--data', self.data, '--epochs', 1, *options,
+                       code=2).stderr
+            self.assertIn(word, text)
+        self.assertFalse((self.d / 'none.onnx').exists())
+
     def test_prune_history_is_replayed_to_the_same_bytes(self):
         first, second, history = self.d / 'first.onnx', self.d / 'second.onnx', self.d / 'history.json'
         common = ['--data', self.data, '--repair', 'bn']

@@ -28,6 +28,8 @@ static void release(void *user, void *memory)
     free(memory);
 }
 
+static const char *method; /* of kind "qat", or NULL */
+
 static rc_status quantize(const struct rc_graph *g, rc_dataset *d, uint64_t flags)
 {
     rc_quantizer *q = NULL;
@@ -35,12 +37,13 @@ static rc_status quantize(const struct rc_graph *g, rc_dataset *d, uint64_t flag
     rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     o.images = 2;
     o.flags = flags;
+    o.qat = method;
     rc_status st = rc_quantizer_new(&q, g, &o);
     if (st == RC_OK)
         st = rc_quantizer_calibrate(q, d);
     if (st == RC_OK)
         st = rc_quantizer_apply(&out, q);
-    if (st == RC_OK && flags)
+    if (st == RC_OK && (flags || method))
         st = rc_quantizer_finish(&frozen, out);
     rc_graph_free(&frozen);
     rc_graph_free(&out);
@@ -78,6 +81,9 @@ static void quantizing_survives_failed_allocations(void **state)
     rc_dataset *d = quant_dataset(c, &s, H, W);
     fail_all(g, d, 0);
     fail_all(g, d, RC_QUANTIZE_QAT);
+    method = "lsq";
+    fail_all(g, d, 0);
+    method = NULL;
     rc_dataset_free(&d);
     rc_graph_free(&g);
     rc_context_free(&c);

@@ -465,7 +465,8 @@ class PruneResult(Struct):
 class QuantizeOptions(Struct):
     _fields_ = [SIZE, ("observer", S), ("images", U), ("batch", U), ("weight_bits", U), ("flags", U),
                 ("tensorrt", S), ("activation_bits", U), ("overrides", _ref(S)), ("override_count", U),
-                ("skip", _ref(S)), ("skip_count", U), ("target", S), ("rounding", S)]
+                ("skip", _ref(S)), ("skip_count", U), ("target", S), ("rounding", S),
+                ("qat", S), ("norm", S)]
 
 
 class QuantizeEntryInfo(Struct):
@@ -606,6 +607,7 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_quantizer_save_table": (STATUS, [P, S, S]),
     "rc_quantizer_load_table": (STATUS, [P, S, S]),
     "rc_quantizer_apply": (STATUS, [_out, P]),
+    "rc_quantizer_attach": (STATUS, [P, P]),
     "rc_quantizer_finish": (STATUS, [_out, P]),
     "rc_quantizer_count_entries": (U, [P]),
     "rc_quantizer_get_entry": (STATUS, [P, U, _ref(QuantizeEntryInfo)]),

@@ -15,7 +15,8 @@ class Quantizer(Handle):
 
     Options are those of rc_quantize_options, with its flags as keywords. `overrides` are texts such as
     "layer1.*:weights=4,acts=8", or a mapping of patterns to what follows the colon; `skip` are patterns of
-    layers that stay f32.
+    layers that stay f32. qat="lsq" (methods("qat")) makes the trainable form, for Trainer(quantizer=this);
+    qat=True the one with fixed ranges, straight through.
 
     >>> data = rescomp.Dataset.from_arrays(np.zeros((8, 3, 32, 32), np.uint8), np.arange(8) % 10, classes=10)
     >>> with rescomp.Quantizer(rescomp.Graph.create("resnet8"), observer="minmax", images=8) as quantizer:
@@ -29,24 +30,25 @@ class Quantizer(Handle):
     def __init__(self, graph: Graph, *, observer: Optional[str] = None, images: int = 0, batch: int = 0,
                  weight_bits: int = 0, per_tensor: bool = False, reduce_range: bool = False,
                  bias_correction: bool = True, float_bias: bool = False, single_residual: bool = False,
-                 in_order: bool = False, qat: bool = False, full_range: bool = False,
+                 in_order: bool = False, qat: Union[bool, str] = False, full_range: bool = False,
                  tensorrt: Optional[str] = None, activation_bits: int = 0,
                  overrides: Union[Sequence[str], Mapping[str, str]] = (), skip: Sequence[str] = (),
                  same_edges: bool = False, target: Optional[str] = None, signed: bool = False,
-                 power_of_two: bool = False, rounding: Optional[str] = None) -> None:
+                 power_of_two: bool = False, rounding: Optional[str] = None,
+                 norm: Optional[str] = None) -> None:
         if isinstance(overrides, Mapping):
             overrides = [f"{pattern}:{bits}" for pattern, bits in overrides.items()]
         layers = _ffi.texts([overrides] if isinstance(overrides, str) else overrides)
         skipped = _ffi.texts([skip] if isinstance(skip, str) else skip)
         self._context = graph._context
         super().__init__(self._context)
-        flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat,
+        flags = [per_tensor, reduce_range, not bias_correction, float_bias, single_residual, in_order, qat is True,
                  full_range, same_edges, signed, power_of_two]
         options = _ffi.QuantizeOptions(observer=observer, images=images, batch=batch, weight_bits=weight_bits,
                                        flags=sum(int(bool(f)) << i for i, f in enumerate(flags)), tensorrt=tensorrt,
                                        activation_bits=activation_bits, overrides=layers,
                                        override_count=len(layers), skip=skipped, skip_count=len(skipped), target=target,
-                                       rounding=rounding)
+                                       rounding=rounding, qat=qat if isinstance(qat, str) else None, norm=norm)
         with _ffi.interruptible():
             lib.rc_quantizer_new(self._new, graph._h, options)
 
@@ -80,7 +82,7 @@ class Quantizer(Handle):
         return out
 
     def apply(self) -> Graph:
-        """The quantized graph; with qat=True the trainable form of it."""
+        """The quantized graph; with qat the trainable form of it."""
         graph = Graph(self._context)
         with self._lock, _ffi.interruptible():
             lib.rc_quantizer_apply(graph._new, self._h)
@@ -88,7 +90,7 @@ class Quantizer(Handle):
 
     @staticmethod
     def finish(graph: Graph) -> Graph:
-        """After training a graph made with qat=True: the exported form, with integer weights."""
+        """After training a graph made with qat: the exported form, with integer weights."""
         done = Graph(graph._context)
         with _ffi.interruptible():
             lib.rc_quantizer_finish(done._new, graph._h)

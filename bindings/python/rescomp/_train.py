@@ -92,6 +92,8 @@ class Trainer(Handle):
     layer_rates are factors of the learning rate by patterns of names, {"conv1*": 0} freezes; events is a folder for
     TensorBoard's curves.
 
+    `quantizer`: the one whose qat method made `graph`.
+
     Data-parallel: with `all_reduce`, `ranks` and `rank` each process computes its part of every batch, which is of
     all together; `all_reduce(array)` sums a float32 array in place over the ranks (examples/mpi/train.py).
 
@@ -115,7 +117,7 @@ class Trainer(Handle):
                  rank: int = 0, sparsity: Optional[str] = None, seconds: float = 0.0,
                  clip: float = 0.0, accumulate: int = 0, swa: float = 0.0,
                  layer_rates: Optional[Mapping[str, float]] = None, patience: int = 0,
-                 events: Optional[Path] = None) -> None:
+                 events: Optional[Path] = None, quantizer: Optional[Handle] = None) -> None:
         me = weakref.ref(self)  # the owner keeps the callback, which must not keep the trainer
         self._progress = progress
 
@@ -128,7 +130,7 @@ class Trainer(Handle):
             raise _ffi.ArgumentError(_ffi.ARG, f"{ranks} ranks need all_reduce, which sums over them")
         adder = None if all_reduce is None else _ffi.all_reduce_callback(all_reduce)
         penalty = None if sparsity is None else _Penalty()  # filled below; outlives the trainer
-        needs = (distiller, validation, callback, adder, penalty)
+        needs = (distiller, quantizer, validation, callback, adder, penalty)
         super().__init__(graph, dataset, *(x for x in needs if x is not None))
         options = _ffi.TrainOptions(
             epochs=epochs, batch=batch, lr=lr, rate=rate, optimizer=optimizer, loss=loss, augmentation=augmentation,
@@ -142,6 +144,8 @@ class Trainer(Handle):
             flags=int(in_order) | int(freeze_bn) << 1 | _ffi.precision_flags(precision, {"bf16": 4}))
         with _ffi.interruptible():
             lib.rc_trainer_new(self._new, graph._changeable(), dataset._h, options)
+        if quantizer is not None:
+            lib.rc_quantizer_attach(quantizer._h, self._h)
         if distiller is not None:
             with _ffi.interruptible():
                 lib.rc_distiller_attach(distiller._h, self._h)
