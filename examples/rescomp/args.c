@@ -6,7 +6,8 @@
 #include <string.h>
 
 const struct option common_options[] = {
-    {"threads", "N", "threads; default: all processors"},
+    {"threads", "N", "threads; default: one a core, as many as a quota of processors allows"},
+    {"pin", NULL, "hold every thread to a processor of its own"},
     {"seed", "N", "seed of everything random; default: 0"},
     {"choices", "FILE|off",
      "file that keeps which kernels were fastest; off: a fixed rule; default: measured anew"},

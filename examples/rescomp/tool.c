@@ -47,6 +47,7 @@ rc_status tool_context(rc_context **out, const struct args *a)
     o.threads = args_count(a, "threads", 0, 1, 1024);
     o.seed = args_count(a, "seed", 0, 0, UINT64_MAX);
     o.choices = args_text(a, "choices", NULL);
+    o.flags = args_flag(a, "pin") ? RC_CONTEXT_PIN : 0;
     o.log = print_log;
     o.log_user = &verbose;
     o.cancel = cancel;

@@ -108,7 +108,7 @@ typedef struct rc_context_options {
     rc_release_fn release;   /**< NULL: the C library's. */
     void *allocator_user;    /**< First argument of both. */
     uint64_t max_memory;     /**< Cap on live bytes of this context; 0: none. [bytes] */
-    uint64_t threads;        /**< 0: as many as OpenMP would use. Range 1..1024. */
+    uint64_t threads;        /**< 0: what OpenMP was told, else by cores, quota. Range 1..1024. */
     uint64_t seed;           /**< Seed of everything random. */
     rc_log_fn log;           /**< NULL: silent. */
     void *log_user;          /**< First argument of log. */
@@ -128,21 +128,21 @@ typedef struct rc_context_options {
 
 /** Run every operator on its plain-C reference instead of oneDNN. Slow; for comparison. */
 #define RC_CONTEXT_REFERENCE UINT64_C(1)
+/** Hold every thread of compute to a processor of its own (docs/threading.md). @since 0.1 */
+#define RC_CONTEXT_PIN UINT64_C(2)
 
 #define RC_CONTEXT_OPTIONS_INIT \
     { sizeof(rc_context_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Make a context.
- *
  * @param[out] out     New context; NULL on failure. Release with rc_context_free().
  * @param[in]  options NULL for defaults. Read during the call only.
  * @return RC_OK; RC_ERR_ARG value out of range; RC_ERR_ABI; RC_ERR_MEMORY. For the file of choices
  *         RC_ERR_PATH, RC_ERR_IO, RC_ERR_LIMIT (larger than 1 MiB), RC_ERR_TRUNCATED, RC_ERR_FORMAT
  *         (not such a file, or damaged), RC_ERR_UNSUPPORTED (of a later version); it is never
  *         overwritten then.
- * Thread safety: any thread. Cost: none, or reading that file.
- * @since 0.1
+ * Thread safety: any thread. Cost: none, or reading that file. @since 0.1
  */
 RC_API rc_status rc_context_new(rc_context **out, const rc_context_options *options);
 

@@ -4,7 +4,7 @@
 #include "api/check.h"
 #include "base/context.h"
 #include "kernel/choice/choice.h"
-#include "kernel/cpu.h"
+#include "kernel/cpu_threads.h"
 
 #include <stdlib.h>
 
@@ -44,11 +44,14 @@ rc_status rc_context_new(rc_context **out, const rc_context_options *options)
     rc_context_options o;
     RC_CHECK_OUT(out);
     RC_TRY(rci_abi_read(&o, sizeof(o), options, "rc_context_options"));
-    RC_TRY(rci_abi_check_flags(o.flags, RC_CONTEXT_REFERENCE, "rc_context_options"));
+    RC_TRY(
+        rci_abi_check_flags(o.flags, RC_CONTEXT_REFERENCE | RC_CONTEXT_PIN, "rc_context_options"));
     RC_TRY(rci_context_new(out, &o));
     /* the option goes before the environment; an empty text counts as none */
     const bool told = o.choices && *o.choices;
     rc_status st = rci_cpu_open(*out);
+    if (st == RC_OK && !o.threads)
+        rci_cpu_default_threads(*out);
     if (st == RC_OK)
         st = rci_choice_open(*out, told ? o.choices : getenv("RESCOMP_CHOICES"));
     if (st != RC_OK)

@@ -1,5 +1,7 @@
 /* Threads, their floating-point mode, and forks. */
 #include "base/compute.h"
+#include "base/load.h"
+#include "base/pin.h"
 
 #include <omp.h>
 #include <stdatomic.h>
@@ -79,10 +81,14 @@ static bool on_all_threads(void)
 
 struct rci_compute rci_compute_enter_threads(const struct rc_context *c, uint32_t threads)
 {
-    const struct rci_compute saved = {omp_get_max_threads(), RC_FLUSH_NONE, mode_here()};
+    struct rci_compute saved = {.threads = omp_get_max_threads(), .mode = mode_here()};
     const int wanted = (int) (threads ? threads : rci_context_threads(c));
     if (wanted != saved.threads)
         omp_set_num_threads(wanted);
+    if (wanted > 1)
+        rci_load_follow((uint32_t) wanted);
+    if (c->o.flags & RC_CONTEXT_PIN)
+        (void) rci_pin_begin((uint32_t) wanted, &saved.pinned);
     return saved;
 }
 
@@ -92,9 +98,15 @@ struct rci_compute rci_compute_enter(const struct rc_context *c, uint32_t thread
     saved.flush = on_all_threads() ? RC_FLUSH_ALL : RC_FLUSH_THIS;
     if (saved.flush == RC_FLUSH_THIS)
         rci_flush_enter();
-    else
+    else {
+        const struct rci_pin *pin = rci_pin_here();
 #pragma omp parallel
-        rci_flush_enter();
+        {
+            rci_pin_follow(pin, (uint32_t) omp_get_thread_num());
+            rci_flush_enter();
+            rci_load_note();
+        }
+    }
     return saved;
 }
 
@@ -111,4 +123,6 @@ void rci_compute_leave(struct rci_compute saved)
     }
     if (omp_get_max_threads() != saved.threads)
         omp_set_num_threads(saved.threads);
+    if (saved.pinned)
+        rci_pin_follow(NULL, 0);
 }

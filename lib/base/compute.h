@@ -8,16 +8,19 @@
 void rci_flush_enter(void);
 void rci_flush_leave(void);
 
-/* Brackets compute: sets the number of threads for OpenMP and oneDNN and flushes denormals on all
- * of them; leave() restores what the caller had. */
+/* Brackets compute: sets the number of threads for OpenMP and oneDNN, how they wait for each other
+ * (base/load.h) and where they run if the context pins them, and flushes denormals on all of them;
+ * leave() restores what the caller had. */
 struct rci_compute {
     int threads;
     enum { RC_FLUSH_NONE, RC_FLUSH_THIS, RC_FLUSH_ALL } flush; /* threads that do */
     unsigned mode;                                             /* of this one, before */
+    bool pinned;                                               /* this one, by enter() */
 };
 struct rci_compute rci_compute_enter(const struct rc_context *c,
                                      uint32_t threads /* 0: context's */);
-/* For compute whose threads flush denormals themselves: two parallel regions less. */
+/* For compute whose threads flush denormals and follow the pinned one (base/pin.h) themselves: two
+ * parallel regions less. */
 struct rci_compute rci_compute_enter_threads(const struct rc_context *c, uint32_t threads);
 void rci_compute_leave(struct rci_compute saved);
 

@@ -1,5 +1,6 @@
 /* A thread with three states: idle, working, done. Only its owner starts and takes. */
 #include "data/prefetch.h"
+#include "base/pin.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@ enum state { IDLE, WORKING, DONE, QUIT };
 
 struct rci_prefetch {
     pthread_t thread;
+    const struct rci_pin *maker; /* where that thread was held, or NULL */
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -23,6 +25,7 @@ struct rci_prefetch {
 static void *work(void *arg)
 {
     struct rci_prefetch *p = arg;
+    rci_pin_leave(p->maker);
     pthread_mutex_lock(&p->lock);
     while (p->state != QUIT) {
         if (p->state != WORKING) {
@@ -47,6 +50,7 @@ static void *work(void *arg)
 static bool start_thread(struct rci_prefetch *p)
 {
     sigset_t all, before;
+    p->maker = rci_pin_here();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const int failed = pthread_create(&p->thread, NULL, work, p);

@@ -111,6 +111,7 @@ struct rci_plan {
     bool profile;
     uint32_t threads; /* that kernels are made for */
     struct rci_team team;
+    bool serial; /* steps for teams run on the calling thread, whatever OpenMP would give them */
 };
 
 /* --- plan.c: the forward walk --- */

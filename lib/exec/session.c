@@ -1,6 +1,7 @@
 /* Inference: clone, passes, plan, run. */
 #include "exec/session.h"
 #include "base/compute.h"
+#include "base/load.h"
 #include "exec/plan.h"
 #include "pass/pass.h"
 
@@ -355,6 +356,19 @@ static rc_status run_part(struct rc_session *s, int64_t first, int64_t n, const 
     return RC_OK;
 }
 
+/* Steps of this library give the same bits for any number of threads, so that fewer of them run
+ * where others want the processors. oneDNN's steps are made for the number they were planned with:
+ * between them only one thread is a choice, because another number would make OpenMP end threads
+ * and begin them anew. */
+static uint32_t threads_now(struct rc_session *s)
+{
+    const uint32_t threads = s->plan.threads;
+    const uint32_t share = rci_crowd_enter(threads, s->plan.ctx->cpu->cores);
+    const uint32_t free = rci_load_threads(threads), now = share < free ? share : free;
+    s->plan.serial = now == 1;
+    return s->teams ? now : threads;
+}
+
 rc_status rci_session_run(struct rc_session *s, int64_t n, const void *const *in, void *const *out)
 {
     if (n < 1 || n > s->batch)
@@ -363,13 +377,14 @@ rc_status rci_session_run(struct rc_session *s, int64_t n, const void *const *in
     if (getpid() != s->pid)
         return rci_fail(RC_ERR_STATE, "session was made before fork(); make it in the new process");
     const struct rci_compute saved =
-        (s->teams ? rci_compute_enter_threads : rci_compute_enter)(s->plan.ctx, s->threads);
+        (s->teams ? rci_compute_enter_threads : rci_compute_enter)(s->plan.ctx, threads_now(s));
     rc_status st = RC_OK;
     for (int64_t first = 0; st == RC_OK && first < n; first += s->part) {
         const int64_t left = n - first;
         st = run_part(s, first, left < s->part ? left : s->part, in, out);
     }
     rci_compute_leave(saved);
+    rci_crowd_leave();
     return st;
 }
 

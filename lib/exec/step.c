@@ -1,6 +1,8 @@
 /* Running steps: a function pointer and prebuilt arguments each. */
 #include "base/compute.h"
 #include "base/file.h"
+#include "base/load.h"
+#include "base/pin.h"
 #include "exec/plan.h"
 #include "kernel/bf16.h"
 
@@ -117,6 +119,7 @@ static void run_shared(struct rci_plan *p, uint32_t from, uint32_t to)
         if (i + 1 < to)
             rci_team_wait(&p->team);
     }
+    rci_load_note();
     rci_flush_leave();
 }
 
@@ -124,12 +127,17 @@ static void run_shared(struct rci_plan *p, uint32_t from, uint32_t to)
  * two costs. In a parallel region of the caller's, "omp for" would take its threads. */
 static void run_team(struct rci_plan *p, uint32_t from, uint32_t to)
 {
-    if (omp_get_max_threads() == 1 && !omp_in_parallel()) {
+    if ((p->serial || omp_get_max_threads() == 1) && !omp_in_parallel()) {
         run_shared(p, from, to);
         return;
     }
+    const struct rci_pin *pin = rci_pin_here();
+    rci_team_follow(&p->team);
 #pragma omp parallel
-    run_shared(p, from, to);
+    {
+        rci_pin_follow(pin, (uint32_t) omp_get_thread_num());
+        run_shared(p, from, to);
+    }
 }
 
 rc_status rci_plan_run(struct rci_plan *p, uint32_t from, uint32_t to)

@@ -1,5 +1,7 @@
 /* What this processor is: asked once, or given by RESCOMP_CPU. */
-#include "kernel/cpu.h"
+#include "base/load.h"
+#include "base/number.h"
+#include "kernel/cpu_threads.h"
 #include "kernel/onednn/compat.h"
 
 #include <ctype.h>
@@ -48,6 +50,7 @@ static const char *isa_name(unsigned isa)
 
 static struct {
     struct rci_cpu cpu; /* no instruction set */
+    struct rci_processors processors;
     char vendor[16];
     unsigned family, model, stepping;
     bool avx_vnni;
@@ -136,6 +139,7 @@ static void ask(void)
     ask_cpuid();
     ask_caches(&asked.cpu);
     asked.cpu.cores = cores > 0 ? (uint32_t) cores : 1;
+    rci_processors_ask(&asked.processors, "");
 }
 
 /* --- what is given --- */
@@ -180,15 +184,47 @@ static rc_status read_isa(const char *given, const char *word, unsigned *isa)
                         "avx512_core_vnni, avx512_core_bf16, avx512_core_amx");
 }
 
-static rc_status read_part(struct rci_cpu *cpu, unsigned *isa, const char *given, const char *part)
+/* A description that is being read. */
+struct reading {
+    struct rci_cpu *cpu;
+    struct rci_processors *limits;
+    unsigned *isa;
+};
+
+static rc_status read_processors(const struct reading *r, const char *given, const char *part)
 {
+    char *end;
+    size_t n = 1;
+    const char *value = strchr(part, '=') + 1;
+    if (!strncmp(part, "cores=", 6)) {
+        if (!read_number(value, 1, 1024, &n))
+            return wrong(given, "cores is allowed from 1 to 1024");
+        r->cpu->cores = (uint32_t) n;
+        return RC_OK;
+    }
+    if (!strncmp(part, "siblings=", 9)) {
+        if (!read_number(value, 1, 8, &n))
+            return wrong(given, "siblings is allowed from 1 to 8");
+        r->limits->cores = (r->limits->allowed + (uint32_t) n - 1) / (uint32_t) n;
+        return RC_OK;
+    }
+    r->limits->quota = rci_number_parse(value, &end);
+    if (end == value || *end || !(r->limits->quota >= 0 && r->limits->quota <= 1024))
+        return wrong(given, "quota is allowed from 0, for none, to 1024 processors");
+    return RC_OK;
+}
+
+static rc_status read_part(const struct reading *r, const char *given, const char *part)
+{
+    static const char expected[] = "expected l1=, l2=, l3=, cores=, siblings=, quota= and isa=, "
+                                   "with commas between them";
     const size_t kilo = 1 << 10, mega = 1 << 20;
-    size_t cores = cpu->cores;
+    struct rci_cpu *cpu = r->cpu;
     const char *value = strchr(part, '=');
     if (!value++)
-        return wrong(given, "expected l1=, l2=, l3=, cores= and isa=, with commas between them");
+        return wrong(given, expected);
     if (!strncmp(part, "isa=", 4))
-        return read_isa(given, value, isa);
+        return read_isa(given, value, r->isa);
     if (!strncmp(part, "l1=", 3))
         return read_number(value, 4 * kilo, 4 * mega, &cpu->l1)
                    ? RC_OK
@@ -201,13 +237,10 @@ static rc_status read_part(struct rci_cpu *cpu, unsigned *isa, const char *given
         return read_number(value, 0, 4096 * mega, &cpu->l3)
                    ? RC_OK
                    : wrong(given, "l3 is allowed from 0 to 4G");
-    if (!strncmp(part, "cores=", 6)) {
-        if (!read_number(value, 1, 1024, &cores))
-            return wrong(given, "cores is allowed from 1 to 1024");
-        cpu->cores = (uint32_t) cores;
-        return RC_OK;
-    }
-    return wrong(given, "expected l1=, l2=, l3=, cores= and isa=, with commas between them");
+    if (!strncmp(part, "cores=", 6) || !strncmp(part, "siblings=", 9) ||
+        !strncmp(part, "quota=", 6))
+        return read_processors(r, given, part);
+    return wrong(given, expected);
 }
 
 static void set_isa(struct rci_cpu *cpu, unsigned isa)
@@ -222,15 +255,18 @@ static void set_isa(struct rci_cpu *cpu, unsigned isa)
 }
 
 /* *isa: the set that remains. */
-static rc_status cpu_describe(struct rci_cpu *cpu, unsigned *isa, const char *given)
+static rc_status cpu_describe(struct rci_cpu *cpu, struct rci_processors *limits, unsigned *isa,
+                              const char *given)
 {
     char text[sizeof(cpu->given)], *rest = text;
+    const struct reading r = {cpu, limits, isa};
     *cpu = asked.cpu;
+    *limits = asked.processors;
     if (strlen(given) >= sizeof(text))
         return wrong(given, "too long");
     snprintf(text, sizeof(text), "%s", given);
     for (char *part = strtok_r(text, ",", &rest); part; part = strtok_r(NULL, ",", &rest))
-        RC_TRY(read_part(cpu, isa, given, part));
+        RC_TRY(read_part(&r, given, part));
     snprintf(cpu->given, sizeof(cpu->given), "%s", given);
     set_isa(cpu, *isa);
     return RC_OK;
@@ -245,6 +281,7 @@ static struct {
     pthread_once_t once;
     uint32_t n;
     unsigned isa[DESCRIPTIONS];
+    struct rci_processors limits[DESCRIPTIONS];
     struct rci_cpu cpu[DESCRIPTIONS]; /* those below n never change */
 } known = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
@@ -260,7 +297,7 @@ static rc_status find_locked(const struct rci_cpu **out, const char *given)
     if (known.n == DESCRIPTIONS)
         return rci_fail(RC_ERR_LIMIT, "more than %d different RESCOMP_CPU in one process",
                         DESCRIPTIONS);
-    RC_TRY(cpu_describe(&known.cpu[known.n], &left, given));
+    RC_TRY(cpu_describe(&known.cpu[known.n], &known.limits[known.n], &left, given));
     known.isa[known.n] = isa;
     *out = &known.cpu[known.n++];
     return RC_OK;
@@ -297,7 +334,34 @@ rc_status rci_cpu_open(struct rc_context *c)
     opened = true;
     pthread_mutex_unlock(&lock);
     c->cpu = cpu;
+    rci_load_limit(rci_cpu_processors(cpu)->quota);
     return RC_OK;
+}
+
+/* --- threads --- */
+
+const struct rci_processors *rci_cpu_processors(const struct rci_cpu *cpu)
+{
+    return &known.limits[cpu - known.cpu];
+}
+
+bool rci_cpu_runs(const struct rci_cpu *cpu, uint32_t threads)
+{
+    const double quota = rci_cpu_processors(cpu)->quota;
+    return threads <= cpu->cores && (quota <= 0 || threads <= quota);
+}
+
+void rci_cpu_default_threads(struct rc_context *c)
+{
+    const char *said = getenv("OMP_NUM_THREADS");
+    const struct rci_processors *limits = rci_cpu_processors(c->cpu);
+    const uint32_t most = (uint32_t) omp_get_max_threads(), best = rci_processors_threads(limits);
+    /* the program or its user chose */
+    if ((said && *said) || most != (uint32_t) omp_get_num_procs() || most <= best)
+        return;
+    c->o.threads = best;
+    rci_log(c, RC_LOG_INFO, "%u threads: the process has %u processors of %u cores, quota %g", best,
+            limits->allowed, limits->cores, limits->quota);
 }
 
 /* --- texts --- */

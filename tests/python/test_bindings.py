@@ -327,6 +327,10 @@ class Errors(Folder):
 
     def test_numbers_and_text_are_checked_before_c_sees_them(self):
         self.assertStatus('RC_ERR_ARG', 'threads is -1', rescomp.Context, threads=-1)
+        before = os.sched_getaffinity(0)
+        with rescomp.Context(threads=2, pin=True) as c:
+            self.assertEqual(c.system()['threads'], 2)
+        self.assertEqual(os.sched_getaffinity(0), before)
         self.assertStatus('RC_ERR_ARG', 'threads is 5000', rescomp.Context, threads=5000)
         self.assertStatus('RC_ERR_ARG', 'batch is -2', rescomp.Session, tiny(), batch=-2)
         self.assertStatus('RC_ERR_ARG', 'NUL', rescomp.Graph.load, 'a\0b')

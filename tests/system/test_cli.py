@@ -100,6 +100,12 @@ class Cli(unittest.TestCase):
         text = run('bench', self.model, '--profile', '--seconds', 0.05, '--threads', 1).stdout
         self.assertIn('passes over activations', text)
 
+    def test_pinned_threads_compute_the_same(self):
+        free, pinned = (run_json('eval', self.model, '--data', self.data, '--choices', 'off', *how)
+                        for how in ([], ['--pin', '--threads', 2]))
+        self.assertEqual(free['top1'], pinned['top1'])
+        self.assertAlmostEqual(free['loss'], pinned['loss'], places=4)
+
     def test_eval_keys_and_per_class(self):
         r = run_json('eval', self.model, '--data', self.data, '--per-class', '--confusion')
         self.assertLessEqual({'images', 'top1', 'top5', 'loss', 'seconds'}, set(r))

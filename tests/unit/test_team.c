@@ -1,11 +1,12 @@
 /* The barrier of a team: nobody goes on before all have come, with more threads than processors and
- * with fewer, spinning and by OpenMP. */
+ * with fewer, spinning and asleep. */
 #include "test.h"
 
 #include "kernel/team.h"
 
 #include <omp.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { ROUNDS = 2000, MOST = 16 };
 
@@ -30,6 +31,35 @@ static uint64_t wrong(struct rci_team *t, int threads, int *came)
         }
     }
     return sum;
+}
+
+/* Half of the threads come late to every round, so that the others sleep; waiting ends all the
+ * same, soon after the last has come. */
+static void sleepers_are_woken(void **state)
+{
+    (void) state;
+    enum { LATE = 50 };
+    struct rci_team t;
+    const int threads = 2 * omp_get_num_procs() < MOST ? 2 * omp_get_num_procs() : MOST;
+    int round_of[MOST] = {0}, wrong_ones = 0;
+    rci_team_init(&t, (uint32_t) threads, test_cpu());
+    const double begin = omp_get_wtime();
+#pragma omp parallel num_threads(threads) reduction(+ : wrong_ones)
+    {
+        const int me = omp_get_thread_num(), n = omp_get_num_threads();
+        for (int r = 1; r <= LATE; r++) {
+            if ((me + r) % 2)
+                usleep(2000);
+            round_of[me] = r;
+            rci_team_wait(&t);
+            for (int i = 0; i < n; i++)
+                wrong_ones += round_of[i] != r;
+            rci_team_wait(&t);
+        }
+    }
+    assert_int_equal(wrong_ones, 0);
+    assert_int_equal(atomic_load(&t.sleepers), 0);
+    assert_true(omp_get_wtime() - begin < 30);
 }
 
 static void check(int threads, bool spins)
@@ -84,6 +114,7 @@ int main(void)
         cmocka_unit_test(nobody_goes_on_before_all_have_come),
         cmocka_unit_test(who_wants_threads_to_sleep_gets_that),
         cmocka_unit_test(spinning_threads_give_way),
+        cmocka_unit_test(sleepers_are_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,8 +25,8 @@ class Context(Handle):
     `log(level, line)` is given what the library says, with the levels of Python's logging; `cancel()`
     is asked between the steps of long calls and ends them with `Cancelled` when it returns something
     true. `choices` is a file that keeps which kernels were fastest on this machine for later
-    processes, or "off": nothing is measured then, a fixed rule decides. `max_memory` and
-    `max_file_bytes` are in bytes, 0: no cap.
+    processes, or "off": nothing is measured then, a fixed rule decides. `pin` holds every thread of
+    compute to a processor of its own. `max_memory` and `max_file_bytes` are in bytes, 0: no cap.
 
     >>> with rescomp.Context(threads=1, seed=7, choices="off") as context:
     ...     context.memory()[0] >= 0
@@ -37,13 +37,14 @@ class Context(Handle):
 
     def __init__(self, *, threads: int = 0, seed: int = 0, max_memory: int = 0, max_file_bytes: int = 0,
                  max_nodes: int = 0, reference: bool = False, log: Optional[Callable[[int, str], None]] = None,
-                 cancel: Optional[Callable[[], Any]] = None, choices: Optional[Path] = None) -> None:
+                 cancel: Optional[Callable[[], Any]] = None, choices: Optional[Path] = None,
+                 pin: bool = False) -> None:
         # ctypes keeps no reference to callbacks, so the owner does
         logger, canceller = _ffi.log_callback(log), _ffi.cancel_callback(cancel)
         super().__init__(logger, canceller)
         options = _ffi.ContextOptions(threads=threads, seed=seed, max_memory=max_memory, log=logger,
                                       cancel=canceller, max_file_bytes=max_file_bytes, max_nodes=max_nodes,
-                                      flags=int(reference), choices=choices and os.fsdecode(choices))
+                                      flags=int(reference) | int(pin) << 1, choices=choices and os.fsdecode(choices))
         lib.rc_context_new(self._new, options)
 
     def memory(self) -> tuple[int, int]:
