@@ -17,8 +17,13 @@ static const struct option options[] = {
     {"macs", "R", "goal: fraction of the multiply-adds"},
     {"minutes", "M", "time to reach goals in, training included; default: 10"},
     {"device", "TABLE", "latency and energy by a table of profile-device; default: measured here"},
+    {"search", "NAME",
+     "searcher among widths by accuracy (rescomp methods searcher); default: none",
+     "annealing evolution random"},
+    {"evaluations", "N", "policies that it tries; default: 16"},
     {"points", "DIR", "write the model of every measured point there, as point-K.onnx"},
-    {"target", "NAME", "cpu, mobile, fpga or mlu; default: cpu", "cpu mobile fpga mlu"},
+    {"target", "NAME", "of rescomp methods target; default: cpu",
+     "cpu vnni any ort openvino tensorrt mobile fpga mlu"},
     {"teacher", "MODEL", "to distil from; default: MODEL itself"},
     {"report", "DIR", "write report.json, report.html and calibration.json (the table) there"},
     {"work", "DIR", "keep finished stages and checkpoints there; default: OUT.work with --resume"},
@@ -193,6 +198,8 @@ static int compress_opened(struct job *j)
     o.minutes = args_real(a, "minutes", 0, 0.001, 1e6);
     o.device = j->device;
     o.points = args_text(a, "points", NULL);
+    o.search = args_text(a, "search", NULL);
+    o.evaluations = args_count(a, "evaluations", 0, 1, 1000000);
     o.packed = ends_with(out, ".rcz");
     o.target = args_text(a, "target", NULL);
     o.resume = args_flag(a, "resume");

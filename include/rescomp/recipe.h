@@ -50,8 +50,8 @@ typedef struct rc_compress_options {
                                 nothing. Range (0, 100]. [percentage points] */
     double size_ratio;     /**< Goal: file bytes after / before; 0: none. Range (0, 1]. */
     double latency_ratio;  /**< Goal: latency at batch 1 after / before; 0: none. Range (0, 1]. */
-    const char *target;    /**< "cpu", "mobile", "fpga" or "mlu": how channels are rounded and
-                                integers are made, see docs/recipe.md; NULL: "cpu". */
+    const char *target;    /**< A method of kind "target": how channels are rounded and integers
+                                are made, see docs/recipe.md; NULL: "cpu". */
     const char *folder;    /**< Finished stages and checkpoints are kept there; NULL: nowhere. The
                                 folder is made when only its last part is missing. */
     uint64_t resume;       /**< 1: continue from what folder holds for the same recipe and graph. */
@@ -72,12 +72,17 @@ typedef struct rc_compress_options {
     uint64_t packed;       /**< 1: file bytes after are those of a packed file. */
     const char *points;    /**< Folder: the model of every measured point is written there, as
                                 point-K.onnx; NULL: nowhere. Not with recipe. */
+    const char *search;    /**< A "searcher" method: looks among widths within the goals for those
+                                with the best accuracy before training; NULL: by losses alone. Not
+                                with recipe. */
+    uint64_t evaluations;  /**< Policies that it tries, in at most 40 % of the time; 0: 16. At most
+                                1,000,000. */
 } rc_compress_options;
 
 #define RC_COMPRESS_OPTIONS_INIT                                                        \
     {                                                                                   \
         sizeof(rc_compress_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0                                                         \
+            0, 0, 0, 0, 0, 0, 0, 0, 0                                                   \
     }
 
 /** What a run gained: _before of the graph as given, _after of the result. */

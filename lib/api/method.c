@@ -12,6 +12,7 @@
 #include "quant/qat.h"
 #include "quant/rounding.h"
 #include "quant/target.h"
+#include "search/searcher.h"
 #include "train/optim.h"
 #include "train/rate.h"
 
@@ -39,6 +40,7 @@ static const struct rci_method_kind *const kinds[] = {
     &rci_kind_repair,
     &rci_kind_rounding,
     &rci_kind_schedule,
+    &rci_kind_searcher,
     &rci_kind_table_format,
     &rci_kind_target,
 };

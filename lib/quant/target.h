@@ -7,6 +7,7 @@ struct rci_quant_target {
     struct rci_method m;
     uint64_t flags;    /* RC_QUANTIZE_* that it asks for */
     const char *table; /* format of its calibration table */
+    uint32_t widths;   /* channel counts that suit it are multiples of this */
 };
 
 extern const struct rci_method_kind rci_kind_target;

@@ -66,8 +66,10 @@ static rc_status aim_open_pruners(struct rci_aim *a)
 /* Trunks are cut where the rest cannot be narrow enough: they cost more accuracy. */
 static rc_status aim_open_widths(struct rci_aim *a, bool trunks)
 {
-    const struct rci_width_limits limits = {
-        .max_cut = 0.9, .round_to = (uint32_t) a->run->target->round_to, .trunks = trunks};
+    const struct rci_width_limits limits = {.max_cut = 0.9,
+                                            .round_to =
+                                                a->run->target->widths ? a->run->target->widths : 1,
+                                            .trunks = trunks};
     rci_widths_free(a->widths);
     a->widths = NULL;
     RC_TRY(rci_widths_new(&a->widths, a->scored, a->device, &limits));
@@ -146,6 +148,8 @@ static rc_status aim_new_point(struct rci_aim *a, uint64_t bits, bool fit, doubl
     snprintf(stage, sizeof(stage), "point %u, %llu bits", a->points + 1, (unsigned long long) bits);
     aim_begin_stage(a, stage);
     rc_status st = fit ? rci_aim_fit(a, bits) : rci_widths_reset(a->widths, false);
+    if (st == RC_OK && fit)
+        st = rci_aim_search(a, bits);
     if (st == RC_OK)
         st = rci_aim_cut(a, &p, bits);
     if (st == RC_OK && train_seconds > 0)

@@ -36,8 +36,9 @@ struct rci_aim {
     struct rc_device *profiled; /* made here */
     const struct rc_device *device;
     struct rci_widths *widths;
-    double before_cost;          /* of the caller's own cost */
-    double base[RC_WIDTH_COSTS]; /* of the original */
+    double before_cost;            /* of the caller's own cost */
+    double budget[RC_WIDTH_COSTS]; /* predicted costs that the best widths were solved for */
+    double base[RC_WIDTH_COSTS];   /* of the original */
     struct rci_aim_point best, last;
     uint32_t points, best_index; /* measured so far; which of them is best */
     uint64_t began;
@@ -63,6 +64,9 @@ rc_status rci_aim_check_possible(struct rci_aim *a);
 
 /* aim_fit.c: widths for bits, by what cuts of the weights as they are cost when measured. */
 rc_status rci_aim_fit(struct rci_aim *a, uint64_t bits);
+
+/* aim_search.c: other widths within the same budgets, by true accuracy */
+rc_status rci_aim_search(struct rci_aim *a, uint64_t bits);
 
 /* aim_point.c */
 void rci_aim_point_free(struct rci_aim_point *p);

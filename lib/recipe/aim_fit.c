@@ -130,6 +130,7 @@ static rc_status fit_try(struct rci_aim *a, uint64_t bits, uint32_t *kept)
             best_miss = miss;
             best_loss = loss;
             fit_keep(a->widths, kept);
+            memcpy(a->budget, budget, sizeof(a->budget));
         }
         rci_log(a->run->ctx, RC_LOG_INFO,
                 "widths, try %u: size %.4f, latency %.4f, multiply-adds %.4f of before, loss %.4g",

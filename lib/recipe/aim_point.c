@@ -21,7 +21,7 @@ rc_status rci_aim_quantize(struct rci_aim *a, struct rc_graph **out, const struc
 {
     rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     struct rci_run *run = a->run;
-    o.target = run->target->name;
+    o.target = run->target->m.name;
     o.weight_bits = bits;
     o.images = quick ? 32 : 512;
     o.observer = quick ? "minmax" : "mse";
@@ -142,7 +142,10 @@ static rc_status train_once(struct rci_aim *a, struct rc_graph *g, uint64_t epoc
     rc_status st = RC_OK;
     o.epochs = epochs;
     o.images = images;
-    o.lr = 0.02;
+    /* a few steps at a large rate only undo what the repair has done */
+    const double passes = images ? (double) images / (double) rc_dataset_count_images(run->o->train)
+                                 : (double) epochs;
+    o.lr = fmax(0.001, fmin(0.02, 0.02 * passes));
     o.rate = "one-cycle";
     o.augmentation = "crop+flip";
     o.checkpoint = checkpoint;

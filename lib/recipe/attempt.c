@@ -45,7 +45,7 @@ static rc_status prune(struct rci_run *run, const struct rci_recipe_prune *p, co
     o.parameters = milder(p->parameters, run->attempt);
     o.ratio = milder(p->ratio, run->attempt);
     /* what the recipe says goes before what the target likes */
-    o.round_to = p->round_to ? (uint64_t) p->round_to : run->target->round_to;
+    o.round_to = p->round_to ? (uint64_t) p->round_to : run->target->widths;
     o.min_channels = (uint64_t) p->min_channels;
     o.criterion = p->criterion;
     o.allocation = p->allocation;
@@ -160,7 +160,7 @@ static rc_status calibrate(struct rci_run *run, const struct rci_recipe_quantize
     rc_quantize_options o = RC_QUANTIZE_OPTIONS_INIT;
     o.observer = observer_for(q, run->attempt);
     o.images = (uint64_t) q->images;
-    o.target = run->target->name;
+    o.target = run->target->m.name;
     o.flags = (q->reduce_range ? RC_QUANTIZE_REDUCE_RANGE : 0) |
               (q->same_edges ? RC_QUANTIZE_SAME_EDGES : 0);
     o.weight_bits = (uint64_t) q->weight_bits;

@@ -5,8 +5,9 @@
 #include "recipe/aim.h"
 #include "report/report.h"
 #include "search/device.h"
+#include "search/searcher.h"
 
-RC_ABI_NO_TAIL(rc_compress_options, points);
+RC_ABI_NO_TAIL(rc_compress_options, evaluations);
 RC_ABI_NO_TAIL(rc_compress_result, joules_after);
 RC_ABI_NO_TAIL(rc_compress_progress, stages);
 
@@ -64,6 +65,12 @@ static rc_status compress_options_read(rc_compress_options *o, const rc_compress
     if ((o->cost_ratio > 0) != (o->cost != NULL))
         return rci_fail(RC_ERR_ARG, "cost and cost_ratio go together: only %s is set",
                         o->cost ? "cost" : "cost_ratio");
+    if (o->evaluations > 1000000)
+        return rci_fail(RC_ERR_ARG, "evaluations is %llu, at most 1,000,000",
+                        (unsigned long long) o->evaluations);
+    const struct rci_method *searcher;
+    if (o->search)
+        RC_TRY(rci_method_find(&searcher, &rci_kind_searcher, o->search));
     if (o->packed > 1)
         return rci_fail(RC_ERR_ARG, "packed is %llu, allowed are 0 and 1",
                         (unsigned long long) o->packed);
@@ -72,6 +79,7 @@ static rc_status compress_options_read(rc_compress_options *o, const rc_compress
                         : o->cost_ratio > 0   ? "cost_ratio"
                         : o->device           ? "device"
                         : o->points           ? "points"
+                        : o->search           ? "search"
                                               : NULL;
     if (o->recipe && alone)
         return rci_fail(RC_ERR_ARG,
@@ -135,7 +143,9 @@ rc_status rc_compress(rc_graph **out, const rc_graph *graph, const rc_compress_o
     if (result)
         RC_TRY(rci_abi_clear(result, "rc_compress_result"));
     struct rci_run run = {.ctx = graph->ctx, .original = graph, .o = &o, .stage_name = ""};
-    RC_TRY(rci_target_find(&run.target, o.target));
+    const struct rci_method *target; /* each target starts with its struct rci_method */
+    RC_TRY(rci_method_find(&target, &rci_kind_target, o.target ? o.target : "cpu"));
+    run.target = (const struct rci_quant_target *) target;
     if (o.points)
         RC_TRY(rci_run_make_folder(o.points));
     if (!o.recipe && !rci_aim_wanted(&o))

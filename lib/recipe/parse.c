@@ -223,23 +223,6 @@ void rci_recipe_clear(struct rci_recipe *r)
     r->n = 0;
 }
 
-/* What a target means is docs/recipe.md's table. */
-rc_status rci_target_find(const struct rci_target **out, const char *name)
-{
-    static const struct rci_target targets[] = {
-        {"cpu", 8},
-        {"mobile", 8},
-        {"fpga", 16},
-        {"mlu", 16},
-    };
-    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-        if (!strcmp(targets[i].name, name ? name : "cpu")) {
-            *out = &targets[i];
-            return RC_OK;
-        }
-    return rci_fail(RC_ERR_ARG, "target is \"%s\", allowed are cpu, mobile, fpga and mlu", name);
-}
-
 /* A prune step and the train steps behind it are judged together: pruning alone always loses. */
 uint32_t rci_recipe_stages(const struct rci_recipe *r, struct rci_stage stage[RC_RECIPE_MAX_STEPS])
 {

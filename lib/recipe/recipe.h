@@ -4,6 +4,7 @@
  * calls the public functions that a C caller would, so whatever a recipe does, a caller can do. Its
  * own public functions are in border.c. */
 #include "base/json.h"
+#include "quant/target.h"
 #include <rescomp/distill.h>
 #include <rescomp/evaluate.h>
 #include <rescomp/measure.h>
@@ -64,13 +65,6 @@ rc_status rci_recipe_parse(struct rci_recipe *r, struct rc_context *c, const cha
 void rci_recipe_clear(struct rci_recipe *r);
 const char *rci_recipe_default_text(void);
 
-/* How integers and channel counts suit a kind of hardware. */
-struct rci_target {
-    const char *name;
-    uint64_t round_to;
-};
-rc_status rci_target_find(const struct rci_target **out, const char *name);
-
 /* Stages of a run: [first, first + count) of the recipe's steps. */
 struct rci_stage {
     uint32_t first, count;
@@ -89,7 +83,7 @@ struct rci_run {
     const struct rc_graph *original;
     struct rc_graph *best; /* the last state that was good enough */
     const rc_compress_options *o;
-    const struct rci_target *target;
+    const struct rci_quant_target *target;
     struct rci_recipe recipe;
     struct rci_figures before, now;
     double seconds; /* that each of two sessions is timed for; 0: 1 */

@@ -151,7 +151,8 @@ static rc_status width_offer(struct rci_widths *w, uint32_t i, const double budg
             break;
         next = lower;
         RC_TRY(width_set(w, i, next));
-        const double gain = width_gain(w, before, budget), loss = g->loss[next] - g->loss[kept];
+        const double gain = width_gain(w, before, budget);
+        const double loss = g->weight * (g->loss[next] - g->loss[kept]);
         if (gain > 1e-12 && loss / gain < best->price)
             *best = (struct choice){i, next, loss / gain};
     }
@@ -166,7 +167,7 @@ static rc_status width_give_back(struct rci_widths *w, const double budget[RC_WI
         for (uint32_t i = 0; i < w->n_groups; i++) {
             struct rci_width_group *g = &w->group[i];
             const uint32_t kept = g->kept, wider = width_next(g, kept, false);
-            const double saved = g->loss[kept] - g->loss[wider];
+            const double saved = g->weight * (g->loss[kept] - g->loss[wider]);
             if (wider == kept || saved <= best.price)
                 continue;
             RC_TRY(width_set(w, i, wider));
@@ -205,6 +206,7 @@ static rc_status width_open_group(struct rci_widths *w, const struct rc_pruner *
     struct rci_width_group *g = &w->group[i];
     const struct rci_prune_group *from = &p->coupling->group[i];
     g->n = g->kept = from->n_units;
+    g->weight = 1;
     g->may_cut = rci_pruner_may_cut(p, i) && (from->producers < 2 || limits->trunks);
     g->step = limits->round_to;
     while (g->step > 1 && 2 * g->step > g->n)

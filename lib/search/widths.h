@@ -17,6 +17,7 @@ enum rci_width_cost {
 struct rci_width_group {
     uint32_t n, least, step; /* units; kept counts are n, or multiples of step from least on */
     double *loss;            /* [n + 1] of keeping so many; loss[n] is 0 */
+    double weight;           /* of the loss while widths are solved for; 1 */
     uint32_t kept;
     bool may_cut;
 };

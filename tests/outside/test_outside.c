@@ -26,6 +26,7 @@ static void every_kind_lists_it(void **state)
                                                      [OUTSIDE_REPAIR] = "repair",
                                                      [OUTSIDE_ROUNDING] = "rounding",
                                                      [OUTSIDE_SCHEDULE] = "schedule",
+                                                     [OUTSIDE_SEARCHER] = "searcher",
                                                      [OUTSIDE_TABLE_FORMAT] = "table-format",
                                                      [OUTSIDE_TARGET] = "target"};
     for (int k = 0; k < OUTSIDE_KINDS; k++) {
@@ -161,12 +162,32 @@ static void quantized_training_uses_it(void **state)
     rc_dataset_free(&d);
 }
 
+static void compressing_uses_it(void **state)
+{
+    struct rc_context *c = *state;
+    rc_graph *g = tiny_network(c, 0, 1), *small;
+    rc_dataset *d = tiny_dataset(c, 64);
+    rc_compress_options o = RC_COMPRESS_OPTIONS_INIT;
+    o.train = o.calib = d;
+    o.macs_ratio = 0.7;
+    o.max_drop = 100;
+    o.minutes = 0.5;
+    o.search = "outside";
+    o.evaluations = 3;
+    OK(rc_compress(&small, g, &o, NULL));
+    assert_int_equal(outside_calls[OUTSIDE_SEARCHER], 2); /* the first policy is the middle */
+    rc_graph_free(&small);
+    rc_dataset_free(&d);
+    rc_graph_free(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_lists_it),
         cmocka_unit_test_setup_teardown(training_uses_it, context_setup, context_teardown),
         cmocka_unit_test_setup_teardown(distillation_uses_it, context_setup, context_teardown),
+        cmocka_unit_test_setup_teardown(compressing_uses_it, context_setup, context_teardown),
         cmocka_unit_test_setup_teardown(pruning_uses_it, context_setup, context_teardown),
         cmocka_unit_test_setup_teardown(quantized_training_uses_it, context_setup,
                                         context_teardown),

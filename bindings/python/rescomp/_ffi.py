@@ -503,7 +503,8 @@ class CompressOptions(Struct):
                 ("size_ratio", D), ("latency_ratio", D), ("target", S), ("folder", S), ("resume", U), ("table", S),
                 ("report", P), ("progress", COMPRESS_PROGRESS_FN), ("progress_user", P), ("macs_ratio", D),
                 ("energy_ratio", D), ("cost_ratio", D), ("cost", GRAPH_COST_FN), ("cost_user", P), ("minutes", D),
-                ("device", P), ("packed", U), ("points", S)]
+                ("device", P), ("packed", U), ("points", S), ("search", S),
+                ("evaluations", U)]
 
 
 class CompressResult(Struct):

@@ -57,6 +57,7 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
              size_ratio: float = 0.0, latency_ratio: float = 0.0, macs_ratio: float = 0.0, energy_ratio: float = 0.0,
              cost_ratio: float = 0.0, cost: Optional[Callable[[Graph], float]] = None, minutes: float = 0.0,
              device: Optional[Device] = None, packed: bool = False, points: Optional[Path] = None,
+             search: Optional[str] = None, evaluations: int = 0,
              target: Optional[str] = None,
              folder: Optional[Path] = None, resume: bool = False, table: Optional[Path] = None,
              report: Optional[Report] = None,
@@ -93,7 +94,8 @@ def compress(graph: Graph, train: Dataset, calib: Dataset, *, test: Optional[Dat
         recipe=None if recipe is None else _text(recipe), max_drop=_ffi.zero_real(max_drop), size_ratio=size_ratio,
         latency_ratio=latency_ratio, macs_ratio=macs_ratio, energy_ratio=energy_ratio, cost_ratio=cost_ratio,
         cost=_ffi.graph_cost_callback(own_cost) if cost else None, minutes=minutes,
-        packed=int(packed), points=None if points is None else path_text(points), target=target, folder=None if folder is None else path_text(folder),
+        packed=int(packed), points=None if points is None else path_text(points), search=search,
+        evaluations=evaluations, target=target, folder=None if folder is None else path_text(folder),
         resume=int(resume), table=None if table is None else path_text(table), progress=callback,
         **{name: owner.pointer for name, owner in owners.items()})
     try:

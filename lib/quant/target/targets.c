@@ -5,17 +5,20 @@
 
 const struct rci_quant_target rci_quant_target_cpu = {
     .m = {.name = "cpu",
-          .summary = "x86 with and without VNNI: u8 activations, weights safe in pairs",
+          .summary =
+              "x86 with and without VNNI: u8 activations, weights safe in pairs, widths in eights",
           .source = ""},
     .table = "json",
+    .widths = 8,
 };
 
 const struct rci_quant_target rci_quant_target_vnni = {
     .m = {.name = "vnni",
-          .summary = "x86 with VNNI: u8 activations, weights of the full range",
+          .summary = "x86 with VNNI: u8 activations, weights of the full range, widths in sixteens",
           .source = ""},
     .flags = RC_QUANTIZE_FULL_RANGE,
     .table = "json",
+    .widths = 16,
 };
 
 const struct rci_quant_target rci_quant_target_any = {
@@ -24,6 +27,7 @@ const struct rci_quant_target rci_quant_target_any = {
           .source = ""},
     .flags = RC_QUANTIZE_REDUCE_RANGE,
     .table = "json",
+    .widths = 8,
 };
 
 const struct rci_quant_target rci_quant_target_ort = {
@@ -31,6 +35,7 @@ const struct rci_quant_target rci_quant_target_ort = {
           .summary = "ONNX Runtime: u8 activations, both operands of sums, i32 biases",
           .source = "ONNX Runtime, Quantize ONNX models"},
     .table = "ort",
+    .widths = 8,
 };
 
 const struct rci_quant_target rci_quant_target_openvino = {
@@ -39,6 +44,7 @@ const struct rci_quant_target rci_quant_target_openvino = {
           .source = "OpenVINO, Quantized models compute and restrictions"},
     .flags = RC_QUANTIZE_FLOAT_BIAS,
     .table = "json",
+    .widths = 8,
 };
 
 const struct rci_quant_target rci_quant_target_tensorrt = {
@@ -50,23 +56,30 @@ const struct rci_quant_target rci_quant_target_tensorrt = {
     .flags = RC_QUANTIZE_SIGNED | RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_FLOAT_BIAS |
              RC_QUANTIZE_SINGLE_RESIDUAL,
     .table = "tensorrt",
+    .widths = 32,
 };
 
 const struct rci_quant_target rci_quant_target_mobile = {
     .m = {.name = "mobile",
-          .summary = "ARM engines: s8 activations, a scale for each output channel of weights",
+          .summary =
+              "ARM engines: s8 activations, a scale for each output channel of weights, widths in "
+              "eights",
           .source = "MNN, ncnn"},
     .flags = RC_QUANTIZE_SIGNED | RC_QUANTIZE_FULL_RANGE,
     .table = "mnn",
+    .widths = 8,
 };
 
 const struct rci_quant_target rci_quant_target_fpga = {
     .m = {.name = "fpga",
-          .summary = "fixed point: s8 activations, scales that are powers of two, one for a tensor",
+          .summary =
+              "fixed point: s8 activations, scales that are powers of two, one for a tensor, "
+              "widths in sixteens",
           .source = "Vitis AI, DPU"},
     .flags = RC_QUANTIZE_SIGNED | RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_POWER_OF_TWO |
              RC_QUANTIZE_PER_TENSOR,
     .table = "vitis",
+    .widths = 16,
 };
 
 const struct rci_quant_target rci_quant_target_mlu = {
@@ -76,4 +89,5 @@ const struct rci_quant_target rci_quant_target_mlu = {
           .source = "Cambricon, CNRT Developer Guide"},
     .flags = RC_QUANTIZE_SIGNED | RC_QUANTIZE_FULL_RANGE | RC_QUANTIZE_FLOAT_BIAS,
     .table = "mlu",
+    .widths = 16,
 };
