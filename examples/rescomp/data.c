@@ -114,3 +114,28 @@ rc_status data_describe(rc_graph *graph, const rc_dataset *dataset)
     const rc_status st = text ? rc_graph_set_metadata(graph, "rescomp.preprocess", text) : RC_OK;
     return st == RC_OK ? describe_labels(graph, dataset) : st;
 }
+
+rc_status data_fit(const rc_session *session, const rc_dataset *dataset, float *x, uint64_t images)
+{
+    rc_session_io_info io = RC_SESSION_IO_INFO_INIT;
+    int64_t chw[3];
+    rc_status st = rc_dataset_get_shape(dataset, chw);
+    if (st == RC_OK)
+        st = rc_session_get_input(session, 0, &io);
+    const int64_t hwc[3] = {chw[1], chw[2], chw[0]}, pixels = chw[1] * chw[2];
+    if (st != RC_OK || io.rank != 4 || memcmp(io.shape + 1, hwc, sizeof(hwc)) != 0 ||
+        memcmp(io.shape + 1, chw, sizeof(chw)) == 0)
+        return st;
+    const size_t size = (size_t) (pixels * chw[0]);
+    float *one = malloc(size * sizeof(*one));
+    if (!one)
+        return RC_ERR_MEMORY;
+    for (uint64_t i = 0; i < images; i++, x += size) {
+        memcpy(one, x, size * sizeof(*one));
+        for (int64_t p = 0; p < pixels; p++)
+            for (int64_t c = 0; c < chw[0]; c++)
+                x[p * chw[0] + c] = one[c * pixels + p];
+    }
+    free(one);
+    return RC_OK;
+}

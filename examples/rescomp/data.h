@@ -27,6 +27,9 @@ int data_open(rc_dataset **out, rc_context *context, const struct args *a, const
  * side x side pixels, cropped to them from 8/7 of the side, as ImageNet's 256 to 224. */
 int data_open_spec(rc_dataset **out, rc_context *context, const struct args *a,
                    const rc_graph *graph, const char *spec, uint64_t side);
+/* Images [C, H, W] as rc_dataset_read() gives them become [H, W, C] where the session's input has
+ * its channels last. */
+rc_status data_fit(const rc_session *session, const rc_dataset *dataset, float *x, uint64_t images);
 /* Remember preprocessing and class names (a line each) in the model's metadata. */
 #define LABELS_KEY "rescomp.labels"
 rc_status data_describe(rc_graph *graph, const rc_dataset *dataset);

@@ -36,7 +36,8 @@ static int read_image(const struct images *j, const char *file, float *x)
                 (unsigned long long) j->side);
         code = EXIT_FAILED;
     }
-    if (code == EXIT_DONE && rc_dataset_read(data, 0, 1, x, NULL) != RC_OK)
+    if (code == EXIT_DONE && (rc_dataset_read(data, 0, 1, x, NULL) != RC_OK ||
+                              data_fit(j->session, data, x, 1) != RC_OK))
         code = tool_fail("run");
     rc_dataset_free(&data);
     return code;
@@ -194,10 +195,12 @@ static int check_shapes(struct images *j)
         rc_session_get_output(j->session, 0, &out) != RC_OK)
         return tool_fail("run");
     uint64_t classes = 1;
+    const bool last = in.shape[1] != 3; /* [N, S, S, 3] */
     for (uint64_t i = 1; i < out.rank; i++)
         classes *= (uint64_t) out.shape[i];
     if (rc_session_count_inputs(j->session) != 1 || rc_session_count_outputs(j->session) != 1 ||
-        in.rank != 4 || in.shape[1] != 3 || in.shape[2] != in.shape[3] || !classes) {
+        in.rank != 4 || in.shape[last ? 3 : 1] != 3 || in.shape[2] != in.shape[last ? 1 : 3] ||
+        !classes) {
         fprintf(stderr, "rescomp run: --image needs a model of one input [N, 3, S, S] and one "
                         "output; --input takes arrays\n");
         return EXIT_FAILED;

@@ -108,6 +108,8 @@ static rc_status compare_all(struct job *j, struct difference *d, uint64_t image
         const uint64_t n = images - first < BATCH ? images - first : BATCH;
         if (j->data)
             st = rc_dataset_read(j->data, first, n, x, NULL);
+        if (j->data && st == RC_OK)
+            st = data_fit(j->m[0].session, j->data, x, n);
         else
             random_images(x, n * size, first + 1);
         if (st == RC_OK)
@@ -207,10 +209,22 @@ static rc_status open_session(struct model *m, const char *const *names, uint64_
     return m->out ? RC_OK : RC_ERR_MEMORY;
 }
 
+/* Both read the same numbers: channels last and first are no longer the same images. */
+static bool same_input(const struct job *j)
+{
+    rc_session_io_info io[2] = {RC_SESSION_IO_INFO_INIT, RC_SESSION_IO_INFO_INIT};
+    for (int k = 0; k < 2; k++)
+        if (rc_session_get_input(j->m[k].session, 0, &io[k]) != RC_OK)
+            return false;
+    for (uint64_t i = 1; i < io[0].rank && io[0].rank == io[1].rank; i++)
+        if (io[0].shape[i] != io[1].shape[i])
+            return false;
+    return row_size(j->m[0].session, 0, 0) == row_size(j->m[1].session, 0, 0);
+}
+
 static bool comparable(const struct job *j)
 {
-    if (j->m[0].n_out != j->m[1].n_out || !row_size(j->m[0].session, 1, 0) ||
-        row_size(j->m[0].session, 0, 0) != row_size(j->m[1].session, 0, 0))
+    if (j->m[0].n_out != j->m[1].n_out || !row_size(j->m[0].session, 1, 0) || !same_input(j))
         return false;
     for (uint64_t o = 0; o < j->m[0].n_out; o++)
         if (row_size(j->m[0].session, 1, o) != row_size(j->m[1].session, 1, o))

@@ -5,6 +5,12 @@
 static const struct option options[] = {
     {"groups", NULL, "channel groups and what each would save"},
     {"dot", NULL, "the graph in Graphviz's language: rescomp inspect M --dot | dot -Tsvg > M.svg"},
+    {"report", "DIR", "write DIR/report.html with the graph drawn and its layers, and report.json"},
+    {"stored", "PATH",
+     "compare with stored inputs and outputs: a folder of input_0.pb (or .npy), output_0.pb ..., "
+     "or "
+     "an .npz file of arrays by name"},
+    {"tolerance", "R", "of --stored: allowed difference, of the largest output (1e-4)"},
     {NULL, NULL, NULL},
 };
 
@@ -59,6 +65,36 @@ static rc_status print_layers(const rc_graph *g, const rc_graph_info *info, bool
     return st;
 }
 
+/* --stored; a difference that is too large is printed and then fails. */
+static rc_status compare_stored(const struct args *a, const rc_graph *g, bool json)
+{
+    rc_stored_result r = RC_STORED_RESULT_INIT;
+    const char *path = args_text(a, "stored", NULL);
+    if (!path)
+        return RC_OK;
+    const double tolerance = args_real(a, "tolerance", 1e-4, 0, 1e9);
+    const rc_status st = rc_graph_compare_stored(g, path, tolerance, &r);
+    if (!r.output)
+        return st;
+    if (!json) {
+        printf(
+            "stored outputs: %llu elements, largest difference %g of \"%s\" at element %llu (%g, "
+            "stored %g)\n",
+            (unsigned long long) r.compared, r.difference, r.output, (unsigned long long) r.element,
+            r.computed, r.stored);
+        return st;
+    }
+    json_open("stored");
+    json_real("difference", r.difference);
+    json_text("output", r.output);
+    json_count("element", r.element);
+    json_real("stored", r.stored);
+    json_real("computed", r.computed);
+    json_count("compared", r.compared);
+    json_close();
+    return st;
+}
+
 static rc_status inspect_graph(const struct args *a, rc_context *context, const rc_graph *g)
 {
     const bool json = args_flag(a, "json"), csv = args_flag(a, "csv");
@@ -83,6 +119,8 @@ static rc_status inspect_graph(const struct args *a, rc_context *context, const 
     if (json) {
         if (st == RC_OK)
             st = inspect_groups(a, g);
+        if (st == RC_OK)
+            st = compare_stored(a, g, true);
         json_close();
         return st;
     }
@@ -95,7 +133,24 @@ static rc_status inspect_graph(const struct args *a, rc_context *context, const 
                (unsigned long long) file_bytes, (long long) info.opset,
                info.dynamic_batch ? "free" : "fixed");
     }
-    return st == RC_OK && args_flag(a, "groups") ? inspect_groups(a, g) : st;
+    if (st == RC_OK && args_flag(a, "groups"))
+        st = inspect_groups(a, g);
+    return st == RC_OK && !csv ? compare_stored(a, g, false) : st;
+}
+
+static rc_status write_report(const struct args *a, rc_context *context, const rc_graph *g)
+{
+    rc_report *r = NULL;
+    const char *folder = args_text(a, "report", NULL);
+    if (!folder)
+        return RC_OK;
+    rc_status st = rc_report_new(&r, context, a->positional[0]);
+    if (st == RC_OK)
+        st = rc_report_set_layers(r, g, g);
+    if (st == RC_OK)
+        st = rc_report_save(r, folder);
+    rc_report_free(&r);
+    return st;
 }
 
 /* The loader's message stays the last error. */
@@ -118,10 +173,12 @@ static int inspect(const struct args *a)
     rc_status st = tool_context(&context, a);
     if (st == RC_OK)
         st = tool_load(&graph, context, a, a->positional[0]);
+    if (st != RC_OK && context)
+        survey_refused(a, context);
+    if (st == RC_OK)
+        st = write_report(a, context, graph);
     if (st == RC_OK)
         st = args_flag(a, "dot") ? inspect_dot(graph) : inspect_graph(a, context, graph);
-    else if (context)
-        survey_refused(a, context);
     const int code = st == RC_OK ? EXIT_DONE : tool_fail("inspect");
     rc_graph_free(&graph);
     rc_context_free(&context);

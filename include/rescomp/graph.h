@@ -44,7 +44,9 @@ typedef struct rc_graph_load_options {
 } rc_graph_load_options;
 
 /** Run the model as it is in the file and again after each step of importing it, by plain operators
- *  on random inputs: RC_ERR_STATE names the first value that differs. Slow for large models. */
+ *  on random inputs: RC_ERR_STATE names the step and the first value that differs. What later
+ *  rewrites the graph or a copy of it (fusing, sessions, quantizing ...) is compared likewise, but
+ *  for steps that round. Slow for large models. */
 #define RC_LOAD_CHECK UINT64_C(1)
 
 #define RC_GRAPH_LOAD_OPTIONS_INIT { sizeof(rc_graph_load_options), 0, 0, 0, 0, 0 }
@@ -162,9 +164,42 @@ RC_API rc_status rc_graph_get_metadata(const rc_graph *graph, const char *key, c
 /** Set (or with NULL drop) metadata, written to the file's metadata_props. @since 0.1 */
 RC_API rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *value);
 
-/** Fold BatchNormalization and constants into weights and drop operators without effect.
- *  @return RC_OK; RC_ERR_ARG; RC_ERR_MEMORY. @since 0.1 */
+/** Clean up: fold BatchNormalization, constants and padding into weights and windows, drop nodes
+ *  without effect, merge equal nodes and reshapes in a row, cancel Transposes. What is computed and
+ *  the interface stay. A graph loaded with RC_LOAD_CHECK is compared after every step.
+ *  @return RC_OK; RC_ERR_ARG; RC_ERR_STATE a step of a checked graph changed what is computed, the
+ *          message names it and the first value that differs; RC_ERR_MEMORY. @since 0.1 */
 RC_API rc_status rc_graph_fuse(rc_graph *graph);
+
+/** What rc_graph_compare_stored() found. */
+typedef struct rc_stored_result {
+    size_t size;        /**< sizeof(rc_stored_result), set by the INIT macro. */
+    double difference;  /**< The largest one, relative to the largest number of its output. */
+    const char *output; /**< Name of that output. Borrowed from the graph. */
+    uint64_t element;   /**< Which of its elements. */
+    double stored;      /**< What is stored there. */
+    double computed;    /**< What the graph gives there. */
+    uint64_t compared;  /**< Elements compared, of all outputs. */
+} rc_stored_result;
+
+#define RC_STORED_RESULT_INIT { sizeof(rc_stored_result), 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Compare with inputs and outputs that were stored for the model, by plain operators.
+ *
+ * @param[in] path      A folder with input_0, input_1 ... and output_0 ..., each .pb (ONNX's test
+ *                      data sets) or .npy, in the order of the model's; or an .npz file of arrays
+ *                      named as inputs and outputs. Any batch. Some outputs may be missing.
+ * @param[in] tolerance Allowed difference, relative to the largest number of an output.
+ *                      Range 0..; 0: 1e-4.
+ * @param[out] result   Also filled when the difference is too large; may be NULL.
+ * @return RC_OK; RC_ERR_STATE differs by more, the message names output, element and both numbers;
+ *         RC_ERR_PATH, RC_ERR_IO, RC_ERR_FORMAT, RC_ERR_DATA files missing or no arrays;
+ *         RC_ERR_SHAPE arrays of other types or shapes; RC_ERR_ARG; RC_ERR_ABI; RC_ERR_MEMORY.
+ * Thread safety: any thread. @since 0.1
+ */
+RC_API rc_status rc_graph_compare_stored(const rc_graph *graph, const char *path, double tolerance,
+                                         rc_stored_result *result);
 
 /** Options of a standard network; zero means default. */
 typedef struct rc_network_options {

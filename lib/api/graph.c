@@ -2,7 +2,9 @@
 #include "graph/graph.h"
 #include "api/check.h"
 #include "api/form.h"
+#include "data/stored.h"
 
+#include <math.h>
 #include <rescomp/graph.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@ RC_ABI_NO_TAIL(rc_graph_info, dynamic_batch);
 RC_ABI_NO_TAIL(rc_node_info, results);
 RC_ABI_NO_TAIL(rc_graph_load_options, flags);
 RC_ABI_NO_TAIL(rc_graph_save_options, flags);
+RC_ABI_NO_TAIL(rc_stored_result, compared);
 
 /* Input shapes that a caller may give; a model has far fewer inputs. */
 enum { MAX_SHAPES = 1024 };
@@ -254,4 +257,30 @@ rc_status rc_graph_set_metadata(rc_graph *graph, const char *key, const char *va
     if (!key || !*key)
         return rci_fail(RC_ERR_ARG, "key is NULL or empty");
     return rci_graph_set_metadata(graph, key, value);
+}
+
+rc_status rc_graph_compare_stored(const rc_graph *graph, const char *path, double tolerance,
+                                  rc_stored_result *result)
+{
+    struct rci_stored stored;
+    struct rci_stored_result r;
+    RC_CHECK(graph, graph);
+    RC_CHECK_SET(path);
+    if (!(tolerance >= 0) || isinf(tolerance))
+        return rci_fail(RC_ERR_ARG, "tolerance is %g, must be finite and at least 0", tolerance);
+    RC_TRY(rci_stored_read(&stored, graph, path));
+    const rc_status st = rci_stored_compare(&r, &stored, graph);
+    rci_stored_free(&stored);
+    RC_TRY(st);
+    const rc_stored_result out = {sizeof(out),          r.difference, r.output,
+                                  (uint64_t) r.at,      r.stored,     r.computed,
+                                  (uint64_t) r.compared};
+    if (result)
+        RC_TRY(rci_abi_write(result, &out, sizeof(out), "rc_stored_result"));
+    if (r.difference <= (tolerance > 0 ? tolerance : 1e-4))
+        return RC_OK;
+    return rci_fail(RC_ERR_STATE,
+                    "output \"%s\" differs by %g of its largest number: element %lld is %g, stored "
+                    "is %g",
+                    r.output, r.difference, (long long) r.at, r.computed, r.stored);
 }

@@ -51,14 +51,8 @@ rc_status rc_graph_new_network(rc_graph **out, rc_context *context, const char *
     return rci_zoo_new(out, context, architecture, &z);
 }
 
-/* Constants first, since identities and scales show only then. Equal nodes are merged before
- * folding BatchNormalization gives each convolution weights of its own. */
 rc_status rc_graph_fuse(rc_graph *graph)
 {
     RC_CHECK(graph, graph);
-    RC_TRY(rci_pass_run(graph, &rci_pass_fold_const, NULL));
-    RC_TRY(rci_pass_run(graph, &rci_pass_drop_identity, NULL));
-    RC_TRY(rci_pass_run(graph, &rci_pass_merge_equal, NULL));
-    RC_TRY(rci_pass_run(graph, &rci_pass_fold_affine, NULL));
-    return rci_graph_sweep(graph, NULL);
+    return rci_pass_clean_up(graph);
 }

@@ -2,6 +2,7 @@
  * what is at a position is augmented from the stream (seed, e, position). */
 #include "data/batches.h"
 #include "data/prefetch.h"
+#include <omp.h>
 #include <string.h>
 
 struct rci_batches {
@@ -12,6 +13,7 @@ struct rci_batches {
     uint64_t per_epoch;
     struct rci_order order[2];     /* of the epoch at hand, and of the one being prefetched */
     struct rci_prefetch *prefetch; /* or NULL */
+    float *turned;                 /* with channels_last: an image [C,H,W] for each thread */
 };
 
 /* The usual augmentation: pad and crop for small images, as for CIFAR; mirroring for photographs
@@ -46,6 +48,12 @@ static rc_status fill_batch(struct rci_batches *b)
     if (b->per_epoch == 0)
         return rci_fail(RC_ERR_DATA, "%u images are less than one batch of %llu", b->images,
                         (unsigned long long) b->o.batch * b->o.ranks);
+    if (b->o.channels_last) {
+        const size_t image = (size_t) d->shape[0] * d->shape[1] * d->shape[2];
+        b->turned = rci_alloc_array(d->ctx, rci_context_threads(d->ctx) * image, sizeof(float));
+        if (!b->turned)
+            return RC_ERR_MEMORY;
+    }
     RC_TRY(make_chain(b));
     b->o.augmentation = NULL; /* the caller's text is not kept */
     for (uint32_t i = 0; b->o.shuffle && i < 2; i++) {
@@ -83,6 +91,7 @@ void rci_batches_free(struct rci_batches *b)
         return;
     rci_prefetch_free(b->prefetch); /* first: its thread reads the rest */
     rci_augment_chain_free(b->chain);
+    rci_release(b->turned);
     rci_release(b->order[0].image);
     rci_release(b->order[1].image);
     rci_release(b);
@@ -130,6 +139,23 @@ static struct rci_delivery batch_job(struct rci_batches *b, uint64_t epoch, uint
                                  .epoch = epoch};
 }
 
+/* [C,H,W] -> [H,W,C] in place, image by image. */
+static void batch_turn(const struct rci_batches *b, float *x, uint32_t n)
+{
+    const uint32_t *s = b->dataset->shape;
+    const int64_t channels = s[0], pixels = (int64_t) s[1] * s[2];
+    const uint32_t threads = rci_context_threads(b->dataset->ctx);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (uint32_t i = 0; i < n; i++) {
+        float *to = x + i * channels * pixels;
+        float *from = b->turned + omp_get_thread_num() * channels * pixels;
+        memcpy(from, to, (size_t) (channels * pixels) * sizeof(*from));
+        for (int64_t p = 0; p < pixels; p++)
+            for (int64_t c = 0; c < channels; c++)
+                to[p * channels + c] = from[c * pixels + p];
+    }
+}
+
 rc_status rci_batches_fill(struct rci_batches *b, uint64_t epoch, uint64_t index,
                            struct rci_batch *to)
 {
@@ -149,6 +175,8 @@ rc_status rci_batches_fill(struct rci_batches *b, uint64_t epoch, uint64_t index
     if (!served)
         RC_TRY(rci_deliver(&job));
     to->n = job.count;
+    if (b->o.channels_last)
+        batch_turn(b, to->x, to->n);
     if (b->prefetch) {
         const bool last = index + 1 == b->per_epoch;
         const uint64_t next = last ? 0 : index + 1;

@@ -16,9 +16,10 @@ struct rci_batches;
 struct rci_batches_config {
     uint32_t batch;
     bool shuffle;
-    bool augment;   /* with the data set's usual chain, unless `augmentation` says which */
-    bool drop_last; /* else the last batch may be short */
-    bool prefetch;  /* a thread prepares the batch after the one that was asked for */
+    bool augment;       /* with the data set's usual chain, unless `augmentation` says which */
+    bool drop_last;     /* else the last batch may be short */
+    bool prefetch;      /* a thread prepares the batch after the one that was asked for */
+    bool channels_last; /* x gets [N,H,W,C] */
     uint64_t seed;
     uint64_t limit;           /* use only the first `limit` images of the split; 0: all */
     uint32_t ranks, rank;     /* `batch` images of every `ranks` times as many, part `rank`; needs

@@ -2,6 +2,16 @@
 
 #include <string.h>
 
+bool rci_feed_channels_last(const struct rc_graph *g, const struct rc_dataset *d)
+{
+    const struct rci_shape *s = &g->values[g->inputs[0]].tensor.shape;
+    int64_t chw[3];
+    rci_dataset_image_shape(d, chw);
+    const int64_t hwc[3] = {chw[1], chw[2], chw[0]};
+    return s->rank == 4 && memcmp(s->dim + 1, chw, sizeof(chw)) != 0 &&
+           memcmp(s->dim + 1, hwc, sizeof(hwc)) == 0;
+}
+
 rc_status rci_feed_check(const struct rc_graph *g, const struct rc_dataset *d)
 {
     int64_t chw[3], dims[3];
@@ -15,7 +25,7 @@ rc_status rci_feed_check(const struct rc_graph *g, const struct rc_dataset *d)
     rci_dataset_image_shape(d, chw);
     memcpy(dims, s->dim + 1, sizeof(dims));
     const int64_t per_image = s->rank ? rci_shape_count(s) / (s->dim[0] ? s->dim[0] : 1) : 0;
-    const bool fits = s->rank == 4 ? !memcmp(chw, dims, sizeof(chw))
+    const bool fits = s->rank == 4 ? !memcmp(chw, dims, sizeof(chw)) || rci_feed_channels_last(g, d)
                                    : s->rank && per_image == chw[0] * chw[1] * chw[2];
     if (fits && v->tensor.dtype == RC_F32)
         return RC_OK;
@@ -46,6 +56,7 @@ rc_status rci_feed_open(struct rci_feed *f, const struct rc_graph *g, const stru
                                               .shuffle = o->shuffle,
                                               .drop_last = o->drop_last,
                                               .prefetch = o->prefetch,
+                                              .channels_last = rci_feed_channels_last(g, d),
                                               .seed = o->seed,
                                               .limit = o->shuffle ? 0 : f->left};
     RC_TRY(rci_batches_new(&f->batches, d, &config));

@@ -26,9 +26,12 @@ struct rci_feed_config {
     bool prefetch;  /* a thread prepares the next batch */
 };
 
-/* Whether a data set can feed the graph: one input, f32, [N, C, H, W] of its images or, with
- * another rank, as many elements per image. `d` NULL: only that there is one input. */
+/* Whether a data set can feed the graph: one input, f32, [N, C, H, W] or [N, H, W, C] of its images
+ * or, with another rank, as many elements per image. `d` NULL: only that there is one input. */
 rc_status rci_feed_check(const struct rc_graph *g, const struct rc_dataset *d);
+/* Whether a graph that passed the check takes [N, H, W, C]; where both would do it takes channels
+ * first. */
+bool rci_feed_channels_last(const struct rc_graph *g, const struct rc_dataset *d);
 /* Accepts anything that rci_feed_close() has to clean up after a failure. */
 rc_status rci_feed_open(struct rci_feed *f, const struct rc_graph *g, const struct rc_dataset *d,
                         const struct rci_feed_config *o);

@@ -33,15 +33,15 @@ struct rc_session {
 
 /* In this order: constants first, so that everything after sees them; fusing last. */
 static const struct rci_pass *const session_passes[] = {
-    &rci_pass_fold_const, &rci_pass_drop_identity, &rci_pass_fold_affine, &rci_pass_center_u8,
-    &rci_pass_lower_int8, &rci_pass_shortcut_conv, &rci_pass_fuse_post,
+    &rci_pass_fold_const, &rci_pass_drop_identity, &rci_pass_move_transposes, &rci_pass_fold_affine,
+    &rci_pass_center_u8,  &rci_pass_lower_int8,    &rci_pass_shortcut_conv,   &rci_pass_fuse_post,
 };
 
 static rc_status session_run_passes(struct rc_graph *g, bool reference)
 {
     uint32_t n = (uint32_t) (sizeof(session_passes) / sizeof(*session_passes));
     if (reference)
-        n = 3; /* the rest only serves the fast path */
+        n = 4; /* the rest only serves the fast path */
     for (uint32_t i = 0; i < n; i++)
         RC_TRY(rci_pass_run(g, session_passes[i], NULL));
     return rci_graph_sweep(g, NULL); /* constants that were folded away */

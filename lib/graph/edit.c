@@ -161,6 +161,30 @@ rc_status rci_graph_add_node(struct rc_graph *g, rci_id *out, const struct rci_o
     return RC_OK;
 }
 
+rc_status rci_graph_retype_node(struct rc_graph *g, rci_id node, const struct rci_op *op,
+                                const void *attrs, const rci_id *ins, uint32_t n_in)
+{
+    struct rci_node *n = &g->nodes[node];
+    void *own = rci_alloc_zero(g->ctx, op->attr_size);
+    rci_id *in = rci_alloc_array(g->ctx, n_in, sizeof(*in));
+    if (!own || !in) {
+        rci_release(own);
+        rci_release(in);
+        return RC_ERR_MEMORY;
+    }
+    if (attrs)
+        memcpy(own, attrs, op->attr_size);
+    for (uint32_t i = 0; i < n_in; i++)
+        in[i] = ins[i];
+    rci_release(n->attrs);
+    rci_release(n->in);
+    n->op = op;
+    n->attrs = own;
+    n->in = in;
+    n->n_in = n_in;
+    return RC_OK;
+}
+
 rc_status rci_graph_append_input(struct rc_graph *g, rci_id node, rci_id value)
 {
     struct rci_node *n = &g->nodes[node];
@@ -312,6 +336,38 @@ rc_status rci_graph_drop_unread(struct rc_graph *g)
     }
     rci_readers_free(&r);
     return RC_OK;
+}
+
+static rc_status copy_vector(struct rc_graph *g, rci_id v, rci_id *out)
+{
+    const struct rci_tensor t = g->values[v].tensor;
+    char *name = rci_graph_fresh_name(g, g->values[v].name);
+    const rc_status st = name ? rci_graph_add_const(g, out, name, &t) : RC_ERR_MEMORY;
+    rci_release(name);
+    RC_TRY(st);
+    g->values[*out].flags |= g->values[v].flags & RC_VALUE_FROZEN;
+    g->values[*out].storage = g->values[v].storage;
+    return RC_OK;
+}
+
+rc_status rci_graph_split_vectors(struct rc_graph *g)
+{
+    bool *read = rci_alloc_zero(g->ctx, g->n_values);
+    const uint32_t n_values = g->n_values;
+    rc_status st = read ? RC_OK : RC_ERR_MEMORY;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        for (uint32_t k = 0; g->nodes[i].op && k < g->nodes[i].n_in && st == RC_OK; k++) {
+            const rci_id v = g->nodes[i].in[k];
+            if (v >= n_values || g->values[v].tensor.dtype != RC_F32 ||
+                g->values[v].tensor.shape.rank != 1 || !rci_value_is_const(&g->values[v]))
+                continue;
+            if (read[v])
+                st = copy_vector(g, v, &g->nodes[i].in[k]);
+            else
+                read[v] = true;
+        }
+    rci_release(read);
+    return st;
 }
 
 rc_status rci_graph_rename_value(struct rc_graph *g, rci_id value, const char *name)

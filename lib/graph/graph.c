@@ -142,6 +142,7 @@ static rc_status clone(struct rc_graph **out, const struct rc_graph *from, bool 
     g->dynamic_batch = from->dynamic_batch;
     g->batch = from->batch;
     g->storage = from->storage;
+    g->checked = from->checked;
     st = clone_contents(g, from, share);
     if (st == RC_OK && from->name && !(g->name = rci_strdup(g->ctx, from->name)))
         st = RC_ERR_MEMORY;

@@ -77,6 +77,7 @@ struct rc_graph {
         storage;        /* every real of the file was one: all are written so. 0: f32, or mixed */
     bool dynamic_batch; /* axis 0 of inputs and outputs is symbolic */
     char *batch_name;   /* its name in the file, such as "N"; NULL: "N" is written */
+    bool checked;       /* passes compare what it computes before and after (pass/check.h) */
     int64_t batch;      /* the batch that value shapes are inferred at; 1 when dynamic */
     struct rci_name_index value_names, node_names;
 };
@@ -104,6 +105,9 @@ rc_status rci_graph_set_outputs(struct rc_graph *g, const rci_id *values, uint32
 rc_status rci_graph_add_node(struct rc_graph *g, rci_id *out, const struct rci_op *op,
                              const char *name, const void *attrs, const rci_id *ins, uint32_t n_in,
                              const rci_id *outs, uint32_t n_out);
+/* The node becomes another operator on other operands; name and results stay. */
+rc_status rci_graph_retype_node(struct rc_graph *g, rci_id node, const struct rci_op *op,
+                                const void *attrs, const rci_id *ins, uint32_t n_in);
 rc_status rci_graph_append_input(struct rc_graph *g, rci_id node, rci_id value);
 void rci_graph_drop_input(struct rc_graph *g, rci_id node, uint32_t index);
 /* Replace a constant's tensor by `t`, taking over t->data (which must come from rci_alloc). */
@@ -119,6 +123,10 @@ rc_status rci_graph_sweep(struct rc_graph *g, uint32_t *n_removed);
 /* Optional results that nobody reads, from the last one on: masks and statistics that exporters
  * list because training has them. */
 rc_status rci_graph_drop_unread(struct rc_graph *g);
+/* Vectors of reals that several operands read become one for each: equal biases and scales, which
+ * exporters store once, belong to layers that have nothing to do with each other. Larger constants
+ * stay shared: tied weights. */
+rc_status rci_graph_split_vectors(struct rc_graph *g);
 rc_status rci_graph_rename_value(struct rc_graph *g, rci_id value, const char *name);
 rc_status rci_graph_set_metadata(struct rc_graph *g, const char *key,
                                  const char *value);                           /* NULL: drop */

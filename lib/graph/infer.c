@@ -13,6 +13,8 @@ static rc_status check_result(const struct rci_node *n, uint32_t k, const struct
     return RC_OK;
 }
 
+enum { OPERANDS_LOOKED_AT = 8 };
+
 static rc_status infer_node(const struct rc_graph *g, const struct rci_node *n,
                             struct rci_tensor *shapes, struct rci_tensor *in,
                             struct rci_tensor *out)
@@ -21,6 +23,9 @@ static rc_status infer_node(const struct rc_graph *g, const struct rci_node *n,
         return rci_fail(RC_ERR_LIMIT, "node \"%s\": %u operands and %u results, at most %d each",
                         n->name, n->n_in, n->n_out, RC_NODE_MOST);
     rci_node_operands(g, n, shapes, in);
+    /* optional operands behind those that the node has are absent */
+    if (n->n_in < OPERANDS_LOOKED_AT)
+        memset(in + n->n_in, 0, (OPERANDS_LOOKED_AT - n->n_in) * sizeof(*in));
     memset(out, 0, n->n_out * sizeof(*out));
     const struct rci_infer i = {g, n, in, out};
     RC_TRY(n->op->infer(&i));

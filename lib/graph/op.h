@@ -95,6 +95,10 @@ struct rci_placement {
     int64_t begin, end;
 };
 
+struct rci_padding {
+    int64_t pads[4]; /* top, left, bottom, right */
+};
+
 /* Multiply-adds and other work of one node at the inferred shapes. */
 struct rci_cost {
     uint64_t macs, elementwise;
@@ -122,7 +126,10 @@ enum { /* rci_op.flags */
        RC_OP_RELU = 2048,  /* prepare honours a RC_POST_RELU in training too (BatchNormalization) */
        RC_OP_KEEPS = 4096, /* outside training every element stays as and where it is, given that
                               shape and type do (Dropout, Cast); see also `keeps_elements` */
-       RC_OP_PROBABILITIES = 8192 /* results along an axis are >= 0 and add up to 1 (Softmax) */
+       RC_OP_PROBABILITIES = 8192, /* results along an axis are >= 0 and add up to 1 (Softmax) */
+       RC_OP_POINTWISE = 16384, /* an element of the result depends on those at its place, operands
+                                   of more than one element being broadcast to its shape */
+       RC_OP_REPEATS = 32768 /* operand 0 broadcast to another shape, and nothing else (Expand) */
 };
 enum { RC_VARIADIC = 255 };
 
@@ -166,6 +173,27 @@ struct rci_op {
 
     /* In place of RC_OP_KEEPS where it depends on attributes. */
     bool (*keeps_elements)(const struct rci_node *n);
+
+    /* Out axis k is axis perm[k] of operand 0, and that is all the node does. */
+    bool (*as_transpose)(const struct rci_node *n, uint32_t rank, uint32_t *perm);
+    /* Operand 0 (with RC_VARIADIC operands: each) comes with its axes in another order: what was
+     * its axis k is axis perm[k] now. The attributes follow; *rank and out[] say of the results
+     * what rank and perm say of the operand. false: it cannot, nothing has changed. Nodes that are
+     * RC_OP_POINTWISE need no slot. */
+    bool (*permute)(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out);
+    /* `before` is of the same operator and makes operand 0: does the node alone, on the operand of
+     * `before`, what both do? Its attributes are then changed; false: nothing has. */
+    bool (*compose)(const struct rc_graph *g, struct rci_node *n, const struct rci_node *before);
+    /* The node puts its operands side by side along *axis. */
+    bool (*as_concat)(const struct rci_node *n, uint32_t rank, uint32_t *axis);
+    /* Axes of length 1 that it keeps in its result for what it was reduced by; false: none. */
+    bool (*drop_kept)(struct rci_node *n);
+    /* Zeros around the planes of x [N, C, H, W], and nowhere else. */
+    bool (*as_padding)(const struct rc_graph *g, const struct rci_node *n, struct rci_padding *out);
+    /* The same on x without the zeros around it, which its window adds then; `positive`: x is known
+     * to be >= 0. false: it cannot, nothing has changed. */
+    bool (*absorb_padding)(const struct rc_graph *g, struct rci_node *n,
+                           const struct rci_padding *p, bool positive);
 
     /* What the node is in terms that passes and methods understand; false: it is not. Shapes are
      * inferred. as_post: an activation of one operand that can be fused behind another node. */

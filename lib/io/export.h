@@ -38,6 +38,9 @@ rc_status rci_export_outputs(struct export *e, Onnx__GraphProto *to);
 /* What reals are stored as, and the Casts around them (export_storage.c). */
 rc_status rci_export_storage(struct export *e); /* fills storage and inner */
 enum rci_dtype rci_export_type(const struct export *e, rci_id v, enum rci_dtype computed);
+/* Does the node only hand a constant on to an output that has a Cast of its own? That Cast reads
+ * the constant then; otherwise reading the file would fold the node. */
+bool rci_export_is_cast(const struct export *e, rci_id node);
 /* Casts behind inputs and constants, or before outputs, put at to->node[to->n_node]. */
 uint32_t rci_export_count_casts(const struct export *e);
 rc_status rci_export_casts(struct export *e, Onnx__GraphProto *to, bool outputs);

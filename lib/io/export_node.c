@@ -92,7 +92,8 @@ rc_status rci_export_nodes(struct export *e, Onnx__GraphProto *to)
     if (st == RC_OK)
         st = rci_export_casts(e, to, false);
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
-        st = node_write(e, &e->g->nodes[order[i]], &to->node[to->n_node++]);
+        if (!rci_export_is_cast(e, order[i]))
+            st = node_write(e, &e->g->nodes[order[i]], &to->node[to->n_node++]);
     if (st == RC_OK)
         st = rci_export_casts(e, to, true);
     rci_release(order);

@@ -101,6 +101,16 @@ rc_status rci_export_storage(struct export *e)
     return RC_OK;
 }
 
+bool rci_export_is_cast(const struct export *e, rci_id node)
+{
+    const struct rc_graph *g = e->g;
+    const struct rci_node *n = &g->nodes[node];
+    return n->op->flags & (RC_OP_KEEPS | RC_OP_VIEW) && n->n_out == 1 && n->n_in &&
+           n->in[0] != RC_NONE && rci_value_is_const(&g->values[n->in[0]]) && e->inner[n->out[0]] &&
+           rci_shape_equal(&g->values[n->in[0]].tensor.shape, &g->values[n->out[0]].tensor.shape) &&
+           rci_graph_count_readers(g, n->out[0]) == 1;
+}
+
 uint32_t rci_export_count_casts(const struct export *e)
 {
     uint32_t n = 0;
@@ -129,6 +139,9 @@ static rc_status cast_node(struct export *e, rci_id v, bool output, Onnx__NodePr
     n->n_attribute = n->n_input = n->n_output = 1;
     names[output] = e->outer[v] ? e->outer[v] : e->g->values[v].name;
     names[!output] = e->inner[v];
+    const rci_id p = output ? e->g->values[v].producer : RC_NONE;
+    if (p != RC_NONE && rci_export_is_cast(e, p))
+        names[0] = rci_export_name(e, e->g->nodes[p].in[0]);
     n->input = &names[0];
     n->output = &names[1];
     *out = n;

@@ -168,6 +168,7 @@ static rc_status clean_up_checked(struct rc_graph *g)
         rci_check_end(&check);
     }
     rci_graph_free(raw);
+    g->checked = true;
     return st;
 }
 

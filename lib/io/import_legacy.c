@@ -81,7 +81,7 @@ static rc_status align_all(struct import *m, const rci_id *order, uint32_t n_ord
                 left--;
             }
         const struct rci_node *n = &m->g->nodes[order[i]];
-        struct rci_tensor in[RC_AROUND_MOST], out[RC_AROUND_MOST] = {0};
+        struct rci_tensor in[RC_AROUND_MOST] = {0}, out[RC_AROUND_MOST] = {0};
         if (n->n_in > RC_AROUND_MOST || n->n_out > RC_AROUND_MOST)
             return rci_fail(RC_ERR_LIMIT, "node \"%s\": more than %d operands", n->name,
                             RC_AROUND_MOST);

@@ -140,6 +140,23 @@ rc_status rci_window_resolve(struct rci_window *w, const struct rci_node *n,
 }
 
 /* Smallest x with x*stride + k*dilation - begin >= 0, and the same below `in`. */
+bool rci_window_absorb(struct rci_window_attrs *a, const struct rci_padding *p,
+                       const int64_t kernel[2])
+{
+    if (a->auto_pad == RC_AUTO_PAD_SAME_UPPER || a->auto_pad == RC_AUTO_PAD_SAME_LOWER)
+        return false;
+    for (int k = 0; k < 4; k++) {
+        const int64_t taps = a->kernel[k % 2] ? a->kernel[k % 2] : kernel[k % 2];
+        const int64_t apart = a->dilation[k % 2] ? a->dilation[k % 2] : 1;
+        if (a->pads[k] + p->pads[k] > (taps - 1) * apart)
+            return false;
+    }
+    for (int k = 0; k < 4; k++)
+        a->pads[k] += p->pads[k];
+    a->auto_pad = RC_AUTO_PAD_NONE;
+    return true;
+}
+
 void rci_window_valid(const struct rci_window *w, int a, int64_t k, int64_t *from, int64_t *to)
 {
     const int64_t shift = w->begin[a] - k * w->dilation[a], s = w->stride[a];

@@ -32,6 +32,11 @@ rc_status rci_window_resolve(struct rci_window *w, const struct rci_node *n,
                              const struct rci_window_attrs *a, const struct rci_shape *x,
                              const int64_t kernel[2], bool ceil_mode);
 
+/* Zeros around x become padding of the window; false: as large as the window, or the padding is of
+ * another kind. `kernel` where the attributes state none. */
+bool rci_window_absorb(struct rci_window_attrs *a, const struct rci_padding *p,
+                       const int64_t kernel[2]);
+
 /* Outputs [*from, *to) whose tap at offset k*dilation falls inside the input, along axis a. */
 void rci_window_valid(const struct rci_window *w, int a, int64_t k, int64_t *from, int64_t *to);
 

@@ -33,7 +33,7 @@ static rc_status check_input(const struct rc_graph *g, rci_id v, struct rci_tens
 static rc_status check_node(const struct rc_graph *g, const struct rci_node *n,
                             struct rci_tensor *value)
 {
-    struct rci_tensor in[RC_AROUND_MOST], out[RC_AROUND_MOST] = {0};
+    struct rci_tensor in[RC_AROUND_MOST] = {0}, out[RC_AROUND_MOST] = {0};
     if (n->n_in > RC_AROUND_MOST || n->n_out > RC_AROUND_MOST || !n->op->forward)
         return rci_fail(RC_ERR_UNSUPPORTED, "node \"%s\" cannot be checked", n->name);
     rci_node_operands(g, n, value, in);
@@ -58,6 +58,12 @@ static rc_status check_node(const struct rc_graph *g, const struct rci_node *n,
 
 rc_status rci_check_start(struct rci_check *c, const struct rc_graph *g)
 {
+    return rci_check_start_on(c, g, NULL);
+}
+
+rc_status rci_check_start_on(struct rci_check *c, const struct rc_graph *g,
+                             const struct rci_tensor *inputs)
+{
     rci_id *order = NULL;
     uint32_t n = 0;
     *c = (struct rci_check){g, rci_alloc_array(g->ctx, g->n_values + 1u, sizeof(*c->value))};
@@ -65,8 +71,10 @@ rc_status rci_check_start(struct rci_check *c, const struct rc_graph *g)
     for (rci_id v = 0; v < g->n_values && st == RC_OK; v++)
         if (rci_value_is_const(&g->values[v]))
             c->value[v] = g->values[v].tensor;
-        else if (g->values[v].flags & RC_VALUE_INPUT)
-            st = check_input(g, v, &c->value[v]);
+    for (uint32_t i = 0; i < g->n_inputs && st == RC_OK; i++) {
+        struct rci_tensor *to = &c->value[g->inputs[i]];
+        st = inputs ? rci_tensor_copy(to, g->ctx, &inputs[i]) : check_input(g, g->inputs[i], to);
+    }
     for (uint32_t i = 0; i < n && st == RC_OK; i++) {
         st = rci_check_cancel(g->ctx);
         if (st == RC_OK)
@@ -88,7 +96,7 @@ void rci_check_end(struct rci_check *c)
 }
 
 /* Relative to the largest number; infinity where shapes, types or integers differ. */
-static double check_difference(const struct rci_tensor *a, const struct rci_tensor *b)
+double rci_check_difference(const struct rci_tensor *a, const struct rci_tensor *b)
 {
     double worst = 0, scale = 0;
     if (a->dtype != b->dtype || !rci_shape_equal(&a->shape, &b->shape))
@@ -114,7 +122,7 @@ static double check_value(const struct rci_check *c, const struct rci_check *d, 
     if (w == RC_NONE || !c->value[v].data || !d->value[w].data ||
         rci_value_is_const(&c->g->values[v]))
         return 0;
-    return check_difference(&c->value[v], &d->value[w]);
+    return rci_check_difference(&c->value[v], &d->value[w]);
 }
 
 /* Values in between may change their meaning (a convolution that took a normalisation in), so they

@@ -53,12 +53,7 @@ static rc_status drop(struct rc_graph *g, uint32_t *n_changed, enum which which)
 {
     struct rci_tensor *other = NULL;
     rc_status st = RC_OK;
-    if (g->dynamic_batch) {
-        other = rci_alloc_array(g->ctx, g->n_values + 1u, sizeof(*other));
-        if (!other)
-            return RC_ERR_MEMORY;
-        RC_TRY_OUT(st, rci_graph_infer_at(g, g->batch + 1, other));
-    }
+    RC_TRY(rci_pass_other_batch(g, &other));
     for (rci_id i = 0; i < g->n_nodes; i++) {
         if (!wanted(&g->nodes[i], which) || !removable(g, &g->nodes[i], other))
             continue;

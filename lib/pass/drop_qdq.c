@@ -142,4 +142,5 @@ const struct rci_pass rci_pass_drop_qdq = {
     .name = "drop_qdq",
     .summary = "a quantized graph on reals again",
     .run = drop_run,
+    .approximate = true,
 };

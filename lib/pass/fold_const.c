@@ -6,6 +6,8 @@
 #include <string.h>
 
 enum { FOLD_MAX_OPERANDS = 1024 };
+/* Operators look at optional operands, which are absent here, behind those that the node has. */
+enum { FOLD_LOOKED_AT = 8 };
 /* A few bytes in a file may ask for arbitrarily large constants; past these limits a node stays.
  * What shapes are computed from is small: it is evaluated first, so that a graph whose shapes do
  * not fit is refused before anything large is made. */
@@ -39,6 +41,9 @@ static void fold_gather(struct fold *f, const struct rci_node *n)
     for (int b = 0; b < 2; b++)
         for (uint32_t k = 0; k < n->n_in; k++)
             f->in[b][k] = n->in[k] == RC_NONE ? (struct rci_tensor){0} : f->at[b][n->in[k]];
+    for (int b = 0; b < 2; b++)
+        for (uint32_t k = n->n_in; k < FOLD_LOOKED_AT; k++)
+            f->in[b][k] = (struct rci_tensor){0};
 }
 
 static rc_status fold_bind(struct fold *f, rci_id id)
@@ -189,7 +194,16 @@ static rc_status fold_node(struct fold *f, rci_id id)
     return RC_OK;
 }
 
-/* All results are known and the same at every batch. Graph outputs stay computed by a node. */
+/* Does the node only hand a constant on? */
+static bool fold_hands_on(const struct rc_graph *g, const struct rci_node *n)
+{
+    return n->op->flags & (RC_OP_KEEPS | RC_OP_VIEW) && n->n_in && n->in[0] != RC_NONE &&
+           rci_value_is_const(&g->values[n->in[0]]);
+}
+
+/* All results are known and the same at every batch. Graph outputs stay computed by a node; of
+ * those that files have in another type a conversion is written, which this node must not become
+ * part of when the file is read: it becomes one that hands a constant on. */
 static bool fold_is_constant(const struct fold *f, const struct rci_node *n)
 {
     if (n->op->flags & RC_OP_NO_FOLD)
@@ -197,13 +211,27 @@ static bool fold_is_constant(const struct fold *f, const struct rci_node *n)
     for (uint32_t k = 0; k < n->n_out; k++) {
         const rci_id v = n->out[k];
         if (v == RC_NONE || !f->mine[v] || f->at[0][v].data != f->at[1][v].data ||
-            f->g->values[v].flags & RC_VALUE_OUTPUT)
+            !rci_shape_count(&f->at[0][v].shape) || /* files cannot hold those */
+            (f->g->values[v].flags & RC_VALUE_OUTPUT &&
+             (!f->g->values[v].storage || fold_hands_on(f->g, n))))
             return false;
     }
     return n->n_out > 0;
 }
 
-static void fold_replace(struct fold *f, rci_id id)
+/* y = Identity(the constant) */
+static rc_status fold_hand_on(struct fold *f, rci_id v)
+{
+    struct rc_graph *g = f->g;
+    rci_id made, node;
+    char *name = rci_graph_fresh_name(g, g->values[v].name);
+    const rc_status st = name ? rci_graph_add_const(g, &made, name, &f->at[0][v]) : RC_ERR_MEMORY;
+    rci_release(name);
+    RC_TRY(st);
+    return rci_graph_add_node(g, &node, rci_op_find(NULL, "Identity"), NULL, NULL, &made, 1, &v, 1);
+}
+
+static rc_status fold_replace(struct fold *f, rci_id id)
 {
     struct rci_node *n = &f->g->nodes[id];
     /* elements that files hold as float16 are float16 behind a Cast to f32 too */
@@ -215,12 +243,18 @@ static void fold_replace(struct fold *f, rci_id id)
             f->g->values[v].storage = f->g->values[n->in[0]].storage;
         f->g->values[v].producer = RC_NONE;
         f->g->values[v].producer_out = 0;
+        n->out[k] = RC_NONE;
+        if (f->g->values[v].flags & RC_VALUE_OUTPUT) {
+            RC_TRY(fold_hand_on(f, v));
+            n = &f->g->nodes[id];
+            continue;
+        }
         rci_graph_replace_const(f->g, v, &f->at[0][v]);
         f->mine[v] = false;
-        n->out[k] = RC_NONE;
     }
     rci_graph_kill_node(f->g, id);
     f->changed++;
+    return RC_OK;
 }
 
 static void fold_allow_more(struct fold *f)
@@ -238,7 +272,7 @@ static void fold_allow_more(struct fold *f)
 /* Operands or results of the largest node. */
 static uint32_t fold_widest(const struct rc_graph *g)
 {
-    uint32_t n = 1;
+    uint32_t n = FOLD_LOOKED_AT;
     for (rci_id i = 0; i < g->n_nodes; i++) {
         n = g->nodes[i].n_in > n ? g->nodes[i].n_in : n;
         n = g->nodes[i].n_out > n ? g->nodes[i].n_out : n;
@@ -299,7 +333,7 @@ static rc_status fold_within(struct rc_graph *g, const struct fold_limits *limit
         st = fold_node(&f, order[i]);
     for (uint32_t i = 0; i < n && st == RC_OK; i++)
         if (fold_is_constant(&f, &g->nodes[order[i]]))
-            fold_replace(&f, order[i]);
+            st = fold_replace(&f, order[i]);
     fold_end(&f);
     rci_release(order);
     RC_TRY(st);

@@ -135,7 +135,7 @@ static rc_status fuse_post_run_training(struct rc_graph *g, uint32_t *n_changed)
 
 const struct rci_pass rci_pass_fuse_post = {
     "fuse_post", "put activations and residual additions behind the node before them",
-    fuse_post_run};
+    fuse_post_run, true};
 const struct rci_pass rci_pass_fuse_post_training = {
     "fuse_post_training", "Relu as one with BatchNormalization or a residual addition",
-    fuse_post_run_training};
+    fuse_post_run_training, true};

@@ -359,4 +359,5 @@ const struct rci_pass rci_pass_lower_int8 = {
     .name = "lower-int8",
     .summary = "run quantized layers on integers",
     .run = lower_int8_run,
+    .approximate = true,
 };

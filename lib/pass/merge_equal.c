@@ -78,5 +78,5 @@ static rc_status merge_run(struct rc_graph *g, uint32_t *n_changed)
     return st;
 }
 
-const struct rci_pass rci_pass_merge_equal = {
-    "merge_equal", "nodes that compute the same become one", merge_run};
+const struct rci_pass rci_pass_merge_equal = {"merge_equal",
+                                              "nodes that compute the same become one", merge_run};

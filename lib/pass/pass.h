@@ -7,9 +7,17 @@ struct rci_pass {
     const char *name;
     const char *summary;
     rc_status (*run)(struct rc_graph *g, uint32_t *n_changed);
+    bool approximate; /* what is computed changes, or only a session can compute it: not compared */
 };
-/* Run one pass by pointer, then infer and verify. n_changed may be NULL. */
+/* Run one pass by pointer, then infer and verify. n_changed may be NULL. With g->checked the graph
+ * is run on random inputs before and after: RC_ERR_STATE names the pass and the first value that
+ * differs. */
 rc_status rci_pass_run(struct rc_graph *g, const struct rci_pass *p, uint32_t *n_changed);
+/* All that make a graph smaller and leave what it computes, until nothing changes. */
+rc_status rci_pass_clean_up(struct rc_graph *g);
+/* Shapes of all values at another batch than the graph's, where the batch is free; else NULL. For
+ * passes that must hold at every batch; rci_release() it. */
+rc_status rci_pass_other_batch(const struct rc_graph *g, struct rci_tensor **out);
 
 /* Evaluate constants and shape chains, bind them. */
 extern const struct rci_pass rci_pass_fold_const;
@@ -23,6 +31,19 @@ extern const struct rci_pass rci_pass_merge_equal;
 extern const struct rci_pass rci_pass_drop_conversions;
 /* BatchNormalization into Conv and Gemm weights. */
 extern const struct rci_pass rci_pass_fold_affine;
+
+/* Transposes behind what reads them; pairs cancel. */
+extern const struct rci_pass rci_pass_move_transposes;
+/* Reshapes in a row become one. */
+extern const struct rci_pass rci_pass_merge_views;
+/* Slice of Slice, Concat of Concat. */
+extern const struct rci_pass rci_pass_compose;
+/* Expand before what broadcasts. */
+extern const struct rci_pass rci_pass_drop_repeats;
+/* Pad into Conv and pools. */
+extern const struct rci_pass rci_pass_absorb_pad;
+/* MatMul with a bias as Gemm, scales of scales. */
+extern const struct rci_pass rci_pass_merge_affine;
 
 /* A quantized graph on reals again, its weights what their integers stand for. */
 extern const struct rci_pass rci_pass_drop_qdq;

@@ -180,6 +180,7 @@ static rc_status pruner_fill(struct rc_pruner *p, const struct rc_graph *g)
 {
     RC_TRY(rci_graph_clone(&p->graph, g));
     RC_TRY(take_to_reals(p->graph));
+    RC_TRY(rci_graph_split_vectors(p->graph));
     RC_TRY(open_groups(p));
     RC_TRY(open_blocks(p));
     for (uint64_t i = 0; i < p->o.keep_count; i++)

@@ -11,8 +11,10 @@
 
 static rc_status quantizer_fold(struct rc_graph *g)
 {
-    static const struct rci_pass *const passes[] = {&rci_pass_fold_const, &rci_pass_drop_qdq,
-                                                    &rci_pass_drop_identity, &rci_pass_fold_affine};
+    static const struct rci_pass *const passes[] = {
+        &rci_pass_fold_const, &rci_pass_drop_qdq, &rci_pass_drop_identity,
+        &rci_pass_move_transposes, /* or they part layers from their activations */
+        &rci_pass_fold_affine};
     for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++)
         RC_TRY(rci_pass_run(g, passes[i], NULL));
     return RC_OK;

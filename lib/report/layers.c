@@ -69,6 +69,7 @@ static void clear_layers(struct rc_report *r)
     }
     r->n_layers = r->last_hit = 0;
     r->timed = false;
+    rci_diagram_free(&r->diagram);
 }
 
 rc_status rci_report_set_layers(struct rc_report *r, const struct rc_graph *before,
@@ -76,7 +77,8 @@ rc_status rci_report_set_layers(struct rc_report *r, const struct rc_graph *befo
 {
     clear_layers(r);
     RC_TRY(take_graph(r, before, 0));
-    return take_graph(r, after, 1);
+    RC_TRY(take_graph(r, after, 1));
+    return rci_diagram_make(&r->diagram, after);
 }
 
 rc_status rci_report_set_times(struct rc_report *r, int32_t which, const struct rc_session *s)

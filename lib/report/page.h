@@ -22,6 +22,7 @@ void rci_page_figure(struct rci_page *p, double v, enum rci_unit unit);
 
 void rci_page_style(struct rci_page *p);
 void rci_page_script(struct rci_page *p);
+void rci_page_graph(struct rci_page *p, const struct rci_diagram *d);
 void rci_page_accuracy_plot(struct rci_page *p, const struct rc_report *r);
 void rci_page_latency_plot(struct rci_page *p, const struct rc_report *r);
 void rci_page_width_plot(struct rci_page *p, const struct rc_report *r);

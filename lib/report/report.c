@@ -56,6 +56,7 @@ void rci_report_free(struct rc_report *r)
     rci_release(r->facts);
     rci_release(r->steps);
     rci_release(r->layers);
+    rci_diagram_free(&r->diagram);
     rci_release(r->title);
     rci_buffer_free(&r->text);
     r->magic = 0;

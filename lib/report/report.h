@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "exec/session.h"
 #include "graph/graph.h"
+#include "report/diagram.h"
 #include <rescomp/report.h>
 
 struct rci_report_fact {
@@ -32,6 +33,7 @@ struct rc_report {
     bool timed;
     bool compares;          /* two runs, "A" and "B", in place of before and after */
     uint32_t split;         /* then the steps of B begin here */
+    struct rci_diagram diagram; /* of the graph after */
     struct rci_buffer text; /* what the last rc_report_get_json or rc_report_get_html gave out */
 };
 

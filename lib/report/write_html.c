@@ -201,6 +201,7 @@ rc_status rci_report_write_html(struct rc_report *r)
             rci_page_time_plot(&p, r);
         write_layers(&p, r);
     }
+    rci_page_graph(&p, &r->diagram);
     rci_page_raw(&p, "</main>\n");
     rci_page_script(&p);
     rci_page_raw(&p, "</body></html>\n");

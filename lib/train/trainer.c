@@ -1,4 +1,5 @@
 /* Making a trainer: options resolved and checked, methods found, everything allocated. */
+#include "data/feed.h"
 #include "train/evaluate.h"
 #include "train/run.h"
 
@@ -107,6 +108,7 @@ static rc_status open_data(struct rc_trainer *t)
         .augment = t->augmented,
         .drop_last = true,
         .prefetch = true,
+        .channels_last = rci_feed_channels_last(t->graph, t->dataset),
         .seed = t->o.seed,
         .limit = t->o.images,
         .ranks = t->sync.ranks,

@@ -30,17 +30,25 @@ static void write_and_read(struct rc_context *c, const struct rc_graph *g)
 }
 
 /* What rc_graph_fuse() and a session's compiler do first. */
-static void rewrite(const struct rc_graph *g)
+static void rewrite(struct rc_context *c, const struct rc_graph *g)
 {
     static const struct rci_pass *const passes[] = {
         &rci_pass_drop_identity, &rci_pass_fold_affine, &rci_pass_shortcut_conv,
         &rci_pass_lower_int8,    &rci_pass_fuse_post,
     };
-    struct rc_graph *twin;
+    struct rc_graph *twin = NULL;
     rc_status st = rci_graph_clone(&twin, g);
     for (size_t i = 0; st == RC_OK && i < sizeof(passes) / sizeof(passes[0]); i++)
         st = rci_pass_run(twin, passes[i], NULL);
     refused_or_out_of_memory(st);
+    rci_graph_free(twin);
+    twin = NULL;
+    st = rci_graph_clone(&twin, g);
+    if (st == RC_OK)
+        st = rci_pass_clean_up(twin);
+    refused_or_out_of_memory(st);
+    if (st == RC_OK)
+        write_and_read(c, twin);
     rci_graph_free(twin);
 }
 
@@ -53,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (g) {
         FUZZ_CHECK(rci_graph_verify(g) == RC_OK);
         write_and_read(c, g);
-        rewrite(g);
+        rewrite(c, g);
         rci_graph_free(g);
     }
     fuzz_context_done(c);

@@ -5,6 +5,7 @@
 #include "shared.h"
 
 #include <rescomp/graph.h>
+#include <rescomp/prune.h>
 
 static void check_law(const struct rc_graph *g, uint32_t seeds, double tolerance, int64_t batch)
 {
@@ -204,6 +205,68 @@ static void masked_is_removed_in_golden_files(void **state)
     }
 }
 
+/* Two convolutions read one tensor of weights: a channel goes in both or in neither. */
+static rci_id tied(struct net *n, rci_id x)
+{
+    x = net_cbr(n, "a", x, (struct net_conv){.out = 16, .k = 3});
+    const rci_id y = net_conv(n, "b", x, (struct net_conv){.out = 16, .k = 3, .bias = true});
+    const rci_id z = net_conv(n, "c", net_unary(n, "Relu", y),
+                              (struct net_conv){.out = 16, .k = 3, .bias = true});
+    n->g->nodes[n->g->values[z].producer].in[1] = n->g->nodes[n->g->values[y].producer].in[1];
+    return head(n, net_unary(n, "Relu", z));
+}
+
+static void masked_is_removed_with_tied_weights(void **state)
+{
+    (void) state;
+    check_net(tied);
+}
+
+/* Channels of the groups that the layers b and c make. */
+static void widths_after_pruning(struct rc_context *c, const rc_graph *g, int64_t *b, int64_t *w)
+{
+    rc_prune_options o = RC_PRUNE_OPTIONS_INIT;
+    rc_pruner *p = NULL;
+    rc_graph *cut = NULL;
+    const char *keep[] = {"a", "c"};
+    o.ratio = 0.5;
+    o.keep = keep;
+    o.keep_count = 2;
+    OK(rc_pruner_new(&p, g, &o));
+    OK(rc_pruner_apply(&cut, p, NULL));
+    (void) c;
+    for (rci_id i = 0; i < cut->n_nodes; i++)
+        if (cut->nodes[i].op && cut->nodes[i].n_out == 1 && cut->nodes[i].name[1] == 0 &&
+            (cut->nodes[i].name[0] == 'b' || cut->nodes[i].name[0] == 'c'))
+            *(cut->nodes[i].name[0] == 'b' ? b : w) =
+                cut->values[cut->nodes[i].out[0]].tensor.shape.dim[1];
+    rc_pruner_free(&p);
+    rc_graph_free(&cut);
+}
+
+/* A bias that only happens to be the same is stored once; cutting one layer leaves the other. */
+static void a_shared_bias_does_not_couple_layers(void **state)
+{
+    (void) state;
+    struct rc_context *c = test_context();
+    struct net n = net_new(c);
+    int64_t b = 0, w = 0;
+    rci_id x = net_cbr(&n, "a", net_input(&n, 3, 8, 8), (struct net_conv){.out = 6, .k = 3});
+    const rci_id y = net_conv(&n, "b", x, (struct net_conv){.out = 8, .k = 3, .bias = true});
+    const rci_id z = net_conv(&n, "c", net_unary(&n, "Relu", y),
+                              (struct net_conv){.out = 8, .k = 3, .bias = true});
+    n.g->nodes[n.g->values[z].producer].in[2] = n.g->nodes[n.g->values[y].producer].in[2];
+    net_done(&n, head(&n, net_unary(&n, "Relu", z)));
+    widths_after_pruning(c, n.g, &b, &w);
+    assert_int_equal(b, 4);
+    assert_int_equal(w, 8);
+    /* the graph that was pruned is as it was */
+    assert_int_equal(n.g->nodes[n.g->values[z].producer].in[2],
+                     n.g->nodes[n.g->values[y].producer].in[2]);
+    rci_graph_free(n.g);
+    test_context_done(c);
+}
+
 static void masked_is_removed_in_shared_models(void **state)
 {
     (void) state;
@@ -235,6 +298,8 @@ int main(void)
         cmocka_unit_test(masked_is_removed_in_grouped_layers),
         cmocka_unit_test(masked_is_removed_with_a_gate),
         cmocka_unit_test(masked_is_removed_through_flatten),
+        cmocka_unit_test(masked_is_removed_with_tied_weights),
+        cmocka_unit_test(a_shared_bias_does_not_couple_layers),
         cmocka_unit_test(masked_is_removed_in_golden_files),
         cmocka_unit_test(masked_is_removed_in_shared_models),
     };

@@ -135,6 +135,23 @@ class Cli(unittest.TestCase):
         self.assertEqual(dot.count('{'), dot.count('}'))
         self.assertIn('-> n1;', dot)
 
+        run('inspect', self.model, '--report', self.d / 'seen')
+        page = (self.d / 'seen' / 'report.html').read_text()
+        self.assertIn('class="graph"', page)
+        self.assertGreater(page.count('class="box'), sum(l['op'] == 'Conv' for l in layers))
+
+    def test_stored_outputs_are_compared(self):
+        x = np.random.default_rng(0).standard_normal((1, 1, 16, 16)).astype(np.float32)
+        np.save(self.d / 'input_0.npy', x)
+        run('run', self.model, '--input', self.d / 'input_0.npy', '--output', self.d / 'output_0.npy')
+        r = run_json('inspect', self.model, '--stored', self.d, '--check')
+        self.assertLess(r['stored']['difference'], 1e-4)
+        y = np.load(self.d / 'output_0.npy')
+        self.assertEqual(r['stored']['compared'], y.size)
+        np.save(self.d / 'output_0.npy', y + 1)
+        self.assertIn('differs by', run('inspect', self.model, '--stored', self.d, code=1).stderr)
+        run('fuse', self.model, '-o', self.d / 'checked.onnx', '--check')
+
     def test_fuse_writes_other_opsets_and_storage(self):
         run('fuse', self.model, '-o', self.d / 'old.onnx', '--opset', 9, '--storage', 'f16')
         r, before = run_json('inspect', self.d / 'old.onnx'), run_json('inspect', self.model)

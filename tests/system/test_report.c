@@ -202,7 +202,16 @@ static void page_is_xml_with_everything_in_it(void **state)
         "             'pr\\ufffdune \\ufffd \\ufffd <b>&amp;\\'\" \\u00e4', '12.5 s',\n"
         "             'lost 11 points & was given up'):\n"
         "    assert word in text, word\n"
-        "assert len(root.findall(f'.//{s}svg')) == 4\n"
+        "assert len(root.findall(f'.//{s}svg')) == 5\n"
+        "graph = [v for v in root.iter(s + 'svg') if v.get('class') == 'graph'][0]\n"
+        "boxes = [v for v in graph.iter(s + 'rect') if v.get('class').startswith('box')]\n"
+        "texts = [''.join(v.itertext()) for v in graph.iter(s + 'text')]\n"
+        "wires = [v for v in graph.iter(s + 'path') if v.get('class') == 'wire']\n"
+        "convs = [l for l in j['layers'] if l['width_after'] and l['op'] == 'Conv']\n"
+        "assert sum(t.startswith('Conv') for t in texts) == len(convs)\n"
+        "assert len(boxes) <= len(wires) + 1 and any('Relu' in t for t in texts)\n"
+        "places = {(v.get('x'), v.get('y')) for v in boxes}\n"
+        "assert len(places) == len(boxes)\n"
         "assert len(root.findall(f'.//{s}circle')) == 6\n"
         "assert sum(c.get('class') == 'dropped' for c in root.iter(s + 'circle')) == 2\n"
         "for v in root.iter(s + 'rect'):\n"
@@ -285,10 +294,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(json_has_every_figure),     T(summary_takes_the_place_of_first_and_last_step),
+        T(json_has_every_figure),
+        T(summary_takes_the_place_of_first_and_last_step),
         T(empty_report_is_whole),
-        T(wrong_figures_are_refused), T(page_is_xml_with_everything_in_it),
-        T(times_need_layers),         T(any_memory_cap_fails_cleanly),
+        T(wrong_figures_are_refused),
+        T(page_is_xml_with_everything_in_it),
+        T(times_need_layers),
+        T(any_memory_cap_fails_cleanly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,13 +255,21 @@ class Graph(Handle):
         return g
 
     def fuse(self) -> Graph:
-        """Fold batch normalisation and constants in place; returns this graph."""
+        """Clean up in place: fold constants, normalisation and padding, drop and merge nodes; returns this graph."""
         if self._h.lent:
             raise _ffi.ArgumentError(_ffi.STATE, "the graph belongs to a Trainer; close that first, or fuse a copy")
         owner = self._changeable()
         with _ffi.interruptible():
             lib.rc_graph_fuse(owner)
         return self
+
+    def compare_stored(self, path: Path, *, tolerance: float = 0.0) -> dict[str, Any]:
+        """Compare with stored inputs and outputs: a folder of input_0.pb (or .npy), output_0.pb ..., or an .npz file of
+        arrays by name. Raises Error where more than `tolerance` (0: 1e-4) of an output's largest number differs."""
+        result = _ffi.StoredResult()
+        with _ffi.interruptible():
+            lib.rc_graph_compare_stored(self._h, _ffi.path(path), tolerance, result)
+        return result.as_dict()
 
     def info(self) -> dict[str, int]:
         """Totals at batch 1: nodes, parameters, macs, weight_bytes, ..."""

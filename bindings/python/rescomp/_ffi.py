@@ -282,6 +282,11 @@ class DatasetSource(Struct):
                 ("height", U), ("width", U), ("type", U)]
 
 
+class StoredResult(Struct):
+    _fields_ = [SIZE, ("difference", D), ("output", S), ("element", U), ("stored", D), ("computed", D),
+                ("compared", U)]
+
+
 class GraphInfo(Struct):
     _fields_ = [SIZE, ("nodes", U), ("parameters", U), ("macs", U), ("weight_bytes", U), ("inputs", U),
                 ("outputs", U), ("opset", I), ("dynamic_batch", U)]
@@ -535,6 +540,7 @@ _FUNCTIONS = {  # name: (what it returns, argument types)
     "rc_graph_clone": (STATUS, [_out, P]),
     "rc_graph_free": (None, [_out]),
     "rc_graph_fuse": (STATUS, [P]),
+    "rc_graph_compare_stored": (STATUS, [P, S, D, _ref(StoredResult)]),
     "rc_graph_get_info": (STATUS, [P, _ref(GraphInfo)]),
     "rc_graph_get_node": (STATUS, [P, U, _ref(NodeInfo)]),
     "rc_graph_get_operand": (STATUS, [P, U, U, _ref(S), _ref(U)]),

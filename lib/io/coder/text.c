@@ -161,8 +161,9 @@ static rc_status copy_match(struct rci_bytes *out, size_t size, uint64_t n, size
     if (!distance || distance > out->size)
         return rci_fail(RC_ERR_FORMAT, "text: %zu bytes back from byte %zu", distance, out->size);
     uint8_t *p = out->data + out->size;
+    const uint8_t *from = p - distance; /* what was just written may be read again */
     for (size_t i = 0; i < n; i++)
-        p[i] = p[i - distance];
+        p[i] = from[i];
     out->size += (size_t) n;
     return RC_OK;
 }

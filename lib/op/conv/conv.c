@@ -169,6 +169,14 @@ static rc_status conv_absorb(struct rc_graph *g, struct rci_node *n, const struc
     return RC_OK;
 }
 
+static bool conv_absorb_padding(const struct rc_graph *g, struct rci_node *n,
+                                const struct rci_padding *p, bool positive)
+{
+    struct rci_conv_attrs *a = n->attrs;
+    (void) positive;
+    return rci_window_absorb(&a->window, p, g->values[n->in[1]].tensor.shape.dim + 2);
+}
+
 /* Multiply-adds; the bias is not counted. */
 static struct rci_cost conv_cost(const struct rci_node *n, const struct rci_tensor *in,
                                  const struct rci_tensor *out)
@@ -202,6 +210,7 @@ const struct rci_op rci_op_conv = {
     .resized = rci_conv_resized,
     .absorbs_affine = conv_absorbs,
     .absorb_affine = conv_absorb,
+    .absorb_padding = conv_absorb_padding,
     .read_attrs = rci_conv_read,
     .write_attrs = rci_conv_write,
     .cost = conv_cost,

@@ -15,7 +15,7 @@
 const struct rci_op rci_op_add = {
     .name = "Add",
     ARITH(RC_ARITH_ADD),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_SUM,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_SUM | RC_OP_POINTWISE,
     .quant = RC_QUANT_REQUANT,
     .sign = RC_SIGN_KEEPS,
 };
@@ -23,13 +23,13 @@ const struct rci_op rci_op_add = {
 const struct rci_op rci_op_sub = {
     .name = "Sub",
     ARITH(RC_ARITH_SUB),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
 };
 
 const struct rci_op rci_op_mul = {
     .name = "Mul",
     ARITH(RC_ARITH_MUL),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
     .sign = RC_SIGN_KEEPS,
     .prepare = rci_gate_prepare,
 };
@@ -38,6 +38,6 @@ const struct rci_op rci_op_mul = {
 const struct rci_op rci_op_div = {
     .name = "Div",
     ARITH(RC_ARITH_DIV),
-    .flags = RC_OP_SEPARATE,
+    .flags = RC_OP_SEPARATE | RC_OP_POINTWISE,
     .sign = RC_SIGN_KEEPS,
 };

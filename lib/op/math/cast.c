@@ -148,7 +148,7 @@ const struct rci_op rci_op_cast = {
     .name = "Cast",
     RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_cast_attrs),
-    .flags = RC_OP_SEPARATE | RC_OP_KEEPS,
+    .flags = RC_OP_SEPARATE | RC_OP_KEEPS | RC_OP_POINTWISE,
     .infer = cast_infer,
     .forward = cast_forward,
     .backward = cast_backward,

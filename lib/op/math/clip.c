@@ -204,7 +204,7 @@ const struct rci_op rci_op_clip = {
     .name = "Clip",
     RC_OP_ARITY(1, 3, 1, 1),
     .attr_size = sizeof(struct rci_clip_attrs),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
     .quant = RC_QUANT_BOUND,
     .infer = clip_infer,
     .forward = clip_forward,

@@ -98,8 +98,8 @@ static rc_status not_forward(const struct rci_call *c)
 }
 
 /* No gradient: results are bool, so `backward` stays NULL. */
-#define TRUTH(kind)                                                      \
-    RC_OP_ARITY(2, 2, 1, 1), .variant = (kind), .flags = RC_OP_SEPARATE, \
+#define TRUTH(kind)                                                                        \
+    RC_OP_ARITY(2, 2, 1, 1), .variant = (kind), .flags = RC_OP_SEPARATE | RC_OP_POINTWISE, \
                              .couple = rci_arith_couple, .cost = rci_op_cost_elementwise
 
 const struct rci_op rci_op_equal = {
@@ -155,7 +155,7 @@ const struct rci_op rci_op_xor = {
 const struct rci_op rci_op_not = {
     .name = "Not",
     RC_OP_ARITY(1, 1, 1, 1),
-    .flags = RC_OP_SEPARATE,
+    .flags = RC_OP_SEPARATE | RC_OP_POINTWISE,
     .infer = not_infer,
     .forward = not_forward,
     .couple = rci_op_couple_same,

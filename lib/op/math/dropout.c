@@ -154,7 +154,7 @@ const struct rci_op rci_op_dropout = {
     .name = "Dropout",
     RC_OP_ARITY(1, 3, 1, 2),
     .attr_size = sizeof(struct rci_dropout_attrs),
-    .flags = RC_OP_RANDOM | RC_OP_SEPARATE | RC_OP_KEEPS,
+    .flags = RC_OP_RANDOM | RC_OP_SEPARATE | RC_OP_KEEPS | RC_OP_POINTWISE,
     .quant = RC_QUANT_PASS,
     .infer = dropout_infer,
     .forward = dropout_forward,

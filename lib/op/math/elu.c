@@ -107,10 +107,11 @@ static rc_status thresholded_backward(const struct rci_call *c)
     return c->d_in[0].data ? rci_map_run(c, thresholded_grad) : RC_OK;
 }
 
-#define ELU                                                                                     \
-    RC_OP_ARITY(1, 1, 1, 1),                                                                    \
-        .attr_size = sizeof(struct rci_elu_attrs), .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE, \
-        .infer = rci_map_infer_f32, .couple = rci_op_couple_same, .cost = rci_op_cost_elementwise
+#define ELU                                                                                 \
+    RC_OP_ARITY(1, 1, 1, 1), .attr_size = sizeof(struct rci_elu_attrs),                     \
+                             .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE, \
+                             .infer = rci_map_infer_f32, .couple = rci_op_couple_same,      \
+                             .cost = rci_op_cost_elementwise
 
 const struct rci_op rci_op_elu = {
     .name = "Elu",

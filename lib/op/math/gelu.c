@@ -75,7 +75,7 @@ const struct rci_op rci_op_gelu = {
     RC_OP_ARITY(1, 1, 1, 1),
     .since = 20,
     .attr_size = sizeof(struct rci_gelu_attrs),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
     .infer = rci_map_infer_f32,
     .forward = gelu_forward,
     .backward = gelu_backward,

@@ -59,7 +59,7 @@ const struct rci_op rci_op_hardsigmoid = {
     RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_hardsigmoid_attrs),
     /* f(0) = beta, so padding of a layout would not stay 0 */
-    .flags = RC_OP_SEPARATE,
+    .flags = RC_OP_SEPARATE | RC_OP_POINTWISE,
     .sign = RC_SIGN_NON_NEGATIVE,
     .infer = rci_map_infer_f32,
     .forward = hardsigmoid_forward,

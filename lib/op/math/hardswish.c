@@ -40,7 +40,7 @@ const struct rci_op rci_op_hardswish = {
     .name = "HardSwish",
     RC_OP_ARITY(1, 1, 1, 1),
     .since = 14,
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
     .infer = rci_map_infer_f32,
     .forward = hardswish_forward,
     .backward = hardswish_backward,

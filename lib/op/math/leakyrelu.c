@@ -56,7 +56,7 @@ const struct rci_op rci_op_leakyrelu = {
     .name = "LeakyRelu",
     RC_OP_ARITY(1, 1, 1, 1),
     .attr_size = sizeof(struct rci_leaky_attrs),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
     .infer = rci_map_infer_f32,
     .forward = leaky_forward,
     .backward = leaky_backward,

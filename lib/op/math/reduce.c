@@ -365,12 +365,51 @@ static bool reduce_separate(const struct rc_graph *g, const struct rci_node *n, 
     return !rci_op_has(n, 1) && reduce_bits(n, NULL, x->rank, &bits) == RC_OK && !(bits & 1);
 }
 
-#define REDUCE(kind)                                                                            \
-    RC_OP_ARITY(1, 2, 1, 1),                                                                    \
-        .variant = (kind), .attr_size = sizeof(struct rci_reduce_attrs), .infer = reduce_infer, \
-        .forward = reduce_forward, .backward = reduce_backward, .separate = reduce_separate,    \
-        .couple = reduce_couple, .read_attrs = reduce_read, .bind = reduce_bind,                \
-        .write_attrs = reduce_write, .cost = reduce_cost
+/* One element is its own mean, sum, largest, least and product. */
+static bool reduce_keeps_elements(const struct rci_node *n)
+{
+    return n->op->variant <= REDUCE_PROD;
+}
+
+static bool reduce_drop_kept(struct rci_node *n)
+{
+    struct rci_reduce_attrs *t = n->attrs;
+    const bool kept = t->keepdims && !rci_op_has(n, 1);
+    if (kept)
+        t->keepdims = 0;
+    return kept;
+}
+
+static bool reduce_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    struct rci_reduce_attrs *t = n->attrs;
+    uint32_t bits, moved = 0, place[RC_MAX_DIMS], left = 0, at = 0;
+    if (rci_op_has(n, 1) || reduce_bits(n, NULL, *rank, &bits) != RC_OK)
+        return false;
+    for (uint32_t a = 0; a < *rank; a++)
+        moved |= (bits >> a & 1) << perm[a];
+    /* where the axes that stay are in the result */
+    for (uint32_t a = 0; a < *rank; a++) {
+        place[a] = left;
+        left += t->keepdims || !(moved >> a & 1);
+    }
+    for (uint32_t a = 0; a < *rank; a++)
+        if (t->keepdims || !(bits >> a & 1))
+            out[at++] = place[perm[a]];
+    for (uint32_t a = t->n = 0; a < *rank && bits; a++)
+        if (moved >> a & 1)
+            t->axes[t->n++] = a;
+    *rank = left;
+    return true;
+}
+
+#define REDUCE(kind)                                                                               \
+    RC_OP_ARITY(1, 2, 1, 1),                                                                       \
+        .variant = (kind), .attr_size = sizeof(struct rci_reduce_attrs), .infer = reduce_infer,    \
+        .forward = reduce_forward, .backward = reduce_backward, .separate = reduce_separate,       \
+        .couple = reduce_couple, .read_attrs = reduce_read, .bind = reduce_bind,                   \
+        .write_attrs = reduce_write, .cost = reduce_cost, .keeps_elements = reduce_keeps_elements, \
+        .drop_kept = reduce_drop_kept, .permute = reduce_permute
 
 const struct rci_op rci_op_reducel1 = {
     .name = "ReduceL1",

@@ -39,7 +39,7 @@ static bool relu_as_post(const struct rci_node *n, struct rci_post *out)
 const struct rci_op rci_op_relu = {
     .name = "Relu",
     RC_OP_ARITY(1, 1, 1, 1),
-    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE,
+    .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE,
     .quant = RC_QUANT_BOUND,
     .sign = RC_SIGN_NON_NEGATIVE,
     .infer = rci_map_infer_f32,

@@ -41,7 +41,7 @@ static bool sigmoid_as_post(const struct rci_node *n, struct rci_post *out)
 const struct rci_op rci_op_sigmoid = {
     .name = "Sigmoid",
     RC_OP_ARITY(1, 1, 1, 1),
-    .flags = RC_OP_SEPARATE,
+    .flags = RC_OP_SEPARATE | RC_OP_POINTWISE,
     .sign = RC_SIGN_NON_NEGATIVE,
     .infer = rci_map_infer_f32,
     .forward = sigmoid_forward,

@@ -5,6 +5,7 @@
 #include "op/common.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { SOFTMAX, SOFTMAX_LOG }; /* op->variant */
 
@@ -145,12 +146,24 @@ static bool softmax_separate(const struct rc_graph *g, const struct rci_node *n,
     return a->axis != 0 && a->axis != -(int64_t) rank;
 }
 
+/* Before opset 13 the axes behind belong to the sum too. */
+static bool softmax_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    struct rci_softmax_attrs *t = n->attrs;
+    uint32_t axis;
+    if (t->flat || rci_op_axis(n, t->axis, *rank, &axis) != RC_OK)
+        return false;
+    t->axis = perm[axis];
+    memcpy(out, perm, *rank * sizeof(*out));
+    return true;
+}
+
 #define SOFTMAX_OP                                                                              \
     RC_OP_ARITY(1, 1, 1, 1),                                                                    \
         .attr_size = sizeof(struct rci_softmax_attrs), .infer = softmax_infer,                  \
         .forward = softmax_forward, .backward = softmax_backward, .separate = softmax_separate, \
         .couple = softmax_couple, .read_attrs = softmax_read, .bind = softmax_bind,             \
-        .write_attrs = softmax_write, .cost = rci_op_cost_elementwise
+        .write_attrs = softmax_write, .cost = rci_op_cost_elementwise, .permute = softmax_permute
 
 const struct rci_op rci_op_softmax = {
     .name = "Softmax",

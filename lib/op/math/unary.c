@@ -80,8 +80,8 @@ static inline float square(float x)
 /* FREE may run over padded layouts, where padding must stay 0; BOUND has f(0) != 0 or a pole.
  * KEEPS: not negative where x is not. Round goes to the even neighbour at ties (rintf), as ONNX
  * wants. */
-#define FREE .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE /* f(0) = 0 */
-#define BOUND .flags = RC_OP_SEPARATE
+#define FREE .flags = RC_OP_LAYOUT_FREE | RC_OP_SEPARATE | RC_OP_POINTWISE /* f(0) = 0 */
+#define BOUND .flags = RC_OP_SEPARATE | RC_OP_POINTWISE
 #define NON_NEGATIVE .sign = RC_SIGN_NON_NEGATIVE
 #define KEEPS .sign = RC_SIGN_KEEPS
 

@@ -87,6 +87,21 @@ static void averagepool_as_pooling(const struct rci_node *n, struct rci_pooling 
     *out = (struct rci_pooling){.window = n->attrs, .max = false};
 }
 
+/* The zeros count in the mean. */
+static bool averagepool_absorb_padding(const struct rc_graph *g, struct rci_node *n,
+                                       const struct rci_padding *p, bool positive)
+{
+    struct rci_pool_attrs *a = n->attrs;
+    const int64_t *own = a->window.pads;
+    (void) g;
+    (void) positive;
+    if (a->ceil_mode || (!a->count_include_pad && (own[0] || own[1] || own[2] || own[3])) ||
+        !rci_window_absorb(&a->window, p, a->window.kernel))
+        return false;
+    a->count_include_pad = 1;
+    return true;
+}
+
 const struct rci_op rci_op_averagepool = {
     .name = "AveragePool",
     RC_OP_ARITY(1, 1, 1, 1),
@@ -98,6 +113,7 @@ const struct rci_op rci_op_averagepool = {
     .backward = averagepool_backward,
     .prepare = averagepool_prepare,
     .as_pooling = averagepool_as_pooling,
+    .absorb_padding = averagepool_absorb_padding,
     .couple = rci_pool_couple,
     .read_attrs = rci_pool_read,
     .write_attrs = rci_pool_write,

@@ -66,12 +66,20 @@ static void gap_as_pooling(const struct rci_node *n, struct rci_pooling *out)
     *out = (struct rci_pooling){.window = NULL};
 }
 
+/* Of planes of one pixel. */
+static bool gap_keeps_elements(const struct rci_node *n)
+{
+    (void) n;
+    return true;
+}
+
 const struct rci_op rci_op_globalaveragepool = {
     .name = "GlobalAveragePool",
     RC_OP_ARITY(1, 1, 1, 1),
     .flags = RC_OP_BF16 | RC_OP_SEPARATE,
     .sign = RC_SIGN_KEEPS,
     .infer = rci_pool_global_infer,
+    .keeps_elements = gap_keeps_elements,
     .forward = gap_forward,
     .backward = gap_backward,
     .prepare = gap_prepare,

@@ -133,12 +133,20 @@ static struct rci_cost global_cost(const struct rci_node *n, const struct rci_te
     return (struct rci_cost){0, (uint64_t) rci_shape_count(&in[0].shape)};
 }
 
+/* Of planes of one pixel. */
+static bool globalmax_keeps_elements(const struct rci_node *n)
+{
+    (void) n;
+    return true;
+}
+
 const struct rci_op rci_op_globalmaxpool = {
     .name = "GlobalMaxPool",
     RC_OP_ARITY(1, 1, 1, 1),
     .flags = RC_OP_SEPARATE,
     .sign = RC_SIGN_KEEPS,
     .infer = rci_pool_global_infer,
+    .keeps_elements = globalmax_keeps_elements,
     .forward = globalmax_forward,
     .backward = globalmax_backward,
     .couple = rci_pool_couple,

@@ -72,6 +72,18 @@ static void maxpool_as_pooling(const struct rci_node *n, struct rci_pooling *out
     *out = (struct rci_pooling){.window = n->attrs, .max = true};
 }
 
+/* Where nothing is below zero, no zero is larger than what is there; each window holds some of it.
+ */
+static bool maxpool_absorb_padding(const struct rc_graph *g, struct rci_node *n,
+                                   const struct rci_padding *p, bool positive)
+{
+    struct rci_pool_attrs *a = n->attrs;
+    const bool dense = a->window.dilation[0] <= 1 && a->window.dilation[1] <= 1;
+    (void) g;
+    return positive && dense && !a->ceil_mode && n->n_out == 1 &&
+           rci_window_absorb(&a->window, p, a->window.kernel);
+}
+
 const struct rci_op rci_op_maxpool = {
     .name = "MaxPool",
     RC_OP_ARITY(1, 1, 1, 2),
@@ -83,6 +95,7 @@ const struct rci_op rci_op_maxpool = {
     .backward = maxpool_backward,
     .prepare = maxpool_prepare,
     .as_pooling = maxpool_as_pooling,
+    .absorb_padding = maxpool_absorb_padding,
     .couple = rci_pool_couple,
     .read_attrs = rci_pool_read,
     .write_attrs = rci_pool_write,

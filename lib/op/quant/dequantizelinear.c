@@ -83,6 +83,7 @@ const struct rci_op rci_op_dequantizelinear = {
     .infer = dequantize_infer,
     .forward = dequantize_forward,
     .backward = dequantize_backward,
+    .permute = rci_quant_permute,
     .couple = rci_quant_couple,
     .read_attrs = rci_quant_read,
     .write_attrs = rci_quant_write,

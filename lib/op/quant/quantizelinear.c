@@ -116,6 +116,7 @@ const struct rci_op rci_op_quantizelinear = {
     .infer = quantize_infer,
     .forward = quantize_forward,
     .backward = quantize_backward,
+    .permute = rci_quant_permute,
     .couple = rci_quant_couple,
     .read_attrs = quantize_read,
     .write_attrs = quantize_write,

@@ -1,6 +1,8 @@
 /* Scale and zero point of QuantizeLinear and DequantizeLinear. */
 #include "op/quant/quantparams.h"
 
+#include <string.h>
+
 #include <math.h>
 
 /* Elements of a piece where one scale holds for all. */
@@ -83,6 +85,16 @@ int32_t rci_quant_zero(const struct rci_tensor *zero, int64_t k)
         return ((const int8_t *) zero->data)[k];
     return zero->dtype == RC_U8 ? ((const uint8_t *) zero->data)[k]
                                 : ((const int32_t *) zero->data)[k];
+}
+
+bool rci_quant_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    struct rci_quantize_attrs *t = n->attrs;
+    const int64_t axis = quant_axis(n) < 0 ? quant_axis(n) + *rank : quant_axis(n);
+    if (axis >= 0 && axis < (int64_t) *rank) /* with one scale for all it may be anything */
+        t->axis = perm[axis];
+    memcpy(out, perm, *rank * sizeof(*out));
+    return true;
 }
 
 void rci_quant_couple(const struct rci_node *n, struct rci_links *l)

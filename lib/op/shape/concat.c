@@ -194,6 +194,25 @@ static void concat_couple(const struct rci_node *n, struct rci_links *l)
     }
 }
 
+static bool concat_as_concat(const struct rci_node *n, uint32_t rank, uint32_t *axis)
+{
+    *axis = concat_axis(n, rank);
+    return true;
+}
+
+/* Of one operand, as a loop over layers leaves it. */
+static bool concat_keeps_elements(const struct rci_node *n)
+{
+    return n->n_in == 1;
+}
+
+static bool concat_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    ((struct rci_concat_attrs *) n->attrs)->axis = perm[concat_axis(n, *rank)];
+    memcpy(out, perm, *rank * sizeof(*out));
+    return true;
+}
+
 static rc_status concat_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_concat_attrs *t = n->attrs;
@@ -219,6 +238,9 @@ const struct rci_op rci_op_concat = {
     .forward = concat_forward,
     .backward = concat_backward,
     .prepare = concat_prepare,
+    .keeps_elements = concat_keeps_elements,
+    .as_concat = concat_as_concat,
+    .permute = concat_permute,
     .couple = concat_couple,
     .read_attrs = concat_read,
     .write_attrs = concat_write,

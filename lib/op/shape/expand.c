@@ -119,6 +119,7 @@ const struct rci_op rci_op_expand = {
     RC_OP_ARITY(1, 2, 1, 1),
     .since = 8,
     .attr_size = sizeof(struct rci_expand_attrs),
+    .flags = RC_OP_REPEATS,
     .infer = expand_infer,
     .forward = expand_forward,
     .backward = expand_backward,

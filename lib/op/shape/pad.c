@@ -361,6 +361,44 @@ static bool pad_as_placement(const struct rc_graph *g, const struct rci_node *n,
     return true;
 }
 
+/* Zeros around the planes, and nowhere else. */
+static bool pad_as_padding(const struct rc_graph *g, const struct rci_node *n,
+                           struct rci_padding *out)
+{
+    const struct rci_pad_attrs *a = n->attrs;
+    const struct rci_shape *x = &g->values[n->in[0]].tensor.shape;
+    struct pad_plan p;
+    if (!a->bound || n->n_in != 1 || a->mode != RC_PAD_CONSTANT || a->value != 0 || x->rank != 4 ||
+        pad_plan(n, a, x, &p) != RC_OK || p.begin[0] || p.end[0] || p.begin[1] || p.end[1])
+        return false;
+    *out = (struct rci_padding){{p.begin[2], p.begin[3], p.end[2], p.end[3]}};
+    for (int k = 0; k < 4; k++)
+        if (out->pads[k] < 0)
+            return false;
+    return true;
+}
+
+static bool pad_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    struct rci_pad_attrs *t = n->attrs;
+    if (!t->bound || n->n_in != 1)
+        return false;
+    for (int32_t k = 0; k < t->n; k++) {
+        const int64_t axis = t->n_axes ? t->axes[k] : k;
+        t->axes[k] = perm[axis < 0 ? axis + *rank : axis];
+    }
+    if (!t->n_axes) { /* each axis has an entry: in their order again, as every opset wants it */
+        const struct rci_pad_attrs was = *t;
+        for (int32_t k = 0; k < t->n; k++) {
+            t->begin[was.axes[k]] = was.begin[k];
+            t->end[was.axes[k]] = was.end[k];
+        }
+        memset(t->axes, 0, sizeof(t->axes));
+    }
+    memcpy(out, perm, *rank * sizeof(*out));
+    return true;
+}
+
 const struct rci_op rci_op_pad = {
     .name = "Pad",
     RC_OP_ARITY(1, 4, 1, 1),
@@ -373,6 +411,8 @@ const struct rci_op rci_op_pad = {
     .quant_of = pad_quant_of,
     .keeps_elements = pad_keeps_elements,
     .as_placement = pad_as_placement,
+    .as_padding = pad_as_padding,
+    .permute = pad_permute,
     .couple = pad_couple,
     .resized = pad_resized,
     .read_attrs = pad_read,

@@ -324,6 +324,38 @@ static bool slice_as_placement(const struct rc_graph *g, const struct rci_node *
     return true;
 }
 
+static bool slice_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    struct rci_slice_attrs *t = n->attrs;
+    if (!t->bound || n->n_in != 1)
+        return false;
+    for (int32_t k = 0; k < t->n; k++)
+        t->axes[k] = perm[t->axes[k] < 0 ? t->axes[k] + *rank : t->axes[k]];
+    memcpy(out, perm, *rank * sizeof(*out));
+    return true;
+}
+
+/* Bounds of different axes stand in one list. */
+static bool slice_compose(const struct rc_graph *g, struct rci_node *n,
+                          const struct rci_node *before)
+{
+    struct rci_slice_attrs *t = n->attrs;
+    const struct rci_slice_attrs *first = before->attrs;
+    const uint32_t rank = g->values[before->in[0]].tensor.shape.rank;
+    uint32_t bits, own;
+    if (!t->bound || !first->bound || n->n_in != 1 || before->n_in != 1 ||
+        t->n + first->n > RC_MAX_DIMS || rci_op_axes(n, t->axes, t->n, rank, &own) != RC_OK ||
+        rci_op_axes(n, first->axes, first->n, rank, &bits) != RC_OK || own & bits)
+        return false;
+    for (int32_t k = 0; k < first->n; k++, t->n++) {
+        t->starts[t->n] = first->starts[k];
+        t->ends[t->n] = first->ends[k];
+        t->axes[t->n] = first->axes[k];
+        t->steps[t->n] = first->steps[k];
+    }
+    return true;
+}
+
 const struct rci_op rci_op_slice = {
     .name = "Slice",
     RC_OP_ARITY(1, 5, 1, 1),
@@ -335,6 +367,8 @@ const struct rci_op rci_op_slice = {
     .separate = slice_separate,
     .keeps_elements = slice_keeps_elements,
     .as_placement = slice_as_placement,
+    .permute = slice_permute,
+    .compose = slice_compose,
     .couple = slice_couple,
     .resized = slice_resized,
     .read_attrs = slice_read,

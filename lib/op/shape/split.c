@@ -5,6 +5,8 @@
 #include "op/common.h"
 #include "op/shape/strided.h"
 
+#include <string.h>
+
 /* Axis and concrete part sizes. */
 static rc_status split_sizes(const struct rci_node *n, const struct rci_tensor *in,
                              const struct rci_shape *s, uint32_t *axis, int64_t *size)
@@ -189,6 +191,17 @@ static rc_status split_write(const struct rci_node *n, struct rci_attr_write *w)
     return opset >= 18 && !rci_op_has(n, 1) ? rci_put_int(w, "num_outputs", n->n_out) : RC_OK;
 }
 
+static bool split_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm, uint32_t *out)
+{
+    struct rci_split_attrs *t = n->attrs;
+    uint32_t axis;
+    if (n->n_in != 1 || rci_op_axis(n, t->axis, *rank, &axis) != RC_OK)
+        return false;
+    t->axis = perm[axis];
+    memcpy(out, perm, *rank * sizeof(*out));
+    return true;
+}
+
 const struct rci_op rci_op_split = {
     .name = "Split",
     RC_OP_ARITY(1, 2, 1, RC_VARIADIC),
@@ -197,6 +210,7 @@ const struct rci_op rci_op_split = {
     .infer = split_infer,
     .forward = split_forward,
     .backward = split_backward,
+    .permute = split_permute,
     .couple = split_couple,
     .resized = split_resized,
     .read_attrs = split_read,

@@ -81,6 +81,36 @@ static void transpose_couple(const struct rci_node *n, struct rci_links *l)
         rci_link_same(l, RC_IN(0, perm[k]), RC_OUT(0, k));
 }
 
+static bool transpose_keeps_elements(const struct rci_node *n)
+{
+    const struct rci_transpose_attrs *t = n->attrs;
+    for (int32_t k = 0; k < t->n; k++)
+        if (t->perm[k] != k && t->perm[k] != k - t->n)
+            return false;
+    return t->n > 0;
+}
+
+static bool transpose_as_transpose(const struct rci_node *n, uint32_t rank, uint32_t *perm)
+{
+    return transpose_perm(n, rank, perm) == RC_OK;
+}
+
+/* Its result is the same when it reads axis perm[k] where it read axis k. */
+static bool transpose_permute(struct rci_node *n, uint32_t *rank, const uint32_t *perm,
+                              uint32_t *out)
+{
+    uint32_t own[RC_MAX_DIMS];
+    struct rci_transpose_attrs *t = n->attrs;
+    if (transpose_perm(n, *rank, own) != RC_OK)
+        return false;
+    t->n = (int32_t) *rank;
+    for (uint32_t k = 0; k < *rank; k++) {
+        t->perm[k] = perm[own[k]];
+        out[k] = k;
+    }
+    return true;
+}
+
 static rc_status transpose_read(struct rci_node *n, const struct rci_attrs *a)
 {
     struct rci_transpose_attrs *t = n->attrs;
@@ -105,6 +135,9 @@ const struct rci_op rci_op_transpose = {
     .infer = transpose_infer,
     .forward = transpose_forward,
     .backward = transpose_backward,
+    .keeps_elements = transpose_keeps_elements,
+    .as_transpose = transpose_as_transpose,
+    .permute = transpose_permute,
     .couple = transpose_couple,
     .read_attrs = transpose_read,
     .write_attrs = transpose_write,

@@ -102,7 +102,7 @@ const struct rci_op rci_op_where = {
     .name = "Where",
     RC_OP_ARITY(3, 3, 1, 1),
     .since = 9,
-    .flags = RC_OP_SEPARATE,
+    .flags = RC_OP_SEPARATE | RC_OP_POINTWISE,
     .sign = RC_SIGN_KEEPS,
     .infer = where_infer,
     .forward = where_forward,
