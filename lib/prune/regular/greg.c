@@ -15,7 +15,8 @@ struct params {
 
 static double grown(double delta, uint64_t step, int64_t every)
 {
-    return delta * (double) (step / (uint64_t) every + 1);
+    const uint64_t rounds = step / (uint64_t) every + 1;
+    return delta * (double) rounds;
 }
 
 static void pull_marked(const struct rci_regular_group *g, double factor)

@@ -14,7 +14,8 @@ struct params {
 static void tpp_pull(const void *params, const struct rci_regular_group *g)
 {
     const struct params *p = params;
-    const double grown = p->delta * (double) (g->step / (uint64_t) p->every + 1);
+    const uint64_t rounds = g->step / (uint64_t) p->every + 1;
+    const double grown = p->delta * (double) rounds;
     rci_regular_mark(g, p->ratio);
     for (uint32_t k = 0; k < g->n; k++) {
         if (g->memory[k] != RC_UNIT_GOES)
