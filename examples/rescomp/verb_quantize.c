@@ -155,10 +155,23 @@ static int report(const struct job *j, const char *out)
     return totals_report(&t, report_steps, j);
 }
 
+/* What only training reads is not ignored without it. */
+static int check_training(const struct args *a, bool qat)
+{
+    static const char *const words[] = {"qat", "norm", "teacher", "lr", "optimizer"};
+    for (size_t i = 0; !qat && i < sizeof(words) / sizeof(words[0]); i++)
+        if (args_flag(a, words[i]))
+            return tool_usage(a, "--%s is for training: it needs --epochs N or --minutes M",
+                              words[i]);
+    return EXIT_DONE;
+}
+
 static int work(struct job *j)
 {
     const char *out = args_text(j->a, "o", NULL);
     const bool qat = args_flag(j->a, "epochs") || args_flag(j->a, "minutes");
+    if (check_training(j->a, qat) != EXIT_DONE)
+        return EXIT_USAGE;
     rc_graph_save_options form = RC_GRAPH_SAVE_OPTIONS_INIT;
     form.opset = args_count(j->a, "opset", 0, 10, 25);
     form.form = args_text(j->a, "format", NULL);

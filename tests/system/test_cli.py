@@ -317,6 +317,9 @@ class Cli(unittest.TestCase):
             text = run('quantize', self.model, '-o', self.d / 'none.onnx', '--data', self.data, '--epochs', 1, *options,
                        code=2).stderr
             self.assertIn(word, text)
+        for option in (['--qat', 'lsq'], ['--norm', 'batch'], ['--teacher', self.model]):
+            self.assertIn('needs --epochs N', run('quantize', self.model, '-o', self.d / 'none.onnx', '--data', self.data,
+                                                  *option, code=2).stderr)
         self.assertFalse((self.d / 'none.onnx').exists())
 
     def test_prune_history_is_replayed_to_the_same_bytes(self):
