@@ -2,8 +2,7 @@
  * (BatchNormalization, Mul, Add by a vector) go into the weights before them. */
 #include "pass/pass.h"
 
-/* The one operand that is not a constant; RC_NONE when there are several. */
-static rci_id data_operand(const struct rc_graph *g, const struct rci_node *n)
+rci_id rci_pass_data_operand(const struct rc_graph *g, const struct rci_node *n)
 {
     rci_id found = RC_NONE;
     for (uint32_t i = 0; i < n->n_in; i++) {
@@ -20,7 +19,7 @@ static bool foldable(const struct rc_graph *g, const struct rci_node *n, rci_id 
 {
     if (!n->op || !n->op->is_affine || n->n_post || !n->op->is_affine(g, n))
         return false;
-    const rci_id x = data_operand(g, n);
+    const rci_id x = rci_pass_data_operand(g, n);
     if (x == RC_NONE || rci_graph_single_reader(g, x) == RC_NONE)
         return false;
     *producer = g->values[x].producer;

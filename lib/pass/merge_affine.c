@@ -6,20 +6,6 @@
 
 #include <math.h>
 
-/* The one operand that is not a constant; RC_NONE when there are several. */
-static rci_id data_operand(const struct rc_graph *g, const struct rci_node *n)
-{
-    rci_id found = RC_NONE;
-    for (uint32_t i = 0; i < n->n_in; i++) {
-        if (n->in[i] == RC_NONE || rci_value_is_const(&g->values[n->in[i]]))
-            continue;
-        if (found != RC_NONE)
-            return RC_NONE;
-        found = n->in[i];
-    }
-    return found;
-}
-
 static bool is_affine(const struct rc_graph *g, const struct rci_node *n)
 {
     return n->op && n->op->is_affine && !n->n_post && n->n_out == 1 && n->op->is_affine(g, n);
@@ -80,7 +66,7 @@ static rc_status merge_numbers(struct rc_graph *g, rci_id id, rci_id p, struct r
     const uint32_t n = a->channels;
     const bool scales = all(a->shift, n, 0) && all(b->shift, n, 0);
     const bool shifts = all(a->scale, n, 1) && all(b->scale, n, 1);
-    rci_id in[2] = {data_operand(g, &g->nodes[p]), RC_NONE};
+    rci_id in[2] = {rci_pass_data_operand(g, &g->nodes[p]), RC_NONE};
     *merged = n && n == b->channels && (scales || shifts) && in[0] != RC_NONE;
     if (!*merged)
         return RC_OK;
@@ -146,7 +132,7 @@ static rc_status scale_weights(struct rc_graph *g, rci_id conv, const float *sca
 static rc_status merge_forward(struct rc_graph *g, rci_id id, bool *merged)
 {
     struct rci_affine a = {0};
-    const rci_id y = g->nodes[id].out[0], x = data_operand(g, &g->nodes[id]);
+    const rci_id y = g->nodes[id].out[0], x = rci_pass_data_operand(g, &g->nodes[id]);
     const rci_id conv = convolution_behind(g, y);
     if (conv == RC_NONE || x == RC_NONE)
         return RC_OK;
@@ -171,7 +157,7 @@ static rc_status merge_run(struct rc_graph *g, uint32_t *n_changed)
     rc_status st = RC_OK;
     for (uint32_t i = 0; i < n && st == RC_OK; i++) {
         const struct rci_node *node = &g->nodes[order[i]];
-        const rci_id x = is_affine(g, node) ? data_operand(g, node) : RC_NONE;
+        const rci_id x = is_affine(g, node) ? rci_pass_data_operand(g, node) : RC_NONE;
         const rci_id p = x == RC_NONE ? RC_NONE : g->values[x].producer;
         bool merged = false;
         if (x != RC_NONE)

@@ -31,6 +31,8 @@ extern const struct rci_pass rci_pass_merge_equal;
 extern const struct rci_pass rci_pass_drop_conversions;
 /* BatchNormalization into Conv and Gemm weights. */
 extern const struct rci_pass rci_pass_fold_affine;
+/* The one operand that is not a constant; RC_NONE when there are several or none. */
+rci_id rci_pass_data_operand(const struct rc_graph *g, const struct rci_node *n);
 
 /* Transposes behind what reads them; pairs cancel. */
 extern const struct rci_pass rci_pass_move_transposes;

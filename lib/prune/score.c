@@ -28,7 +28,7 @@ uint32_t rci_activation_row(const struct rci_coupling *c, const struct rci_prune
     return RC_NONE;
 }
 
-static uint32_t slice_kind(enum rci_member_kind k)
+uint32_t rci_slice_kind_of(enum rci_member_kind k)
 {
     return k == RC_MEMBER_OUT     ? RC_SLICE_OUT
            : k == RC_MEMBER_SCALE ? RC_SLICE_SCALE
@@ -40,7 +40,7 @@ bool rci_member_slice(const struct rci_coupling *c, const struct rci_criterion *
                       const struct rci_member *m, struct rci_slice *out, uint32_t *row)
 {
     const struct rci_links *l = c->links;
-    const uint32_t kind = slice_kind(m->kind);
+    const uint32_t kind = rci_slice_kind_of(m->kind);
     if (!(criterion->reads & kind))
         return false;
     *row = m->value * RC_MAX_DIMS + m->axis;

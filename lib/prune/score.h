@@ -25,6 +25,9 @@ struct rci_scoring {
 /* score[n_units of the group] */
 rc_status rci_score_group(const struct rci_scoring *s, uint32_t group, double *score);
 
+/* What criteria call the slices of such a member, an rci_slice_kind; 0: nothing that they read. */
+uint32_t rci_slice_kind_of(enum rci_member_kind k);
+
 /* The slice of one member that the criterion wants, and the row it lies in; false: none. */
 bool rci_member_slice(const struct rci_coupling *c, const struct rci_criterion *criterion,
                       const struct rci_member *m, struct rci_slice *out, uint32_t *row);

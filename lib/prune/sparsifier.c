@@ -2,6 +2,7 @@
 #include "prune/sparsifier.h"
 #include "prune/criterion.h"
 #include "prune/scope.h"
+#include "prune/score.h"
 
 #include <math.h>
 #include <string.h>
@@ -169,14 +170,6 @@ static rc_status on_epoch(void *user, struct rci_train_step *now)
 
 /* --- groups of the trained graph --- */
 
-static uint32_t member_slice(enum rci_member_kind k)
-{
-    return k == RC_MEMBER_OUT     ? RC_SLICE_OUT
-           : k == RC_MEMBER_SCALE ? RC_SLICE_SCALE
-           : k == RC_MEMBER_IN    ? RC_SLICE_IN
-                                  : 0;
-}
-
 static rc_status fill_member(const struct rc_sparsifier *s, struct rci_sparse_member *to,
                              const struct rci_coupling *c, const struct rci_prune_group *p,
                              const struct rci_member *m)
@@ -184,7 +177,7 @@ static rc_status fill_member(const struct rc_sparsifier *s, struct rci_sparse_me
     const struct rci_links *l = c->links;
     const struct rci_shape *shape = &l->shape[m->value];
     const uint32_t row = m->value * RC_MAX_DIMS + m->axis;
-    to->kind = member_slice(m->kind);
+    to->kind = rci_slice_kind_of(m->kind);
     to->outer = to->inner = 1;
     for (uint32_t a = 0; a < shape->rank; a++)
         if (a < m->axis)
@@ -218,7 +211,7 @@ static rc_status fill_group(struct rc_sparsifier *s, struct rci_sparse_group *to
     if (!to->member)
         return RC_ERR_MEMORY;
     for (uint32_t m = 0; m < p->n_members; m++) {
-        if (!member_slice(p->member[m].kind) || param[p->member[m].value] == RC_NONE)
+        if (!rci_slice_kind_of(p->member[m].kind) || param[p->member[m].value] == RC_NONE)
             continue;
         struct rci_sparse_member *member = &to->member[to->n_members++];
         member->param = param[p->member[m].value];

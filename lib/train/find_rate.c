@@ -4,7 +4,6 @@
 #include "train/run.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { TEST_STEPS = 100 };
 static const double SMOOTHING = 0.9, DIVERGED = 4;
@@ -12,7 +11,6 @@ static const double SMOOTHING = 0.9, DIVERGED = 4;
 struct range_test {
     rc_rate_test o;
     double *rates, *losses;    /* [o.steps] or NULL */
-    float *extra;              /* what hooks keep, as it was */
     uint64_t n;                /* steps done */
     double sum, smooth;        /* before and after the division */
     double least, least_at;    /* of the smoothed losses, and its rate */

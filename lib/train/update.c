@@ -4,12 +4,11 @@
 #include "train/run.h"
 
 #include <math.h>
-#include <string.h>
 
 /* --- accumulation --- */
 
-/* Batches of the running update that are done after this one, and whether it is the last. The last
- * update of an epoch may have fewer. */
+/* Batches of the running update with this one, and whether it is the update's last. The last update
+ * of an epoch may have fewer. */
 static uint32_t batches_of_update(const struct rc_trainer *t, uint64_t index, bool *last)
 {
     const uint64_t each = t->o.accumulate, in = index % each;
@@ -130,7 +129,7 @@ static void settle_trust(struct rc_trainer *t)
         double sum[3] = {0};
         for (next = i; next < t->n_pieces && t->pieces[next].param == p->param; next++)
             for (int k = 0; k < 3; k++)
-                sum[k] += piece_trains(t, p) ? t->pieces[next].norm[k] : 0;
+                sum[k] += t->pieces[next].norm[k];
         const struct rci_optim_norms n = {sqrt(sum[0]), sqrt(sum[1]), sqrt(sum[2]),
                                           rci_tape_param_decays(t->tape, p->param)};
         const double trust = t->optimizer->trust(t->optimizer_params, &n);
